@@ -1,0 +1,63 @@
+//! What a kernel does, found out from its normalised module. Pure: no device, no thread, no clock.
+//!
+//! [`facts`] holds once per kernel. [`footprints`] holds for these arguments, this grid and this
+//! box of workgroups. Everything here is conservative: when nothing can be proved a footprint is
+//! the whole buffer, a loop may be endless, a value is varying.
+
+use std::ops::Range;
+
+use naga::Span;
+
+use crate::device::HostBytes;
+use crate::grid::GroupBox;
+use crate::kernel::{BindingId, Kernel};
+
+/// What holds of a kernel whatever its arguments.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// Atomic operations on storage buffers, in text order.
+    pub(crate) storage_atomics: Vec<(BindingId, Span)>,
+    /// The first use of a subgroup operation or built-in.
+    pub(crate) subgroups: Option<Span>,
+    /// The first barrier.
+    pub(crate) barrier: Option<Span>,
+    /// For each loop of the entry point, in the order in which a pre-order walk of the body
+    /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
+    /// arguments.
+    pub(crate) finite_loops: Vec<bool>,
+}
+
+/// What a launch gives for one binding, as far as the analysis cares.
+#[derive(Debug, Clone)]
+pub(crate) enum Argument<'a> {
+    /// The bytes of a uniform or an immediate.
+    Value(&'a [u8]),
+    /// A storage buffer of so many elements; its contents, when the host holds them and the
+    /// kernel only reads them.
+    Storage { elements: u64, contents: Option<HostBytes<'a>> },
+}
+
+/// What a launch gives, as far as the analysis cares. Bindings are in the signature's order.
+#[derive(Debug, Clone)]
+pub(crate) struct Arguments<'a> {
+    pub(crate) grid: [u32; 3],
+    pub(crate) bindings: Vec<Argument<'a>>,
+}
+
+/// The elements of one storage binding that some workgroups touch. Ranges are in elements of the
+/// binding's `Layout`, inside `0..elements`, and empty (`0..0`) when there are none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Footprint {
+    /// May be read (over-approximated). Atomic updates count as reads and as writes.
+    pub(crate) read: Range<u64>,
+    /// May be written (over-approximated).
+    pub(crate) may_write: Range<u64>,
+    /// Every byte of each of these elements is surely written (under-approximated), whatever else
+    /// happens, and is not read before by these workgroups. Inside `may_write`.
+    pub(crate) must_write: Range<u64>,
+    /// The header (see `Layout`) may be written. It may always be read.
+    pub(crate) writes_header: bool,
+    /// Where a range had to be widened to the whole buffer because an index could not be bounded:
+    /// the access, for the plan to show.
+    pub(crate) unbounded: Option<Span>,
+}

@@ -1,0 +1,164 @@
+//! What a device is to the rest of coexec: something that runs chunks of a kernel.
+//!
+//! The two executors, `cpu` and `gpu`, implement [`Device`]; `runtime` is its only caller. A chunk
+//! says which workgroups to compute and, for each storage binding, which elements the chunk may
+//! touch. A device that works on a copy (a GPU) brings `window` in and `write_back` out, and only
+//! when the chunk has succeeded; a device that works in place (the CPU) ignores both. What this
+//! floor leaves to others: who gets which chunk, whether chunks may run at the same time, and
+//! what happens after a failure.
+
+mod host;
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+pub(crate) use host::HostBytes;
+
+use crate::error::Result;
+use crate::grid::GroupBox;
+use crate::kernel::Kernel;
+
+/// The kind of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// The machine's own cores, through coexec's executor.
+    Cpu,
+    /// A GPU with its own memory.
+    DiscreteGpu,
+    /// A GPU that shares the CPU's memory.
+    IntegratedGpu,
+    /// A GPU of a virtual machine, or one whose kind the driver does not tell.
+    OtherGpu,
+    /// An adapter that computes on the CPU's cores, such as lavapipe.
+    SoftwareGpu,
+}
+
+impl DeviceKind {
+    /// Whether the device computes on the CPU's cores, so that running it beside the CPU adds
+    /// nothing.
+    pub fn shares_cpu_cores(self) -> bool {
+        matches!(self, DeviceKind::Cpu | DeviceKind::SoftwareGpu)
+    }
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeviceKind::Cpu => "CPU",
+            DeviceKind::DiscreteGpu => "discrete GPU",
+            DeviceKind::IntegratedGpu => "integrated GPU",
+            DeviceKind::OtherGpu => "GPU",
+            DeviceKind::SoftwareGpu => "software GPU",
+        })
+    }
+}
+
+/// What a device is and what it can hold.
+#[derive(Debug, Clone)]
+pub struct DeviceInfo {
+    /// The name that `--devices` takes: `cpu`, `gpu0`, `gpu1`, `gpu0.1` for a second logical
+    /// device on the first adapter.
+    pub id: String,
+    /// The product: "AMD Ryzen …, 2 threads, interpreter", "llvmpipe (LLVM 15.0.6, 256 bits)".
+    pub name: String,
+    /// The driver and its version; empty for the CPU.
+    pub driver: String,
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+    /// What a chunk on this device may use.
+    pub limits: DeviceLimits,
+}
+
+/// What one chunk on a device may use. Sizes are in bytes.
+#[derive(Debug, Clone)]
+pub struct DeviceLimits {
+    /// The largest storage binding, hence the largest window.
+    pub max_binding: u64,
+    /// Memory that windows of all bindings together may take.
+    pub memory: u64,
+    /// Storage bindings of one kernel.
+    pub max_storage_bindings: u32,
+    /// Uniform bindings of one kernel.
+    pub max_uniform_bindings: u32,
+    /// Invocations of one workgroup.
+    pub max_invocations: u32,
+    /// Extent of a workgroup along x, y and z.
+    pub max_workgroup_size: [u32; 3],
+    /// Workgroup memory.
+    pub max_workgroup_memory: u32,
+    /// Whether `enable f16` works.
+    pub f16: bool,
+    /// The smallest and the largest subgroup size; nothing where subgroups do not work.
+    pub subgroup_size: Option<(u32, u32)>,
+}
+
+/// One binding of a chunk, at the binding's position in the signature.
+#[derive(Debug, Clone)]
+pub(crate) enum ChunkBinding<'a> {
+    /// The bytes of a uniform or an immediate, as long as its layout says.
+    Value(&'a [u8]),
+    /// A storage buffer. The ranges are in elements of the binding's `Layout`; the header always
+    /// belongs to the window.
+    Storage {
+        /// The whole logical buffer, header included.
+        memory: HostBytes<'a>,
+        /// Elements of the logical buffer, which is what `arrayLength` gives.
+        elements: u64,
+        /// Elements that the chunk may touch at all. A copying device needs no others.
+        window: Range<u64>,
+        /// Those of the window whose contents matter before the chunk starts.
+        upload: Range<u64>,
+        /// Those that the chunk may have written. Disjoint from those of other chunks in flight.
+        write_back: Range<u64>,
+    },
+}
+
+/// Some workgroups of a launch, to be computed by one device.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk<'a> {
+    pub(crate) kernel: &'a Kernel,
+    /// Workgroups of the whole launch; what `num_workgroups` gives.
+    pub(crate) grid: [u32; 3],
+    /// Workgroups of this chunk.
+    pub(crate) groups: GroupBox,
+    /// One for each binding of the signature.
+    pub(crate) bindings: Vec<ChunkBinding<'a>>,
+    /// Iterations that one invocation may make in loops that are not known to end.
+    pub(crate) loop_budget: u64,
+}
+
+/// What a finished chunk cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ChunkCost {
+    /// From start to finish on the device, waits in its own queue left out where it can tell.
+    pub(crate) busy: Duration,
+    /// Bytes copied to the device.
+    pub(crate) uploaded: u64,
+    /// Bytes copied back.
+    pub(crate) downloaded: u64,
+}
+
+/// A chunk that has been started.
+pub(crate) trait Running {
+    /// Waits, and puts what the chunk wrote into host memory. On an error a copying device has
+    /// changed nothing in host memory.
+    fn finish(self: Box<Self>) -> Result<ChunkCost>;
+}
+
+/// Something that runs chunks.
+pub(crate) trait Device: Send + Sync {
+    fn info(&self) -> &DeviceInfo;
+
+    /// Whether it can run this kernel, and if not, why: a limit, a feature, a rejected pipeline.
+    /// Compiles, and keeps what it compiled for later chunks.
+    fn prepare(&self, kernel: &Kernel) -> Result<()>;
+
+    /// How many chunks are worth having in flight: 1 for a device that computes in `start` or
+    /// works in place, 2 or more where transfers overlap with computing.
+    fn depth(&self) -> usize;
+
+    /// Begins a chunk. The borrowed memory stays borrowed until `finish` returns.
+    fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>>;
+}

@@ -1,0 +1,129 @@
+//! The one public error type.
+//!
+//! Every message names the thing, what was expected, what was found, and what to do. Errors are
+//! values: no input, however bad, makes the library panic. This file is the lowest floor; it
+//! imports nothing of the crate.
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong, in the order in which a launch would meet it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The WGSL does not parse or does not validate. The text is the rendered diagnostic, with
+    /// the line and a caret.
+    #[error("{rendered}")]
+    Wgsl {
+        /// The diagnostic as a compiler would print it.
+        rendered: String,
+        /// 1-based line of the first label, if the diagnostic has one.
+        line: Option<u32>,
+    },
+
+    /// Valid WGSL that coexec, or the engine that was asked for, does not run.
+    #[error("{what} is not supported{}{at}", if .at.is_empty() { "" } else { "\n" })]
+    Unsupported {
+        /// The construct, and what to do instead.
+        what: String,
+        /// The rendered WGSL line, or nothing where there is no line to show.
+        at: String,
+    },
+
+    /// The entry point that was asked for does not exist, or none was named and there are many.
+    #[error("entry point {name}: {problem}")]
+    EntryPoint {
+        /// The name as given, or `(none given)`.
+        name: String,
+        /// What is wrong, and which entry points there are.
+        problem: String,
+    },
+
+    /// An override constant that does not exist, has no value, or does not fit.
+    #[error("override constant `{name}`: {problem}")]
+    Constant {
+        /// The constant's WGSL name or numeric id.
+        name: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
+    /// A binding of the kernel and what the launch gave for it do not go together.
+    #[error("binding `{name}`: {problem}")]
+    Binding {
+        /// The WGSL variable's name, or the name that the caller used.
+        name: String,
+        /// What was expected, what was found, and the remedy.
+        problem: String,
+    },
+
+    /// The grid of the launch is missing or too large.
+    #[error("grid: {0}")]
+    Grid(String),
+
+    /// A range of a buffer that is not inside it, or a host slice of the wrong length.
+    #[error("buffer: {0}")]
+    Range(String),
+
+    /// A buffer whose last launch was cancelled or failed while writing it.
+    #[error(
+        "buffer {name} is poisoned: {cause}. Write all of it, or launch a kernel that does, before reading it"
+    )]
+    Poisoned {
+        /// The name under which the failed launch bound it.
+        name: String,
+        /// What ended that launch.
+        cause: String,
+    },
+
+    /// No device of that name, or none of that kind.
+    #[error("device {name}: {problem}")]
+    NoSuchDevice {
+        /// The name as given.
+        name: String,
+        /// What there is instead.
+        problem: String,
+    },
+
+    /// A device refused, failed or was lost.
+    #[error("device {device} failed to {doing}: {cause}")]
+    Device {
+        /// The device's name.
+        device: String,
+        /// What it was doing: "create a pipeline", "map a download"...
+        doing: String,
+        /// The driver's or wgpu's words.
+        cause: String,
+    },
+
+    /// No device of the runtime can run this kernel or finish this launch.
+    #[error("no device can run `{kernel}`:\n{}", .causes.join("\n"))]
+    NoDevice {
+        /// The kernel's entry point.
+        kernel: String,
+        /// A line for each device: its name and why not.
+        causes: Vec<String>,
+    },
+
+    /// A loop ran past its iteration budget.
+    #[error("a loop did not end within {budget} iterations of one invocation{}{at}", if .at.is_empty() { "" } else { "\n" })]
+    EndlessLoop {
+        /// Iterations after which it was stopped.
+        budget: u64,
+        /// The rendered WGSL line, where the device can tell.
+        at: String,
+    },
+
+    /// The launch was cancelled.
+    #[error("the launch was cancelled")]
+    Cancelled,
+
+    /// Something inside coexec, wgpu or a driver panicked or broke an invariant. A bug.
+    #[error("internal error in {place}: {cause}. Please report this, with the kernel")]
+    Internal {
+        /// The module.
+        place: String,
+        /// The panic's message or the broken invariant.
+        cause: String,
+    },
+}

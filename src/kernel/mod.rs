@@ -1,0 +1,184 @@
+//! A WGSL compute kernel: text, parsed, validated, reflected and normalised.
+//!
+//! What always holds of [`Kernel::module`]: it is valid; it has exactly one entry point, a compute
+//! one; no override is left; the entry point calls no function (calls are inlined), so there are
+//! no pointers but those into the entry point's own locals and the module's globals; f32
+//! multiply-adds that feed nothing else are `fma` (`normalise::fuse` states the rule); every expression
+//! and statement keeps the span of the text that it came from. Nothing above needs to look at a
+//! second function. Unsupported constructs are refused here, with their line, unless only one
+//! engine lacks them.
+//!
+//! This module knows nothing of launches, devices or sizes.
+
+mod normalise;
+mod parse;
+mod reflect;
+mod signature;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use signature::BindingId;
+pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
+pub(crate) use source::Source;
+
+use crate::error::{Error, Result};
+
+/// A compiled-once, launch-many WGSL kernel. Cheap to clone.
+///
+/// ```
+/// let kernel = coexec::Kernel::from_wgsl(
+///     "@group(0) @binding(0) var<storage, read_write> data: array<f32>;
+///      @compute @workgroup_size(64)
+///      fn double(@builtin(global_invocation_id) id: vec3<u32>) {
+///          if id.x < arrayLength(&data) { data[id.x] *= 2.0; }
+///      }",
+/// )?;
+/// assert_eq!(kernel.signature().workgroup_size, [64, 1, 1]);
+/// assert_eq!(kernel.signature().bindings[0].name, "data");
+/// # Ok::<(), coexec::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Kernel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: u64,
+    source: Source,
+    module: naga::Module,
+    info: naga::valid::ModuleInfo,
+    signature: Signature,
+}
+
+impl Kernel {
+    /// Parses and validates WGSL that has one compute entry point and whose override constants
+    /// all have defaults.
+    ///
+    /// # Errors
+    /// [`Error::Wgsl`] with the line and a caret for text that is not valid WGSL,
+    /// [`Error::Unsupported`] for textures, ray queries and cooperative matrices,
+    /// [`Error::EntryPoint`] and [`Error::Constant`] when [`Kernel::builder`] is needed.
+    pub fn from_wgsl(text: &str) -> Result<Kernel> {
+        Kernel::builder(text).build()
+    }
+
+    /// A builder, to choose an entry point and give override constants.
+    pub fn builder(text: &str) -> KernelBuilder {
+        KernelBuilder {
+            text: text.to_owned(),
+            name: "wgsl".to_owned(),
+            entry_point: None,
+            constants: BTreeMap::new(),
+        }
+    }
+
+    /// Bindings, workgroup size and constants.
+    pub fn signature(&self) -> &Signature {
+        &self.inner.signature
+    }
+
+    /// The WGSL text as given.
+    pub fn text(&self) -> &str {
+        &self.inner.source.text
+    }
+
+    /// Differs between any two kernels of this process; for caches.
+    #[allow(dead_code)]
+    pub(crate) fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.inner.source
+    }
+
+    /// The normalised module; see the top of this file for what holds of it.
+    pub(crate) fn module(&self) -> &naga::Module {
+        &self.inner.module
+    }
+
+    /// naga's own analysis of [`Kernel::module`].
+    #[allow(dead_code)]
+    pub(crate) fn info(&self) -> &naga::valid::ModuleInfo {
+        &self.inner.info
+    }
+
+    /// The one entry point.
+    pub(crate) fn entry_point(&self) -> &naga::EntryPoint {
+        &self.inner.module.entry_points[0]
+    }
+
+    /// The binding with that WGSL name, or `GROUP:BINDING`.
+    pub(crate) fn binding(&self, name: &str) -> Result<BindingId> {
+        let bindings = &self.inner.signature.bindings;
+        let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
+        bindings
+            .iter()
+            .position(|b| b.name == name || (slot.is_some() && b.slot == slot))
+            .ok_or_else(|| {
+                let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
+                Error::Binding {
+                    name: name.to_owned(),
+                    problem: format!(
+                        "the kernel `{}` has no such binding; it has {}",
+                        self.inner.signature.entry_point,
+                        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                    ),
+                }
+            })
+    }
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel").field("signature", &self.inner.signature).finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Kernel`]; made by [`Kernel::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct KernelBuilder {
+    text: String,
+    name: String,
+    entry_point: Option<String>,
+    constants: BTreeMap<String, f64>,
+}
+
+impl KernelBuilder {
+    /// The name under which diagnostics show the text, such as a path.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The entry point; not needed when there is only one.
+    pub fn entry_point(mut self, name: impl Into<String>) -> Self {
+        self.entry_point = Some(name.into());
+        self
+    }
+
+    /// The value of an override constant, by WGSL name or by `@id` as text. Booleans are 0 and 1.
+    pub fn constant(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.constants.insert(name.into(), value);
+        self
+    }
+
+    /// Parses, validates, reflects and normalises.
+    ///
+    /// # Errors
+    /// As [`Kernel::from_wgsl`].
+    pub fn build(self) -> Result<Kernel> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let source = Source { text: self.text, name: self.name };
+        let parsed = parse::parse(&source)?;
+        let (module, info) =
+            normalise::normalise(&source, parsed, self.entry_point.as_deref(), &self.constants)?;
+        let signature = reflect::reflect(&source, &module, &info, &self.constants)?;
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Kernel { inner: Arc::new(Inner { id, source, module, info, signature }) })
+    }
+}

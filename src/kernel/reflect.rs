@@ -1,0 +1,176 @@
+//! The signature of a normalised module.
+
+use std::collections::BTreeMap;
+
+use naga::proc::{GlobalCtx, Layouter};
+use naga::valid::{GlobalUse, ModuleInfo};
+use naga::{AddressSpace, ArraySize, Handle, ScalarKind, Type, TypeInner};
+
+use super::signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
+use super::source::Source;
+use crate::error::{Error, Result};
+
+pub(super) fn reflect(
+    source: &Source,
+    module: &naga::Module,
+    info: &ModuleInfo,
+    constants: &BTreeMap<String, f64>,
+) -> Result<Signature> {
+    let entry = &module.entry_points[0];
+    let uses = info.get_entry_point(0);
+    let mut layouter = Layouter::default();
+    layouter.update(module.to_ctx()).map_err(|e| Error::Internal {
+        place: "kernel::reflect".to_owned(),
+        cause: e.to_string(),
+    })?;
+    let mut bindings = Vec::new();
+    for (global, var) in module.global_variables.iter() {
+        let used = uses[global];
+        if used.is_empty() {
+            continue;
+        }
+        let space = match var.space {
+            AddressSpace::Uniform => Space::Uniform,
+            AddressSpace::Storage { .. } if used.contains(GlobalUse::WRITE) => Space::StorageWrite,
+            AddressSpace::Storage { .. } => Space::StorageRead,
+            AddressSpace::Immediate => Space::Immediate,
+            AddressSpace::Private | AddressSpace::WorkGroup | AddressSpace::Function => continue,
+            _ => {
+                return Err(Error::Unsupported {
+                    what: "a texture, sampler or acceleration structure in a compute kernel"
+                        .to_owned(),
+                    at: source.render(module.global_variables.get_span(global)),
+                });
+            }
+        };
+        let slot = var.binding.as_ref().map(|b| (b.group, b.binding));
+        let name = var.name.clone().unwrap_or_else(|| {
+            slot.map_or_else(|| "immediate".to_owned(), |(g, b)| format!("{g}:{b}"))
+        });
+        bindings.push(Binding {
+            name,
+            slot,
+            space,
+            layout: layout(module, &layouter, var.ty),
+            type_name: type_name(module, var.ty),
+            global,
+            ty: var.ty,
+        });
+    }
+    bindings.sort_by_key(|b| b.slot.unwrap_or((u32::MAX, u32::MAX)));
+    Ok(Signature {
+        entry_point: entry.name.clone(),
+        workgroup_size: entry.workgroup_size,
+        bindings,
+        constants: constants
+            .iter()
+            .map(|(name, value)| Constant {
+                name: name.clone(),
+                value: Some(*value),
+                type_name: String::new(),
+            })
+            .collect(),
+    })
+}
+
+fn layout(module: &naga::Module, layouter: &Layouter, ty: Handle<Type>) -> Layout {
+    let element = |ty: Handle<Type>, header: u64, stride: u64, count: Option<u64>| Layout {
+        header,
+        stride,
+        element_size: u64::from(layouter[ty].size),
+        count,
+        scalar: leaf_scalar(module, ty, stride),
+        element_name: type_name(module, ty),
+    };
+    match module.types[ty].inner {
+        TypeInner::Array { base, size, stride } => {
+            let count = match size {
+                ArraySize::Constant(n) => Some(u64::from(n.get())),
+                _ => None,
+            };
+            element(base, 0, u64::from(stride), count)
+        }
+        TypeInner::Struct { ref members, span } => {
+            if let Some(last) = members.last()
+                && let TypeInner::Array { base, size: ArraySize::Dynamic, stride } =
+                    module.types[last.ty].inner
+            {
+                return element(base, u64::from(last.offset), u64::from(stride), None);
+            }
+            element(ty, 0, u64::from(span), Some(1))
+        }
+        ref inner => {
+            let size = u64::from(inner.size(module.to_ctx()));
+            element(ty, 0, size, Some(1))
+        }
+    }
+}
+
+/// The scalar that every `size_of(scalar)` bytes of `stride` bytes hold, if there is just one.
+fn leaf_scalar(module: &naga::Module, ty: Handle<Type>, stride: u64) -> Option<ScalarType> {
+    fn leaf(module: &naga::Module, ty: Handle<Type>) -> Option<(ScalarType, u64)> {
+        let scalar = |s: naga::Scalar| match (s.kind, s.width) {
+            (ScalarKind::Float, 4) => Some(ScalarType::F32),
+            (ScalarKind::Float, 2) => Some(ScalarType::F16),
+            (ScalarKind::Sint, 4) => Some(ScalarType::I32),
+            (ScalarKind::Uint, 4) => Some(ScalarType::U32),
+            _ => None,
+        };
+        match module.types[ty].inner {
+            TypeInner::Scalar(s) | TypeInner::Atomic(s) => scalar(s).map(|s| (s, s.size())),
+            TypeInner::Vector { size, scalar: s } => {
+                scalar(s).map(|s| (s, s.size() * u64::from(size as u8)))
+            }
+            TypeInner::Matrix { columns, rows, scalar: s } if rows != naga::VectorSize::Tri => {
+                scalar(s).map(|s| (s, s.size() * u64::from(columns as u8) * u64::from(rows as u8)))
+            }
+            TypeInner::Array { base, size: ArraySize::Constant(n), stride } => {
+                let (s, size) = leaf(module, base)?;
+                (size == u64::from(stride)).then(|| (s, size * u64::from(n.get())))
+            }
+            TypeInner::Struct { ref members, span } => {
+                let mut at = 0;
+                let mut found = None;
+                for member in members {
+                    let (s, size) = leaf(module, member.ty)?;
+                    if u64::from(member.offset) != at || found.is_some_and(|f| f != s) {
+                        return None;
+                    }
+                    found = Some(s);
+                    at += size;
+                }
+                (at == u64::from(span)).then_some((found?, at))
+            }
+            _ => None,
+        }
+    }
+    leaf(module, ty).filter(|&(_, size)| size == stride).map(|(s, _)| s)
+}
+
+/// The type as WGSL writes it.
+pub(super) fn type_name(module: &naga::Module, ty: Handle<Type>) -> String {
+    let scalar = |s: naga::Scalar| match s.kind {
+        ScalarKind::Bool => "bool".to_owned(),
+        ScalarKind::Float => format!("f{}", s.width * 8),
+        ScalarKind::Sint => format!("i{}", s.width * 8),
+        ScalarKind::Uint => format!("u{}", s.width * 8),
+        _ => "number".to_owned(),
+    };
+    let gctx: GlobalCtx<'_> = module.to_ctx();
+    match gctx.types[ty].inner {
+        TypeInner::Scalar(s) => scalar(s),
+        TypeInner::Atomic(s) => format!("atomic<{}>", scalar(s)),
+        TypeInner::Vector { size, scalar: s } => format!("vec{}<{}>", size as u8, scalar(s)),
+        TypeInner::Matrix { columns, rows, scalar: s } => {
+            format!("mat{}x{}<{}>", columns as u8, rows as u8, scalar(s))
+        }
+        TypeInner::Array { base, size, .. } => match size {
+            ArraySize::Constant(n) => format!("array<{}, {n}>", type_name(module, base)),
+            _ => format!("array<{}>", type_name(module, base)),
+        },
+        TypeInner::Struct { .. } => {
+            gctx.types[ty].name.clone().unwrap_or_else(|| "struct".to_owned())
+        }
+        _ => gctx.types[ty].name.clone().unwrap_or_else(|| "?".to_owned()),
+    }
+}

@@ -1,0 +1,146 @@
+//! What a launch must give a kernel: its bindings, by name, with their WGSL layout.
+//!
+//! The signature is data, computed once by `kernel::reflect`; binding indices used all over the
+//! crate (`BindingId`) are positions in [`Signature::bindings`], ordered by group and binding,
+//! an immediate last.
+
+use naga::{GlobalVariable, Handle, Type};
+
+/// Position of a binding in [`Signature::bindings`].
+pub(crate) type BindingId = usize;
+
+/// The interface of a kernel.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    /// The entry point's name.
+    pub entry_point: String,
+    /// Invocations of one workgroup along x, y and z.
+    pub workgroup_size: [u32; 3],
+    /// What the entry point statically uses, ordered by group and binding.
+    pub bindings: Vec<Binding>,
+    /// The override constants of the module, with the values that this kernel was built with.
+    pub constants: Vec<Constant>,
+}
+
+/// One resource variable of a kernel.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The WGSL variable's name.
+    pub name: String,
+    /// `@group` and `@binding`; nothing for `var<immediate>`.
+    pub slot: Option<(u32, u32)>,
+    /// Address space and access.
+    pub space: Space,
+    /// Where elements lie in memory.
+    pub layout: Layout,
+    /// The type as WGSL writes it, such as `array<vec4<f32>>`.
+    pub type_name: String,
+    pub(crate) global: Handle<GlobalVariable>,
+    #[allow(dead_code)]
+    pub(crate) ty: Handle<Type>,
+}
+
+/// Address space and access of a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// `var<uniform>`.
+    Uniform,
+    /// `var<storage, read>`, or declared `read_write` and never written.
+    StorageRead,
+    /// `var<storage, read_write>` that the kernel writes or updates atomically.
+    StorageWrite,
+    /// `var<immediate>`.
+    Immediate,
+}
+
+impl Space {
+    /// Whether buffers are bound here, and not values.
+    pub fn is_storage(self) -> bool {
+        matches!(self, Space::StorageRead | Space::StorageWrite)
+    }
+}
+
+/// The memory layout of a binding: a header, then `stride`-spaced elements.
+///
+/// An `array<T>` or `array<T, N>` has no header. A struct that ends in a runtime-sized array has
+/// what comes before that array as its header. Anything else is one element and no header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Bytes before the first element.
+    pub header: u64,
+    /// Bytes from one element to the next.
+    pub stride: u64,
+    /// Bytes of an element without trailing padding.
+    pub element_size: u64,
+    /// Number of elements; nothing where it is given by the buffer's size.
+    pub count: Option<u64>,
+    /// The scalar that an element is made of, if it is made of one kind only and has no padding.
+    pub scalar: Option<ScalarType>,
+    /// The element's type as WGSL writes it, such as `vec4<f32>`.
+    pub element_name: String,
+}
+
+impl Layout {
+    /// The fewest bytes that a buffer bound here may have. A runtime-sized array has at least one
+    /// element, as in WebGPU.
+    pub fn min_bytes(&self) -> u64 {
+        match self.count {
+            Some(0) | None => self.header + self.stride,
+            Some(count) => self.header + (count - 1) * self.stride + self.element_size,
+        }
+    }
+
+    /// The number of elements that `bytes` bytes hold.
+    pub fn elements(&self, bytes: u64) -> u64 {
+        match self.count {
+            Some(count) => count,
+            None => bytes.saturating_sub(self.header) / self.stride,
+        }
+    }
+}
+
+/// A scalar type as it lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScalarType {
+    /// `f32`
+    F32,
+    /// `f16`
+    F16,
+    /// `i32` or `atomic<i32>`
+    I32,
+    /// `u32` or `atomic<u32>`
+    U32,
+}
+
+impl ScalarType {
+    /// Bytes of one scalar.
+    pub fn size(self) -> u64 {
+        match self {
+            ScalarType::F16 => 2,
+            _ => 4,
+        }
+    }
+}
+
+impl std::fmt::Display for ScalarType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ScalarType::F32 => "f32",
+            ScalarType::F16 => "f16",
+            ScalarType::I32 => "i32",
+            ScalarType::U32 => "u32",
+        })
+    }
+}
+
+/// An override constant and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constant {
+    /// The WGSL name, or the `@id` as text where it has no name.
+    pub name: String,
+    /// The value that this kernel was built with, or nothing where WGSL's default expression gave
+    /// it.
+    pub value: Option<f64>,
+    /// `f32`, `i32`, `u32`, `bool` or `f16`.
+    pub type_name: String,
+}

@@ -1,0 +1,14 @@
+//! One unmodified WGSL compute kernel, on every processor of the machine at once.
+//!
+//! This is the facade: the names a user imports, and nothing else.
+
+mod analysis;
+mod cpu;
+mod device;
+mod error;
+mod grid;
+mod kernel;
+
+pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
+pub use error::{Error, Result};
+pub use kernel::{Binding, Constant, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space};
