@@ -46,7 +46,7 @@ pub(crate) struct Arguments<'a> {
 
 /// The elements of one storage binding that some workgroups touch. Ranges are in elements of the
 /// binding's `Layout`, inside `0..elements`, and empty (`0..0`) when there are none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Footprint {
     /// May be read (over-approximated). Atomic updates count as reads and as writes.
     pub(crate) read: Range<u64>,
