@@ -112,6 +112,9 @@ pub(crate) enum ChunkBinding<'a> {
         upload: Range<u64>,
         /// Those that the chunk may have written. Disjoint from those of other chunks in flight.
         write_back: Range<u64>,
+        /// Whether the chunk may have written the header, so that it has to come back too. No
+        /// other chunk in flight may touch the header then.
+        write_header: bool,
     },
 }
 
