@@ -8,6 +8,7 @@ mod device;
 mod error;
 mod grid;
 mod kernel;
+pub mod ops;
 
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};
