@@ -9,6 +9,8 @@ mod error;
 mod grid;
 mod kernel;
 pub mod ops;
+#[cfg(feature = "gpu")]
+mod rewrite;
 
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};

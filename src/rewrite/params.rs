@@ -1,0 +1,140 @@
+//! The per-chunk block: which words a kernel needs, and their bytes for one chunk.
+//!
+//! The block is a struct of u32 words, so it has the same layout as an immediate and as a uniform,
+//! and a user's own `var<immediate>` of any type fits in as its raw words. A kernel has only the
+//! words that it uses: immediates are scarce (128 bytes on many devices).
+
+use crate::kernel::BindingId;
+
+/// The part of a storage buffer that a chunk brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The first element that is there.
+    pub(crate) first: u32,
+    /// Elements that are there for the kernel. It may be zero; one element of memory is bound even
+    /// then.
+    pub(crate) len: u32,
+    /// Elements of the logical buffer; what `arrayLength` gives.
+    pub(crate) elements: u32,
+}
+
+/// What one dispatch passes in its block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChunkParams<'a> {
+    /// The first workgroup of this dispatch.
+    pub(crate) first: [u32; 3],
+    /// Workgroups of the whole launch.
+    pub(crate) grid: [u32; 3],
+    /// By `BindingId`; looked at only for windowable storage bindings.
+    pub(crate) windows: &'a [Window],
+    /// The bytes of the user's own `var<immediate>`, if the kernel has one.
+    pub(crate) immediate: Option<&'a [u8]>,
+    /// Iterations that one invocation may make in loops that are not known to end.
+    pub(crate) loop_budget: u32,
+}
+
+/// One word of the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The first workgroup along an axis.
+    First(usize),
+    /// Workgroups of the launch along an axis.
+    Grid(usize),
+    /// The first element of a binding's window.
+    WindowFirst(BindingId),
+    /// The number of elements in a binding's window.
+    WindowLen(BindingId),
+    /// The number of elements of a logical buffer.
+    Elements(BindingId),
+    /// The loop budget.
+    Budget,
+    /// A word of the user's own immediate.
+    User(u32),
+}
+
+/// Where the block lives and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ParamLayout {
+    pub(super) immediate: bool,
+    pub(super) words: Vec<Word>,
+}
+
+impl ParamLayout {
+    /// Whether the block is the module's `var<immediate>`. If not, it is bound at `Slot::Params`,
+    /// unless it has no bytes: then there is neither.
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.immediate
+    }
+
+    /// The size of the block: a multiple of 4 for an immediate, of 16 for a uniform. Zero for a
+    /// kernel that needs no block.
+    pub(crate) fn bytes(&self) -> u32 {
+        let words = self.words.len() as u32;
+        if self.immediate { words * 4 } else { words.next_multiple_of(4) * 4 }
+    }
+
+    /// The block of one dispatch, [`ParamLayout::bytes`] bytes, in the byte order of GPUs. A window
+    /// or a part of the user's immediate that is not given is zero.
+    pub(crate) fn encode(&self, params: &ChunkParams<'_>) -> Vec<u8> {
+        let window = |id: BindingId| params.windows.get(id).copied();
+        let mut bytes = Vec::with_capacity(self.bytes() as usize);
+        for word in &self.words {
+            let value = match *word {
+                Word::First(axis) => params.first[axis],
+                Word::Grid(axis) => params.grid[axis],
+                Word::WindowFirst(id) => window(id).map_or(0, |w| w.first),
+                Word::WindowLen(id) => window(id).map_or(0, |w| w.len),
+                Word::Elements(id) => window(id).map_or(0, |w| w.elements),
+                Word::Budget => params.loop_budget,
+                Word::User(word) => {
+                    let at = word as usize * 4;
+                    let mut raw = [0; 4];
+                    let given = params.immediate.and_then(|user| user.get(at..)).unwrap_or(&[]);
+                    let count = given.len().min(4);
+                    raw[..count].copy_from_slice(&given[..count]);
+                    u32::from_le_bytes(raw)
+                }
+            };
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
+        bytes.resize(self.bytes() as usize, 0);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_holds_its_words_in_order_and_is_padded_as_a_uniform() {
+        let words = vec![
+            Word::First(1),
+            Word::Grid(2),
+            Word::WindowFirst(1),
+            Word::WindowLen(1),
+            Word::Elements(0),
+            Word::User(1),
+            Word::Budget,
+        ];
+        let params = ChunkParams {
+            first: [1, 2, 3],
+            grid: [4, 5, 6],
+            windows: &[
+                Window { first: 10, len: 11, elements: 12 },
+                Window { first: 20, len: 21, elements: 22 },
+            ],
+            immediate: Some(&[0, 0, 0, 0, 7, 1]),
+            loop_budget: 9,
+        };
+        let expected: Vec<u8> =
+            [2u32, 6, 20, 21, 12, 7 + 256, 9].iter().flat_map(|w| w.to_le_bytes()).collect();
+        let immediate = ParamLayout { immediate: true, words: words.clone() };
+        assert_eq!(immediate.bytes(), 28);
+        assert_eq!(immediate.encode(&params), expected);
+        let uniform = ParamLayout { immediate: false, words };
+        assert_eq!(uniform.bytes(), 32);
+        assert_eq!(uniform.encode(&params)[..28], expected);
+        assert_eq!(uniform.encode(&params)[28..], [0; 4]);
+    }
+}
