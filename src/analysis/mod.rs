@@ -1,8 +1,11 @@
 //! What a kernel does, found out from its normalised module. Pure: no device, no thread, no clock.
 //!
-//! [`facts`] holds once per kernel. [`footprints`] holds for these arguments, this grid and this
-//! box of workgroups. Everything here is conservative: when nothing can be proved a footprint is
+//! [`Analysis`] is made once per kernel. [`Analysis::facts`] holds whatever the arguments,
+//! [`Analysis::footprints`] for these arguments, this grid and this box of workgroups. Everything here is conservative: when nothing can be proved a footprint is
 //! the whole buffer, a loop may be endless, a value is varying.
+
+mod facts;
+mod whole;
 
 use std::ops::Range;
 
@@ -60,4 +63,70 @@ pub(crate) struct Footprint {
     /// Where a range had to be widened to the whole buffer because an index could not be bounded:
     /// the access, for the plan to show.
     pub(crate) unbounded: Option<Span>,
+}
+
+/// What one invocation costs, on average over the grid.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Cost {
+    /// Floating-point operations; a fused multiply-add is two.
+    pub(crate) flops: f64,
+    /// Bytes read from and written to storage bindings.
+    pub(crate) bytes: f64,
+    /// Whether every loop's number of iterations is known; a guess otherwise.
+    pub(crate) exact: bool,
+}
+
+/// The analysis of one kernel: what holds once, and what is worth keeping between launches.
+#[derive(Debug, Clone)]
+pub(crate) struct Analysis {
+    kernel: Kernel,
+    facts: Facts,
+}
+
+impl Analysis {
+    /// Analyses a kernel as far as its arguments do not matter.
+    pub(crate) fn new(kernel: &Kernel) -> Analysis {
+        let mut facts = facts::syntactic(kernel);
+        facts.finite_loops = vec![false; facts::loops(&kernel.entry_point().function.body)];
+        Analysis { kernel: kernel.clone(), facts }
+    }
+
+    /// What holds whatever the arguments.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The elements that these workgroups touch, by `BindingId`; the default for what is not a
+    /// storage binding.
+    pub(crate) fn footprints(
+        &self,
+        arguments: &Arguments<'_>,
+        _groups: GroupBox,
+    ) -> Vec<Footprint> {
+        whole::whole(&self.kernel, arguments)
+    }
+
+    /// What one invocation costs.
+    pub(crate) fn cost(&self, _arguments: &Arguments<'_>) -> Cost {
+        Cost { flops: 0.0, bytes: 0.0, exact: false }
+    }
+}
+
+/// [`Analysis::facts`] of a kernel.
+pub(crate) fn facts(kernel: &Kernel) -> Facts {
+    Analysis::new(kernel).facts
+}
+
+/// [`Analysis::footprints`] of a kernel.
+pub(crate) fn footprints(
+    kernel: &Kernel,
+    arguments: &Arguments<'_>,
+    groups: GroupBox,
+) -> Vec<Footprint> {
+    Analysis::new(kernel).footprints(arguments, groups)
+}
+
+/// [`Analysis::cost`] of a kernel.
+pub(crate) fn cost(kernel: &Kernel, arguments: &Arguments<'_>) -> Cost {
+    Analysis::new(kernel).cost(arguments)
 }

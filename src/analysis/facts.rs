@@ -1,0 +1,125 @@
+//! What the text of a kernel shows whatever its arguments: storage atomics, subgroups, barriers.
+//!
+//! Purely syntactic: an atomic in unreachable code counts. Which loops end is `loops`'s subject.
+
+use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
+
+use super::Facts;
+use crate::kernel::{BindingId, Kernel};
+
+/// All facts but `finite_loops`, which is left empty.
+pub(super) fn syntactic(kernel: &Kernel) -> Facts {
+    let module = kernel.module();
+    let function = &kernel.entry_point().function;
+    let mut facts = Facts::default();
+    for argument in &function.arguments {
+        let builtins = match (&argument.binding, &module.types[argument.ty].inner) {
+            (Some(binding), _) => vec![binding],
+            (None, naga::TypeInner::Struct { members, .. }) => {
+                members.iter().filter_map(|m| m.binding.as_ref()).collect()
+            }
+            _ => Vec::new(),
+        };
+        for binding in builtins {
+            if let naga::Binding::BuiltIn(
+                BuiltIn::NumSubgroups
+                | BuiltIn::SubgroupId
+                | BuiltIn::SubgroupSize
+                | BuiltIn::SubgroupInvocationId,
+            ) = binding
+            {
+                let used = function
+                    .expressions
+                    .iter()
+                    .find(|(_, e)| matches!(e, Expression::FunctionArgument(_)));
+                let span = used.map_or(Span::UNDEFINED, |(h, _)| function.expressions.get_span(h));
+                facts.subgroups.get_or_insert(span);
+            }
+        }
+    }
+    block(kernel, &function.body, &mut facts);
+    facts
+}
+
+fn block(kernel: &Kernel, statements: &Block, facts: &mut Facts) {
+    let function = &kernel.entry_point().function;
+    for (statement, &span) in statements.span_iter() {
+        match statement {
+            Statement::Block(inner) => block(kernel, inner, facts),
+            Statement::If { accept, reject, .. } => {
+                block(kernel, accept, facts);
+                block(kernel, reject, facts);
+            }
+            Statement::Switch { cases, .. } => {
+                for case in cases {
+                    block(kernel, &case.body, facts);
+                }
+            }
+            Statement::Loop { body, continuing, .. } => {
+                block(kernel, body, facts);
+                block(kernel, continuing, facts);
+            }
+            Statement::Atomic { pointer, .. } => {
+                if let Some(binding) = storage_root(kernel, function, *pointer) {
+                    facts.storage_atomics.push((binding, span));
+                }
+            }
+            Statement::ControlBarrier(flags) | Statement::MemoryBarrier(flags) => {
+                if flags.contains(naga::Barrier::SUB_GROUP) {
+                    facts.subgroups.get_or_insert(span);
+                }
+                facts.barrier.get_or_insert(span);
+            }
+            Statement::WorkGroupUniformLoad { .. } => {
+                facts.barrier.get_or_insert(span);
+            }
+            Statement::SubgroupBallot { .. }
+            | Statement::SubgroupGather { .. }
+            | Statement::SubgroupCollectiveOperation { .. } => {
+                facts.subgroups.get_or_insert(span);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The global variable that a pointer expression points into, if it is one.
+pub(super) fn global_root(
+    function: &Function,
+    mut pointer: Handle<Expression>,
+) -> Option<Handle<naga::GlobalVariable>> {
+    loop {
+        match function.expressions[pointer] {
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => {
+                pointer = base;
+            }
+            Expression::GlobalVariable(global) => return Some(global),
+            _ => return None,
+        }
+    }
+}
+
+/// The storage binding that a pointer expression points into, if it is one.
+fn storage_root(
+    kernel: &Kernel,
+    function: &Function,
+    pointer: Handle<Expression>,
+) -> Option<BindingId> {
+    let global = global_root(function, pointer)?;
+    matches!(kernel.module().global_variables[global].space, AddressSpace::Storage { .. })
+        .then(|| kernel.signature().bindings.iter().position(|b| b.global == global))?
+}
+
+/// Loops in a block, at any depth.
+pub(super) fn loops(statements: &Block) -> usize {
+    statements
+        .iter()
+        .map(|statement| match statement {
+            Statement::Block(inner) => loops(inner),
+            Statement::If { accept, reject, .. } => loops(accept) + loops(reject),
+            Statement::Switch { cases, .. } => cases.iter().map(|case| loops(&case.body)).sum(),
+            Statement::Loop { body, continuing, .. } => 1 + loops(body) + loops(continuing),
+            _ => 0,
+        })
+        .sum()
+}

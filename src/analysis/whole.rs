@@ -1,0 +1,34 @@
+//! The footprints that hold of any kernel: whatever a binding is used for, all of it.
+//!
+//! The last resort of `footprints`, and what a kernel too large to be interpreted gets.
+
+use naga::valid::GlobalUse;
+
+use super::{Argument, Arguments, Footprint};
+use crate::kernel::Kernel;
+
+/// One footprint for each binding: all elements, for whatever the entry point does with them.
+pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint> {
+    let uses = kernel.info().get_entry_point(0);
+    let bindings = &kernel.signature().bindings;
+    bindings
+        .iter()
+        .zip(&arguments.bindings)
+        .map(|(binding, argument)| {
+            let (Argument::Storage { elements, .. }, true) = (argument, binding.space.is_storage())
+            else {
+                return Footprint::default();
+            };
+            let used = uses[binding.global];
+            let all = |flag| if used.intersects(flag) { 0..*elements } else { 0..0 };
+            Footprint {
+                read: all(GlobalUse::READ | GlobalUse::ATOMIC),
+                may_write: all(GlobalUse::WRITE | GlobalUse::ATOMIC),
+                must_write: 0..0,
+                writes_header: used.intersects(GlobalUse::WRITE | GlobalUse::ATOMIC)
+                    && binding.layout.header > 0,
+                unbounded: Some(kernel.module().global_variables.get_span(binding.global)),
+            }
+        })
+        .collect()
+}
