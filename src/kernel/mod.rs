@@ -11,6 +11,7 @@
 //! This module knows nothing of launches, devices or sizes.
 
 mod normalise;
+mod operands;
 mod parse;
 mod reflect;
 mod signature;
@@ -175,9 +176,9 @@ impl KernelBuilder {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let source = Source { text: self.text, name: self.name };
         let parsed = parse::parse(&source)?;
-        let (module, info) =
+        let normalise::Normalised { module, info, constants } =
             normalise::normalise(&source, parsed, self.entry_point.as_deref(), &self.constants)?;
-        let signature = reflect::reflect(&source, &module, &info, &self.constants)?;
+        let signature = reflect::reflect(&source, &module, &info, constants)?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Kernel { inner: Arc::new(Inner { id, source, module, info, signature }) })
     }

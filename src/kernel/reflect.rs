@@ -1,7 +1,5 @@
 //! The signature of a normalised module.
 
-use std::collections::BTreeMap;
-
 use naga::proc::{GlobalCtx, Layouter};
 use naga::valid::{GlobalUse, ModuleInfo};
 use naga::{AddressSpace, ArraySize, Handle, ScalarKind, Type, TypeInner};
@@ -14,7 +12,7 @@ pub(super) fn reflect(
     source: &Source,
     module: &naga::Module,
     info: &ModuleInfo,
-    constants: &BTreeMap<String, f64>,
+    constants: Vec<Constant>,
 ) -> Result<Signature> {
     let entry = &module.entry_points[0];
     let uses = info.get_entry_point(0);
@@ -62,14 +60,7 @@ pub(super) fn reflect(
         entry_point: entry.name.clone(),
         workgroup_size: entry.workgroup_size,
         bindings,
-        constants: constants
-            .iter()
-            .map(|(name, value)| Constant {
-                name: name.clone(),
-                value: Some(*value),
-                type_name: String::new(),
-            })
-            .collect(),
+        constants,
     })
 }
 

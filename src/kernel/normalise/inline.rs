@@ -1,0 +1,738 @@
+//! Pass 4: the entry point's function is rebuilt with every call inlined.
+//!
+//! What holds of the result: no `Call`, no `CallResult`, no nested `Block` statement, nothing
+//! after a statement that leaves its block; a callee's locals are locals of the entry point, one
+//! set for each call in the text; pointer arguments are replaced by the caller's pointer, so
+//! every pointer roots at a local or a global; scalar constants are literals. Blocks are nested
+//! at most [`MAX_NESTING`] deep.
+//!
+//! **Returns.** The entry point's own returns stay. A callee's return stores to a local of the
+//! call, and how control then leaves the callee's statements depends on where the return stands
+//! ([`Returns`]):
+//! - a body that only returns as its last statement needs nothing: its value is used directly;
+//! - where nothing of the callee follows, the end of the block is reached and that is all;
+//! - after `if c { …return } rest`, `rest` moves into the other branch;
+//! - where that cannot be (both branches may go on), a `returned` local is set, and `rest` is
+//!   guarded by it;
+//! - in a loop or a switch of the callee, the return breaks, and after each loop or switch that
+//!   still is inside another, `if returned { break; }` follows.
+//!
+//! No loop is ever made.
+//!
+//! **Locals.** A local starts anew at each call. Where the call cannot happen twice the local's
+//! `init` does that; where the call is inside a loop, a store stands at the call.
+
+use std::collections::HashMap;
+
+use naga::valid::{FunctionInfo, ModuleInfo};
+use naga::{
+    Arena, Block, Expression, Function, Handle, Literal, LocalVariable, Range, Span, Statement,
+    SwitchCase, Type, TypeInner,
+};
+
+use super::constant_operands::{Checked, refused_operand};
+use super::returns::{always_returns, may_return, only_returns_at_end};
+use crate::error::{Error, Result};
+use crate::kernel::Source;
+use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
+
+/// Blocks inside blocks, in the normalised entry point. Whoever walks the body may recurse.
+pub(crate) const MAX_NESTING: usize = 256;
+
+/// Calls inside calls.
+const MAX_CALL_DEPTH: usize = 1000;
+
+/// Expressions, statements and calls that inlining may copy, so that functions that each call the
+/// next one twice do not take all memory.
+const MAX_COPIES: usize = 400_000;
+
+/// Replaces the entry point's function by one that calls nothing, and drops all functions.
+pub(super) fn inline(source: &Source, module: &mut naga::Module, info: &ModuleInfo) -> Result<()> {
+    let functions = std::mem::take(&mut module.functions);
+    let entry = std::mem::take(&mut module.entry_points[0].function);
+    let mut inliner = Inliner {
+        source,
+        module,
+        info,
+        functions: &functions,
+        expressions: Arena::new(),
+        locals: Arena::new(),
+        names: Vec::new(),
+        shared: HashMap::new(),
+        calls: Vec::new(),
+        nesting: 0,
+        loops: 0,
+        copies: 0,
+    };
+    let body = inliner.entry(&entry)?;
+    let Inliner { expressions, locals, names, .. } = inliner;
+    module.entry_points[0].function = Function {
+        name: entry.name,
+        arguments: entry.arguments,
+        result: entry.result,
+        local_variables: locals,
+        expressions,
+        named_expressions: names.into_iter().collect(),
+        body,
+        diagnostic_filter_leaf: entry.diagnostic_filter_leaf,
+    };
+    Ok(())
+}
+
+/// How a `return` is lowered where it stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Returns {
+    /// It is the entry point's, and stays.
+    Keep,
+    /// Nothing of the callee follows the end of this block: store the value.
+    Tail,
+    /// Something follows the end of this block, guarded by `returned`: store, set `returned`.
+    Flag,
+    /// Inside a loop or switch of the callee: store, set `returned` if anything asks, break.
+    Break { flag: bool },
+}
+
+/// A statement with its span.
+type Item<'f> = (&'f Statement, Span);
+
+fn items(block: &Block) -> Vec<Item<'_>> {
+    block.span_iter().map(|(statement, span)| (statement, *span)).collect()
+}
+
+/// Expressions that are available without being emitted, and can be shared by all inlined bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Shared {
+    Literal(u8, u64),
+    Constant(Handle<naga::Constant>),
+    Zero(Handle<Type>),
+    Global(Handle<naga::GlobalVariable>),
+    Local(Handle<LocalVariable>),
+}
+
+/// One function that is being copied: the entry point, or a callee at one call.
+struct Frame<'f> {
+    function: &'f Function,
+    info: &'f FunctionInfo,
+    /// The new handle of each of the function's expressions that was copied so far.
+    map: Vec<Option<Handle<Expression>>>,
+    /// The new handle of each of the function's locals.
+    locals: Vec<Handle<LocalVariable>>,
+    /// The values of the arguments; none for the entry point, whose arguments stay.
+    arguments: Option<Vec<Handle<Expression>>>,
+    /// Whether the only return is at the very end.
+    direct: bool,
+    /// The value of that return.
+    value: Option<Handle<Expression>>,
+    /// Pointer to the local that takes the returned value.
+    result: Option<Handle<Expression>>,
+    /// Pointer to the `returned` local, once something needs it.
+    returned: Option<Handle<Expression>>,
+}
+
+impl Frame<'_> {
+    fn get(&self, old: Handle<Expression>) -> Result<Handle<Expression>> {
+        self.map[old.index()].ok_or_else(|| broken("an expression is used before it is evaluated"))
+    }
+}
+
+/// Whether the end of a block is never reached, by its last statement.
+fn leaves(block: &Block) -> bool {
+    use Statement::{Break, Continue, Kill, Return};
+    matches!(block.last(), Some(Break | Continue | Kill | Return { .. }))
+}
+
+fn broken(cause: &str) -> Error {
+    Error::Internal { place: "kernel::normalise::inline".to_owned(), cause: cause.to_owned() }
+}
+
+struct Inliner<'a> {
+    source: &'a Source,
+    module: &'a mut naga::Module,
+    info: &'a ModuleInfo,
+    functions: &'a Arena<Function>,
+    expressions: Arena<Expression>,
+    locals: Arena<LocalVariable>,
+    names: Vec<(Handle<Expression>, String)>,
+    shared: HashMap<Shared, Handle<Expression>>,
+    /// The calls that the current statement is inside of, outermost first.
+    calls: Vec<Span>,
+    /// Blocks that the current statement is inside of.
+    nesting: usize,
+    /// Loops that the current statement is inside of.
+    loops: usize,
+    copies: usize,
+}
+
+impl<'a> Inliner<'a> {
+    fn entry(&mut self, entry: &Function) -> Result<Block> {
+        let info = self.info.get_entry_point(0);
+        let mut frame = Frame {
+            function: entry,
+            info,
+            map: vec![None; entry.expressions.len()],
+            locals: Vec::new(),
+            arguments: None,
+            direct: false,
+            value: None,
+            result: None,
+            returned: None,
+        };
+        for (old, local) in entry.local_variables.iter() {
+            let init = match local.init {
+                Some(init) => Some(self.constant(entry, init, &mut None)?),
+                None => None,
+            };
+            let new = LocalVariable { init, ..local.clone() };
+            frame.locals.push(self.locals.append(new, entry.local_variables.get_span(old)));
+        }
+        self.available(&mut frame)?;
+        let mut body = Block::new();
+        self.copy(&mut frame, &items(&entry.body), Returns::Keep, &mut body)?;
+        self.keep_names(&frame);
+        Ok(body)
+    }
+
+    /// Copies what needs no `Emit`: literals, constants, variables, arguments.
+    fn available(&mut self, frame: &mut Frame<'_>) -> Result<()> {
+        for (old, expression) in frame.function.expressions.iter() {
+            let span = frame.function.expressions.get_span(old);
+            let new = match *expression {
+                Expression::FunctionArgument(i) => match &frame.arguments {
+                    Some(values) => values.get(i as usize).copied(),
+                    None => Some(self.expressions.append(expression.clone(), span)),
+                },
+                Expression::LocalVariable(local) => {
+                    let local = frame.locals[local.index()];
+                    Some(self.shared(&Expression::LocalVariable(local), span)?)
+                }
+                ref other if other.needs_pre_emit() => Some(self.shared(other, span)?),
+                _ => continue,
+            };
+            frame.map[old.index()] = new;
+        }
+        Ok(())
+    }
+
+    /// An expression that needs no `Emit`, made once.
+    fn shared(&mut self, expression: &Expression, span: Span) -> Result<Handle<Expression>> {
+        let mut expression = expression.clone();
+        if let Expression::Constant(constant) = expression
+            && let init = self.module.constants[constant].init
+            && let Expression::Literal(value) = self.module.global_expressions[init]
+        {
+            expression = Expression::Literal(value);
+        }
+        let key = match expression {
+            Expression::Literal(value) => literal_key(value),
+            Expression::Constant(constant) => Shared::Constant(constant),
+            Expression::ZeroValue(ty) => Shared::Zero(ty),
+            Expression::GlobalVariable(global) => Shared::Global(global),
+            Expression::LocalVariable(local) => Shared::Local(local),
+            _ => return Err(broken("an override is left")),
+        };
+        let expressions = &mut self.expressions;
+        Ok(*self.shared.entry(key).or_insert_with(|| expressions.append(expression, span)))
+    }
+
+    /// Copies a constant expression, with an `Emit` into `out` where there is one. An initialiser
+    /// of a local needs none.
+    fn constant(
+        &mut self,
+        function: &Function,
+        old: Handle<Expression>,
+        out: &mut Option<&mut Block>,
+    ) -> Result<Handle<Expression>> {
+        let mut expression = function.expressions[old].clone();
+        let span = function.expressions.get_span(old);
+        if expression.needs_pre_emit() {
+            return self.shared(&expression, span);
+        }
+        let mut failed = None;
+        expression_operands(&mut expression, |operand| {
+            match self.constant(function, *operand, out) {
+                Ok(new) => *operand = new,
+                Err(error) => failed = Some(error),
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        Ok(match out {
+            Some(out) => self.push(expression, span, out),
+            None => self.expressions.append(expression, span),
+        })
+    }
+
+    /// Appends one expression and its `Emit`.
+    fn push(&mut self, expression: Expression, span: Span, out: &mut Block) -> Handle<Expression> {
+        let new = self.expressions.append(expression, span);
+        out.push(Statement::Emit(Range::new_from_bounds(new, new)), span);
+        new
+    }
+
+    fn flush(&mut self, start: usize, span: Span, out: &mut Block) {
+        if self.expressions.len() > start {
+            out.push(Statement::Emit(self.expressions.range_from(start)), span);
+        }
+    }
+
+    /// A new local; its pointer.
+    fn local(
+        &mut self,
+        name: Option<String>,
+        ty: Handle<Type>,
+        init: Option<Handle<Expression>>,
+        span: Span,
+    ) -> Result<Handle<Expression>> {
+        let local = self.locals.append(LocalVariable { name, ty, init }, span);
+        self.shared(&Expression::LocalVariable(local), span)
+    }
+
+    fn literal(&mut self, value: bool, span: Span) -> Result<Handle<Expression>> {
+        self.shared(&Expression::Literal(Literal::Bool(value)), span)
+    }
+
+    /// Copies the expressions of one `Emit`.
+    fn emit(
+        &mut self,
+        frame: &mut Frame<'_>,
+        range: &Range<Expression>,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<()> {
+        let mut start = self.expressions.len();
+        for old in range.clone() {
+            let at = frame.function.expressions.get_span(old);
+            let mut expression = frame.function.expressions[old].clone();
+            let base = match expression {
+                Expression::Binary { left, .. } => Some(left),
+                Expression::Access { base, .. } => Some(base),
+                _ => None,
+            };
+            let mut failed = None;
+            expression_operands(&mut expression, |operand| match frame.get(*operand) {
+                Ok(new) => *operand = new,
+                Err(error) => failed = Some(error),
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if let Some(base) = base {
+                let base = frame.info[base].ty.inner_with(&self.module.types);
+                let checked = Checked { module: self.module, expressions: &self.expressions };
+                if let Some((operand, ty)) = refused_operand(&checked, base, &expression) {
+                    // An argument that became known by inlining: naga would now refuse at
+                    // compile time what WGSL defines at run time.
+                    self.flush(start, span, out);
+                    let ty = self.module.types.insert(Type { name: None, inner: ty }, at);
+                    let pointer = self.local(None, ty, None, at)?;
+                    out.push(Statement::Store { pointer, value: operand }, at);
+                    start = self.expressions.len();
+                    let hidden = self.expressions.append(Expression::Load { pointer }, at);
+                    match &mut expression {
+                        Expression::Binary { right: known, .. }
+                        | Expression::Access { index: known, .. } => *known = hidden,
+                        _ => {}
+                    }
+                }
+            }
+            frame.map[old.index()] = Some(self.expressions.append(expression, at));
+        }
+        self.flush(start, span, out);
+        Ok(())
+    }
+
+    /// Counts against the limits, `calls` telling where to point.
+    fn account(&mut self, copies: usize, span: Span) -> Result<()> {
+        if !self.calls.is_empty() {
+            self.copies += copies;
+        }
+        let what = if self.copies > MAX_COPIES {
+            format!("calls that grow the kernel beyond {MAX_COPIES} inlined operations")
+        } else if self.nesting > MAX_NESTING {
+            format!(
+                "blocks (with calls inlined, each early return counts) nested more than \
+                 {MAX_NESTING} deep"
+            )
+        } else if self.calls.len() > MAX_CALL_DEPTH {
+            format!("calls nested more than {MAX_CALL_DEPTH} deep")
+        } else {
+            return Ok(());
+        };
+        let at = self.calls.last().copied().unwrap_or(span);
+        Err(Error::Unsupported { what, at: self.source.render(at) })
+    }
+
+    /// Copies statements into a block of their own.
+    fn nested(
+        &mut self,
+        frame: &mut Frame<'_>,
+        statements: &[Item<'_>],
+        returns: Returns,
+    ) -> Result<Block> {
+        let mut out = Block::new();
+        self.nesting += 1;
+        self.account(0, statements.first().map_or(Span::UNDEFINED, |item| item.1))?;
+        self.copy(frame, statements, returns, &mut out)?;
+        self.nesting -= 1;
+        Ok(out)
+    }
+
+    /// Copies statements to the end of `out`.
+    fn copy(
+        &mut self,
+        frame: &mut Frame<'_>,
+        statements: &[Item<'_>],
+        returns: Returns,
+        out: &mut Block,
+    ) -> Result<()> {
+        for (i, &(statement, span)) in statements.iter().enumerate() {
+            let rest = &statements[i + 1..];
+            self.account(1, span)?;
+            match statement {
+                Statement::Emit(range) => self.emit(frame, range, span, out)?,
+                Statement::Block(block)
+                    if !matches!(returns, Returns::Tail | Returns::Flag)
+                        || frame.direct
+                        || !may_return(block) =>
+                {
+                    self.copy(frame, &items(block), returns, out)?;
+                    if leaves(out) {
+                        return Ok(());
+                    }
+                }
+                Statement::Block(block) => {
+                    let mut joined = items(block);
+                    joined.extend_from_slice(rest);
+                    return self.copy(frame, &joined, returns, out);
+                }
+                Statement::Return { value } => {
+                    return self.lower_return(frame, *value, span, returns, out);
+                }
+                Statement::Break | Statement::Continue | Statement::Kill => {
+                    out.push(statement.clone(), span);
+                    return Ok(());
+                }
+                Statement::If { condition, accept, reject } => {
+                    let condition = frame.get(*condition)?;
+                    let (accept, reject) = (items(accept), items(reject));
+                    let split = Split { condition, accept, reject, span };
+                    if self.copy_if(frame, statement, split, rest, returns, out)? {
+                        return Ok(());
+                    }
+                }
+                Statement::Switch { .. } | Statement::Loop { .. } => {
+                    if self.copy_breakable(frame, statement, span, rest, returns, out)? {
+                        return Ok(());
+                    }
+                }
+                Statement::Call { function, arguments, result } => {
+                    let arguments =
+                        arguments.iter().map(|&a| frame.get(a)).collect::<Result<Vec<_>>>()?;
+                    let value = self.call(*function, arguments, span, out)?;
+                    if let Some(result) = result {
+                        frame.map[result.index()] = value;
+                    }
+                }
+                other => {
+                    let mut new = other.clone();
+                    if let Some(result) = statement_result(&mut new) {
+                        let old = *result;
+                        let expression = frame.function.expressions[old].clone();
+                        let at = frame.function.expressions.get_span(old);
+                        *result = self.expressions.append(expression, at);
+                        frame.map[old.index()] = Some(*result);
+                    }
+                    let mut failed = None;
+                    statement_operands(&mut new, |operand| match frame.get(*operand) {
+                        Ok(new) => *operand = new,
+                        Err(error) => failed = Some(error),
+                    });
+                    if let Some(error) = failed {
+                        return Err(error);
+                    }
+                    out.push(new, span);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lower_return(
+        &mut self,
+        frame: &mut Frame<'_>,
+        value: Option<Handle<Expression>>,
+        span: Span,
+        returns: Returns,
+        out: &mut Block,
+    ) -> Result<()> {
+        let value = value.map(|value| frame.get(value)).transpose()?;
+        if returns == Returns::Keep {
+            out.push(Statement::Return { value }, span);
+            return Ok(());
+        }
+        if frame.direct {
+            frame.value = value;
+            return Ok(());
+        }
+        if let (Some(pointer), Some(value)) = (frame.result, value) {
+            out.push(Statement::Store { pointer, value }, span);
+        }
+        if matches!(returns, Returns::Flag | Returns::Break { flag: true }) {
+            let pointer = self.returned(frame, span)?;
+            let value = self.literal(true, span)?;
+            out.push(Statement::Store { pointer, value }, span);
+        }
+        if matches!(returns, Returns::Break { .. }) {
+            out.push(Statement::Break, span);
+        }
+        Ok(())
+    }
+
+    /// Copies an `If` and, where they had to move, the statements after it; then true.
+    fn copy_if(
+        &mut self,
+        frame: &mut Frame<'_>,
+        statement: &Statement,
+        Split { condition, mut accept, mut reject, span }: Split<'_>,
+        rest: &[Item<'_>],
+        returns: Returns,
+        out: &mut Block,
+    ) -> Result<bool> {
+        let moves = matches!(returns, Returns::Tail | Returns::Flag)
+            && !frame.direct
+            && may_return(std::slice::from_ref(statement));
+        let mut inside = returns;
+        let mut guarded = false;
+        if moves && let Statement::If { accept: yes, reject: no, .. } = statement {
+            match (always_returns(yes), always_returns(no)) {
+                (true, true) => {}
+                (true, false) => reject.extend_from_slice(rest),
+                (false, true) => accept.extend_from_slice(rest),
+                (false, false) if rest.is_empty() => {}
+                (false, false) => {
+                    inside = Returns::Flag;
+                    guarded = true;
+                }
+            }
+        }
+        let accept = self.nested(frame, &accept, inside)?;
+        let reject = self.nested(frame, &reject, inside)?;
+        out.push(Statement::If { condition, accept, reject }, span);
+        if guarded {
+            self.guard(frame, rest, span, returns, out)?;
+        }
+        Ok(moves)
+    }
+
+    /// Copies a `Switch` or a `Loop` and, where they had to move, the statements after it; then
+    /// true.
+    fn copy_breakable(
+        &mut self,
+        frame: &mut Frame<'_>,
+        statement: &Statement,
+        span: Span,
+        rest: &[Item<'_>],
+        returns: Returns,
+        out: &mut Block,
+    ) -> Result<bool> {
+        let this = std::slice::from_ref(statement);
+        let leaves = returns != Returns::Keep && !frame.direct && may_return(this);
+        let ends = leaves && always_returns(this);
+        let inside = match returns {
+            Returns::Keep => Returns::Keep,
+            Returns::Tail => Returns::Break { flag: !ends && !rest.is_empty() },
+            // When every path returns, whoever guards by `returned` still has to see it.
+            Returns::Flag => Returns::Break { flag: true },
+            Returns::Break { flag } => Returns::Break { flag: flag || !ends },
+        };
+        let new = match statement {
+            Statement::Switch { selector, cases } => {
+                let mut copied = Vec::with_capacity(cases.len());
+                for case in cases {
+                    let body = self.nested(frame, &items(&case.body), inside)?;
+                    copied.push(SwitchCase {
+                        value: case.value,
+                        body,
+                        fall_through: case.fall_through,
+                    });
+                }
+                Statement::Switch { selector: frame.get(*selector)?, cases: copied }
+            }
+            Statement::Loop { body, continuing, break_if } => {
+                self.loops += 1;
+                let body = self.nested(frame, &items(body), inside)?;
+                let continuing = self.nested(frame, &items(continuing), inside)?;
+                self.loops -= 1;
+                let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
+                Statement::Loop { body, continuing, break_if }
+            }
+            _ => return Err(broken("neither a switch nor a loop")),
+        };
+        out.push(new, span);
+        if !leaves {
+            return Ok(false);
+        }
+        match returns {
+            Returns::Keep => Ok(false),
+            Returns::Break { .. } if ends => {
+                out.push(Statement::Break, span);
+                Ok(true)
+            }
+            Returns::Break { .. } => {
+                let condition = self.load_returned(frame, span, out)?;
+                let mut accept = Block::new();
+                accept.push(Statement::Break, span);
+                out.push(Statement::If { condition, accept, reject: Block::new() }, span);
+                Ok(false)
+            }
+            Returns::Tail | Returns::Flag => {
+                if !ends && !rest.is_empty() {
+                    self.guard(frame, rest, span, returns, out)?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// `if returned {} else { rest }`.
+    fn guard(
+        &mut self,
+        frame: &mut Frame<'_>,
+        rest: &[Item<'_>],
+        span: Span,
+        returns: Returns,
+        out: &mut Block,
+    ) -> Result<()> {
+        let condition = self.load_returned(frame, span, out)?;
+        let reject = self.nested(frame, rest, returns)?;
+        out.push(Statement::If { condition, accept: Block::new(), reject }, span);
+        Ok(())
+    }
+
+    fn load_returned(
+        &mut self,
+        frame: &mut Frame<'_>,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<Handle<Expression>> {
+        let pointer = self.returned(frame, span)?;
+        Ok(self.push(Expression::Load { pointer }, span, out))
+    }
+
+    /// Pointer to the frame's `returned` local.
+    fn returned(&mut self, frame: &mut Frame<'_>, span: Span) -> Result<Handle<Expression>> {
+        if let Some(pointer) = frame.returned {
+            return Ok(pointer);
+        }
+        let inner = TypeInner::Scalar(naga::Scalar::BOOL);
+        let ty = self.module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
+        let init = self.literal(false, span)?;
+        let pointer = self.local(Some("returned".to_owned()), ty, Some(init), span)?;
+        frame.returned = Some(pointer);
+        Ok(pointer)
+    }
+
+    /// Copies a callee's body to the end of `out`; the value of the call, if it has one.
+    fn call(
+        &mut self,
+        function: Handle<Function>,
+        arguments: Vec<Handle<Expression>>,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<Option<Handle<Expression>>> {
+        let callee = &self.functions[function];
+        self.calls.push(span);
+        self.account(1 + callee.expressions.len() + callee.local_variables.len(), span)?;
+        let mut frame = Frame {
+            function: callee,
+            info: &self.info[function],
+            map: vec![None; callee.expressions.len()],
+            locals: Vec::new(),
+            arguments: Some(arguments),
+            direct: only_returns_at_end(&callee.body),
+            value: None,
+            result: None,
+            returned: None,
+        };
+        let mut starts = Block::new();
+        for (old, local) in callee.local_variables.iter() {
+            let at = callee.local_variables.get_span(old);
+            let init = match (local.init, self.loops > 0) {
+                (Some(init), false) => Some(self.constant(callee, init, &mut None)?),
+                _ => None,
+            };
+            let new = LocalVariable { init, ..local.clone() };
+            let new = self.locals.append(new, at);
+            frame.locals.push(new);
+            if self.loops > 0 {
+                let pointer = self.shared(&Expression::LocalVariable(new), at)?;
+                let value = match local.init {
+                    Some(init) => self.constant(callee, init, &mut Some(&mut starts))?,
+                    None => self.shared(&Expression::ZeroValue(local.ty), at)?,
+                };
+                starts.push(Statement::Store { pointer, value }, span);
+            }
+        }
+        if !frame.direct
+            && let Some(result) = &callee.result
+        {
+            let name = callee.name.as_ref().map(|name| format!("{name}_result"));
+            frame.result = Some(self.local(name, result.ty, None, span)?);
+        }
+        self.available(&mut frame)?;
+        let mut body = Block::new();
+        self.copy(&mut frame, &items(&callee.body), Returns::Tail, &mut body)?;
+        if self.loops > 0
+            && let Some(pointer) = frame.returned
+        {
+            let value = self.literal(false, span)?;
+            starts.push(Statement::Store { pointer, value }, span);
+        }
+        out.append(&mut starts);
+        out.append(&mut body);
+        self.keep_names(&frame);
+        self.calls.pop();
+        match frame.result {
+            Some(pointer) => Ok(Some(self.push(Expression::Load { pointer }, span, out))),
+            None => Ok(frame.value),
+        }
+    }
+
+    /// Names of `let` declarations, for who prints the module.
+    fn keep_names(&mut self, frame: &Frame<'_>) {
+        for (old, name) in &frame.function.named_expressions {
+            if let Some(new) = frame.map[old.index()]
+                && !self.expressions[new].needs_pre_emit()
+            {
+                self.names.push((new, name.clone()));
+            }
+        }
+    }
+}
+
+/// The parts of an `If`.
+struct Split<'f> {
+    condition: Handle<Expression>,
+    accept: Vec<Item<'f>>,
+    reject: Vec<Item<'f>>,
+    span: Span,
+}
+
+fn literal_key(value: Literal) -> Shared {
+    let (kind, bits) = match value {
+        Literal::F64(v) => (0, v.to_bits()),
+        Literal::F32(v) => (1, u64::from(v.to_bits())),
+        Literal::F16(v) => (2, u64::from(v.to_bits())),
+        Literal::U16(v) => (3, u64::from(v)),
+        Literal::I16(v) => (4, v as u64),
+        Literal::U32(v) => (5, u64::from(v)),
+        Literal::I32(v) => (6, v as u64),
+        Literal::U64(v) => (7, v),
+        Literal::I64(v) => (8, v as u64),
+        Literal::Bool(v) => (9, u64::from(v)),
+        Literal::AbstractInt(v) => (10, v as u64),
+        Literal::AbstractFloat(v) => (11, v.to_bits()),
+    };
+    Shared::Literal(kind, bits)
+}

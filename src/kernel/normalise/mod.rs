@@ -1,0 +1,52 @@
+//! From any valid module to the one form that everything above works on.
+//!
+//! [`normalise`] reads as the algorithm; each pass is a file. Between passes the module is always
+//! valid; every expression and statement keeps the span of what it stands for.
+
+mod choose;
+mod constant_operands;
+mod inline;
+#[cfg(test)]
+mod inlining_tests;
+mod overrides;
+mod returns;
+
+use std::collections::BTreeMap;
+
+use naga::compact::{KeepUnused, compact};
+use naga::valid::ModuleInfo;
+
+#[allow(unused_imports)]
+pub(crate) use inline::MAX_NESTING;
+
+pub(super) use returns::always_returns;
+
+use super::parse::{Validated, validate};
+use super::signature::Constant;
+use super::source::Source;
+use crate::error::Result;
+
+/// The normalised module, naga's analysis of it, and the module's override constants as they
+/// were.
+pub(super) struct Normalised {
+    pub(super) module: naga::Module,
+    pub(super) info: ModuleInfo,
+    pub(super) constants: Vec<Constant>,
+}
+
+pub(super) fn normalise(
+    source: &Source,
+    (mut module, _): Validated,
+    entry_point: Option<&str>,
+    constants: &BTreeMap<String, f64>,
+) -> Result<Normalised> {
+    let given = overrides::given(&module, constants)?;
+    let listed = overrides::list(&module, &given);
+    choose::choose(&mut module, entry_point)?;
+    overrides::resolve(source, &mut module, &given)?;
+    let info = validate(source, &module)?;
+    inline::inline(source, &mut module, &info)?;
+    compact(&mut module, KeepUnused::No);
+    let info = validate(source, &module)?;
+    Ok(Normalised { module, info, constants: listed })
+}
