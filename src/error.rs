@@ -67,7 +67,7 @@ pub enum Error {
 
     /// A buffer whose last launch was cancelled or failed while writing it.
     #[error(
-        "buffer {name} is poisoned: {cause}. Write all of it, or launch a kernel that does, before reading it"
+        "buffer {name} is poisoned: {cause}. Write all of it before using it again"
     )]
     Poisoned {
         /// The name under which the failed launch bound it.

@@ -42,6 +42,11 @@ impl<'a> HostBytes<'a> {
         HostBytes { start, len, memory: PhantomData }
     }
 
+    /// A view of nothing.
+    pub(crate) fn empty() -> Self {
+        HostBytes { start: std::ptr::NonNull::<u32>::dangling().as_ptr().cast(), len: 0, memory: PhantomData }
+    }
+
     /// Bytes in the view.
     pub(crate) fn len(self) -> usize {
         self.len

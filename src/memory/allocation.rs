@@ -1,0 +1,76 @@
+//! Host memory of a buffer: zeroed, aligned to a cache line, and never the cause of an abort.
+//!
+//! The memory is handed out as [`HostBytes`] only; who may touch it when is `gate`'s business.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+
+use crate::device::HostBytes;
+
+/// One allocation. Its address never changes.
+#[derive(Debug)]
+pub(super) struct Allocation {
+    start: NonNull<u8>,
+    /// Bytes that the user asked for; the layout is rounded up to whole cache lines.
+    len: usize,
+    layout: Option<Layout>,
+}
+
+// SAFETY: the allocation is plain memory, owned by this value; access to it is through
+// `HostBytes`, whose accesses are atomic.
+unsafe impl Send for Allocation {}
+// SAFETY: as for Send.
+unsafe impl Sync for Allocation {}
+
+const LINE: usize = 64;
+
+impl Allocation {
+    /// Zeroed memory, or nothing when the host has not got that much.
+    pub(super) fn zeroed(len: u64) -> Option<Allocation> {
+        let len = usize::try_from(len).ok()?;
+        if len == 0 {
+            return Some(Allocation { start: dangling(), len, layout: None });
+        }
+        let layout = Layout::from_size_align(len.checked_next_multiple_of(LINE)?, LINE).ok()?;
+        // SAFETY: the layout's size is not zero.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some(Allocation { start, len, layout: Some(layout) })
+    }
+
+    /// The memory. The lifetime is the caller's to choose, see Safety.
+    ///
+    /// # Safety
+    /// The view must not outlive the allocation, and its user holds a pass of the buffer's gate
+    /// that covers what it does: for as long as a view is written to, nobody else looks at those
+    /// bytes except through other views.
+    pub(super) unsafe fn view<'a>(&self) -> HostBytes<'a> {
+        // SAFETY: `start` is valid for `len` bytes while the allocation lives (caller's promise),
+        // aligned to a line, and only ever accessed through `HostBytes`.
+        unsafe { HostBytes::from_raw(self.start.as_ptr(), self.len) }
+    }
+}
+
+fn dangling() -> NonNull<u8> {
+    NonNull::<[u64; LINE / 8]>::dangling().cast()
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        if let Some(layout) = self.layout {
+            // SAFETY: allocated in `zeroed` with this very layout, and dropped once.
+            unsafe { dealloc(self.start.as_ptr(), layout) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_sizes_are_refused_and_not_fatal() {
+        assert!(Allocation::zeroed(u64::MAX).is_none());
+        assert!(Allocation::zeroed(1 << 62).is_none());
+        assert!(Allocation::zeroed(0).is_some());
+    }
+}

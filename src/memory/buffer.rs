@@ -1,0 +1,309 @@
+//! `Buffer<T>`: what a user makes, fills, binds to launches and reads.
+
+use std::any::TypeId;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Bound, Range, RangeBounds};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytemuck::Pod;
+
+use super::allocation::Allocation;
+use super::gate::{Gate, queue_all};
+use crate::device::HostBytes;
+use crate::error::{Error, Result};
+
+/// One logical array, shared by everyone who holds a clone of it.
+///
+/// A launch that was started earlier is always seen: reading waits for it.
+///
+/// ```
+/// # use coexec::Buffer;
+/// let buffer = Buffer::from_slice(&[1.0f32, 2.0, 3.0]);
+/// buffer.write(1, &[20.0])?;
+/// assert_eq!(buffer.to_vec()?, [1.0, 20.0, 3.0]);
+/// # Ok::<(), coexec::Error>(())
+/// ```
+pub struct Buffer<T> {
+    shared: Arc<Shared>,
+    len: u64,
+    elements: PhantomData<fn() -> T>,
+}
+
+/// What the clones of a buffer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) gate: Arc<Gate>,
+    memory: Option<Allocation>,
+    bytes: u64,
+    /// The name of the binding and the cause, after a launch failed while writing.
+    poison: Mutex<Option<(String, String)>>,
+}
+
+impl Shared {
+    fn new(bytes: u64) -> Arc<Shared> {
+        let memory = Allocation::zeroed(bytes);
+        let poison = memory.is_none().then(|| {
+            ("(new)".to_owned(), format!("the host has no {bytes} bytes of memory left for it"))
+        });
+        Arc::new(Shared { gate: Arc::default(), memory, bytes, poison: Mutex::new(poison) })
+    }
+
+    pub(super) fn set_poison(&self, poison: Option<(String, String)>) {
+        if self.memory.is_some() {
+            *self.poison.lock().unwrap_or_else(PoisonError::into_inner) = poison;
+        }
+    }
+
+    pub(super) fn check_poison(&self) -> Result<()> {
+        match &*self.poison.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some((name, cause)) => {
+                Err(Error::Poisoned { name: name.clone(), cause: cause.clone() })
+            }
+        }
+    }
+
+    /// The bytes, for the holder of a granted pass.
+    ///
+    /// # Safety
+    /// As for `Allocation::view`: the caller has a granted pass, and keeps it and this `Shared`
+    /// as long as the view.
+    pub(super) unsafe fn view<'a>(&self) -> HostBytes<'a> {
+        match &self.memory {
+            // SAFETY: passed on to the caller.
+            Some(memory) => unsafe { memory.view() },
+            None => HostBytes::empty(),
+        }
+    }
+
+    fn with<R>(&self, write: bool, body: impl FnOnce(HostBytes<'_>) -> Result<R>) -> Result<R> {
+        let passes = queue_all(std::iter::once((Arc::clone(&self.gate), write)));
+        passes[0].wait();
+        // SAFETY: the pass is granted and outlives the view, which `body` cannot keep.
+        body(unsafe { self.view() })
+    }
+}
+
+impl<T: Pod> Buffer<T> {
+    /// A buffer with a copy of these elements.
+    ///
+    /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
+    pub fn from_slice(data: &[T]) -> Buffer<T> {
+        let buffer = Buffer::zeroed(data.len());
+        if buffer.shared.memory.is_some() {
+            // SAFETY: nobody else has this buffer yet, so no pass is needed.
+            unsafe { buffer.shared.view() }.write(0, bytemuck::cast_slice(data));
+        }
+        buffer
+    }
+
+    /// A buffer of `len` elements whose bytes are all zero. Costs no time until it is touched.
+    ///
+    /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
+    pub fn zeroed(len: usize) -> Buffer<T> {
+        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
+        Buffer { shared: Shared::new(bytes), len: len as u64, elements: PhantomData }
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A copy of all elements, after every launch that was started before has ended.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] after a launch that failed while writing the buffer.
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        self.read(..)
+    }
+
+    /// A copy of some elements, after every launch that was started before has ended.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Poisoned`] after a
+    /// launch that failed while writing it.
+    pub fn read(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>> {
+        let range = self.resolve(range)?;
+        self.shared.with(false, |bytes| {
+            self.shared.check_poison()?;
+            let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
+            bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(&mut out));
+            Ok(out)
+        })
+    }
+
+    /// Overwrites elements from `start` on, after every launch that was started before has ended.
+    /// Overwriting all of a poisoned buffer heals it.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when the elements do not fit, [`Error::Poisoned`] when only a part of a
+    /// poisoned buffer is overwritten.
+    pub fn write(&self, start: usize, data: &[T]) -> Result<()> {
+        let range = self.resolve(start..start.saturating_add(data.len()))?;
+        self.shared.with(true, |bytes| {
+            if range != (0..self.len) {
+                self.shared.check_poison()?;
+            } else if self.shared.memory.is_some() {
+                self.shared.set_poison(None);
+            } else {
+                self.shared.check_poison()?;
+            }
+            bytes.write(range.start as usize * size_of::<T>(), bytemuck::cast_slice(data));
+            Ok(())
+        })
+    }
+
+    /// A part of the buffer, to be bound as if it were a buffer of its own.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a range that is not inside the buffer, or that does not start at a
+    /// multiple of 4 bytes.
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Result<BufferRange> {
+        let range = self.resolve(range)?;
+        let size = size_of::<T>() as u64;
+        if !(range.start * size).is_multiple_of(4) {
+            return Err(Error::Range(format!(
+                "a part that is bound must start at a multiple of 4 bytes, and element {} starts \
+                 at byte {}",
+                range.start,
+                range.start * size
+            )));
+        }
+        let mut part = BufferRange::from(self);
+        part.bytes = range.start * size..range.end * size;
+        Ok(part)
+    }
+
+    fn resolve(&self, range: impl RangeBounds<usize>) -> Result<Range<u64>> {
+        let start = match range.start_bound() {
+            Bound::Included(&at) => at as u64,
+            Bound::Excluded(&at) => at as u64 + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&at) => (at as u64).saturating_add(1),
+            Bound::Excluded(&at) => at as u64,
+            Bound::Unbounded => self.len,
+        };
+        if start <= end && end <= self.len {
+            return Ok(start..end);
+        }
+        Err(Error::Range(format!(
+            "elements {start}..{end} were asked for, and there are {}",
+            self.len
+        )))
+    }
+}
+
+impl<T> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        Buffer { shared: Arc::clone(&self.shared), len: self.len, elements: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Buffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("elements", &std::any::type_name::<T>())
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A buffer, or a part of one, as a launch binds it. Made from `&Buffer<T>` or by
+/// [`Buffer::slice`]; keeps the buffer alive.
+#[derive(Debug, Clone)]
+pub struct BufferRange {
+    pub(super) shared: Arc<Shared>,
+    pub(super) bytes: Range<u64>,
+    pub(crate) element: ElementType,
+}
+
+/// What is known of a Rust element type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ElementType {
+    pub(crate) id: TypeId,
+    pub(crate) name: &'static str,
+    pub(crate) size: u64,
+}
+
+impl<T: Pod> From<&Buffer<T>> for BufferRange {
+    fn from(buffer: &Buffer<T>) -> BufferRange {
+        BufferRange {
+            shared: Arc::clone(&buffer.shared),
+            bytes: 0..buffer.shared.bytes,
+            element: ElementType {
+                id: TypeId::of::<T>(),
+                name: std::any::type_name::<T>(),
+                size: size_of::<T>() as u64,
+            },
+        }
+    }
+}
+
+impl From<&BufferRange> for BufferRange {
+    fn from(range: &BufferRange) -> BufferRange {
+        range.clone()
+    }
+}
+
+impl BufferRange {
+    /// Bytes of the part.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.end - self.bytes.start
+    }
+
+    /// Whether two bound parts share a byte.
+    pub(crate) fn overlaps(&self, other: &BufferRange) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+            && self.bytes.start < other.bytes.end
+            && other.bytes.start < self.bytes.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_outside_are_errors_that_tell_the_length() {
+        let buffer = Buffer::from_slice(&[1u32, 2, 3]);
+        assert_eq!(buffer.read(1..).unwrap(), [2, 3]);
+        assert_eq!(buffer.read(3..).unwrap(), []);
+        for bad in [2..5, 4..4] {
+            assert!(buffer.read(bad).unwrap_err().to_string().contains("there are 3"));
+        }
+        assert!(buffer.write(usize::MAX, &[1]).is_err());
+        assert!(buffer.write(2, &[1, 2]).is_err());
+    }
+
+    #[test]
+    fn a_part_must_start_on_a_word() {
+        let buffer = Buffer::from_slice(&[1u16, 2, 3]);
+        assert!(buffer.slice(1..).unwrap_err().to_string().contains("byte 2"));
+        assert_eq!(buffer.slice(2..).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error_when_used() {
+        let buffer = Buffer::<u64>::zeroed(1 << 60);
+        assert!(matches!(buffer.read(0..1), Err(Error::Poisoned { .. })));
+        assert!(matches!(buffer.write(0, &[1]), Err(Error::Poisoned { .. })));
+    }
+
+    #[test]
+    fn overlap_is_of_bytes_of_the_same_buffer() {
+        let (a, b) = (Buffer::<u32>::zeroed(8), Buffer::<u32>::zeroed(8));
+        let part = |buffer: &Buffer<u32>, range: Range<usize>| buffer.slice(range).unwrap();
+        assert!(part(&a, 0..5).overlaps(&part(&a, 4..8)));
+        assert!(!part(&a, 0..4).overlaps(&part(&a, 4..8)));
+        assert!(!part(&a, 0..8).overlaps(&part(&b, 0..8)));
+    }
+}

@@ -1,0 +1,150 @@
+//! Who may touch a buffer when: a queue of passes, first come, first served.
+//!
+//! Everything that touches a buffer first queues for a pass, to read or to write. Passes are
+//! granted in the order of queueing: reads that stand side by side together, a write alone. So
+//! two launches that were submitted one after the other see each other's results in that order,
+//! whichever threads they run on.
+//!
+//! A launch queues at all of its gates in one step ([`queue_all`] holds one lock of the process
+//! while it does), so any two launches stand in the same order at every gate they share, and no
+//! cycle of waiting can arise. Waiting itself holds no lock.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// The queue of one buffer.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    queue: Mutex<Queue>,
+    moved: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    next: u64,
+    waiting: VecDeque<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    write: bool,
+}
+
+/// A place in a gate's queue; leaves the queue when dropped.
+#[derive(Debug)]
+pub(super) struct Pass {
+    gate: Arc<Gate>,
+    number: u64,
+}
+
+static ORDER: Mutex<()> = Mutex::new(());
+
+/// Queues at several gates at once. `true` asks to write.
+pub(super) fn queue_all(gates: impl Iterator<Item = (Arc<Gate>, bool)>) -> Vec<Pass> {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    gates.map(|(gate, write)| gate.queue(write)).collect()
+}
+
+impl Gate {
+    fn queue(self: Arc<Self>, write: bool) -> Pass {
+        let number = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = queue.next;
+            queue.next += 1;
+            queue.waiting.push_back(Entry { number, write });
+            number
+        };
+        Pass { gate: self, number }
+    }
+}
+
+impl Pass {
+    /// Blocks until the pass is granted.
+    pub(super) fn wait(&self) {
+        let mut queue = self.gate.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while !queue.granted(self.number) {
+            queue = self.gate.moved.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Queue {
+    fn granted(&self, number: u64) -> bool {
+        for (place, entry) in self.waiting.iter().enumerate() {
+            if entry.number == number {
+                return place == 0 || !entry.write;
+            }
+            if entry.write {
+                return false;
+            }
+        }
+        unreachable!("a pass is in its queue until it is dropped")
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut queue = self.gate.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.retain(|entry| entry.number != self.number);
+        drop(queue);
+        self.gate.moved.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(pass: &Pass) -> bool {
+        pass.gate.queue.lock().unwrap().granted(pass.number)
+    }
+
+    #[test]
+    fn reads_share_and_writes_wait_their_turn() {
+        let gate = Arc::new(Gate::default());
+        let first = Arc::clone(&gate).queue(false);
+        let second = Arc::clone(&gate).queue(false);
+        let write = Arc::clone(&gate).queue(true);
+        let late = Arc::clone(&gate).queue(false);
+        assert!(granted(&first) && granted(&second));
+        assert!(!granted(&write) && !granted(&late), "a late read does not overtake a write");
+        drop(first);
+        assert!(!granted(&write));
+        drop(second);
+        assert!(granted(&write) && !granted(&late));
+        drop(write);
+        assert!(granted(&late));
+    }
+
+    #[test]
+    fn a_pass_that_is_given_up_unblocks_those_behind_it() {
+        let gate = Arc::new(Gate::default());
+        let read = Arc::clone(&gate).queue(false);
+        let write = Arc::clone(&gate).queue(true);
+        let late = Arc::clone(&gate).queue(false);
+        drop(write);
+        assert!(granted(&late));
+        drop(read);
+    }
+
+    #[test]
+    fn crossing_launches_do_not_deadlock() {
+        let gates: Vec<Arc<Gate>> = (0..4).map(|_| Arc::default()).collect();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let gates = &gates;
+                scope.spawn(move || {
+                    for round in 0..200 {
+                        let wanted = (0..4).map(|i| {
+                            let at = (i * 3 + thread + round) % 4;
+                            (Arc::clone(&gates[at]), (i + thread) % 2 == 0)
+                        });
+                        let passes = queue_all(wanted);
+                        passes.iter().for_each(Pass::wait);
+                    }
+                });
+            }
+        });
+    }
+}

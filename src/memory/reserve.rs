@@ -1,0 +1,61 @@
+//! The buffers of one launch, reserved together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::buffer::{BufferRange, Shared};
+use super::gate::{Pass, queue_all};
+use crate::device::HostBytes;
+use crate::error::Result;
+
+/// Places in the queues of all buffers of a launch; leaves them when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    parts: Vec<(String, BufferRange, bool)>,
+    passes: Vec<Pass>,
+}
+
+/// Queues for a launch's buffers, in one step. Each comes with the binding's name and whether it
+/// will be written.
+pub(crate) fn reserve(parts: Vec<(String, BufferRange, bool)>) -> Reservation {
+    let mut gates: BTreeMap<*const Shared, (Arc<Shared>, bool)> = BTreeMap::new();
+    for (_, part, write) in &parts {
+        let entry = gates
+            .entry(Arc::as_ptr(&part.shared))
+            .or_insert_with(|| (Arc::clone(&part.shared), false));
+        entry.1 |= write;
+    }
+    let passes =
+        queue_all(gates.into_values().map(|(shared, write)| (Arc::clone(&shared.gate), write)));
+    Reservation { parts, passes }
+}
+
+impl Reservation {
+    /// Waits for every pass, then hands out the bytes of each part, in the order given.
+    ///
+    /// # Errors
+    /// `Error::Poisoned` when a buffer is. A buffer that the launch only overwrites would be
+    /// healed by it, but that the launch does overwrite all of it is not known here.
+    pub(crate) fn wait(&self) -> Result<Vec<HostBytes<'_>>> {
+        self.passes.iter().for_each(Pass::wait);
+        self.parts
+            .iter()
+            .map(|(_, part, _)| {
+                part.shared.check_poison()?;
+                // SAFETY: the passes are granted; the view's lifetime is tied to `self`, which
+                // holds the passes and, through the parts, the memory.
+                let all: HostBytes<'_> = unsafe { part.shared.view() };
+                Ok(all.part(part.bytes.start as usize, part.len() as usize))
+            })
+            .collect()
+    }
+
+    /// Marks every buffer that the launch may have begun to write.
+    pub(crate) fn poison(&self, cause: &str) {
+        for (name, part, write) in &self.parts {
+            if *write {
+                part.shared.set_poison(Some((name.clone(), cause.to_owned())));
+            }
+        }
+    }
+}

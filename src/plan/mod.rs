@@ -1,0 +1,241 @@
+//! Who computes which part of a launch, and why. Pure: no device, no thread, no clock.
+//!
+//! [`plan`] turns a kernel, its arguments and the devices at hand into a [`Plan`]; `policy` hands
+//! the plan's bands out to devices as they become free. A plan is data and prints as sentences.
+//!
+//! What always holds of a plan that splits: its bands cover the grid, in order and without
+//! overlap; the elements that any two runs of consecutive bands may write are disjoint; no band
+//! reads what another may write. So bands may run anywhere, at any time, in any grouping.
+
+mod bands;
+mod policy;
+mod sentences;
+
+use std::ops::Range;
+
+pub(crate) use bands::Band;
+pub(crate) use policy::{Policy, Speed};
+
+use crate::analysis::{Arguments, Facts, Footprint};
+use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
+use crate::grid::GroupBox;
+use crate::kernel::Kernel;
+
+/// How a launch is split over devices, and why so. `Display` tells it in sentences.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(crate) kernel: String,
+    pub(crate) grid: [u32; 3],
+    pub(crate) workgroup_size: [u32; 3],
+    pub(crate) split: Split,
+    pub(crate) devices: Vec<PlannedDevice>,
+    pub(crate) buffers: Vec<BufferUse>,
+}
+
+/// A device of the runtime, and what the plan makes of it.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedDevice {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Why the device takes no part; nothing when it does.
+    pub(crate) left_out: Option<String>,
+}
+
+/// A storage binding as the plan's sentences need it.
+#[derive(Debug, Clone)]
+pub(crate) struct BufferUse {
+    pub(crate) name: String,
+    pub(crate) elements: u64,
+    pub(crate) element_name: String,
+    pub(crate) stride: u64,
+    /// Where the footprint had to be widened to the whole buffer: the line of WGSL.
+    pub(crate) unbounded_line: Option<u32>,
+    /// Position in the footprints of a band.
+    pub(crate) binding: usize,
+}
+
+/// What becomes of the grid.
+#[derive(Debug, Clone)]
+pub(crate) enum Split {
+    /// The grid has no workgroups.
+    Nothing,
+    /// One device runs it all.
+    Whole {
+        /// Why it was not split.
+        reason: String,
+        /// The WGSL line of the reason, rendered; empty where there is none.
+        at: String,
+        /// The one band.
+        band: Band,
+    },
+    /// Devices take runs of consecutive bands along an axis.
+    Bands {
+        /// 0, 1 or 2 for x, y or z.
+        axis: usize,
+        /// In order along the axis.
+        bands: Vec<Band>,
+    },
+}
+
+/// What the caller asks of a plan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// Exactly so many chunks, where the grid allows it.
+    pub(crate) chunks: Option<u32>,
+    /// Cut into at least so many bands even if one device runs them all: the whole does not fit.
+    pub(crate) least_bands: u32,
+}
+
+/// Decides. `unable` says for each device why it can't run the kernel, if so; `preferred` is the
+/// device that gets a launch that is not split.
+pub(crate) fn plan(
+    kernel: &Kernel,
+    facts: &Facts,
+    arguments: &Arguments<'_>,
+    devices: &[&DeviceInfo],
+    unable: &[Option<String>],
+    preferred: usize,
+    wishes: &Wishes,
+) -> Plan {
+    let signature = kernel.signature();
+    let mut devices: Vec<PlannedDevice> = devices
+        .iter()
+        .zip(unable)
+        .map(|(info, unable)| PlannedDevice {
+            id: info.id.clone(),
+            name: info.name.clone(),
+            left_out: unable.clone(),
+        })
+        .collect();
+    let able = devices.iter().filter(|d| d.left_out.is_none()).count();
+    let split = bands::split(kernel, facts, arguments, able, wishes);
+    let whole = bands::footprints_of(&split);
+    let buffers = buffer_uses(kernel, arguments, &whole);
+    if let Split::Whole { .. } = split {
+        for (index, device) in devices.iter_mut().enumerate() {
+            if index != preferred && device.left_out.is_none() {
+                device.left_out = Some("the launch is not split".to_owned());
+            }
+        }
+    }
+    Plan {
+        kernel: signature.entry_point.clone(),
+        grid: arguments.grid,
+        workgroup_size: signature.workgroup_size,
+        split,
+        devices,
+        buffers,
+    }
+}
+
+fn buffer_uses(
+    kernel: &Kernel,
+    arguments: &Arguments<'_>,
+    footprints: &[Footprint],
+) -> Vec<BufferUse> {
+    let signature = kernel.signature();
+    signature
+        .bindings
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| b.space.is_storage())
+        .map(|(binding, b)| BufferUse {
+            name: b.name.clone(),
+            elements: match arguments.bindings[binding] {
+                crate::analysis::Argument::Storage { elements, .. } => elements,
+                crate::analysis::Argument::Value(_) => 0,
+            },
+            element_name: b.layout.element_name.clone(),
+            stride: b.layout.stride,
+            unbounded_line: footprints
+                .get(binding)
+                .and_then(|f| f.unbounded)
+                .and_then(|span| kernel.source().line(span)),
+            binding,
+        })
+        .collect()
+}
+
+impl Plan {
+    /// The number of bands that devices may take singly.
+    pub(crate) fn bands(&self) -> &[Band] {
+        match &self.split {
+            Split::Nothing => &[],
+            Split::Whole { band, .. } => std::slice::from_ref(band),
+            Split::Bands { bands, .. } => bands,
+        }
+    }
+
+    /// The workgroups of a run of bands.
+    pub(crate) fn groups(&self, run: &Range<u32>) -> GroupBox {
+        let bands = &self.bands()[run.start as usize..run.end as usize];
+        match (&self.split, bands) {
+            (Split::Bands { axis, .. }, [first, ..]) => {
+                let end = bands[bands.len() - 1].end;
+                GroupBox::whole(self.grid).band(*axis, first.start, end)
+            }
+            _ => GroupBox::whole(self.grid),
+        }
+    }
+
+    /// What a run of bands touches of one binding.
+    pub(crate) fn footprint(&self, run: &Range<u32>, binding: usize) -> Footprint {
+        bands::hull(&self.bands()[run.start as usize..run.end as usize], binding)
+    }
+
+    /// The storage binding of a chunk that computes a run of bands.
+    pub(crate) fn chunk_storage<'a>(
+        &self,
+        run: &Range<u32>,
+        binding: usize,
+        memory: HostBytes<'a>,
+        elements: u64,
+    ) -> ChunkBinding<'a> {
+        let footprint = self.footprint(run, binding);
+        let window = bands::cover(&footprint.read, &footprint.may_write);
+        ChunkBinding::Storage {
+            memory,
+            elements,
+            upload: bands::upload(&footprint),
+            write_back: footprint.may_write,
+            write_header: footprint.writes_header,
+            window,
+        }
+    }
+
+    /// Whether a run of bands fits a device's windows, and if not, which binding is too large.
+    pub(crate) fn fits(
+        &self,
+        kernel: &Kernel,
+        run: &Range<u32>,
+        info: &DeviceInfo,
+    ) -> Result<(), String> {
+        if info.kind == crate::device::DeviceKind::Cpu {
+            return Ok(());
+        }
+        let mut total = 0;
+        for (id, binding) in kernel.signature().bindings.iter().enumerate() {
+            if !binding.space.is_storage() {
+                continue;
+            }
+            let footprint = self.footprint(run, id);
+            let window = bands::cover(&footprint.read, &footprint.may_write);
+            let bytes = binding.layout.header
+                + (window.end - window.start).saturating_mul(binding.layout.stride);
+            if bytes > info.limits.max_binding {
+                return Err(format!(
+                    "its part of `{}` takes {bytes} bytes, and a binding holds {} at most",
+                    binding.name, info.limits.max_binding
+                ));
+            }
+            total += bytes;
+        }
+        if total > info.limits.memory {
+            return Err(format!(
+                "its part of all buffers takes {total} bytes, and there are {}",
+                info.limits.memory
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! A plan in words, with numbers. What a person needs to see why a launch ran as it did.
+
+use std::fmt;
+
+use super::bands::{Band, cover, elements};
+use super::{BufferUse, Plan, Split};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [x, y, z] = self.grid;
+        let [sx, sy, sz] = self.workgroup_size;
+        writeln!(
+            f,
+            "`{}` over {x} × {y} × {z} workgroups of {sx} × {sy} × {sz} invocations.",
+            self.kernel
+        )?;
+        match &self.split {
+            Split::Nothing => writeln!(f, "The grid is empty: nothing is run.")?,
+            Split::Whole { reason, at, band } => {
+                writeln!(f, "It runs whole on one device: {reason}.")?;
+                if !at.is_empty() {
+                    writeln!(f, "{at}")?;
+                }
+                for buffer in &self.buffers {
+                    let print = &band.footprints[buffer.binding];
+                    writeln!(
+                        f,
+                        "  {}: {}{}.",
+                        buffer.head(),
+                        range_words(print.read.clone(), print.may_write.clone()),
+                        buffer.widened()
+                    )?;
+                }
+            }
+            Split::Bands { axis, bands } => self.bands_in_words(f, *axis, bands)?,
+        }
+        for device in &self.devices {
+            match &device.left_out {
+                None => writeln!(f, "{} ({}) takes part.", device.id, device.name)?,
+                Some(why) => writeln!(f, "{} ({}) is left out: {why}.", device.id, device.name)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn range_words(read: std::ops::Range<u64>, write: std::ops::Range<u64>) -> String {
+    match (read.is_empty(), write.is_empty()) {
+        (true, true) => "is not touched".to_owned(),
+        (false, true) => format!("reads elements {}", elements(&read)),
+        (true, false) => format!("may write elements {}", elements(&write)),
+        (false, false) => {
+            format!("reads elements {}, may write {}", elements(&read), elements(&write))
+        }
+    }
+}
+
+impl BufferUse {
+    fn head(&self) -> String {
+        format!("`{}`, {} × {} ({} B each)", self.name, self.elements, self.element_name, self.stride)
+    }
+
+    fn widened(&self) -> String {
+        self.unbounded_line.map_or_else(String::new, |line| {
+            format!(" (all of it, because an index on line {line} could not be bounded)")
+        })
+    }
+}
+
+impl Plan {
+    fn bands_in_words(&self, f: &mut fmt::Formatter<'_>, axis: usize, bands: &[Band]) -> fmt::Result {
+        let letter = ["x", "y", "z"][axis];
+        let middle = &bands[bands.len() / 2];
+        let groups = middle.end - middle.start;
+        let lines = u64::from(groups) * u64::from(self.workgroup_size[axis]);
+        writeln!(
+            f,
+            "It is cut along {letter} into {} bands of about {groups} workgroup{} ({lines} \
+             invocations along {letter}); devices take runs of bands. A band in the middle \
+             ({letter} = {} to {}):",
+            bands.len(),
+            if groups == 1 { "" } else { "s" },
+            middle.start,
+            middle.end - 1,
+        )?;
+        for buffer in &self.buffers {
+            writeln!(
+                f,
+                "  {}: {}{}.",
+                buffer.head(),
+                self.band_sentence(buffer, axis, bands),
+                buffer.widened()
+            )?;
+        }
+        writeln!(f, "What different bands write is disjoint, and is copied back as ranges.")
+    }
+
+    /// What a middle band does to a buffer, in terms of its own rows where it has rows.
+    fn band_sentence(&self, buffer: &BufferUse, axis: usize, bands: &[Band]) -> String {
+        let at = bands.len() / 2;
+        let print = &bands[at].footprints[buffer.binding];
+        let (read, write) = (&print.read, &print.may_write);
+        let lines =
+            u64::from(bands[at].end - bands[at].start) * u64::from(self.workgroup_size[axis]);
+        let own = self.own_rows(buffer, bands, at);
+        let row = own.as_ref().map(|own| (own.end - own.start) / lines).filter(|&row| {
+            row > 0 && own.as_ref().is_some_and(|own| (own.end - own.start) % lines == 0)
+        });
+        let count = |n: u64| match row {
+            Some(row) if row > 1 && n % row == 0 => {
+                let rows = n / row;
+                format!("{rows} row{}", if rows == 1 { "" } else { "s" })
+            }
+            _ => format!("{n} element{}", if n == 1 { "" } else { "s" }),
+        };
+        let mut parts = Vec::new();
+        if !read.is_empty() {
+            parts.push(match &own {
+                _ if *read == (0..buffer.elements) => "reads all of it".to_owned(),
+                Some(own) if read == own => {
+                    format!("reads its own {} ({})", count(own.end - own.start), elements(read))
+                }
+                Some(own) if read.start <= own.start && own.end <= read.end => {
+                    let (before, after) = (own.start - read.start, read.end - own.end);
+                    let halo = match (before, after) {
+                        (b, a) if b == a => format!("{} more on each side", count(b)),
+                        (0, a) => format!("{} more after", count(a)),
+                        (b, 0) => format!("{} more before", count(b)),
+                        (b, a) => format!("{} more before and {} after", count(b), count(a)),
+                    };
+                    format!(
+                        "reads its own {} and {halo} ({})",
+                        count(own.end - own.start),
+                        elements(read)
+                    )
+                }
+                _ => format!("reads elements {}", elements(read)),
+            });
+        }
+        if !write.is_empty() {
+            parts.push(match &own {
+                Some(own) if own == write => {
+                    format!("writes its own {} ({})", count(write.end - write.start), elements(write))
+                }
+                _ => format!("may write elements {}", elements(write)),
+            });
+            if print.must_write == *write && read.is_empty() {
+                parts.push("every one of them, so nothing is uploaded".to_owned());
+            }
+        }
+        if parts.is_empty() { "is not touched".to_owned() } else { parts.join(", ") }
+    }
+
+    /// The elements of a buffer that belong to a band: an equal part of what all bands touch, if
+    /// the footprints move on by an equal step from band to band.
+    fn own_rows(&self, buffer: &BufferUse, bands: &[Band], at: usize) -> Option<std::ops::Range<u64>> {
+        let of = |band: &Band| {
+            let print = &band.footprints[buffer.binding];
+            if print.may_write.is_empty() { print.read.clone() } else { print.may_write.clone() }
+        };
+        if bands.len() < 2 || at == 0 {
+            return None;
+        }
+        let here = of(&bands[at]);
+        if !bands[at].footprints[buffer.binding].may_write.is_empty() {
+            return Some(here);
+        }
+        // Read only: the step from the band before, per workgroup, gives the band's own part; the
+        // rest on both sides is halo.
+        let before = of(&bands[at - 1]);
+        let step = here.start.checked_sub(before.start).filter(|&step| step > 0)?;
+        let per_group = step / u64::from(bands[at - 1].end - bands[at - 1].start);
+        let width = per_group * u64::from(bands[at].end - bands[at].start);
+        let extent = here.end - here.start;
+        let halo = extent.checked_sub(width)?;
+        // The first band of the grid can't reach below zero: what it lacks of a full halo is the
+        // halo on that side.
+        let first = &bands[0].footprints[buffer.binding].read;
+        let full = per_group * u64::from(bands[0].end - bands[0].start) + halo;
+        let below = full.saturating_sub(first.end - first.start).min(halo);
+        let start = here.start + below;
+        Some(start..start + width).filter(|own| cover(own, &here) == here)
+    }
+}

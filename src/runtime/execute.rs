@@ -1,0 +1,478 @@
+//! Executing a checked launch: one worker per device that takes part.
+//!
+//! The protocol. The policy lies under one mutex. A worker takes a run of bands, starts it on its
+//! device outside the mutex, and keeps up to `Device::depth` runs in flight; then it finishes the
+//! oldest, and tells the policy. A worker with nothing in flight and nothing to take waits on the
+//! condition variable: a run may still come back from a device that fails. Every change of the
+//! policy notifies all. The workers end when the policy is finished, stranded, or a mistake of
+//! the kernel (an endless loop) or a cancellation has stopped the launch.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::memo::guess;
+use super::report::{DeviceReport, Report};
+use super::Runtime;
+use crate::analysis::{Argument, Arguments};
+use crate::device::{Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, DeviceKind, HostBytes, Running};
+use crate::error::{Error, Result};
+use crate::kernel::{Kernel, Space};
+use crate::memory::{BufferRange, Reservation};
+use crate::plan::{Plan, Policy, Split, Wishes, plan};
+
+/// A launch in which no mistake was found.
+pub(super) struct Checked {
+    pub(super) runtime: Runtime,
+    pub(super) kernel: Kernel,
+    pub(super) grid: [u32; 3],
+    /// By binding; nothing for values.
+    pub(super) buffers: Vec<Option<BufferRange>>,
+    /// By binding; empty for buffers.
+    pub(super) values: Vec<Vec<u8>>,
+    pub(super) wishes: Wishes,
+    pub(super) loop_budget: u64,
+}
+
+impl Checked {
+    /// What the launch needs of its buffers: name, part, whether it writes.
+    pub(super) fn reservations(&self) -> Vec<(String, BufferRange, bool)> {
+        let bindings = &self.kernel.signature().bindings;
+        self.buffers
+            .iter()
+            .zip(bindings)
+            .filter_map(|(buffer, binding)| {
+                let write = binding.space == Space::StorageWrite;
+                Some((binding.name.clone(), buffer.clone()?, write))
+            })
+            .collect()
+    }
+
+    /// The granted memory by binding.
+    fn memory<'a>(&self, views: Vec<HostBytes<'a>>) -> Vec<HostBytes<'a>> {
+        let mut views = views.into_iter();
+        self.buffers
+            .iter()
+            .map(|buffer| {
+                buffer.as_ref().and_then(|_| views.next()).unwrap_or_else(HostBytes::empty)
+            })
+            .collect()
+    }
+
+    fn arguments<'a>(&'a self, memory: &[HostBytes<'a>]) -> Arguments<'a> {
+        let bindings = self.kernel.signature().bindings.iter();
+        let bindings = bindings
+            .zip(memory)
+            .zip(&self.values)
+            .map(|((binding, memory), value)| match binding.space {
+                Space::Uniform | Space::Immediate => Argument::Value(value),
+                space => Argument::Storage {
+                    elements: binding.layout.elements(memory.len() as u64),
+                    contents: (space == Space::StorageRead).then_some(*memory),
+                },
+            })
+            .collect();
+        Arguments { grid: self.grid, bindings }
+    }
+}
+
+/// Plans a launch and says what came out.
+pub(super) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan> {
+    let memory = checked.memory(buffers.wait()?);
+    Ok(Session::new(checked, &memory)?.plan)
+}
+
+/// Runs a launch to its end. Buffers that it may have begun to write are poisoned on an error.
+pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool) -> Result<Report> {
+    let memory = checked.memory(buffers.wait()?);
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Cancelled);
+    }
+    let begun = Instant::now();
+    let session = Session::new(checked, &memory)?;
+    let outcome = session.work(cancel);
+    match outcome {
+        Ok((devices, events)) => Ok(session.report(begun, devices, events)),
+        Err(error) => {
+            buffers.poison(&error.to_string());
+            Err(error)
+        }
+    }
+}
+
+/// A launch whose buffers are granted.
+struct Session<'a> {
+    checked: &'a Checked,
+    memory: &'a [HostBytes<'a>],
+    elements: Vec<u64>,
+    plan: Plan,
+    /// Why a device can't, by device.
+    unable: Vec<Option<String>>,
+}
+
+impl<'a> Session<'a> {
+    fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
+        let devices = &checked.runtime.inner.devices;
+        let infos: Vec<&DeviceInfo> = devices.iter().map(|device| device.info()).collect();
+        let mut unable: Vec<Option<String>> = devices
+            .iter()
+            .map(|device| device.prepare(&checked.kernel).err().map(|error| error.to_string()))
+            .collect();
+        let arguments = checked.arguments(memory);
+        let facts = checked.runtime.inner.memo.facts(&checked.kernel);
+        let mut wishes = checked.wishes.clone();
+        let mut made;
+        loop {
+            let Some(preferred) = preferred(&infos, &unable) else {
+                return Err(no_device(&checked.kernel, &infos, &unable));
+            };
+            made = plan(&checked.kernel, &facts, &arguments, &infos, &unable, preferred, &wishes);
+            let misfit = first_misfit(&checked.kernel, &made, &infos, &unable);
+            let Some((device, why)) = misfit else { break };
+            // Finer bands have smaller windows; where they do not help the device can't.
+            let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
+            let whole_for_good = matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
+            let finest = made.grid.iter().copied().max().unwrap_or(1).min(FINEST);
+            if checked.wishes.chunks.is_none()
+                && !whole_for_good
+                && (made.bands().len() as u32) < finest
+            {
+                wishes.least_bands = finer.min(FINEST);
+            } else {
+                unable[device] = Some(why);
+                wishes = checked.wishes.clone();
+            }
+        }
+        let elements = arguments
+            .bindings
+            .iter()
+            .map(|argument| match argument {
+                Argument::Storage { elements, .. } => *elements,
+                Argument::Value(_) => 0,
+            })
+            .collect();
+        let too_many = checked
+            .kernel
+            .signature()
+            .bindings
+            .iter()
+            .zip(&elements)
+            .find(|(_, elements): &(_, &u64)| **elements > u64::from(u32::MAX));
+        if let Some((binding, elements)) = too_many {
+            return Err(Error::Binding {
+                name: binding.name.clone(),
+                problem: format!(
+                    "its buffer has {elements} elements, and WGSL indexes reach 2^32 - 1; bind a \
+                     part of it, or wider elements"
+                ),
+            });
+        }
+        Ok(Session { checked, memory, elements, plan: made, unable })
+    }
+
+    /// Drives the devices until everything is computed.
+    fn work(&self, cancel: &AtomicBool) -> Result<(Vec<DeviceReport>, Vec<String>)> {
+        let devices = &self.checked.runtime.inner.devices;
+        let bands = self.plan.bands().len() as u32;
+        let mut reports: Vec<DeviceReport> = devices
+            .iter()
+            .map(|device| DeviceReport {
+                id: device.info().id.clone(),
+                name: device.info().name.clone(),
+                ..DeviceReport::default()
+            })
+            .collect();
+        if bands == 0 {
+            return Ok((reports, Vec::new()));
+        }
+        let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
+        let memo = &self.checked.runtime.inner.memo;
+        let speeds: Vec<_> = devices
+            .iter()
+            .zip(&self.unable)
+            .enumerate()
+            .map(|(index, (device, unable))| {
+                unable.is_none().then(|| {
+                    let kind = device.info().kind;
+                    memo.speed(&self.checked.kernel, index, kind, groups / f64::from(bands))
+                })
+            })
+            .collect();
+        let fixed = self.checked.wishes.chunks.is_some();
+        let shared = Shared {
+            state: Mutex::new(State {
+                policy: Policy::new(bands, &speeds, fixed),
+                stopped: None,
+                events: Vec::new(),
+                causes: Vec::new(),
+            }),
+            changed: Condvar::new(),
+        };
+        // One device needs no thread of its own. A launch that is not split runs on the
+        // preferred device; the others are asked only if it fails.
+        let order = self.order();
+        if let (Split::Whole { .. }, _) | (_, [_]) = (&self.plan.split, order.as_slice()) {
+            for &index in &order {
+                self.worker(index, &shared, cancel, &mut reports[index]);
+                if shared.lock().over() {
+                    break;
+                }
+            }
+        } else {
+            std::thread::scope(|scope| {
+                for (index, report) in reports.iter_mut().enumerate() {
+                    if self.unable[index].is_none() {
+                        let shared = &shared;
+                        scope.spawn(move || self.worker(index, shared, cancel, report));
+                    }
+                }
+            });
+        }
+        let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (index, report) in reports.iter_mut().enumerate() {
+            report.share = report.workgroups as f64 / groups;
+            if let Some(rate) = state.policy.rate(index) {
+                memo.remember(&self.checked.kernel, index, rate * groups / f64::from(bands));
+            }
+        }
+        match state.stopped {
+            Some(error) => Err(error),
+            None if state.policy.finished() => Ok((reports, state.events)),
+            None => Err(Error::NoDevice {
+                kernel: self.plan.kernel.clone(),
+                causes: state.causes,
+            }),
+        }
+    }
+
+    /// The devices that can take part, the preferred one first.
+    fn order(&self) -> Vec<usize> {
+        let devices = &self.checked.runtime.inner.devices;
+        let mut order: Vec<usize> =
+            (0..devices.len()).filter(|&i| self.unable[i].is_none()).collect();
+        order.sort_by(|&a, &b| {
+            guess(devices[b].info().kind).total_cmp(&guess(devices[a].info().kind))
+        });
+        order
+    }
+
+    fn worker(
+        &self,
+        index: usize,
+        shared: &Shared,
+        cancel: &AtomicBool,
+        report: &mut DeviceReport,
+    ) {
+        let device = &*self.checked.runtime.inner.devices[index];
+        let mut flight: VecDeque<(Range<u32>, Box<dyn Running + '_>)> = VecDeque::new();
+        loop {
+            while flight.len() < device.depth().max(1) {
+                let Some(run) = self.next(index, device.info(), shared, cancel) else { break };
+                match guarded(device.info(), || device.start(self.chunk(&run))) {
+                    Ok(running) => flight.push_back((run, running)),
+                    Err(error) => shared.failed(index, run, error),
+                }
+            }
+            let Some((run, running)) = flight.pop_front() else {
+                if shared.wait_for_more() {
+                    continue;
+                }
+                return;
+            };
+            match guarded(device.info(), || running.finish()) {
+                Ok(cost) => {
+                    self.account(report, &run, cost);
+                    shared.complete(index, &run, cost);
+                }
+                Err(error) => shared.failed(index, run, error),
+            }
+        }
+    }
+
+    fn next(
+        &self,
+        index: usize,
+        info: &DeviceInfo,
+        shared: &Shared,
+        cancel: &AtomicBool,
+    ) -> Option<Range<u32>> {
+        let mut state = shared.lock();
+        if cancel.load(Ordering::Relaxed) && !state.policy.finished() {
+            state.stopped.get_or_insert(Error::Cancelled);
+            shared.changed.notify_all();
+        }
+        if state.stopped.is_some() {
+            return None;
+        }
+        let front = state.policy.front();
+        let mut most = front.end - front.start;
+        while most > 1
+            && self
+                .plan
+                .fits(&self.checked.kernel, &(front.start..front.start + most), info)
+                .is_err()
+        {
+            most /= 2;
+        }
+        state.policy.take(index, most)
+    }
+
+    fn chunk(&self, run: &Range<u32>) -> Chunk<'_> {
+        let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
+        let bindings = bindings
+            .map(|(id, binding)| {
+                if binding.space.is_storage() {
+                    self.plan.chunk_storage(run, id, self.memory[id], self.elements[id])
+                } else {
+                    ChunkBinding::Value(&self.checked.values[id])
+                }
+            })
+            .collect();
+        Chunk {
+            kernel: &self.checked.kernel,
+            grid: self.plan.grid,
+            groups: self.plan.groups(run),
+            bindings,
+            loop_budget: self.checked.loop_budget,
+        }
+    }
+
+    fn account(&self, report: &mut DeviceReport, run: &Range<u32>, cost: ChunkCost) {
+        report.chunks += 1;
+        report.workgroups += u64::try_from(self.plan.groups(run).workgroups()).unwrap_or(u64::MAX);
+        report.busy += cost.busy;
+        report.uploaded += cost.uploaded;
+        report.downloaded += cost.downloaded;
+    }
+
+    fn report(self, begun: Instant, devices: Vec<DeviceReport>, events: Vec<String>) -> Report {
+        let workgroups = crate::grid::GroupBox::whole(self.plan.grid).workgroups();
+        Report {
+            elapsed: begun.elapsed(),
+            workgroups: u64::try_from(workgroups).unwrap_or(u64::MAX),
+            devices,
+            events,
+            plan: self.plan,
+        }
+    }
+}
+
+/// Bands beyond this cost more to analyse than they gain.
+const FINEST: u32 = 4096;
+
+/// What the workers of a launch share.
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    policy: Policy,
+    /// What ended the launch before its time.
+    stopped: Option<Error>,
+    events: Vec<String>,
+    causes: Vec<String>,
+}
+
+impl State {
+    fn over(&self) -> bool {
+        self.stopped.is_some() || self.policy.finished()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn complete(&self, device: usize, run: &Range<u32>, cost: ChunkCost) {
+        self.lock().policy.complete(device, run, cost.busy.as_secs_f64());
+        self.changed.notify_all();
+    }
+
+    fn failed(&self, device: usize, run: Range<u32>, error: Error) {
+        let mut state = self.lock();
+        state.policy.fail(device, run);
+        match error {
+            Error::Device { .. } => {
+                state.events.push(format!("{error}; its chunk went to another device"));
+                state.causes.push(error.to_string());
+            }
+            // The kernel's own fault, or a bug: another device would do no better.
+            other => {
+                state.stopped.get_or_insert(other);
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Blocks a worker that has nothing to do until that may have changed; false when it should
+    /// end.
+    fn wait_for_more(&self) -> bool {
+        let state = self.lock();
+        if state.over() || state.policy.stranded() || !state.policy.awaits_others() {
+            return false;
+        }
+        let _state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        true
+    }
+}
+
+/// Calls into a device; a panic becomes an error of that device.
+fn guarded<R>(info: &DeviceInfo, call: impl FnOnce() -> Result<R>) -> Result<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let cause = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(Error::Device {
+            device: info.id.clone(),
+            doing: "run a chunk (it panicked)".to_owned(),
+            cause: cause.to_owned(),
+        })
+    })
+}
+
+/// The device that gets a launch that is not split: the fastest by kind, of equals the first.
+fn preferred(infos: &[&DeviceInfo], unable: &[Option<String>]) -> Option<usize> {
+    (0..infos.len())
+        .filter(|&i| unable[i].is_none())
+        .reduce(|best, i| if guess(infos[i].kind) > guess(infos[best].kind) { i } else { best })
+}
+
+/// The first device, among those that the plan uses, for which some single band is too large.
+fn first_misfit(
+    kernel: &Kernel,
+    plan: &Plan,
+    infos: &[&DeviceInfo],
+    unable: &[Option<String>],
+) -> Option<(usize, String)> {
+    let bands = plan.bands().len() as u32;
+    (0..infos.len())
+        .filter(|&i| {
+            unable[i].is_none()
+                && plan.devices[i].left_out.is_none()
+                && infos[i].kind != DeviceKind::Cpu
+        })
+        .find_map(|i| {
+            (0..bands).find_map(|band| {
+                let why = plan.fits(kernel, &(band..band + 1), infos[i]).err()?;
+                Some((i, why))
+            })
+        })
+}
+
+fn no_device(kernel: &Kernel, infos: &[&DeviceInfo], unable: &[Option<String>]) -> Error {
+    Error::NoDevice {
+        kernel: kernel.signature().entry_point.clone(),
+        causes: infos
+            .iter()
+            .zip(unable)
+            .map(|(info, why)| format!("  {}: {}", info.id, why.as_deref().unwrap_or("?")))
+            .collect(),
+    }
+}

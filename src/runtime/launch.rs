@@ -1,0 +1,287 @@
+//! Describing a launch: what is bound, what is set, over which grid. All checks are made here,
+//! before anything runs.
+
+use std::sync::atomic::AtomicBool;
+
+use bytemuck::NoUninit;
+
+use super::execute::{self, Checked};
+use super::future::LaunchFuture;
+use super::report::Report;
+use super::Runtime;
+use crate::error::{Error, Result};
+use crate::kernel::{Binding, BindingId, Kernel, Space, check_buffer, check_element, check_value};
+use crate::memory::{BufferRange, reserve};
+use crate::plan::{Plan, Wishes};
+
+/// Iterations that one invocation may make in loops that are not known to end: some seconds of
+/// an interpreted loop, and far more than a kernel does that is meant to end.
+const LOOP_BUDGET: u64 = 1 << 28;
+
+/// A launch being described; made by [`Runtime::launch`].
+///
+/// Mistakes are reported by [`Launch::run`], [`Launch::submit`] and [`Launch::plan`], the first
+/// one made.
+#[derive(Debug, Clone)]
+#[must_use = "a launch does nothing until it is run or submitted"]
+pub struct Launch {
+    runtime: Runtime,
+    kernel: Kernel,
+    bound: Vec<Option<Given>>,
+    grid: Option<Grid>,
+    wishes: Wishes,
+    loop_budget: u64,
+    mistake: Option<Error>,
+}
+
+#[derive(Debug, Clone)]
+enum Given {
+    Buffer(BufferRange),
+    Value(Vec<u8>),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Grid {
+    Workgroups([u64; 3]),
+    Invocations([u64; 3]),
+}
+
+impl Launch {
+    pub(super) fn new(runtime: Runtime, kernel: Kernel) -> Launch {
+        let bound = vec![None; kernel.signature().bindings.len()];
+        Launch {
+            runtime,
+            kernel,
+            bound,
+            grid: None,
+            wishes: Wishes::default(),
+            loop_budget: LOOP_BUDGET,
+            mistake: None,
+        }
+    }
+
+    /// Binds a buffer, or a part of one ([`crate::Buffer::slice`]), to a storage variable, by its
+    /// WGSL name or as `GROUP:BINDING`.
+    ///
+    /// The element type must lie in memory as the WGSL type does: of the same stride, or the
+    /// scalar that a WGSL element without padding is made of, or `u8`.
+    pub fn bind(self, name: &str, buffer: impl Into<BufferRange>) -> Self {
+        let buffer = buffer.into();
+        self.attempt(|launch| {
+            let (id, binding) = launch.find(name)?;
+            if !binding.space.is_storage() {
+                return Err(Error::Binding {
+                    name: name.to_owned(),
+                    problem: format!(
+                        "it is a {}, which takes a value; use set",
+                        if binding.space == Space::Uniform { "uniform" } else { "var<immediate>" }
+                    ),
+                });
+            }
+            check_element(&binding, buffer.element)?;
+            check_buffer(&binding, buffer.len())?;
+            launch.bound[id] = Some(Given::Buffer(buffer));
+            Ok(())
+        })
+    }
+
+    /// Gives a uniform (or `var<immediate>`) its value. The Rust type must have the size of the
+    /// WGSL type, with or without the padding at its end.
+    pub fn set<T: NoUninit>(self, name: &str, value: &T) -> Self {
+        let bytes = bytemuck::bytes_of(value).to_vec();
+        self.attempt(|launch| launch.give(name, bytes, std::any::type_name::<T>()))
+    }
+
+    /// As [`Launch::set`], from bytes in WGSL's memory layout.
+    pub fn set_bytes(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        self.attempt(|launch| launch.give(name, bytes, "bytes"))
+    }
+
+    fn give(&mut self, name: &str, mut bytes: Vec<u8>, type_name: &str) -> Result<()> {
+        let (id, binding) = self.find(name)?;
+        if binding.space.is_storage() {
+            return Err(Error::Binding {
+                name: name.to_owned(),
+                problem: "it is a storage variable, which takes a buffer; use bind".to_owned(),
+            });
+        }
+        check_value(&binding, bytes.len() as u64, type_name)?;
+        bytes.resize(binding.layout.stride as usize, 0);
+        self.bound[id] = Some(Given::Value(bytes));
+        Ok(())
+    }
+
+    /// The grid, in workgroups along x, y and z. A zero makes the launch do nothing.
+    pub fn workgroups(mut self, count: [u64; 3]) -> Self {
+        self.grid = Some(Grid::Workgroups(count));
+        self
+    }
+
+    /// The grid, in invocations along x, y and z, rounded up to whole workgroups. Nothing is
+    /// masked: the kernel itself must leave out invocations beyond its data.
+    pub fn invocations(mut self, count: [u64; 3]) -> Self {
+        self.grid = Some(Grid::Invocations(count));
+        self
+    }
+
+    /// Splits the launch into exactly so many chunks, where the grid allows it.
+    pub fn chunks(mut self, count: u32) -> Self {
+        self.wishes.chunks = Some(count);
+        self
+    }
+
+    /// Iterations that one invocation may make in loops that are not known to end, 2²⁸ if not
+    /// given. More end the launch with [`Error::EndlessLoop`].
+    pub fn loop_budget(mut self, iterations: u64) -> Self {
+        self.loop_budget = iterations;
+        self
+    }
+
+    /// Runs the launch and waits for its end.
+    ///
+    /// # Errors
+    /// Before anything ran: [`Error::Binding`], [`Error::Grid`], [`Error::Poisoned`],
+    /// [`Error::NoDevice`]. Afterwards: [`Error::EndlessLoop`], [`Error::NoDevice`] when every
+    /// device failed, [`Error::Internal`]; then the buffers that the kernel writes are poisoned.
+    pub fn run(self) -> Result<Report> {
+        let checked = self.check()?;
+        let buffers = reserve(checked.reservations());
+        execute::run(&checked, &buffers, &AtomicBool::new(false))
+    }
+
+    /// Starts the launch and gives a future of its end. Later launches and reads of the same
+    /// buffers wait for it.
+    ///
+    /// # Errors
+    /// As [`Launch::run`] before anything ran; the future gives the others.
+    pub fn submit(self) -> Result<LaunchFuture> {
+        let checked = self.check()?;
+        // Queued for here, in the caller's order, and not on the launch's thread.
+        let buffers = reserve(checked.reservations());
+        LaunchFuture::spawn(move |cancel| execute::run(&checked, &buffers, cancel))
+    }
+
+    /// Says how the launch would be split, without running it.
+    ///
+    /// # Errors
+    /// As [`Launch::run`] before anything ran.
+    pub fn plan(self) -> Result<Plan> {
+        let checked = self.check()?;
+        let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
+        let buffers = reserve(reads);
+        execute::plan_only(&checked, &buffers)
+    }
+
+    fn attempt(mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Self {
+        if self.mistake.is_none() {
+            self.mistake = step(&mut self).err();
+        }
+        self
+    }
+
+    fn find(&self, name: &str) -> Result<(BindingId, Binding)> {
+        let id = self.kernel.binding(name)?;
+        if self.bound[id].is_some() {
+            return Err(Error::Binding {
+                name: name.to_owned(),
+                problem: "it was given twice".to_owned(),
+            });
+        }
+        Ok((id, self.kernel.signature().bindings[id].clone()))
+    }
+
+    fn check(mut self) -> Result<Checked> {
+        if let Some(mistake) = self.mistake.take() {
+            return Err(mistake);
+        }
+        let signature = self.kernel.signature();
+        let mut buffers = Vec::new();
+        let mut values = Vec::new();
+        for (binding, given) in signature.bindings.iter().zip(&self.bound) {
+            let missing = |remedy: &str| Error::Binding {
+                name: binding.name.clone(),
+                problem: format!("nothing was given for this {}; {remedy}", binding.type_name),
+            };
+            match given {
+                Some(Given::Buffer(buffer)) => {
+                    buffers.push(Some(buffer.clone()));
+                    values.push(Vec::new());
+                }
+                Some(Given::Value(bytes)) => {
+                    buffers.push(None);
+                    values.push(bytes.clone());
+                }
+                None if binding.space.is_storage() => {
+                    return Err(missing("bind a buffer to it"));
+                }
+                None => return Err(missing("set its value")),
+            }
+        }
+        self.check_aliases(&buffers)?;
+        let grid = self.resolve_grid()?;
+        Ok(Checked {
+            runtime: self.runtime,
+            kernel: self.kernel,
+            grid,
+            buffers,
+            values,
+            wishes: self.wishes,
+            loop_budget: self.loop_budget,
+        })
+    }
+
+    fn check_aliases(&self, buffers: &[Option<BufferRange>]) -> Result<()> {
+        let bindings = &self.kernel.signature().bindings;
+        for (i, a) in buffers.iter().enumerate() {
+            for (j, b) in buffers.iter().enumerate().skip(i + 1) {
+                let (Some(a), Some(b)) = (a, b) else { continue };
+                let written = [i, j].into_iter().find(|&k| bindings[k].space == Space::StorageWrite);
+                if let Some(written) = written
+                    && a.overlaps(b)
+                {
+                    return Err(Error::Binding {
+                        name: bindings[j].name.clone(),
+                        problem: format!(
+                            "it shares memory with `{}`, and the kernel writes `{}`; bind another \
+                             buffer, or parts that do not overlap",
+                            bindings[i].name, bindings[written].name
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve_grid(&self) -> Result<[u32; 3]> {
+        let size = self.kernel.signature().workgroup_size;
+        let (counts, per_group, unit) = match self.grid {
+            None => {
+                return Err(Error::Grid(
+                    "none was given; call .workgroups([x, y, z]) or .invocations([x, y, z])".into(),
+                ));
+            }
+            Some(Grid::Workgroups(counts)) => (counts, [1; 3], "workgroups"),
+            Some(Grid::Invocations(counts)) => (counts, size, "invocations"),
+        };
+        let mut grid = [0; 3];
+        for axis in 0..3 {
+            let groups = counts[axis].div_ceil(u64::from(per_group[axis]));
+            // global_invocation_id is a u32, so the last invocation's must be one.
+            let invocations = u128::from(groups) * u128::from(size[axis]);
+            if invocations > 1 << 32 {
+                return Err(Error::Grid(format!(
+                    "{} {unit} along {} are {invocations} invocations, and \
+                     global_invocation_id reaches 2^32 - 1; launch parts of it",
+                    counts[axis],
+                    ["x", "y", "z"][axis],
+                )));
+            }
+            grid[axis] = u32::try_from(groups).map_err(|_| {
+                Error::Grid(format!("{groups} workgroups along an axis, and 2^32 - 1 are the most"))
+            })?;
+        }
+        Ok(grid)
+    }
+}

@@ -1,0 +1,157 @@
+//! Runtimes and launches: devices at work together.
+//!
+//! A [`Runtime`] owns the opened devices. A launch is built (`launch`), checked, planned (by
+//! `plan`), and executed (`execute`): one worker per device that takes part pulls runs of bands
+//! from the plan's policy until all are done. What always holds: nothing runs before every
+//! argument was checked; a launch that fails after it began to write poisons what it may have
+//! written; no lock is held while a device computes.
+
+mod execute;
+mod future;
+mod launch;
+mod memo;
+mod report;
+mod select;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use future::LaunchFuture;
+pub use launch::Launch;
+pub use report::{DeviceReport, Report};
+
+use crate::cpu::Engine;
+use crate::device::{Device, DeviceInfo};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use memo::Memo;
+use select::{CpuChoice, Selection};
+
+/// The devices that launches run on. Cheap to clone; clones share the devices.
+///
+/// ```
+/// use coexec::{Buffer, Kernel, Runtime};
+/// let rt = Runtime::builder().devices("cpu").build()?;
+/// let kernel = Kernel::from_wgsl(
+///     "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+///      @compute @workgroup_size(64)
+///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += id.x; }",
+/// )?;
+/// let data = Buffer::from_slice(&[10u32; 100]);
+/// rt.launch(&kernel).bind("data", &data).invocations([100, 1, 1]).run()?;
+/// assert_eq!(data.read(98..)?, [108, 109]);
+/// # Ok::<(), coexec::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    devices: Vec<Arc<dyn Device>>,
+    memo: Memo,
+}
+
+impl Runtime {
+    /// Every GPU of the machine that is not software, and the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the CPU's worker threads can't be started. A GPU that can't be
+    /// opened is left out, with a `tracing` warning.
+    pub fn new() -> Result<Runtime> {
+        Runtime::builder().build()
+    }
+
+    /// A builder, to choose devices.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder { devices: None, cpu: CpuChoice::default() }
+    }
+
+    /// An application's own wgpu device and queue, and nothing else. Its features and limits are
+    /// used as they are.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device was lost.
+    #[cfg(feature = "gpu")]
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Runtime> {
+        let device = crate::gpu::GpuDevice::from_wgpu(device, queue, "gpu0".to_owned())?;
+        Ok(Runtime::of(vec![Arc::new(device)]))
+    }
+
+    fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
+        Runtime { inner: Arc::new(Inner { devices, memo: Memo::default() }) }
+    }
+
+    /// The devices, in the order in which reports list them.
+    pub fn devices(&self) -> Vec<DeviceInfo> {
+        self.inner.devices.iter().map(|device| device.info().clone()).collect()
+    }
+
+    /// Begins to describe a launch of a kernel.
+    pub fn launch(&self, kernel: &Kernel) -> Launch {
+        Launch::new(self.clone(), kernel.clone())
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<_> = self.inner.devices.iter().map(|d| d.info().id.clone()).collect();
+        f.debug_struct("Runtime").field("devices", &ids).finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Runtime`]; made by [`Runtime::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct RuntimeBuilder {
+    devices: Option<String>,
+    cpu: CpuChoice,
+}
+
+impl RuntimeBuilder {
+    /// Which devices: `cpu`; `gpu` (every GPU, or a software adapter where there is no other);
+    /// `all` (software adapters too); a list such as `cpu,gpu0`; or `virtual:3`, three logical
+    /// devices of the first adapter, or of the CPU where there is no adapter.
+    pub fn devices(mut self, selection: impl Into<String>) -> Self {
+        self.devices = Some(selection.into());
+        self
+    }
+
+    /// The engine that runs kernels on the CPU.
+    pub fn cpu_engine(mut self, engine: Engine) -> Self {
+        self.cpu.engine = engine;
+        self
+    }
+
+    /// Threads of the CPU's pool; all cores if not given.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.cpu.threads = Some(threads);
+        self
+    }
+
+    /// Invocations of a subgroup on the CPU: 8, 16, 32 (if not given) or 64.
+    pub fn subgroup_size(mut self, size: u32) -> Self {
+        self.cpu.subgroup_size = Some(size);
+        self
+    }
+
+    /// Opens the devices.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`] for a name that is none, [`Error::Device`] when one that was named
+    /// can't be opened.
+    pub fn build(self) -> Result<Runtime> {
+        let selection = match &self.devices {
+            None => Selection::Default,
+            Some(text) => Selection::parse(text)?,
+        };
+        let devices = select::open(&selection, &self.cpu)?;
+        if devices.is_empty() {
+            return Err(Error::NoSuchDevice {
+                name: "(any)".to_owned(),
+                problem: "the selection has no device".to_owned(),
+            });
+        }
+        Ok(Runtime::of(devices))
+    }
+}

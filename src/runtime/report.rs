@@ -1,0 +1,110 @@
+//! What a launch did: who computed which share, how fast, and what went wrong on the way.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::plan::Plan;
+
+/// The account of a finished launch. `Display` is a small table.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// From the granting of the buffers to the last result in host memory.
+    pub elapsed: Duration,
+    /// Workgroups of the grid.
+    pub workgroups: u64,
+    /// One for each device of the runtime, in its order.
+    pub devices: Vec<DeviceReport>,
+    /// Failures that the launch survived, in the order in which they were met.
+    pub events: Vec<String>,
+    /// Why the launch was split as it was.
+    pub plan: Plan,
+}
+
+/// One device's part of a launch.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceReport {
+    /// `cpu`, `gpu0`…
+    pub id: String,
+    /// The product's name.
+    pub name: String,
+    /// Chunks completed.
+    pub chunks: u32,
+    /// Workgroups completed.
+    pub workgroups: u64,
+    /// Part of the grid, 0 to 1.
+    pub share: f64,
+    /// Time with a chunk on the device, summed over its chunks; overlapping chunks count twice.
+    pub busy: Duration,
+    /// Bytes copied to the device.
+    pub uploaded: u64,
+    /// Bytes copied back.
+    pub downloaded: u64,
+}
+
+impl DeviceReport {
+    /// Workgroups per second of busy time; zero for a device that did nothing.
+    pub fn rate(&self) -> f64 {
+        if self.busy.is_zero() { 0.0 } else { self.workgroups as f64 / self.busy.as_secs_f64() }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<8} {:>6} {:>7} {:>10} {:>10} {:>10} {:>13}  name",
+            "device", "chunks", "share", "busy", "up", "down", "workgroups/s"
+        )?;
+        for device in &self.devices {
+            writeln!(
+                f,
+                "{:<8} {:>6} {:>6.1}% {:>10} {:>10} {:>10} {:>13.4e}  {}",
+                device.id,
+                device.chunks,
+                device.share * 100.0,
+                seconds(device.busy),
+                bytes(device.uploaded),
+                bytes(device.downloaded),
+                device.rate(),
+                device.name,
+            )?;
+        }
+        for event in &self.events {
+            writeln!(f, "! {event}")?;
+        }
+        write!(f, "{} workgroups in {}", self.workgroups, seconds(self.elapsed))
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    let s = time.as_secs_f64();
+    match s {
+        _ if s >= 1.0 => format!("{s:.2} s"),
+        _ if s >= 1e-3 => format!("{:.2} ms", s * 1e3),
+        _ => format!("{:.1} µs", s * 1e6),
+    }
+}
+
+fn bytes(n: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_readable() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(3 << 29), "1.5 GiB");
+        assert_eq!(seconds(Duration::from_micros(1500)), "1.50 ms");
+        assert_eq!(seconds(Duration::from_nanos(500)), "0.5 µs");
+    }
+}

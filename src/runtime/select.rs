@@ -1,0 +1,201 @@
+//! From a user's choice of devices to opened devices.
+
+use std::sync::Arc;
+
+use crate::cpu::{CpuDevice, CpuOptions, Engine};
+use crate::device::Device;
+#[cfg(feature = "gpu")]
+use crate::device::DeviceKind;
+use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu;
+
+/// Which devices a runtime uses, as `--devices` writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum Selection {
+    /// Every GPU that is not software, and the CPU.
+    #[default]
+    Default,
+    /// Every adapter, software too, and the CPU.
+    All,
+    /// So many logical devices of the first adapter, or of the CPU where there is none.
+    Virtual(u32),
+    /// These, in this order.
+    List(Vec<String>),
+}
+
+const KNOWN: &str = "cpu, gpu, gpu0, gpu1, …, all, virtual:N, or a list such as cpu,gpu0";
+
+/// Logical devices beyond this only cost memory.
+const MOST_VIRTUAL: u32 = 64;
+
+impl Selection {
+    pub(super) fn parse(text: &str) -> Result<Selection> {
+        let wrong = |problem: String| Error::NoSuchDevice { name: format!("`{text}`"), problem };
+        let text = text.trim();
+        match text {
+            "" => return Err(wrong(format!("expected {KNOWN}"))),
+            "default" => return Ok(Selection::Default),
+            "all" => return Ok(Selection::All),
+            _ => {}
+        }
+        if let Some(count) = text.strip_prefix("virtual:") {
+            return match count.parse() {
+                Ok(count) if (1..=MOST_VIRTUAL).contains(&count) => Ok(Selection::Virtual(count)),
+                _ => Err(wrong(format!("expected virtual:N with N from 1 to {MOST_VIRTUAL}"))),
+            };
+        }
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        for (place, name) in names.iter().enumerate() {
+            let index = name.strip_prefix("gpu").filter(|rest| !rest.is_empty());
+            if name != "cpu" && name != "gpu" && index.is_none_or(|i| i.parse::<u32>().is_err()) {
+                return Err(wrong(format!("`{name}` is no device; expected {KNOWN}")));
+            }
+            if names[..place].contains(name) {
+                return Err(wrong(format!("`{name}` is named twice")));
+            }
+        }
+        Ok(Selection::List(names))
+    }
+}
+
+/// What the CPU's device is made with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CpuChoice {
+    pub(super) threads: Option<usize>,
+    pub(super) engine: Engine,
+    pub(super) subgroup_size: Option<u32>,
+}
+
+fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn Device>> {
+    let mut options = CpuOptions { id: id.to_owned(), threads, engine: choice.engine, ..CpuOptions::default() };
+    if let Some(size) = choice.subgroup_size {
+        options.subgroup_size = size;
+    }
+    Ok(Arc::new(CpuDevice::new(options)?))
+}
+
+/// Opens the devices of a selection. A GPU that was not asked for by name and can't be opened is
+/// left out with a warning.
+pub(super) fn open(selection: &Selection, choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> {
+    let all = match selection {
+        Selection::Default => gpus(|kind| !kind, false)?,
+        Selection::All => gpus(|_| true, false)?,
+        Selection::Virtual(count) => return open_virtual(*count, choice),
+        Selection::List(names) => return open_list(names, choice),
+    };
+    let mut devices = all;
+    devices.push(cpu(choice, "cpu", choice.threads)?);
+    Ok(devices)
+}
+
+fn open_list(names: &[String], choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> {
+    let mut devices = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "cpu" => devices.push(cpu(choice, "cpu", choice.threads)?),
+            "gpu" => {
+                let mut found = gpus(|software| !software, true)?;
+                if found.is_empty() {
+                    found = gpus(|_| true, true)?;
+                }
+                if found.is_empty() {
+                    return Err(Error::NoSuchDevice {
+                        name: "`gpu`".to_owned(),
+                        problem: no_gpu().to_owned(),
+                    });
+                }
+                devices.extend(found);
+            }
+            gpu => devices.push(one_gpu(gpu)?),
+        }
+    }
+    Ok(devices)
+}
+
+fn no_gpu() -> &'static str {
+    if cfg!(feature = "gpu") {
+        "no Vulkan, Metal or DirectX 12 adapter was found; install the GPU's driver, or use cpu"
+    } else {
+        "coexec was built without the feature `gpu`; use cpu"
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn gpus(wanted: impl Fn(bool) -> bool, named: bool) -> Result<Vec<Arc<dyn Device>>> {
+    let mut devices: Vec<Arc<dyn Device>> = Vec::new();
+    for (index, adapter) in gpu::adapters()?.iter().enumerate() {
+        if !wanted(adapter.kind() == DeviceKind::SoftwareGpu) {
+            continue;
+        }
+        match gpu::GpuDevice::open(adapter, format!("gpu{index}")) {
+            Ok(device) => devices.push(Arc::new(device)),
+            Err(error) if named => return Err(error),
+            Err(error) => tracing::warn!(%error, "an adapter is left out"),
+        }
+    }
+    Ok(devices)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpus(_: impl Fn(bool) -> bool, _: bool) -> Result<Vec<Arc<dyn Device>>> {
+    Ok(Vec::new())
+}
+
+#[cfg(feature = "gpu")]
+fn one_gpu(name: &str) -> Result<Arc<dyn Device>> {
+    let adapters = gpu::adapters()?;
+    let adapter = name
+        .strip_prefix("gpu")
+        .and_then(|index| index.parse::<usize>().ok())
+        .and_then(|index| adapters.get(index))
+        .ok_or_else(|| Error::NoSuchDevice {
+            name: format!("`{name}`"),
+            problem: match adapters.len() {
+                0 => no_gpu().to_owned(),
+                n => format!("there are gpu0 to gpu{}; `coexec devices` lists them", n - 1),
+            },
+        })?;
+    Ok(Arc::new(gpu::GpuDevice::open(adapter, name.to_owned())?))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn one_gpu(name: &str) -> Result<Arc<dyn Device>> {
+    Err(Error::NoSuchDevice { name: format!("`{name}`"), problem: no_gpu().to_owned() })
+}
+
+fn open_virtual(count: u32, choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> {
+    #[cfg(feature = "gpu")]
+    if let Some(adapter) = gpu::adapters()?.first() {
+        return (0..count)
+            .map(|i| {
+                let device = gpu::GpuDevice::open(adapter, format!("gpu0.{i}"))?;
+                Ok(Arc::new(device) as Arc<dyn Device>)
+            })
+            .collect();
+    }
+    let cores = choice.threads.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    });
+    (0..count)
+        .map(|i| cpu(choice, &format!("cpu.{i}"), Some((cores / count as usize).max(1))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections_are_read_and_wrong_ones_explained() {
+        assert_eq!(Selection::parse("all").unwrap(), Selection::All);
+        assert_eq!(Selection::parse("virtual:3").unwrap(), Selection::Virtual(3));
+        assert_eq!(
+            Selection::parse("cpu, gpu0").unwrap(),
+            Selection::List(vec!["cpu".into(), "gpu0".into()])
+        );
+        for bad in ["", "virtual:0", "virtual:x", "tpu", "gpu-1", "cpu,,gpu", "cpu,cpu"] {
+            assert!(Selection::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
