@@ -73,6 +73,11 @@ impl Policy {
         !self.finished() && self.devices.iter().all(|d| !d.takes_part)
     }
 
+    /// Whether a device may be given bands: it was not left out, and has not failed.
+    pub(crate) fn takes_part(&self, device: usize) -> bool {
+        self.devices[device].takes_part
+    }
+
     /// The bands that the next run would begin with and could extend to.
     pub(crate) fn front(&self) -> Range<u32> {
         self.returned.last().cloned().unwrap_or(self.next..self.bands)

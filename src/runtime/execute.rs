@@ -4,7 +4,7 @@
 //! device outside the mutex, and keeps up to `Device::depth` runs in flight; then it finishes the
 //! oldest, and tells the policy. A worker with nothing in flight and nothing to take waits on the
 //! condition variable: a run may still come back from a device that fails. Every change of the
-//! policy notifies all. The workers end when the policy is finished, stranded, or a mistake of
+//! policy notifies all. The workers end when the policy is finished, when their device was put aside, or when a mistake of
 //! the kernel (an endless loop) or a cancellation has stopped the launch.
 
 use std::collections::VecDeque;
@@ -200,10 +200,13 @@ impl<'a> Session<'a> {
                 })
             })
             .collect();
-        let fixed = self.checked.wishes.chunks.is_some();
+        // Where only one device runs there is nothing to weigh.
+        let whole = matches!(self.plan.split, Split::Whole { .. });
+        let fixed = whole || self.checked.wishes.chunks.is_some();
         let shared = Shared {
             state: Mutex::new(State {
                 policy: Policy::new(bands, &speeds, fixed),
+                turn: 0,
                 stopped: None,
                 events: Vec::new(),
                 causes: Vec::new(),
@@ -213,7 +216,7 @@ impl<'a> Session<'a> {
         // One device needs no thread of its own. A launch that is not split runs on the
         // preferred device; the others are asked only if it fails.
         let order = self.order();
-        if let (Split::Whole { .. }, _) | (_, [_]) = (&self.plan.split, order.as_slice()) {
+        if whole || order.len() == 1 {
             for &index in &order {
                 self.worker(index, &shared, cancel, &mut reports[index]);
                 if shared.lock().over() {
@@ -268,15 +271,22 @@ impl<'a> Session<'a> {
         let device = &*self.checked.runtime.inner.devices[index];
         let mut flight: VecDeque<(Range<u32>, Box<dyn Running + '_>)> = VecDeque::new();
         loop {
+            let mut seen = None;
             while flight.len() < device.depth().max(1) {
-                let Some(run) = self.next(index, device.info(), shared, cancel) else { break };
+                let run = match self.next(index, device.info(), shared, cancel) {
+                    Ok(run) => run,
+                    Err(now) => {
+                        seen = Some(now);
+                        break;
+                    }
+                };
                 match guarded(device.info(), || device.start(self.chunk(&run))) {
                     Ok(running) => flight.push_back((run, running)),
                     Err(error) => shared.failed(index, run, error),
                 }
             }
             let Some((run, running)) = flight.pop_front() else {
-                if shared.wait_for_more() {
+                if shared.wait_for_more(index, seen) {
                     continue;
                 }
                 return;
@@ -291,20 +301,22 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The next run for a device, or the state of affairs in which there was none.
     fn next(
         &self,
         index: usize,
         info: &DeviceInfo,
         shared: &Shared,
         cancel: &AtomicBool,
-    ) -> Option<Range<u32>> {
+    ) -> Result<Range<u32>, Seen> {
         let mut state = shared.lock();
         if cancel.load(Ordering::Relaxed) && !state.policy.finished() {
             state.stopped.get_or_insert(Error::Cancelled);
+            state.turn += 1;
             shared.changed.notify_all();
         }
         if state.stopped.is_some() {
-            return None;
+            return Err(Seen(state.turn));
         }
         let front = state.policy.front();
         let mut most = front.end - front.start;
@@ -316,7 +328,7 @@ impl<'a> Session<'a> {
         {
             most /= 2;
         }
-        state.policy.take(index, most)
+        state.policy.take(index, most).ok_or(Seen(state.turn))
     }
 
     fn chunk(&self, run: &Range<u32>) -> Chunk<'_> {
@@ -368,8 +380,15 @@ struct Shared {
     changed: Condvar,
 }
 
+/// The turn in which a worker found nothing to take.
+#[derive(Clone, Copy)]
+struct Seen(u64);
+
 struct State {
     policy: Policy,
+    /// Counts the changes, so that a worker that found nothing to take can tell whether something
+    /// changed before it went to sleep.
+    turn: u64,
     /// What ended the launch before its time.
     stopped: Option<Error>,
     events: Vec<String>,
@@ -388,13 +407,17 @@ impl Shared {
     }
 
     fn complete(&self, device: usize, run: &Range<u32>, cost: ChunkCost) {
-        self.lock().policy.complete(device, run, cost.busy.as_secs_f64());
+        let mut state = self.lock();
+        state.policy.complete(device, run, cost.busy.as_secs_f64());
+        state.turn += 1;
+        drop(state);
         self.changed.notify_all();
     }
 
     fn failed(&self, device: usize, run: Range<u32>, error: Error) {
         let mut state = self.lock();
         state.policy.fail(device, run);
+        state.turn += 1;
         match error {
             Error::Device { .. } => {
                 state.events.push(format!("{error}; its chunk went to another device"));
@@ -409,15 +432,19 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Blocks a worker that has nothing to do until that may have changed; false when it should
-    /// end.
-    fn wait_for_more(&self) -> bool {
-        let state = self.lock();
-        if state.over() || state.policy.stranded() || !state.policy.awaits_others() {
-            return false;
+    /// Blocks a worker that has nothing in flight until something changed since `seen`; false
+    /// when it should end.
+    fn wait_for_more(&self, device: usize, seen: Option<Seen>) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.over() || !state.policy.takes_part(device) {
+                return false;
+            }
+            if seen.is_none_or(|Seen(turn)| turn != state.turn) {
+                return true;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let _state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        true
     }
 }
 
