@@ -66,9 +66,7 @@ pub enum Error {
     Range(String),
 
     /// A buffer whose last launch was cancelled or failed while writing it.
-    #[error(
-        "buffer {name} is poisoned: {cause}. Write all of it before using it again"
-    )]
+    #[error("buffer {name} is poisoned: {cause}. Write all of it before using it again")]
     Poisoned {
         /// The name under which the failed launch bound it.
         name: String,

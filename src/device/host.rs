@@ -44,7 +44,11 @@ impl<'a> HostBytes<'a> {
 
     /// A view of nothing.
     pub(crate) fn empty() -> Self {
-        HostBytes { start: std::ptr::NonNull::<u32>::dangling().as_ptr().cast(), len: 0, memory: PhantomData }
+        HostBytes {
+            start: std::ptr::NonNull::<u32>::dangling().as_ptr().cast(),
+            len: 0,
+            memory: PhantomData,
+        }
     }
 
     /// Bytes in the view.

@@ -51,14 +51,15 @@ pub(super) fn split(
     if let Some(&(binding, span)) = facts.storage_atomics.first() {
         let name = &bindings[binding].name;
         return whole(
-            format!(
-                "it updates `{name}` atomically, and what one device adds another can't see"
-            ),
+            format!("it updates `{name}` atomically, and what one device adds another can't see"),
             Some(span),
         );
     }
     if let Some(span) = facts.subgroups {
-        return whole("it uses subgroups, whose size differs from device to device".into(), Some(span));
+        return whole(
+            "it uses subgroups, whose size differs from device to device".into(),
+            Some(span),
+        );
     }
     if grid == [1, 1, 1] {
         return whole("the grid is a single workgroup".to_owned(), None);
@@ -210,8 +211,12 @@ pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
         must = Some(match must {
             None => next.clone(),
             // Only a union without a hole is a range of elements that are surely written.
-            Some(m) if !m.is_empty() && !next.is_empty() && m.end == next.start => m.start..next.end,
-            Some(m) if !m.is_empty() && !next.is_empty() && next.end == m.start => next.start..m.end,
+            Some(m) if !m.is_empty() && !next.is_empty() && m.end == next.start => {
+                m.start..next.end
+            }
+            Some(m) if !m.is_empty() && !next.is_empty() && next.end == m.start => {
+                next.start..m.end
+            }
             Some(m) if next.is_empty() => m,
             Some(m) if m.is_empty() => next.clone(),
             Some(m) if m.end - m.start >= next.end - next.start => m,
@@ -255,9 +260,9 @@ fn first_store(kernel: &Kernel, id: usize) -> Option<Span> {
                 naga::Statement::Store { pointer, .. } => {
                     if root(function, *pointer) == Some(global)
                         && span.to_range().map(|r| r.start)
-                            < found.and_then(Span::to_range).map_or(Some(usize::MAX), |r| {
-                                Some(r.start)
-                            })
+                            < found
+                                .and_then(Span::to_range)
+                                .map_or(Some(usize::MAX), |r| Some(r.start))
                     {
                         found = Some(*span);
                     }

@@ -133,13 +133,9 @@ impl Policy {
     /// Speeds in one unit: measured where all are, else scaled from the guesses.
     fn speeds(&self) -> Vec<f64> {
         // Bands per second of a device whose guess is 1, by those that are measured.
-        let known: Vec<f64> =
-            self.devices.iter().filter_map(|d| Some(d.rate? / d.guess)).collect();
-        let unit = if known.is_empty() {
-            1.0
-        } else {
-            known.iter().sum::<f64>() / known.len() as f64
-        };
+        let known: Vec<f64> = self.devices.iter().filter_map(|d| Some(d.rate? / d.guess)).collect();
+        let unit =
+            if known.is_empty() { 1.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
         self.devices
             .iter()
             .map(|d| if d.takes_part { d.rate.unwrap_or(d.guess * unit) } else { 0.0 })
@@ -179,8 +175,16 @@ impl Policy {
             .filter(|(i, _)| *i != device)
             .map(|(_, d)| d.in_flight)
             .sum();
+        // The others can't do what is left faster than the fastest of them does one band; so the
+        // fastest device of all never refuses while it is idle, and the launch goes on.
+        let fastest = speeds
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != device)
+            .fold(0.0, |most: f64, (_, speed)| most.max(*speed));
+        let theirs = (f64::from(left + waiting) / others).max(1.0 / fastest);
         let mine = f64::from(self.devices[device].in_flight + 1) / speeds[device].max(1e-30);
-        mine <= f64::from(left + waiting) / others
+        mine <= theirs
     }
 }
 
@@ -191,7 +195,7 @@ mod tests {
 
     /// Runs a launch in virtual time; gives the makespan and each device's bands.
     fn simulate(bands: u32, rates: &[f64], mut policy: Policy) -> (f64, Vec<u32>) {
-        let mut free = vec![0.0; rates.len()];
+        let mut free: Vec<f64> = vec![0.0; rates.len()];
         let mut taken = vec![0; rates.len()];
         let mut idle = vec![false; rates.len()];
         while !policy.finished() {
@@ -208,6 +212,7 @@ mod tests {
                     free[device] += seconds;
                     taken[device] += count;
                     policy.complete(device, &run, seconds);
+                    idle.fill(false);
                 }
                 None => idle[device] = true,
             }
@@ -219,8 +224,7 @@ mod tests {
     #[test]
     fn unequal_devices_finish_together() {
         let speeds = [Some(Speed::Guess(1.0)); 3];
-        let (makespan, taken) =
-            simulate(256, &[1.0, 3.0, 10.0], Policy::new(256, &speeds, false));
+        let (makespan, taken) = simulate(256, &[1.0, 3.0, 10.0], Policy::new(256, &speeds, false));
         let best = 256.0 / 14.0;
         assert!(makespan < 1.15 * best, "{makespan} against {best}, {taken:?}");
     }

@@ -57,7 +57,10 @@ fn range_words(read: std::ops::Range<u64>, write: std::ops::Range<u64>) -> Strin
 
 impl BufferUse {
     fn head(&self) -> String {
-        format!("`{}`, {} × {} ({} B each)", self.name, self.elements, self.element_name, self.stride)
+        format!(
+            "`{}`, {} × {} ({} B each)",
+            self.name, self.elements, self.element_name, self.stride
+        )
     }
 
     fn widened(&self) -> String {
@@ -68,7 +71,12 @@ impl BufferUse {
 }
 
 impl Plan {
-    fn bands_in_words(&self, f: &mut fmt::Formatter<'_>, axis: usize, bands: &[Band]) -> fmt::Result {
+    fn bands_in_words(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        axis: usize,
+        bands: &[Band],
+    ) -> fmt::Result {
         let letter = ["x", "y", "z"][axis];
         let middle = &bands[bands.len() / 2];
         let groups = middle.end - middle.start;
@@ -140,7 +148,11 @@ impl Plan {
         if !write.is_empty() {
             parts.push(match &own {
                 Some(own) if own == write => {
-                    format!("writes its own {} ({})", count(write.end - write.start), elements(write))
+                    format!(
+                        "writes its own {} ({})",
+                        count(write.end - write.start),
+                        elements(write)
+                    )
                 }
                 _ => format!("may write elements {}", elements(write)),
             });
@@ -153,7 +165,12 @@ impl Plan {
 
     /// The elements of a buffer that belong to a band: an equal part of what all bands touch, if
     /// the footprints move on by an equal step from band to band.
-    fn own_rows(&self, buffer: &BufferUse, bands: &[Band], at: usize) -> Option<std::ops::Range<u64>> {
+    fn own_rows(
+        &self,
+        buffer: &BufferUse,
+        bands: &[Band],
+        at: usize,
+    ) -> Option<std::ops::Range<u64>> {
         let of = |band: &Band| {
             let print = &band.footprints[buffer.binding];
             if print.may_write.is_empty() { print.read.clone() } else { print.may_write.clone() }

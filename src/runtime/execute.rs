@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::Runtime;
 use super::memo::guess;
 use super::report::{DeviceReport, Report};
-use super::Runtime;
 use crate::analysis::{Argument, Arguments};
-use crate::device::{Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, DeviceKind, HostBytes, Running};
+use crate::device::{
+    Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, HostBytes, Running,
+};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Reservation};
@@ -133,7 +135,8 @@ impl<'a> Session<'a> {
             let Some((device, why)) = misfit else { break };
             // Finer bands have smaller windows; where they do not help the device can't.
             let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
-            let whole_for_good = matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
+            let whole_for_good =
+                matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
             let finest = made.grid.iter().copied().max().unwrap_or(1).min(FINEST);
             if checked.wishes.chunks.is_none()
                 && !whole_for_good
@@ -243,10 +246,7 @@ impl<'a> Session<'a> {
         match state.stopped {
             Some(error) => Err(error),
             None if state.policy.finished() => Ok((reports, state.events)),
-            None => Err(Error::NoDevice {
-                kernel: self.plan.kernel.clone(),
-                causes: state.causes,
-            }),
+            None => Err(Error::NoDevice { kernel: self.plan.kernel.clone(), causes: state.causes }),
         }
     }
 

@@ -50,7 +50,7 @@ impl LaunchFuture {
     /// # Errors
     /// Those of `Launch::run`.
     pub fn wait(self) -> Result<Report> {
-        futures::executor::block_on(self)
+        pollster::block_on(self)
     }
 }
 

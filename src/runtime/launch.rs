@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use bytemuck::NoUninit;
 
+use super::Runtime;
 use super::execute::{self, Checked};
 use super::future::LaunchFuture;
 use super::report::Report;
-use super::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::{Binding, BindingId, Kernel, Space, check_buffer, check_element, check_value};
 use crate::memory::{BufferRange, reserve};
@@ -236,7 +236,8 @@ impl Launch {
         for (i, a) in buffers.iter().enumerate() {
             for (j, b) in buffers.iter().enumerate().skip(i + 1) {
                 let (Some(a), Some(b)) = (a, b) else { continue };
-                let written = [i, j].into_iter().find(|&k| bindings[k].space == Space::StorageWrite);
+                let written =
+                    [i, j].into_iter().find(|&k| bindings[k].space == Space::StorageWrite);
                 if let Some(written) = written
                     && a.overlaps(b)
                 {

@@ -68,7 +68,8 @@ pub(super) struct CpuChoice {
 }
 
 fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn Device>> {
-    let mut options = CpuOptions { id: id.to_owned(), threads, engine: choice.engine, ..CpuOptions::default() };
+    let mut options =
+        CpuOptions { id: id.to_owned(), threads, engine: choice.engine, ..CpuOptions::default() };
     if let Some(size) = choice.subgroup_size {
         options.subgroup_size = size;
     }
@@ -174,9 +175,9 @@ fn open_virtual(count: u32, choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> 
             })
             .collect();
     }
-    let cores = choice.threads.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
+    let cores = choice
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     (0..count)
         .map(|i| cpu(choice, &format!("cpu.{i}"), Some((cores / count as usize).max(1))))
         .collect()
