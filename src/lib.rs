@@ -6,8 +6,6 @@ mod analysis;
 mod cpu;
 mod device;
 mod error;
-#[cfg(feature = "gpu")]
-mod gpu;
 mod grid;
 mod kernel;
 mod memory;
@@ -15,12 +13,9 @@ pub mod ops;
 mod plan;
 #[cfg(feature = "gpu")]
 mod rewrite;
-mod runtime;
 
-pub use cpu::Engine;
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};
 pub use kernel::{Binding, Constant, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space};
 pub use memory::{Buffer, BufferRange};
 pub use plan::Plan;
-pub use runtime::{DeviceReport, Launch, LaunchFuture, Report, Runtime, RuntimeBuilder};
