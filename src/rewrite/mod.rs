@@ -15,11 +15,29 @@
 //! Integer division, shifts and conversions are left as they are: naga's back ends give them WGSL's
 //! meaning. Which device runs the module and how memory gets there is `gpu`'s business.
 
+mod bindings;
+mod bounds;
+mod budget;
+mod builder;
+mod builtins;
+mod guard;
+mod operands;
 mod params;
+mod prelude;
+mod rebuild;
+
+use naga::Statement;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use crate::analysis::Facts;
 use crate::error::{Error, Result};
-use crate::kernel::{BindingId, Kernel};
+use crate::kernel::{BindingId, Kernel, Space};
+
+use bindings::Bindings;
+use budget::Budget;
+use builder::Builder;
+use params::Word;
+use rebuild::Rebuild;
 
 pub(crate) use params::{ChunkParams, ParamLayout, Window};
 
@@ -75,6 +93,129 @@ impl Rewritten {
 ///
 /// # Errors
 /// [`Error::Internal`] when the result does not validate.
-pub(crate) fn for_gpu(_kernel: &Kernel, _facts: &Facts, _space: ParamSpace) -> Result<Rewritten> {
-    Err(Error::Unsupported { what: "rewriting kernels".to_owned(), at: String::new() })
+pub(crate) fn for_gpu(kernel: &Kernel, facts: &Facts, space: ParamSpace) -> Result<Rewritten> {
+    let mut module = kernel.module().clone();
+    // Nothing calls them any more, and they may not suit the variables as they will be.
+    module.functions = naga::Arena::new();
+    let mut out = Builder::new(std::mem::take(&mut module.types));
+
+    let bindings = Bindings::new(kernel);
+    let inputs = builtins::inputs(kernel);
+    let budgeted = has_budgeted_loop(kernel, facts);
+    let params = lay_out(kernel, &bindings, &inputs, budgeted, space);
+
+    let variables = &mut module.global_variables;
+    let mut slots = bindings.place(kernel, variables, &mut out);
+    let fault = slots.len() as u32;
+    if budgeted {
+        slots.push(Slot::Fault);
+    }
+    let block = prelude::Block::load(&params, slots.len() as u32, variables, &mut out);
+    if !params.is_immediate() && params.bytes() > 0 {
+        slots.push(Slot::Params);
+    }
+    let budget = match budgeted {
+        true => Some(Budget::new(block.word(Word::Budget)?, fault, variables, &mut out)),
+        false => None,
+    };
+    let (arguments, values) = builtins::compute(kernel, &inputs, &block, &mut out)?;
+
+    let mut rebuild =
+        Rebuild::new(kernel, &bindings, &block, &facts.finite_loops, budget, out);
+    rebuild.leaves()?;
+    for (old, new) in values {
+        rebuild.set(old, new);
+    }
+    rebuild.body()?;
+    let named_expressions = rebuild.names();
+    let mut out = rebuild.out;
+    let body = out.finish();
+
+    let function = &mut module.entry_points[0].function;
+    *function = naga::Function {
+        arguments,
+        local_variables: out.locals,
+        expressions: out.expressions,
+        named_expressions,
+        body,
+        ..std::mem::take(function)
+    };
+    module.types = out.types;
+    validate(kernel, &module)?;
+    naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
+    Ok(Rewritten {
+        module,
+        entry_point: kernel.entry_point().name.clone(),
+        slots,
+        params,
+        windowable: bindings.windowable(),
+    })
+}
+
+/// The words that the kernel needs, and where they fit.
+fn lay_out(
+    kernel: &Kernel,
+    bindings: &Bindings,
+    inputs: &[builtins::Input],
+    budgeted: bool,
+    space: ParamSpace,
+) -> ParamLayout {
+    let mut words = Vec::new();
+    for binding in &kernel.signature().bindings {
+        if binding.space == Space::Immediate {
+            words.extend((0..binding.layout.min_bytes().div_ceil(4) as u32).map(Word::User));
+        }
+    }
+    words.extend(builtins::words(inputs));
+    for (id, uses) in bindings.uses.iter().enumerate() {
+        let Some(uses) = uses else { continue };
+        if uses.indexed {
+            words.extend([Word::WindowFirst(id), Word::WindowLen(id)]);
+        }
+        if uses.length {
+            words.push(Word::Elements(id));
+        }
+    }
+    if budgeted {
+        words.push(Word::Budget);
+    }
+    let immediate = match space {
+        ParamSpace::Immediate { max_bytes } => words.len() as u64 * 4 <= u64::from(max_bytes),
+        ParamSpace::Uniform => false,
+    };
+    ParamLayout { immediate, words }
+}
+
+/// Whether there is a loop that is not proved finite.
+fn has_budgeted_loop(kernel: &Kernel, facts: &Facts) -> bool {
+    let mut loops = 0;
+    let mut blocks = vec![&kernel.entry_point().function.body];
+    while let Some(block) = blocks.pop() {
+        for statement in block {
+            match statement {
+                Statement::Block(inner) => blocks.push(inner),
+                Statement::If { accept, reject, .. } => blocks.extend([accept, reject]),
+                Statement::Switch { cases, .. } => blocks.extend(cases.iter().map(|c| &c.body)),
+                Statement::Loop { body, continuing, .. } => {
+                    loops += 1;
+                    blocks.extend([body, continuing]);
+                }
+                _ => {}
+            }
+        }
+    }
+    loops > facts.finite_loops.iter().filter(|&&finite| finite).count()
+}
+
+/// Checks the result, whatever the capabilities: `kernel` has judged those.
+fn validate(kernel: &Kernel, module: &naga::Module) -> Result<()> {
+    Validator::new(ValidationFlags::all(), Capabilities::all())
+        .validate(module)
+        .map(|_| ())
+        .map_err(|e| internal(e.emit_to_string(kernel.text())))
+}
+
+/// A broken invariant.
+fn internal(cause: impl Into<String>) -> Error {
+    Error::Internal { place: "rewrite".to_owned(), cause: cause.into() }
 }

@@ -1,0 +1,202 @@
+//! Which bindings are windowed, and the module's variables made so.
+//!
+//! A storage binding is windowed when its outermost array is runtime-sized, at the top or as a
+//! struct's last member, or when it is a large fixed-size array of which the kernel never takes the
+//! whole value. A windowed fixed-size array becomes a runtime-sized one. Small fixed-size arrays
+//! are not worth the words that a window takes in the block, nor the guards on constant indices.
+
+use std::collections::HashMap;
+
+use naga::valid::FunctionInfo;
+use naga::{
+    AddressSpace, ArraySize, Expression, Function, GlobalVariable, Handle, ResourceBinding,
+    Statement, StorageAccess, TypeInner,
+};
+
+use super::Slot;
+use super::builder::Builder;
+use crate::kernel::{BindingId, Kernel, Space};
+
+/// A fixed-size array of at most so many bytes is always brought whole.
+const SMALL_ARRAY_BYTES: u64 = 4096;
+
+/// Where a windowed binding's array is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Array {
+    /// The variable itself.
+    Variable,
+    /// That member of the variable, the last one.
+    Member(u32),
+}
+
+/// What the kernel does with a windowed array.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Uses {
+    pub(super) indexed: bool,
+    pub(super) length: bool,
+}
+
+/// The windowed bindings of a kernel.
+pub(super) struct Bindings {
+    windowed: HashMap<Handle<GlobalVariable>, (BindingId, Array)>,
+    /// By `BindingId`; nothing where the binding is not windowed.
+    pub(super) uses: Vec<Option<Uses>>,
+}
+
+impl Bindings {
+    pub(super) fn new(kernel: &Kernel) -> Bindings {
+        let module = kernel.module();
+        let function = &kernel.entry_point().function;
+        let mut windowed = HashMap::new();
+        for (id, binding) in kernel.signature().bindings.iter().enumerate() {
+            if !binding.space.is_storage() {
+                continue;
+            }
+            let array = match module.types[module.global_variables[binding.global].ty].inner {
+                TypeInner::Array { size: ArraySize::Dynamic, .. } => Array::Variable,
+                TypeInner::Array { size: ArraySize::Constant(n), stride, .. }
+                    if u64::from(n.get()) * u64::from(stride) > SMALL_ARRAY_BYTES
+                        && !taken_whole(function, binding.global) =>
+                {
+                    Array::Variable
+                }
+                TypeInner::Struct { ref members, .. } => match members.last() {
+                    Some(last)
+                        if matches!(
+                            module.types[last.ty].inner,
+                            TypeInner::Array { size: ArraySize::Dynamic, .. }
+                        ) =>
+                    {
+                        Array::Member(members.len() as u32 - 1)
+                    }
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            windowed.insert(binding.global, (id, array));
+        }
+        let mut uses = vec![None; kernel.signature().bindings.len()];
+        for &(id, _) in windowed.values() {
+            uses[id] = Some(Uses::default());
+        }
+        let mut bindings = Bindings { windowed, uses };
+        bindings.find_uses(function, kernel.info().get_entry_point(0));
+        bindings
+    }
+
+    fn find_uses(&mut self, function: &Function, info: &FunctionInfo) {
+        for (handle, expression) in function.expressions.iter() {
+            let (base, length) = match *expression {
+                Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => {
+                    (base, false)
+                }
+                Expression::ArrayLength(base) => (base, true),
+                _ => continue,
+            };
+            if info[handle].ref_count == 0 {
+                continue;
+            }
+            if let Some(id) = self.window(function, base)
+                && let Some(uses) = &mut self.uses[id]
+            {
+                uses.length |= length;
+                uses.indexed |= !length;
+            }
+        }
+    }
+
+    /// The binding whose windowed array this expression of the old function points to, if it does.
+    pub(super) fn window(
+        &self,
+        function: &Function,
+        pointer: Handle<Expression>,
+    ) -> Option<BindingId> {
+        let (global, array) = match function.expressions[pointer] {
+            Expression::GlobalVariable(global) => (global, Array::Variable),
+            Expression::AccessIndex { base, index } => match function.expressions[base] {
+                Expression::GlobalVariable(global) => (global, Array::Member(index)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        self.windowed.get(&global).filter(|(_, known)| *known == array).map(|&(id, _)| id)
+    }
+
+    pub(super) fn windowable(&self) -> Vec<bool> {
+        self.uses.iter().map(Option::is_some).collect()
+    }
+
+    /// Gives the kernel's bindings their slots, access and types, in the order of the signature.
+    pub(super) fn place(
+        &self,
+        kernel: &Kernel,
+        variables: &mut naga::Arena<GlobalVariable>,
+        out: &mut Builder,
+    ) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        for (id, binding) in kernel.signature().bindings.iter().enumerate() {
+            let variable = variables.get_mut(binding.global);
+            let slot = match binding.space {
+                Space::Uniform => Slot::Uniform { id, bytes: binding.layout.min_bytes() },
+                Space::StorageRead | Space::StorageWrite => {
+                    // Atomics need write access even when they are only loaded.
+                    let read_only =
+                        binding.space == Space::StorageRead && !has_atomics(out, variable.ty);
+                    let access = if read_only {
+                        StorageAccess::LOAD
+                    } else {
+                        StorageAccess::LOAD | StorageAccess::STORE
+                    };
+                    variable.space = AddressSpace::Storage { access };
+                    if let Some((_, Array::Variable)) = self.windowed.get(&binding.global)
+                        && let TypeInner::Array { base, stride, .. } = out.types[variable.ty].inner
+                    {
+                        variable.ty = out.runtime_array(base, stride);
+                    }
+                    Slot::Storage { id, read_only }
+                }
+                Space::Immediate => continue,
+            };
+            variable.binding = Some(ResourceBinding { group: 0, binding: slots.len() as u32 });
+            slots.push(slot);
+        }
+        slots
+    }
+}
+
+/// Whether the type has an atomic in it. Recurses over the nesting of the type, over which naga's
+/// validator has recursed before.
+fn has_atomics(out: &Builder, ty: Handle<naga::Type>) -> bool {
+    match out.types[ty].inner {
+        TypeInner::Atomic(_) => true,
+        TypeInner::Array { base, .. } => has_atomics(out, base),
+        TypeInner::Struct { ref members, .. } => members.iter().any(|m| has_atomics(out, m.ty)),
+        _ => false,
+    }
+}
+
+/// Whether the variable is loaded or stored as one value.
+fn taken_whole(function: &Function, global: Handle<GlobalVariable>) -> bool {
+    let is_variable = |pointer: Handle<Expression>| {
+        matches!(function.expressions[pointer], Expression::GlobalVariable(g) if g == global)
+    };
+    let loaded = function
+        .expressions
+        .iter()
+        .any(|(_, e)| matches!(*e, Expression::Load { pointer } if is_variable(pointer)));
+    let mut blocks = vec![&function.body];
+    let mut stored = false;
+    while let Some(block) = blocks.pop() {
+        for statement in block {
+            match statement {
+                Statement::Block(inner) => blocks.push(inner),
+                Statement::If { accept, reject, .. } => blocks.extend([accept, reject]),
+                Statement::Switch { cases, .. } => blocks.extend(cases.iter().map(|c| &c.body)),
+                Statement::Loop { body, continuing, .. } => blocks.extend([body, continuing]),
+                Statement::Store { pointer, .. } => stored |= is_variable(*pointer),
+                _ => {}
+            }
+        }
+    }
+    loaded || stored
+}

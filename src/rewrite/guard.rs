@@ -1,0 +1,119 @@
+//! Guards: what keeps an index inside, and what an access outside gives instead.
+//!
+//! A pointer whose index may be outside becomes a [`Place`]: a pointer that is always inside, since
+//! an index outside is replaced by zero, and the condition under which it is the right one. A load
+//! then needs no branch: it loads anyway, and a select replaces what it loaded by zero. That is
+//! cheaper on a GPU than a branch around the load, it lets loads be moved and merged by the
+//! compiler, and it makes the module safe without any check by naga or the driver. Values that
+//! `select` doesn't take (structs and arrays) go through a local variable. Stores and atomics are
+//! put under `if`, since they must not happen at all.
+
+use naga::{BinaryOperator, Expression, Handle, ScalarKind, Span, Type, TypeInner};
+
+use super::builder::Builder;
+
+/// A pointer that may be followed, and whether it is the one that was meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) pointer: Handle<Expression>,
+    /// Nothing where it always is.
+    pub(super) guard: Option<Handle<Expression>>,
+}
+
+/// What an index must stay below.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limit {
+    /// A known number of elements, at least one.
+    Known(u32),
+    /// A window: its first element and how many it has.
+    Window { first: Handle<Expression>, len: Handle<Expression> },
+}
+
+impl Builder {
+    /// The index to use instead of `index` (a u32 or an i32), and whether `index` is inside. A
+    /// negative i32 is a large u32, so one comparison does for both ends. For a window the
+    /// subtraction wraps, so one comparison does for the window's start, too.
+    pub(super) fn inside(
+        &mut self,
+        index: Handle<Expression>,
+        signed: bool,
+        limit: Limit,
+        span: Span,
+    ) -> (Handle<Expression>, Handle<Expression>) {
+        let mut index = index;
+        if signed {
+            index = self.expr(
+                Expression::As { expr: index, kind: ScalarKind::Uint, convert: None },
+                span,
+            );
+        }
+        let len = match limit {
+            Limit::Known(len) => self.u32(len),
+            Limit::Window { first, len } => {
+                index = self.binary(BinaryOperator::Subtract, index, first, span);
+                len
+            }
+        };
+        let zero = self.u32(0);
+        let inside = self.binary(BinaryOperator::Less, index, len, span);
+        (self.select(inside, index, zero, span), inside)
+    }
+
+    /// Both conditions.
+    pub(super) fn both(
+        &mut self,
+        outer: Option<Handle<Expression>>,
+        inner: Handle<Expression>,
+        span: Span,
+    ) -> Handle<Expression> {
+        match outer {
+            Some(outer) => self.binary(BinaryOperator::LogicalAnd, outer, inner, span),
+            None => inner,
+        }
+    }
+
+    /// The value, or zero where the guard is false.
+    pub(super) fn or_zero(
+        &mut self,
+        guard: Option<Handle<Expression>>,
+        value: Handle<Expression>,
+        ty: Handle<Type>,
+        span: Span,
+    ) -> Handle<Expression> {
+        let Some(guard) = guard else {
+            return value;
+        };
+        match self.types[ty].inner {
+            TypeInner::Scalar(_) | TypeInner::Vector { .. } => {
+                let zero = self.zero(ty);
+                self.select(guard, value, zero, span)
+            }
+            TypeInner::Matrix { columns, rows, scalar } => {
+                let column = self.ty(TypeInner::Vector { size: rows, scalar });
+                let zero = self.zero(column);
+                let components = (0..columns as u32)
+                    .map(|index| {
+                        let column = self.expr(Expression::AccessIndex { base: value, index }, span);
+                        self.select(guard, column, zero, span)
+                    })
+                    .collect();
+                self.expr(Expression::Compose { ty, components }, span)
+            }
+            _ => {
+                let kept = self.zeroed_local(ty, span);
+                let outer = self.begin();
+                self.store(kept, value, span);
+                self.end_if(outer, guard, span);
+                self.load(kept, span)
+            }
+        }
+    }
+
+    /// A new local variable that is zero from here on, also in the next turn of a loop.
+    pub(super) fn zeroed_local(&mut self, ty: Handle<Type>, span: Span) -> Handle<Expression> {
+        let local = self.local("guarded", ty, None);
+        let zero = self.zero(ty);
+        self.store(local, zero, span);
+        local
+    }
+}
