@@ -177,9 +177,7 @@ fn has_atomics(out: &Builder, ty: Handle<naga::Type>) -> bool {
 
 /// Whether the variable is loaded or stored as one value.
 fn taken_whole(function: &Function, global: Handle<GlobalVariable>) -> bool {
-    let is_variable = |pointer: Handle<Expression>| {
-        matches!(function.expressions[pointer], Expression::GlobalVariable(g) if g == global)
-    };
+    let is_variable = |pointer: Handle<Expression>| matches!(function.expressions[pointer], Expression::GlobalVariable(g) if g == global);
     let loaded = function
         .expressions
         .iter()

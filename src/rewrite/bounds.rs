@@ -145,7 +145,8 @@ impl Bounds<'_> {
                 Some(u32::MAX.checked_shr(most.leading_zeros()).unwrap_or(0))
             }
             BinaryOperator::Modulo => {
-                let last = self.constant(right).filter(|&c| (1..=i32::MAX as u32).contains(&c))? - 1;
+                let last =
+                    self.constant(right).filter(|&c| (1..=i32::MAX as u32).contains(&c))? - 1;
                 Some(self.natural(left, depth)?.min(last))
             }
             BinaryOperator::Divide => {

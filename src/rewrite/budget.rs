@@ -31,9 +31,7 @@ impl Budget {
         let fault = variables.append(
             GlobalVariable {
                 name: Some("fault".to_owned()),
-                space: AddressSpace::Storage {
-                    access: StorageAccess::LOAD | StorageAccess::STORE,
-                },
+                space: AddressSpace::Storage { access: StorageAccess::LOAD | StorageAccess::STORE },
                 binding: Some(ResourceBinding { group: 0, binding }),
                 ty,
                 init: None,

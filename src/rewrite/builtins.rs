@@ -130,9 +130,7 @@ pub(super) fn compute(
                 };
                 let ty = function.arguments[i as usize].ty;
                 let members: Vec<_> = match kernel.module().types[ty].inner {
-                    TypeInner::Struct { ref members, .. } => {
-                        members.iter().map(|m| m.ty).collect()
-                    }
+                    TypeInner::Struct { ref members, .. } => members.iter().map(|m| m.ty).collect(),
                     _ => continue,
                 };
                 let components = builtins

@@ -42,10 +42,8 @@ impl Builder {
     ) -> (Handle<Expression>, Handle<Expression>) {
         let mut index = index;
         if signed {
-            index = self.expr(
-                Expression::As { expr: index, kind: ScalarKind::Uint, convert: None },
-                span,
-            );
+            index = self
+                .expr(Expression::As { expr: index, kind: ScalarKind::Uint, convert: None }, span);
         }
         let len = match limit {
             Limit::Known(len) => self.u32(len),
@@ -93,7 +91,8 @@ impl Builder {
                 let zero = self.zero(column);
                 let components = (0..columns as u32)
                     .map(|index| {
-                        let column = self.expr(Expression::AccessIndex { base: value, index }, span);
+                        let column =
+                            self.expr(Expression::AccessIndex { base: value, index }, span);
                         self.select(guard, column, zero, span)
                     })
                     .collect();

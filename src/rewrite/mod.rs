@@ -120,8 +120,7 @@ pub(crate) fn for_gpu(kernel: &Kernel, facts: &Facts, space: ParamSpace) -> Resu
     };
     let (arguments, values) = builtins::compute(kernel, &inputs, &block, &mut out)?;
 
-    let mut rebuild =
-        Rebuild::new(kernel, &bindings, &block, &facts.finite_loops, budget, out);
+    let mut rebuild = Rebuild::new(kernel, &bindings, &block, &facts.finite_loops, budget, out);
     rebuild.leaves()?;
     for (old, new) in values {
         rebuild.set(old, new);
@@ -219,3 +218,6 @@ fn validate(kernel: &Kernel, module: &naga::Module) -> Result<()> {
 fn internal(cause: impl Into<String>) -> Error {
     Error::Internal { place: "rewrite".to_owned(), cause: cause.into() }
 }
+
+#[cfg(test)]
+mod tests;

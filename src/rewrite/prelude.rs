@@ -108,12 +108,7 @@ impl Block {
         Ok(out.expr(Expression::Compose { ty, components }, Span::UNDEFINED))
     }
 
-    fn scalar(
-        &self,
-        scalar: Scalar,
-        offset: u32,
-        out: &mut Builder,
-    ) -> Result<Handle<Expression>> {
+    fn scalar(&self, scalar: Scalar, offset: u32, out: &mut Builder) -> Result<Handle<Expression>> {
         if scalar.width != 4 || !offset.is_multiple_of(4) {
             return Err(internal(format!("an immediate with {scalar:?} at byte {offset}")));
         }

@@ -331,9 +331,7 @@ impl<'a> Rebuild<'a> {
             let span = self.old.expressions.get_span(old);
             let mapped = match self.old.expressions[old] {
                 Expression::Access { base, index } => self.access(old, base, index, span)?,
-                Expression::AccessIndex { base, index } => {
-                    self.access_index(base, index, span)?
-                }
+                Expression::AccessIndex { base, index } => self.access_index(base, index, span)?,
                 Expression::Load { pointer } => {
                     let place = self.place(pointer)?;
                     let value = self.out.load(place.pointer, span);
@@ -422,12 +420,7 @@ impl<'a> Rebuild<'a> {
         }
     }
 
-    fn access_index(
-        &mut self,
-        base: Handle<Expression>,
-        index: u32,
-        span: Span,
-    ) -> Result<Mapped> {
+    fn access_index(&mut self, base: Handle<Expression>, index: u32, span: Span) -> Result<Mapped> {
         match self.map[base.index()] {
             Some(Mapped::Place(place)) => {
                 let Some(window) = self.window(base)? else {
