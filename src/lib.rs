@@ -6,6 +6,8 @@ mod analysis;
 mod cpu;
 mod device;
 mod error;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod grid;
 mod kernel;
 mod memory;

@@ -1,0 +1,90 @@
+//! Which GPUs there are.
+//!
+//! Adapters are enumerated once per process and kept, so that ids mean the same GPU to the end:
+//! `gpu0` is the first of discrete, integrated, other and software adapters, in that order. A GPU
+//! that several backends show is listed once, under the first of Vulkan, Metal and DX12. A
+//! machine without a driver or a loader has no adapters; that is not an error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use super::failure::panic_message;
+use super::limits;
+use crate::device::DeviceInfo;
+use crate::error::{Error, Result};
+
+/// One GPU of this machine, not yet opened. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct AdapterHandle {
+    /// What the adapter can do when it is opened with its own limits. The id is `gpu0`, `gpu1`…
+    pub(crate) info: DeviceInfo,
+    pub(super) adapter: wgpu::Adapter,
+}
+
+/// The GPUs of this machine, best kind first. Only the first call looks.
+///
+/// # Errors
+/// [`Error::Internal`] when wgpu or a driver panics while it looks.
+pub(crate) fn adapters() -> Result<Vec<AdapterHandle>> {
+    static ADAPTERS: OnceLock<Result<Vec<AdapterHandle>>> = OnceLock::new();
+    ADAPTERS
+        .get_or_init(|| {
+            catch_unwind(AssertUnwindSafe(enumerate)).map_err(|panic| Error::Internal {
+                place: "gpu::adapters".to_owned(),
+                cause: panic_message(&*panic),
+            })
+        })
+        .clone()
+}
+
+fn enumerate() -> Vec<AdapterHandle> {
+    const BACKENDS: [wgpu::Backends; 3] =
+        [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12];
+    let built_in = wgpu::Instance::enabled_backend_features();
+    let mut found: Vec<(wgpu::Adapter, wgpu::AdapterInfo)> = Vec::new();
+    for backend in BACKENDS.into_iter().filter(|&b| built_in.contains(b)) {
+        // No debug layers: they are for wgpu's own debugging and slow everything down. The
+        // environment variables of wgpu can still turn them on.
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: backend,
+            flags: wgpu::InstanceFlags::empty().with_env(),
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let earlier = found.len();
+        for adapter in pollster::block_on(instance.enumerate_adapters(backend)) {
+            let info = adapter.get_info();
+            // Two equal cards in one backend are two; the same card again in the next is not.
+            if !found[..earlier].iter().any(|(_, other)| same_hardware(&info, other)) {
+                found.push((adapter, info));
+            }
+        }
+    }
+    found.sort_by_key(|(_, info)| rank(info.device_type));
+    found
+        .into_iter()
+        .enumerate()
+        .map(|(i, (adapter, info))| AdapterHandle {
+            info: limits::describe(
+                &info,
+                &adapter.limits(),
+                adapter.features(),
+                limits::memory_of(&adapter, &info),
+                format!("gpu{i}"),
+            ),
+            adapter,
+        })
+        .collect()
+}
+
+fn same_hardware(a: &wgpu::AdapterInfo, b: &wgpu::AdapterInfo) -> bool {
+    a.name == b.name || (a.vendor, a.device) == (b.vendor, b.device)
+}
+
+fn rank(kind: wgpu::DeviceType) -> u8 {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
+        wgpu::DeviceType::Cpu => 3,
+    }
+}

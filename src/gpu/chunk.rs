@@ -1,0 +1,394 @@
+//! One chunk on a GPU: windows up, dispatches, ranges down.
+//!
+//! Everything of a chunk is in one submission: wgpu puts the uploads in front of it, then come the
+//! dispatches (more than one where the grid exceeds the device's limit per axis), then the copies
+//! into the buffer that is mapped. What was written reaches the host's memory in `finish`, after
+//! the fault word has been looked at, so a chunk that fails has changed nothing.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Instant;
+
+use super::GpuDevice;
+use super::dispatch::{dispatch_count, dispatches};
+use super::inputs::{self, Storage, Values, broken};
+use super::pipeline::Pipeline;
+use super::pool::Use;
+use crate::device::{Chunk, ChunkBinding, ChunkCost, Running};
+use crate::error::{Error, Result};
+use crate::grid::GroupBox;
+use crate::rewrite::{ChunkParams, Slot};
+
+/// Dispatches of one chunk; more would only come from a planner gone wrong.
+const MOST_DISPATCHES: u128 = 1 << 20;
+
+/// What is bound at one slot.
+#[derive(Debug)]
+struct Bound {
+    buffer: wgpu::Buffer,
+    offset: u64,
+    bytes: u64,
+}
+
+/// A range that comes down.
+#[derive(Debug)]
+struct Span<'a> {
+    storage: Storage<'a>,
+    /// The elements; nothing for the header.
+    elements: Option<Range<u64>>,
+    /// The slot whose buffer it is copied from, and where it lies there.
+    slot: usize,
+    from: Range<u64>,
+    /// Where it lies in the download buffer.
+    at: Range<usize>,
+}
+
+/// What comes down, and the buffer that it comes down in.
+#[derive(Debug)]
+struct Download<'a> {
+    buffer: wgpu::Buffer,
+    /// The slot of the fault word, which lies in front of the spans.
+    fault: Option<usize>,
+    spans: Vec<Span<'a>>,
+    bytes: u64,
+}
+
+/// A chunk that the device has been given.
+#[derive(Debug)]
+pub(super) struct InFlight<'a> {
+    gpu: &'a GpuDevice,
+    started: Instant,
+    submission: wgpu::SubmissionIndex,
+    /// What goes back to the pool when the device has finished.
+    buffers: Vec<(Use, wgpu::Buffer)>,
+    download: Option<(Download<'a>, Receiver<Result<(), wgpu::BufferAsyncError>>)>,
+    loop_budget: u32,
+    uploaded: u64,
+}
+
+/// Begins a chunk.
+pub(super) fn start<'a>(gpu: &'a GpuDevice, chunk: Chunk<'a>) -> Result<InFlight<'a>> {
+    let started = Instant::now();
+    let link = &gpu.link;
+    let pipeline = gpu.pipelines.get(link, chunk.kernel)?;
+    let loop_budget = u32::try_from(chunk.loop_budget).unwrap_or(u32::MAX);
+    let storages = inputs::storages(&chunk, &pipeline)?;
+    let parts = parts(gpu, &chunk)?;
+    let blocks = blocks(&chunk, &pipeline, &storages, &parts, loop_budget);
+    let values = Values::lay_out(gpu, &chunk, &pipeline, &blocks)?;
+
+    let bound = take_buffers(gpu, &chunk, &pipeline, &storages, &values)?;
+    let mut buffers: Vec<(Use, wgpu::Buffer)> = Vec::new();
+    for (slot, bound) in pipeline.rewritten.slots.iter().zip(&bound) {
+        match slot {
+            Slot::Storage { .. } | Slot::Fault => {
+                buffers.push((Use::Window, bound.buffer.clone()));
+            }
+            Slot::Uniform { .. } | Slot::Params => {
+                // They share one buffer.
+                if !buffers.iter().any(|(_, buffer)| *buffer == bound.buffer) {
+                    buffers.push((Use::Uniform, bound.buffer.clone()));
+                }
+            }
+        }
+    }
+    let download = lay_out_download(gpu, &pipeline, &storages)?;
+    if let Some(download) = &download {
+        buffers.push((Use::Download, download.buffer.clone()));
+    }
+
+    let uploaded = link.watched("copy a chunk's data into staging memory", || {
+        let mut uploaded = values.bytes.len() as u64;
+        if let Some((_, buffer)) = buffers.iter().find(|(purpose, _)| *purpose == Use::Uniform) {
+            link.queue.write_buffer(buffer, 0, &values.bytes);
+        }
+        for (slot, bound) in pipeline.rewritten.slots.iter().zip(&bound) {
+            if let Slot::Storage { id, .. } = *slot
+                && let Some(storage) = &storages[id]
+            {
+                if link.settings.poison {
+                    inputs::poison(&link.queue, &bound.buffer);
+                }
+                uploaded += inputs::upload(&link.queue, storage, &bound.buffer);
+            }
+        }
+        uploaded
+    })?;
+    let (done, mapped) = mpsc::channel();
+    let submission = link.watched("submit a chunk", || {
+        let commands = record(gpu, &pipeline, &bound, &parts, &blocks, &values, download.as_ref());
+        let submission = link.queue.submit([commands]);
+        if let Some(download) = &download {
+            // When the chunk has been dropped nobody wants to know.
+            let tell = move |outcome| drop(done.send(outcome));
+            download.buffer.slice(0..download.bytes).map_async(wgpu::MapMode::Read, tell);
+        }
+        submission
+    })?;
+    let download = download.map(|download| (download, mapped));
+    Ok(InFlight { gpu, started, submission, buffers, download, loop_budget, uploaded })
+}
+
+/// The dispatches that the chunk takes.
+fn parts(gpu: &GpuDevice, chunk: &Chunk<'_>) -> Result<Vec<GroupBox>> {
+    let most = gpu.link.limits.max_compute_workgroups_per_dimension.max(1);
+    if dispatch_count(chunk.groups, most) > MOST_DISPATCHES {
+        return Err(gpu.link.error(
+            "start a chunk",
+            format!(
+                "{:?} workgroups take more than {MOST_DISPATCHES} dispatches of {most} along an axis",
+                chunk.groups.count
+            ),
+        ));
+    }
+    Ok(dispatches(chunk.groups, most).collect())
+}
+
+/// The per-chunk block of each dispatch.
+fn blocks(
+    chunk: &Chunk<'_>,
+    pipeline: &Pipeline,
+    storages: &[Option<Storage<'_>>],
+    parts: &[GroupBox],
+    loop_budget: u32,
+) -> Vec<Vec<u8>> {
+    let windows = inputs::windows(storages);
+    let bindings = chunk.kernel.signature().bindings.iter().zip(&chunk.bindings);
+    let immediate = bindings.into_iter().find_map(|(binding, given)| match given {
+        ChunkBinding::Value(bytes) if binding.slot.is_none() => Some(*bytes),
+        _ => None,
+    });
+    let params = &pipeline.rewritten.params;
+    let (grid, windows) = (chunk.grid, windows.as_slice());
+    parts
+        .iter()
+        .map(|part| {
+            let first = part.first;
+            params.encode(&ChunkParams { first, grid, windows, immediate, loop_budget })
+        })
+        .collect()
+}
+
+/// Buffers from the pool, and what is bound at each slot.
+fn take_buffers(
+    gpu: &GpuDevice,
+    chunk: &Chunk<'_>,
+    pipeline: &Pipeline,
+    storages: &[Option<Storage<'_>>],
+    values: &Values,
+) -> Result<Vec<Bound>> {
+    let value_buffer = match values.bytes.len() as u64 {
+        0 => None,
+        bytes => Some(gpu.take(Use::Uniform, bytes)?),
+    };
+    let slots = pipeline.rewritten.slots.iter().zip(&pipeline.least_bytes).zip(&values.at);
+    slots
+        .map(|((slot, &least), at)| match *slot {
+            Slot::Storage { id, .. } => {
+                let name = &chunk.kernel.signature().bindings[id].name;
+                let storage = storages[id]
+                    .as_ref()
+                    .ok_or_else(|| broken(format!("binding `{name}` of a chunk is a value")))?;
+                let (buffer, bytes) = inputs::take_window(gpu, name, storage, least)?;
+                Ok(Bound { buffer, offset: 0, bytes })
+            }
+            Slot::Fault => Ok(Bound { buffer: gpu.take(Use::Window, 4)?, offset: 0, bytes: 4 }),
+            Slot::Uniform { .. } | Slot::Params => {
+                let buffer = value_buffer.clone().ok_or_else(|| broken("a uniform of no bytes"))?;
+                Ok(Bound { buffer, offset: at.start, bytes: at.end - at.start })
+            }
+        })
+        .collect()
+}
+
+/// What comes down. Nothing for a kernel that writes nothing and cannot loop forever.
+fn lay_out_download<'a>(
+    gpu: &GpuDevice,
+    pipeline: &Pipeline,
+    storages: &[Option<Storage<'a>>],
+) -> Result<Option<Download<'a>>> {
+    let slots = &pipeline.rewritten.slots;
+    let fault = slots.iter().position(|slot| *slot == Slot::Fault);
+    let mut spans = Vec::new();
+    // The fault word has eight bytes, so that all spans start as memory is mapped: at eights.
+    let mut end: u64 = if fault.is_some() { 8 } else { 0 };
+    for (slot, which) in slots.iter().enumerate() {
+        let Slot::Storage { id, .. } = *which else { continue };
+        let Some(storage) = &storages[id] else { continue };
+        let header = storage.write_header.then(|| (None, storage.extent.header()));
+        let elements = storage.write_back.clone();
+        let range = storage.extent.elements(&elements);
+        for (elements, from) in header.into_iter().chain([(Some(elements), range)]) {
+            if from.is_empty() {
+                continue;
+            }
+            let bytes = from.end - from.start;
+            let at = end as usize..(end + bytes) as usize;
+            end = (end + bytes).next_multiple_of(8);
+            spans.push(Span { storage: storage.clone(), elements, slot, from, at });
+        }
+    }
+    if end == 0 {
+        return Ok(None);
+    }
+    if end > gpu.link.limits.max_buffer_size {
+        return Err(gpu.link.error(
+            "start a chunk",
+            format!(
+                "it writes {end} bytes, the device's largest buffer has {}",
+                gpu.link.limits.max_buffer_size
+            ),
+        ));
+    }
+    Ok(Some(Download { buffer: gpu.take(Use::Download, end)?, fault, spans, bytes: end }))
+}
+
+/// The commands of a chunk. Called under error scopes.
+fn record(
+    gpu: &GpuDevice,
+    pipeline: &Arc<Pipeline>,
+    bound: &[Bound],
+    parts: &[GroupBox],
+    blocks: &[Vec<u8>],
+    values: &Values,
+    download: Option<&Download<'_>>,
+) -> wgpu::CommandBuffer {
+    let device = &gpu.link.device;
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
+        .zip(bound)
+        .map(|(binding, bound)| wgpu::BindGroupEntry {
+            binding,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &bound.buffer,
+                offset: bound.offset,
+                size: std::num::NonZeroU64::new(bound.bytes),
+            }),
+        })
+        .collect();
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.group,
+        entries: &entries,
+    });
+    let rewritten = &pipeline.rewritten;
+    let mut encoder =
+        device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+    for (slot, bound) in rewritten.slots.iter().zip(bound) {
+        if *slot == Slot::Fault {
+            encoder.clear_buffer(&bound.buffer, 0, Some(4));
+        }
+    }
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(&pipeline.pipeline);
+        let immediate = rewritten.params.is_immediate() && rewritten.params.bytes() > 0;
+        let dynamic = rewritten.slots.contains(&Slot::Params);
+        if !dynamic {
+            pass.set_bind_group(0, &group, &[]);
+        }
+        for (i, (part, block)) in (0..).zip(parts.iter().zip(blocks)) {
+            if dynamic {
+                let offset: u64 = i * values.block_stride;
+                pass.set_bind_group(0, &group, &[offset as u32]);
+            }
+            if immediate {
+                pass.set_immediates(0, block);
+            }
+            let [x, y, z] = part.count;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+    if let Some(download) = download {
+        if let Some(slot) = download.fault {
+            encoder.copy_buffer_to_buffer(&bound[slot].buffer, 0, &download.buffer, 0, 4);
+        }
+        for span in &download.spans {
+            encoder.copy_buffer_to_buffer(
+                &bound[span.slot].buffer,
+                span.from.start,
+                &download.buffer,
+                span.at.start as u64,
+                span.from.end - span.from.start,
+            );
+        }
+    }
+    encoder.finish()
+}
+
+impl InFlight<'_> {
+    /// Waits until the device has finished this chunk, and those before it.
+    fn wait(&self) -> Result<()> {
+        let link = &self.gpu.link;
+        let doing = "finish a chunk";
+        let patience = link.settings.patience;
+        let hung = || {
+            let cause = format!("no answer within {} s", patience.as_secs_f32());
+            link.give_up(cause.clone());
+            Err(link.error(doing, cause))
+        };
+        let lost = |cause: &str| {
+            link.health.fail(cause);
+            Err(link.error(doing, link.health.cause().unwrap_or_default()))
+        };
+        let polled = link.watched(doing, || {
+            link.device.poll(wgpu::PollType::Wait {
+                submission_index: Some(self.submission.clone()),
+                timeout: Some(patience),
+            })
+        });
+        match polled? {
+            Ok(_) => {}
+            Err(wgpu::PollError::Timeout) => return hung(),
+            Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
+                return lost("the device was lost before it took the chunk");
+            }
+        }
+        let Some((_, mapped)) = &self.download else { return Ok(()) };
+        // The poll above, or one of another thread, calls back when the download is mapped; the
+        // other thread may be about to.
+        match mapped.recv_timeout(patience) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                lost("the device was lost: the download could not be mapped")
+            }
+            Err(RecvTimeoutError::Timeout) => hung(),
+        }
+    }
+
+    /// Looks at the fault word and writes what came down to the host. Returns the bytes written.
+    fn merge(&self) -> Result<u64> {
+        let Some((download, _)) = &self.download else { return Ok(0) };
+        let link = &self.gpu.link;
+        let view = link
+            .watched("map a download", || download.buffer.get_mapped_range(0..download.bytes))?
+            .map_err(|error| link.error("map a download", error.to_string()))?;
+        if download.fault.is_some() && view[..4] != [0; 4] {
+            let budget = u64::from(self.loop_budget);
+            return Err(Error::EndlessLoop { budget, at: String::new() });
+        }
+        let mut written = 0;
+        for span in &download.spans {
+            let Storage { memory, extent, .. } = &span.storage;
+            let bytes = &view[span.at.clone()];
+            written += match &span.elements {
+                None => extent.scatter_header(*memory, bytes),
+                Some(elements) => extent.scatter(*memory, elements, bytes),
+            };
+        }
+        Ok(written)
+    }
+}
+
+impl Running for InFlight<'_> {
+    fn finish(mut self: Box<Self>) -> Result<ChunkCost> {
+        self.wait()?;
+        let merged = self.merge();
+        if let Some((download, _)) = &self.download {
+            self.gpu.link.watched("unmap a download", || download.buffer.unmap())?;
+        }
+        self.gpu.pool.put_back(std::mem::take(&mut self.buffers));
+        let busy = self.gpu.busy_since(self.started);
+        Ok(ChunkCost { busy, uploaded: self.uploaded, downloaded: merged? })
+    }
+}

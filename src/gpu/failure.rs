@@ -1,0 +1,103 @@
+//! How wgpu's failures become values.
+//!
+//! wgpu reports in five ways: error scopes, an uncaptured-error handler, a device-lost callback,
+//! results, and panics. [`Health`] keeps the first fatal one; [`watched`] runs a few wgpu calls
+//! under scopes for all three kinds of error, pushed and popped on the calling thread (wgpu keeps
+//! them per thread), and turns whatever happened into [`Error::Device`]. After a fatal failure
+//! every later call fails with the same cause. Nothing here decides what to do about a failure.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// Whether a device still works, and if not, why. Shared with wgpu's callbacks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    fatal: Arc<Mutex<Option<String>>>,
+}
+
+impl Health {
+    /// Notes a failure after which the device is not used again. The first one stays.
+    pub(super) fn fail(&self, cause: impl Into<String>) {
+        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
+        if fatal.is_none() {
+            let cause = cause.into();
+            tracing::warn!(cause, "a GPU failed for good");
+            *fatal = Some(cause);
+        }
+    }
+
+    /// The first fatal failure.
+    pub(super) fn cause(&self) -> Option<String> {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Runs wgpu calls and gives their value only if nothing went wrong meanwhile.
+///
+/// A panic counts as fatal: what wgpu's state is after one, nobody knows.
+pub(super) fn watched<T>(
+    device: &wgpu::Device,
+    health: &Health,
+    id: &str,
+    doing: &str,
+    calls: impl FnOnce() -> T,
+) -> Result<T> {
+    let failed =
+        |cause: String| Error::Device { device: id.to_owned(), doing: doing.to_owned(), cause };
+    if let Some(cause) = health.cause() {
+        return Err(failed(cause));
+    }
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        // Caught here, so that the scopes are popped in order before anything else happens.
+        let value = catch_unwind(AssertUnwindSafe(calls));
+        let errors = [memory, internal, validation].map(|scope| pollster::block_on(scope.pop()));
+        (value, errors)
+    }));
+    match outcome {
+        Err(panic) | Ok((Err(panic), _)) => {
+            health.fail(format!("wgpu panicked: {}", panic_message(&*panic)));
+        }
+        Ok((Ok(value), errors)) => match errors.into_iter().flatten().next() {
+            // A lost device may show up as a validation error about an invalid object: then the
+            // loss is the better cause.
+            Some(error) if health.cause().is_none() => return Err(failed(cause_of(&error))),
+            Some(_) => {}
+            None if health.cause().is_none() => return Ok(value),
+            None => {}
+        },
+    }
+    Err(failed(health.cause().unwrap_or_default()))
+}
+
+/// wgpu's words without its headings and line breaks.
+pub(super) fn cause_of(error: &wgpu::Error) -> String {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => "out of memory".to_owned(),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            let text = description.strip_prefix("Validation Error").unwrap_or(description);
+            let text = text.trim_start().strip_prefix("Caused by:").unwrap_or(text);
+            let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+            lines.join(": ")
+        }
+    }
+}
+
+/// Whether this is a failed allocation, after which freeing pooled memory may help.
+pub(super) fn is_out_of_memory(error: &Error) -> bool {
+    matches!(error, Error::Device { cause, .. } if cause == "out of memory")
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text.trim().to_owned(),
+        (None, Some(text)) => text.trim().to_owned(),
+        (None, None) => "without a message".to_owned(),
+    }
+}

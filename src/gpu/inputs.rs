@@ -1,0 +1,219 @@
+//! What a chunk needs on the device before it can run: a buffer for each window, and one for all
+//! small values (uniforms, and the block of each dispatch where that is a uniform).
+//!
+//! Windows are filled through wgpu's staging memory, in pieces that stay in the processor's
+//! cache between being read from the host's buffer and being written. Elements outside `upload`
+//! keep whatever the pool's buffer held.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+use super::GpuDevice;
+use super::pipeline::Pipeline;
+use super::pool::Use;
+use super::window::Extent;
+use crate::device::{Chunk, ChunkBinding, HostBytes};
+use crate::error::{Error, Result};
+use crate::kernel::BindingId;
+use crate::rewrite::{Slot, Window};
+
+/// A storage binding of a chunk.
+#[derive(Debug, Clone)]
+pub(super) struct Storage<'a> {
+    pub(super) memory: HostBytes<'a>,
+    pub(super) extent: Extent,
+    pub(super) upload: Range<u64>,
+    pub(super) write_back: Range<u64>,
+    pub(super) write_header: bool,
+    /// Elements of the logical buffer.
+    elements: u64,
+    first: u64,
+}
+
+/// What the chunk gives for a storage binding, or nothing for another binding.
+///
+/// # Errors
+/// [`Error::Internal`] for ranges that are not inside each other as `ChunkBinding` says.
+fn storage<'a>(
+    chunk: &Chunk<'a>,
+    pipeline: &Pipeline,
+    id: BindingId,
+) -> Result<Option<Storage<'a>>> {
+    let (binding, given) = match (chunk.kernel.signature().bindings.get(id), chunk.bindings.get(id))
+    {
+        (Some(binding), Some(given)) => (binding, given),
+        _ => return Err(broken(format!("binding {id} of a chunk is missing"))),
+    };
+    let ChunkBinding::Storage { memory, elements, window, upload, write_back, write_header } =
+        given
+    else {
+        return Ok(None);
+    };
+    let inside = |inner: &Range<u64>| {
+        inner.is_empty() || (window.start <= inner.start && inner.end <= window.end)
+    };
+    let layout = &binding.layout;
+    let last = elements.saturating_sub(1).saturating_mul(layout.stride);
+    let used = last.saturating_add(layout.header).saturating_add(layout.element_size);
+    let sound = window.start <= window.end
+        && window.end <= *elements
+        && *elements <= u64::from(u32::MAX)
+        && (*elements == 0 || used <= memory.len() as u64)
+        && layout.header <= memory.len() as u64
+        && inside(upload)
+        && inside(write_back);
+    if !sound {
+        return Err(broken(format!(
+            "binding `{}`: window {window:?}, upload {upload:?} and write-back {write_back:?} of {elements} elements in {} bytes",
+            binding.name,
+            memory.len()
+        )));
+    }
+    let window = if pipeline.rewritten.windowable(id) { window.clone() } else { 0..*elements };
+    Ok(Some(Storage {
+        memory: *memory,
+        first: window.start,
+        extent: Extent::new(layout, window),
+        upload: upload.clone(),
+        write_back: write_back.clone(),
+        write_header: *write_header,
+        elements: *elements,
+    }))
+}
+
+/// The storage bindings of a chunk, by `BindingId`.
+pub(super) fn storages<'a>(
+    chunk: &Chunk<'a>,
+    pipeline: &Pipeline,
+) -> Result<Vec<Option<Storage<'a>>>> {
+    (0..chunk.kernel.signature().bindings.len()).map(|id| storage(chunk, pipeline, id)).collect()
+}
+
+/// What the kernel is told of its windows, by `BindingId`.
+pub(super) fn windows(storages: &[Option<Storage<'_>>]) -> Vec<Window> {
+    let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    storages
+        .iter()
+        .map(|storage| match storage {
+            None => Window { first: 0, len: 0, elements: 0 },
+            Some(storage) => Window {
+                first: narrow(storage.first),
+                len: narrow(storage.extent.len()),
+                elements: narrow(storage.elements),
+            },
+        })
+        .collect()
+}
+
+/// A buffer for a window, and how much of it is to be bound.
+pub(super) fn take_window(
+    gpu: &GpuDevice,
+    name: &str,
+    storage: &Storage<'_>,
+    least: u64,
+) -> Result<(wgpu::Buffer, u64)> {
+    let bytes = storage.extent.bytes().max(least.next_multiple_of(4));
+    let most = gpu.link.info.limits.max_binding;
+    if bytes > most {
+        return Err(gpu.link.error(
+            "start a chunk",
+            format!("its window of `{name}` has {bytes} bytes, the device binds at most {most}"),
+        ));
+    }
+    Ok((gpu.take(Use::Window, bytes)?, bytes))
+}
+
+/// Brings what matters of a window to its buffer. Returns the bytes brought.
+pub(super) fn upload(queue: &wgpu::Queue, storage: &Storage<'_>, buffer: &wgpu::Buffer) -> u64 {
+    const PIECE: usize = 64 << 10;
+    let mut scratch = vec![0; PIECE];
+    let mut uploaded = 0;
+    for range in storage.extent.uploads(&storage.upload) {
+        let bytes = range.end - range.start;
+        let Some(size) = NonZeroU64::new(bytes) else { continue };
+        // Nothing where wgpu has no memory or refuses: the error scope around this says so.
+        let Some(mut view) = queue.write_buffer_with(buffer, range.start, size) else { continue };
+        let mut done = 0;
+        while done < bytes as usize {
+            let piece = &mut scratch[..PIECE.min(bytes as usize - done)];
+            storage.extent.gather(storage.memory, range.start + done as u64, piece);
+            view.slice(done..done + piece.len()).copy_from_slice(piece);
+            done += piece.len();
+        }
+        uploaded += bytes;
+    }
+    uploaded
+}
+
+/// Fills a buffer with 0xCD.
+pub(super) fn poison(queue: &wgpu::Queue, buffer: &wgpu::Buffer) {
+    if let Some(size) = NonZeroU64::new(buffer.size())
+        && let Some(mut view) = queue.write_buffer_with(buffer, 0, size)
+    {
+        view.slice(..).fill(0xCD);
+    }
+}
+
+/// The small values of a chunk, in one buffer.
+#[derive(Debug)]
+pub(super) struct Values {
+    pub(super) bytes: Vec<u8>,
+    /// For each slot, the range that is bound; empty for slots that are not uniforms.
+    pub(super) at: Vec<Range<u64>>,
+    /// From one dispatch's block to the next.
+    pub(super) block_stride: u64,
+}
+
+impl Values {
+    /// Lays out the kernel's uniforms and the blocks of the dispatches.
+    pub(super) fn lay_out(
+        gpu: &GpuDevice,
+        chunk: &Chunk<'_>,
+        pipeline: &Pipeline,
+        blocks: &[Vec<u8>],
+    ) -> Result<Values> {
+        let align = u64::from(gpu.link.limits.min_uniform_buffer_offset_alignment.max(16));
+        let block = u64::from(pipeline.rewritten.params.bytes());
+        let block_stride = block.next_multiple_of(align);
+        let mut values = Values { bytes: Vec::new(), at: Vec::new(), block_stride };
+        for slot in &pipeline.rewritten.slots {
+            let start = (values.bytes.len() as u64).next_multiple_of(align);
+            let range = match *slot {
+                Slot::Storage { .. } | Slot::Fault => 0..0,
+                Slot::Uniform { id, bytes } => {
+                    let Some(ChunkBinding::Value(given)) = chunk.bindings.get(id) else {
+                        return Err(broken(format!("binding {id} of a chunk is not a value")));
+                    };
+                    values.put(start, &given[..given.len().min(bytes as usize)], bytes);
+                    start..start + bytes
+                }
+                Slot::Params => {
+                    for (i, bytes) in (0..).zip(blocks) {
+                        values.put(start + i * block_stride, bytes, block);
+                    }
+                    values.put(start, &[], block);
+                    start..start + block
+                }
+            };
+            values.at.push(range);
+        }
+        let padded = values.bytes.len().next_multiple_of(4);
+        values.bytes.resize(padded, 0);
+        Ok(values)
+    }
+
+    /// Puts bytes at an offset, and makes sure that `room` bytes are there.
+    fn put(&mut self, start: u64, bytes: &[u8], room: u64) {
+        let start = start as usize;
+        let end = start + (room as usize).max(bytes.len());
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+/// Something that the runtime or `rewrite` promised does not hold.
+pub(super) fn broken(cause: impl Into<String>) -> Error {
+    Error::Internal { place: "gpu".to_owned(), cause: cause.into() }
+}

@@ -1,0 +1,145 @@
+//! The executor of GPUs, through wgpu.
+//!
+//! One [`GpuDevice`] is one logical device on one adapter; several on one adapter do not know of
+//! each other. A chunk runs the module that `rewrite` made of its kernel, on copies of the windows
+//! that it touches, and what it wrote comes back to the host only when it has succeeded. Which
+//! chunk runs where, and what happens after a failure, is decided above.
+//!
+//! Which thread does what. This module has no threads of its own, except one for as long as a
+//! kernel compiles (`pipeline`). [`Device::start`](crate::device::Device::start) runs on the caller's thread: it copies the
+//! window into staging memory, records, submits, and returns while the device computes.
+//! `Running::finish` runs on the caller's thread too: it waits for that one submission and copies
+//! from mapped memory to the host. wgpu calls its callbacks on whichever thread happens to wait at
+//! that moment; ours only send on a channel or note a failure, and never call wgpu. All methods may
+//! be called from several threads at once; error scopes are per thread and never outlive a call.
+//! The locks are: the pipeline cache (held while compiling), the pool's list, the time of the last
+//! completion. None is held while waiting for the device, and none while another is taken.
+
+mod adapters;
+mod chunk;
+mod dispatch;
+mod failure;
+mod inputs;
+mod limits;
+mod open;
+mod pipeline;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub(crate) use adapters::{AdapterHandle, adapters};
+pub(crate) use open::Settings;
+
+use crate::device::{Chunk, Device, DeviceInfo, DeviceKind, Running};
+use crate::error::Result;
+use crate::kernel::Kernel;
+
+use self::open::Link;
+use self::pipeline::Pipelines;
+use self::pool::{Pool, Use};
+
+/// A logical device on a GPU.
+#[derive(Debug)]
+pub(crate) struct GpuDevice {
+    pipelines: Pipelines,
+    pool: Pool,
+    /// When the last chunk was done, so that a chunk's time does not count twice what it waited
+    /// for the one before.
+    last_done: Mutex<Option<Instant>>,
+    /// Dropped last: it closes the device that the others belong to.
+    link: Link,
+}
+
+impl GpuDevice {
+    /// Opens an adapter. It may be opened more than once, under different ids.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the driver refuses.
+    pub(crate) fn open(adapter: &AdapterHandle, id: String) -> Result<GpuDevice> {
+        Self::open_with(adapter, id, Settings::default())
+    }
+
+    /// As [`GpuDevice::open`], with other than the usual settings.
+    pub(crate) fn open_with(
+        adapter: &AdapterHandle,
+        id: String,
+        settings: Settings,
+    ) -> Result<GpuDevice> {
+        Ok(Self::new(Link::open(adapter, id, settings)?))
+    }
+
+    /// Uses a device of an application, with the features and limits that it was created with.
+    /// Its callbacks are left as they are.
+    pub(crate) fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue, id: String) -> GpuDevice {
+        Self::new(Link::adopt(device, queue, id, Settings::default()))
+    }
+
+    fn new(link: Link) -> GpuDevice {
+        let keep = link.info.limits.memory / 4;
+        GpuDevice {
+            pipelines: Pipelines::default(),
+            pool: Pool::new(keep),
+            last_done: Mutex::new(None),
+            link,
+        }
+    }
+
+    /// A buffer of at least so many bytes. Its contents are garbage.
+    fn take(&self, purpose: Use, bytes: u64) -> Result<wgpu::Buffer> {
+        let link = &self.link;
+        let class = pool::class(bytes, link.limits.max_buffer_size & !3);
+        if let Some(buffer) = self.pool.take(purpose, class) {
+            return Ok(buffer);
+        }
+        let doing = format!("allocate {class} bytes");
+        let create = || {
+            link.watched(&doing, || {
+                link.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: None,
+                    size: class,
+                    usage: purpose.usages(),
+                    mapped_at_creation: false,
+                })
+            })
+        };
+        match create() {
+            Err(error) if failure::is_out_of_memory(&error) => {
+                self.pool.clear();
+                create()
+            }
+            other => other,
+        }
+    }
+
+    /// Notes that a chunk is done, and gives the time that the device spent on it.
+    fn busy_since(&self, started: Instant) -> Duration {
+        let now = Instant::now();
+        let mut last = self.last_done.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = last.map_or(started, |last| last.max(started));
+        *last = Some(now);
+        now.saturating_duration_since(from)
+    }
+}
+
+impl Device for GpuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.link.info
+    }
+
+    fn prepare(&self, kernel: &Kernel) -> Result<()> {
+        self.pipelines.get(&self.link, kernel).map(drop)
+    }
+
+    fn depth(&self) -> usize {
+        // While one chunk computes the next goes up; over a bus a third is on its way down.
+        if self.link.info.kind == DeviceKind::DiscreteGpu { 3 } else { 2 }
+    }
+
+    fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        Ok(Box::new(chunk::start(self, chunk)?))
+    }
+}

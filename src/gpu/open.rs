@@ -1,0 +1,166 @@
+//! The connection to one logical device, and how it is opened and closed.
+//!
+//! A device is opened with the adapter's own limits and the few features in `limits::WANTED`, or it
+//! belongs to an application and is used with the features and limits that it was created with;
+//! of such a device nothing is changed, its callbacks stay the application's. A device that hangs
+//! is leaked when it is closed, because a driver may wait for it forever.
+
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::adapters::AdapterHandle;
+use super::failure::{self, Health, panic_message};
+use super::limits;
+use crate::device::DeviceInfo;
+use crate::error::{Error, Result};
+
+/// What can be chosen about a device that is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Fill pooled memory with 0xCD before it is used again, so that a chunk that relies on
+    /// what is in it goes wrong. On when `COEXEC_POISON` is set and not `0`.
+    pub(crate) poison: bool,
+    /// How long a chunk may take before the device counts as hung.
+    pub(crate) patience: Duration,
+    /// Memory that windows may take together, in bytes, instead of an estimate.
+    pub(crate) memory: Option<u64>,
+    /// Features to use, of those that coexec has a use for.
+    pub(crate) features: wgpu::Features,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            poison: std::env::var_os("COEXEC_POISON").is_some_and(|value| value != "0"),
+            // A chunk is meant to take well under a second; lavapipe on a busy machine is slow.
+            patience: Duration::from_secs(120),
+            memory: None,
+            features: limits::WANTED,
+        }
+    }
+}
+
+/// An open device.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) device: ManuallyDrop<wgpu::Device>,
+    pub(super) queue: ManuallyDrop<wgpu::Queue>,
+    pub(super) info: DeviceInfo,
+    pub(super) limits: wgpu::Limits,
+    pub(super) health: Health,
+    pub(super) settings: Settings,
+    features: wgpu::Features,
+}
+
+impl Link {
+    /// Opens an adapter once more.
+    pub(super) fn open(handle: &AdapterHandle, id: String, settings: Settings) -> Result<Link> {
+        let failed = |cause: String| Error::Device {
+            device: id.clone(),
+            doing: "open the device".to_owned(),
+            cause,
+        };
+        let adapter = &handle.adapter;
+        let features = adapter.features() & settings.features;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some(&id),
+            required_features: features,
+            required_limits: adapter.limits(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let request = || pollster::block_on(adapter.request_device(&descriptor));
+        let (device, queue) = match catch_unwind(AssertUnwindSafe(request)) {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(panic) => return Err(failed(format!("wgpu panicked: {}", panic_message(&*panic)))),
+        };
+        let memory = settings.memory.unwrap_or(handle.info.limits.memory);
+        let link = Link::new(device, queue, memory, id, settings);
+        let health = link.health.clone();
+        link.device.set_device_lost_callback(move |reason, message| {
+            let reason = match reason {
+                wgpu::DeviceLostReason::Destroyed => "the device was destroyed",
+                wgpu::DeviceLostReason::Unknown => "the device was lost",
+            };
+            let message = message.trim();
+            let colon = if message.is_empty() { "" } else { ": " };
+            health.fail(format!("{reason}{colon}{message}"));
+        });
+        // Errors outside of a scope come from wgpu's own upkeep: nothing of ours would notice.
+        let health = link.health.clone();
+        link.device.on_uncaptured_error(std::sync::Arc::new(move |error: wgpu::Error| {
+            health.fail(failure::cause_of(&error));
+        }));
+        Ok(link)
+    }
+
+    /// Uses a device that belongs to an application.
+    pub(super) fn adopt(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        id: String,
+        settings: Settings,
+    ) -> Link {
+        let memory = settings.memory.unwrap_or_else(|| {
+            // The application needs memory too, and its device does not tell how much there is.
+            device.limits().max_buffer_size.min(1 << 30)
+        });
+        Link::new(device, queue, memory, id, settings)
+    }
+
+    fn new(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        memory: u64,
+        id: String,
+        settings: Settings,
+    ) -> Link {
+        let (limits, features) = (device.limits(), device.features() & settings.features);
+        let info = limits::describe(&device.adapter_info(), &limits, features, memory, id);
+        Link {
+            device: ManuallyDrop::new(device),
+            queue: ManuallyDrop::new(queue),
+            info,
+            limits,
+            health: Health::default(),
+            settings,
+            features,
+        }
+    }
+
+    /// Bytes of immediates that a kernel may have.
+    pub(super) fn immediate_bytes(&self) -> u32 {
+        let there = self.features.contains(wgpu::Features::IMMEDIATES);
+        if there { self.limits.max_immediate_size } else { 0 }
+    }
+
+    /// Runs wgpu calls; see [`failure::watched`].
+    pub(super) fn watched<T>(&self, doing: &str, calls: impl FnOnce() -> T) -> Result<T> {
+        failure::watched(&self.device, &self.health, &self.info.id, doing, calls)
+    }
+
+    /// An error of this device.
+    pub(super) fn error(&self, doing: &str, cause: impl Into<String>) -> Error {
+        Error::Device { device: self.info.id.clone(), doing: doing.to_owned(), cause: cause.into() }
+    }
+
+    /// Gives a device up that does not answer. It is never closed.
+    pub(super) fn give_up(&self, cause: String) {
+        self.health.fail(cause);
+        // One handle that is never dropped keeps wgpu from waiting for the device to be idle.
+        std::mem::forget((wgpu::Device::clone(&self.device), wgpu::Queue::clone(&self.queue)));
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // SAFETY: neither is used afterwards: this is the drop of their owner.
+        let (device, queue) =
+            unsafe { (ManuallyDrop::take(&mut self.device), ManuallyDrop::take(&mut self.queue)) };
+        // wgpu panics when the queue of a lost device does not become idle.
+        if catch_unwind(AssertUnwindSafe(|| drop((queue, device)))).is_err() {
+            tracing::warn!(device = self.info.id, "closing the device failed");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Kernels compiled for one device, and kept.
+//!
+//! A kernel is rewritten, checked against the device's limits and compiled once; [`Pipelines`]
+//! keeps the most recently used by the kernel's id. Compiling happens on a thread with a large
+//! stack, because naga's writers and the drivers' compilers recurse over the kernel's nesting. A
+//! kernel that was refused is looked at again the next time: the refusal may have been for want of
+//! memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use naga::Handle;
+
+use super::limits;
+use super::open::Link;
+use crate::analysis::Facts;
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::rewrite::{self, ParamSpace, Rewritten, Slot};
+
+/// A kernel, ready to run on one device.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) group: wgpu::BindGroupLayout,
+    pub(super) rewritten: Rewritten,
+    /// For each slot, the fewest bytes that may be bound there.
+    pub(super) least_bytes: Vec<u64>,
+}
+
+/// The most recently used pipelines of a device.
+#[derive(Debug, Default)]
+pub(super) struct Pipelines {
+    /// By kernel id, the most recently used last.
+    kept: Mutex<Vec<(u64, Arc<Pipeline>)>>,
+}
+
+impl Pipelines {
+    const KEEP: usize = 128;
+
+    /// The kernel's pipeline, compiled now if need be. Other threads that want a pipeline of this
+    /// device wait meanwhile, so that no kernel is compiled twice.
+    pub(super) fn get(&self, link: &Link, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = match kept.iter().position(|(id, _)| *id == kernel.id()) {
+            Some(at) => kept.remove(at),
+            None => {
+                let compiled = compile(link, kernel)?;
+                if kept.len() >= Self::KEEP {
+                    kept.remove(0);
+                }
+                (kernel.id(), Arc::new(compiled))
+            }
+        };
+        let pipeline = entry.1.clone();
+        kept.push(entry);
+        Ok(pipeline)
+    }
+}
+
+fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
+    const STACK: usize = 64 << 20;
+    let name = &kernel.signature().entry_point;
+    let doing = format!("compile the kernel `{name}`");
+    let failed =
+        |cause: String| Error::Device { device: link.info.id.clone(), doing: doing.clone(), cause };
+    std::thread::scope(|scope| {
+        let compiler = std::thread::Builder::new()
+            .name(format!("coexec {} compiler", link.info.id))
+            .stack_size(STACK)
+            .spawn_scoped(scope, || {
+                let space = match link.immediate_bytes() {
+                    0 => ParamSpace::Uniform,
+                    max_bytes => ParamSpace::Immediate { max_bytes },
+                };
+                let rewritten = rewrite::for_gpu(kernel, &facts(kernel), space)?;
+                limits::check(kernel, &rewritten, &link.info)?;
+                let doing = doing.as_str();
+                link.watched(doing, || create(link, kernel, rewritten))
+            })
+            .map_err(|error| failed(format!("no thread for the compiler: {error}")))?;
+        compiler.join().unwrap_or_else(|panic| {
+            Err(Error::Internal {
+                place: "gpu::pipeline".to_owned(),
+                cause: super::failure::panic_message(&*panic),
+            })
+        })
+    })
+}
+
+/// What is known of the kernel. Loops are not taken to be finite unless that is proved.
+fn facts(_kernel: &Kernel) -> Facts {
+    Facts::default()
+}
+
+fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten) -> Pipeline {
+    let device = &link.device;
+    let label = Some(kernel.signature().entry_point.as_str());
+    let entries: Vec<wgpu::BindGroupLayoutEntry> = rewritten
+        .slots
+        .iter()
+        .zip(0..)
+        .map(|(slot, binding)| {
+            let uniform = wgpu::BufferBindingType::Uniform;
+            let (ty, has_dynamic_offset) = match *slot {
+                Slot::Storage { read_only, .. } => {
+                    (wgpu::BufferBindingType::Storage { read_only }, false)
+                }
+                Slot::Fault => (wgpu::BufferBindingType::Storage { read_only: false }, false),
+                Slot::Uniform { .. } => (uniform, false),
+                Slot::Params => (uniform, true),
+            };
+            wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+                count: None,
+            }
+        })
+        .collect();
+    let group = device
+        .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+    let params = &rewritten.params;
+    let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label,
+        bind_group_layouts: &[Some(&group)],
+        immediate_size: if params.is_immediate() { params.bytes() } else { 0 },
+    });
+    // Division by zero is the one thing that `rewrite` leaves to naga.
+    let checks = wgpu::ShaderRuntimeChecks {
+        int_div_checks: true,
+        ..wgpu::ShaderRuntimeChecks::unchecked()
+    };
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label,
+        source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(rewritten.module.clone())),
+    };
+    // SAFETY: `rewrite` guards every dynamic index in every address space against the bounds that
+    // the per-chunk block gives (which `chunk` makes no larger than what is bound), and gives
+    // every loop that is not proved finite a budget; there are no ray queries or mesh shaders.
+    let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: Some(&layout),
+        module: &module,
+        entry_point: Some(&rewritten.entry_point),
+        // Workgroup memory starts at zero, which is the default here.
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: None,
+    });
+    let least_bytes = least_bytes(&rewritten);
+    Pipeline { pipeline, group, rewritten, least_bytes }
+}
+
+/// The size of each slot's type: what wgpu wants to be bound, whatever the window.
+fn least_bytes(rewritten: &Rewritten) -> Vec<u64> {
+    let module = &rewritten.module;
+    let size_at = |binding: u32| {
+        let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
+        let variable = variables.find(|variable| {
+            variable.binding.is_some_and(|b| b.group == 0 && b.binding == binding)
+        });
+        let ty: Option<Handle<naga::Type>> = variable.map(|variable| variable.ty);
+        ty.map_or(0, |ty| limits::type_size(module, ty))
+    };
+    (0..rewritten.slots.len() as u32).map(size_at).collect()
+}

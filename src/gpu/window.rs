@@ -1,0 +1,211 @@
+//! Where the bytes of a window lie: in host memory, and in the buffer that holds the window on the
+//! device.
+//!
+//! The device's buffer is the header, then the window's elements. Transfers on a device start at
+//! multiples of 4 and are multiples of 4 long, elements of 2 bytes are not: so a range that goes up
+//! is widened with the bytes that belong next to it, and of a range that comes down exactly its
+//! own bytes are written. Pure arithmetic, no device.
+
+use std::ops::Range;
+
+use crate::device::HostBytes;
+use crate::kernel::Layout;
+
+/// Transfers on a device start and end at multiples of this.
+pub(super) const ALIGN: u64 = 4;
+
+/// A window of a buffer, and the buffer.
+#[derive(Debug, Clone)]
+pub(super) struct Extent {
+    header: u64,
+    stride: u64,
+    /// Bytes of an element without the padding after it.
+    element: u64,
+    /// The window, in elements of the logical buffer.
+    window: Range<u64>,
+}
+
+impl Extent {
+    pub(super) fn new(layout: &Layout, window: Range<u64>) -> Extent {
+        Extent {
+            header: layout.header,
+            stride: layout.stride,
+            element: layout.element_size.min(layout.stride),
+            window,
+        }
+    }
+
+    /// Elements in the window.
+    pub(super) fn len(&self) -> u64 {
+        self.window.end - self.window.start
+    }
+
+    /// Bytes on the device that hold the window, a multiple of 4 and never zero. An empty window
+    /// has memory for one element.
+    pub(super) fn bytes(&self) -> u64 {
+        let elements = self.len().max(1).saturating_mul(self.stride);
+        elements.saturating_add(self.header).max(16).div_ceil(ALIGN).saturating_mul(ALIGN)
+    }
+
+    /// The device's bytes of the header, widened.
+    pub(super) fn header(&self) -> Range<u64> {
+        0..self.header.next_multiple_of(ALIGN)
+    }
+
+    /// The device's bytes of some elements of the window, widened. Empty for no elements.
+    pub(super) fn elements(&self, elements: &Range<u64>) -> Range<u64> {
+        if elements.is_empty() {
+            return 0..0;
+        }
+        let at = |element: u64| self.header + (element - self.window.start) * self.stride;
+        at(elements.start) / ALIGN * ALIGN..at(elements.end).next_multiple_of(ALIGN)
+    }
+
+    /// What has to go up, as ranges on the device: the header, and some elements.
+    pub(super) fn uploads(&self, elements: &Range<u64>) -> Vec<Range<u64>> {
+        let (header, elements) = (self.header(), self.elements(elements));
+        match (header.is_empty(), elements.is_empty()) {
+            (true, true) => Vec::new(),
+            (false, true) => vec![header],
+            (true, false) => vec![elements],
+            (false, false) if elements.start <= header.end => vec![0..elements.end],
+            (false, false) => vec![header, elements],
+        }
+    }
+
+    /// Fills `out` with what belongs at byte `start` of the device's buffer. What lies beyond the
+    /// host's memory is zero.
+    pub(super) fn gather(&self, host: HostBytes<'_>, start: u64, out: &mut [u8]) {
+        let in_header = self.header.saturating_sub(start).min(out.len() as u64) as usize;
+        let (header, elements) = out.split_at_mut(in_header);
+        read_or_zero(host, start, header);
+        let skipped = self.window.start * self.stride;
+        read_or_zero(host, start + in_header as u64 + skipped, elements);
+    }
+
+    /// Writes the header to the host. `bytes` are the device's bytes of `self.header()`. Returns
+    /// the bytes written.
+    pub(super) fn scatter_header(&self, host: HostBytes<'_>, bytes: &[u8]) -> u64 {
+        host.write(0, &bytes[..self.header as usize]);
+        self.header
+    }
+
+    /// Writes some elements to the host, not the padding after an element. `bytes` are the
+    /// device's bytes of `self.elements(elements)`. Returns the bytes written.
+    pub(super) fn scatter(&self, host: HostBytes<'_>, elements: &Range<u64>, bytes: &[u8]) -> u64 {
+        let first = self.header + (elements.start - self.window.start) * self.stride;
+        let bytes = &bytes[(first % ALIGN) as usize..];
+        let at = (self.header + elements.start * self.stride) as usize;
+        let count = elements.end - elements.start;
+        if self.element == self.stride {
+            let all = (count * self.stride) as usize;
+            host.write(at, &bytes[..all]);
+        } else {
+            let (stride, element) = (self.stride as usize, self.element as usize);
+            for i in 0..count as usize {
+                host.write(at + i * stride, &bytes[i * stride..i * stride + element]);
+            }
+        }
+        count * self.element
+    }
+}
+
+fn read_or_zero(host: HostBytes<'_>, at: u64, out: &mut [u8]) {
+    let there = (host.len() as u64).saturating_sub(at).min(out.len() as u64) as usize;
+    let (present, beyond) = out.split_at_mut(there);
+    if !present.is_empty() {
+        host.read(at as usize, present);
+    }
+    beyond.fill(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(header: u64, stride: u64, element_size: u64) -> Layout {
+        Layout { header, stride, element_size, count: None, scalar: None, element_name: "T".into() }
+    }
+
+    /// Host memory whose bytes are 0, 1, 2…
+    fn counting(len: usize) -> Vec<u32> {
+        let bytes: Vec<u8> = (0..len.next_multiple_of(4) as u8).collect();
+        bytemuck::pod_collect_to_vec(&bytes)
+    }
+
+    #[test]
+    fn a_half_word_window_goes_up_and_down_at_every_offset_without_touching_neighbours() {
+        for header in [0, 2, 8] {
+            for window in [0..1, 1..4, 2..7, 3..3, 5..9] {
+                let extent = Extent::new(&layout(header, 2, 2), window.clone());
+                for start in window.clone() {
+                    for end in start..=window.end {
+                        let mut words = counting(header as usize + 18);
+                        let before: Vec<u8> = bytemuck::cast_slice(&words).to_vec();
+                        let host = HostBytes::new(bytemuck::cast_slice_mut(&mut words));
+                        let mut device = vec![0xCD; extent.bytes() as usize];
+                        for range in extent.uploads(&(start..end)) {
+                            assert!(range.start % 4 == 0 && range.end % 4 == 0);
+                            extent.gather(
+                                host,
+                                range.start,
+                                &mut device[range.start as usize..range.end as usize],
+                            );
+                        }
+                        for element in start..end {
+                            let on_device = (header + (element - window.start) * 2) as usize;
+                            let on_host = (header + element * 2) as usize;
+                            assert_eq!(
+                                device[on_device..on_device + 2],
+                                before[on_host..on_host + 2]
+                            );
+                        }
+                        assert_eq!(device[..header as usize], before[..header as usize]);
+
+                        device.fill(0xEE);
+                        let down = extent.elements(&(start..end));
+                        let part = &device[down.start as usize..down.end as usize];
+                        if start < end {
+                            assert_eq!(
+                                extent.scatter(host, &(start..end), part),
+                                (end - start) * 2
+                            );
+                        }
+                        let mut after = vec![0; before.len()];
+                        host.read(0, &mut after);
+                        for (i, (byte, old)) in after.iter().zip(&before).enumerate() {
+                            let at = i as u64;
+                            let inside = (header + start * 2..header + end * 2).contains(&at);
+                            assert_eq!(*byte, if inside { 0xEE } else { *old });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn padding_after_an_element_is_left_alone_and_may_be_missing_at_the_end() {
+        let extent = Extent::new(&layout(0, 16, 12), 1..3);
+        let mut words = vec![0u32; 11];
+        let host = HostBytes::new(bytemuck::cast_slice_mut(&mut words));
+        assert_eq!(extent.bytes(), 32);
+        let mut device = vec![0xEE; 32];
+        assert_eq!(extent.scatter(host, &(1..3), &device), 24);
+        extent.gather(host, 0, &mut device);
+        assert_eq!(device[28..], [0; 4]);
+        let all_ones = u32::from_ne_bytes([0xEE; 4]);
+        assert_eq!(words[..4], [0; 4]);
+        assert_eq!(words[4..], [all_ones, all_ones, all_ones, 0, all_ones, all_ones, all_ones]);
+    }
+
+    #[test]
+    fn an_empty_window_still_has_memory_and_sends_its_header() {
+        let extent = Extent::new(&layout(32, 64, 64), 5..5);
+        assert_eq!(extent.bytes(), 96);
+        assert_eq!(extent.uploads(&(0..0)), vec![0..32]);
+        let extent = Extent::new(&layout(0, 4, 4), 0..0);
+        assert_eq!(extent.bytes(), 16);
+        assert!(extent.uploads(&(0..0)).is_empty());
+    }
+}
