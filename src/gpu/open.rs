@@ -135,9 +135,38 @@ impl Link {
         if there { self.limits.max_immediate_size } else { 0 }
     }
 
-    /// Runs wgpu calls; see [`failure::watched`].
+    /// Runs wgpu calls; see [`failure::watched`]. A refusal that comes of a lost device says so.
     pub(super) fn watched<T>(&self, doing: &str, calls: impl FnOnce() -> T) -> Result<T> {
-        failure::watched(&self.device, &self.health, &self.info.id, doing, calls)
+        let outcome = failure::watched(&self.device, &self.health, &self.info.id, doing, calls);
+        match outcome {
+            Err(error) if !failure::is_out_of_memory(&error) => {
+                self.check_alive(doing)?;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    /// Fails on a lost device. wgpu makes invalid objects on one without a word, except to a
+    /// callback that an adopted device does not have and that otherwise comes late; but memory
+    /// that should be mapped from the start is not.
+    pub(super) fn check_alive(&self, doing: &str) -> Result<()> {
+        let probe = || {
+            let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: 4,
+                usage: wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            });
+            buffer.get_mapped_range(..).is_ok()
+        };
+        if !failure::watched(&self.device, &self.health, &self.info.id, doing, probe)? {
+            self.health.fail("the device was lost");
+        }
+        match self.health.cause() {
+            Some(cause) => Err(self.error(doing, cause)),
+            None => Ok(()),
+        }
     }
 
     /// An error of this device.

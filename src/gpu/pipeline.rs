@@ -75,7 +75,9 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
                 let rewritten = rewrite::for_gpu(kernel, &facts(kernel), space)?;
                 limits::check(kernel, &rewritten, &link.info)?;
                 let doing = doing.as_str();
-                link.watched(doing, || create(link, kernel, rewritten))
+                let pipeline = link.watched(doing, || create(link, kernel, rewritten))?;
+                link.check_alive(doing)?;
+                Ok(pipeline)
             })
             .map_err(|error| failed(format!("no thread for the compiler: {error}")))?;
         compiler.join().unwrap_or_else(|panic| {

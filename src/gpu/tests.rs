@@ -341,10 +341,10 @@ fn half_words_in_odd_windows_go_up_and_down_exactly() {
     }
     let kernel = kernel(
         "enable f16;
-         @group(0) @binding(0) var<storage, read> from: array<f16>;
+         @group(0) @binding(0) var<storage, read> source: array<f16>;
          @group(0) @binding(1) var<storage, read_write> to: array<f16>;
          @compute @workgroup_size(1)
-         fn twice(@builtin(global_invocation_id) id: vec3<u32>) { to[id.x] = from[id.x] * 2h; }",
+         fn twice(@builtin(global_invocation_id) id: vec3<u32>) { to[id.x] = source[id.x] * 2h; }",
     );
     let n = 23u32;
     let values: Vec<half::f16> = (0..n).map(|i| half::f16::from_f32(i as f32)).collect();
