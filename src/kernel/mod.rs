@@ -14,6 +14,7 @@ mod normalise;
 mod operands;
 mod parse;
 mod reflect;
+mod scalars;
 mod signature;
 mod source;
 

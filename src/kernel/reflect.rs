@@ -4,6 +4,7 @@ use naga::proc::{GlobalCtx, Layouter};
 use naga::valid::{GlobalUse, ModuleInfo};
 use naga::{AddressSpace, ArraySize, Handle, ScalarKind, Type, TypeInner};
 
+use super::scalars::scalars;
 use super::signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -45,7 +46,10 @@ pub(super) fn reflect(
         let name = var.name.clone().unwrap_or_else(|| {
             slot.map_or_else(|| "immediate".to_owned(), |(g, b)| format!("{g}:{b}"))
         });
+        let (header_scalars, element_scalars) = scalars(module, var.ty);
         bindings.push(Binding {
+            header_scalars,
+            element_scalars,
             name,
             slot,
             space,

@@ -38,6 +38,21 @@ pub struct Binding {
     pub(crate) global: Handle<GlobalVariable>,
     #[allow(dead_code)]
     pub(crate) ty: Handle<Type>,
+    pub(super) header_scalars: Vec<(u64, ScalarType)>,
+    pub(super) element_scalars: Vec<(u64, ScalarType)>,
+}
+
+impl Binding {
+    /// The scalars before the first element, in bytes from the start of the binding.
+    pub fn header_scalars(&self) -> &[(u64, ScalarType)] {
+        &self.header_scalars
+    }
+
+    /// The scalars of one element, in bytes from its start, padding left out. Of an element of
+    /// more than 2¹⁶ scalars only so many.
+    pub fn element_scalars(&self) -> &[(u64, ScalarType)] {
+        &self.element_scalars
+    }
 }
 
 /// Address space and access of a binding.
