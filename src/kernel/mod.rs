@@ -10,6 +10,7 @@
 //!
 //! This module knows nothing of launches, devices or sizes.
 
+mod fit;
 mod normalise;
 mod operands;
 mod parse;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use fit::{RustType, check_buffer, check_element, check_value};
 pub(crate) use signature::BindingId;
 pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
 pub(crate) use source::Source;

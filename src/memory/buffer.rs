@@ -12,6 +12,7 @@ use super::allocation::Allocation;
 use super::gate::{Gate, queue_all};
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
+use crate::kernel::RustType;
 
 /// One logical array, shared by everyone who holds a clone of it.
 ///
@@ -223,15 +224,7 @@ impl<T> fmt::Debug for Buffer<T> {
 pub struct BufferRange {
     pub(super) shared: Arc<Shared>,
     pub(super) bytes: Range<u64>,
-    pub(crate) element: ElementType,
-}
-
-/// What is known of a Rust element type.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ElementType {
-    pub(crate) id: TypeId,
-    pub(crate) name: &'static str,
-    pub(crate) size: u64,
+    pub(crate) element: RustType,
 }
 
 impl<T: Pod> From<&Buffer<T>> for BufferRange {
@@ -239,7 +232,7 @@ impl<T: Pod> From<&Buffer<T>> for BufferRange {
         BufferRange {
             shared: Arc::clone(&buffer.shared),
             bytes: 0..buffer.shared.bytes,
-            element: ElementType {
+            element: RustType {
                 id: TypeId::of::<T>(),
                 name: std::any::type_name::<T>(),
                 size: size_of::<T>() as u64,
@@ -276,7 +269,7 @@ mod tests {
     fn ranges_outside_are_errors_that_tell_the_length() {
         let buffer = Buffer::from_slice(&[1u32, 2, 3]);
         assert_eq!(buffer.read(1..).unwrap(), [2, 3]);
-        assert_eq!(buffer.read(3..).unwrap(), []);
+        assert!(buffer.read(3..).unwrap().is_empty());
         for bad in [2..5, 4..4] {
             assert!(buffer.read(bad).unwrap_err().to_string().contains("there are 3"));
         }

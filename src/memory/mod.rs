@@ -10,7 +10,5 @@ mod buffer;
 mod gate;
 mod reserve;
 
-#[allow(unused)]
-pub(crate) use buffer::ElementType;
 pub use buffer::{Buffer, BufferRange};
 pub(crate) use reserve::{Reservation, reserve};

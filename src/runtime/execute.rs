@@ -17,9 +17,7 @@ use super::Runtime;
 use super::memo::guess;
 use super::report::{DeviceReport, Report};
 use crate::analysis::{Argument, Arguments};
-use crate::device::{
-    Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, HostBytes, Running,
-};
+use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, HostBytes, Running};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Reservation};

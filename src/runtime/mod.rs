@@ -74,7 +74,7 @@ impl Runtime {
     /// [`Error::Device`] when the device was lost.
     #[cfg(feature = "gpu")]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Runtime> {
-        let device = crate::gpu::GpuDevice::from_wgpu(device, queue, "gpu0".to_owned())?;
+        let device = crate::gpu::GpuDevice::from_wgpu(device, queue, "gpu0".to_owned());
         Ok(Runtime::of(vec![Arc::new(device)]))
     }
 
@@ -111,7 +111,8 @@ pub struct RuntimeBuilder {
 impl RuntimeBuilder {
     /// Which devices: `cpu`; `gpu` (every GPU, or a software adapter where there is no other);
     /// `all` (software adapters too); a list such as `cpu,gpu0`; or `virtual:3`, three logical
-    /// devices of the first adapter, or of the CPU where there is no adapter.
+    /// devices of the first adapter, or of the CPU where there is no adapter (`virtual:3:gpu1` and
+    /// `virtual:3:cpu` say of which).
     pub fn devices(mut self, selection: impl Into<String>) -> Self {
         self.devices = Some(selection.into());
         self

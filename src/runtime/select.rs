@@ -18,13 +18,15 @@ pub(super) enum Selection {
     Default,
     /// Every adapter, software too, and the CPU.
     All,
-    /// So many logical devices of the first adapter, or of the CPU where there is none.
-    Virtual(u32),
+    /// So many logical devices of the named device; or of the first adapter, or the CPU where
+    /// there is none.
+    Virtual(u32, Option<String>),
     /// These, in this order.
     List(Vec<String>),
 }
 
-const KNOWN: &str = "cpu, gpu, gpu0, gpu1, …, all, virtual:N, or a list such as cpu,gpu0";
+const KNOWN: &str =
+    "cpu, gpu, gpu0, gpu1, …, all, virtual:N, virtual:N:DEVICE, or a list such as cpu,gpu0";
 
 /// Logical devices beyond this only cost memory.
 const MOST_VIRTUAL: u32 = 64;
@@ -39,16 +41,26 @@ impl Selection {
             "all" => return Ok(Selection::All),
             _ => {}
         }
-        if let Some(count) = text.strip_prefix("virtual:") {
-            return match count.parse() {
-                Ok(count) if (1..=MOST_VIRTUAL).contains(&count) => Ok(Selection::Virtual(count)),
-                _ => Err(wrong(format!("expected virtual:N with N from 1 to {MOST_VIRTUAL}"))),
+        let is_device = |name: &str| {
+            name == "cpu"
+                || name.strip_prefix("gpu").is_some_and(|index| index.parse::<u32>().is_ok())
+        };
+        if let Some(rest) = text.strip_prefix("virtual:") {
+            let (count, name) = rest.split_once(':').map_or((rest, None), |(n, d)| (n, Some(d)));
+            let count = count.parse().ok().filter(|n| (1..=MOST_VIRTUAL).contains(n));
+            return match (count, name) {
+                (Some(count), name) if name.is_none_or(is_device) => {
+                    Ok(Selection::Virtual(count, name.map(str::to_owned)))
+                }
+                _ => Err(wrong(format!(
+                    "expected virtual:N or virtual:N:DEVICE, with N from 1 to {MOST_VIRTUAL} and \
+                     DEVICE cpu, gpu0, gpu1, …"
+                ))),
             };
         }
         let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
         for (place, name) in names.iter().enumerate() {
-            let index = name.strip_prefix("gpu").filter(|rest| !rest.is_empty());
-            if name != "cpu" && name != "gpu" && index.is_none_or(|i| i.parse::<u32>().is_err()) {
+            if name != "gpu" && !is_device(name) {
                 return Err(wrong(format!("`{name}` is no device; expected {KNOWN}")));
             }
             if names[..place].contains(name) {
@@ -82,7 +94,9 @@ pub(super) fn open(selection: &Selection, choice: &CpuChoice) -> Result<Vec<Arc<
     let all = match selection {
         Selection::Default => gpus(|kind| !kind, false)?,
         Selection::All => gpus(|_| true, false)?,
-        Selection::Virtual(count) => return open_virtual(*count, choice),
+        Selection::Virtual(count, name) => {
+            return open_virtual(*count, name.as_deref(), choice);
+        }
         Selection::List(names) => return open_list(names, choice),
     };
     let mut devices = all;
@@ -108,7 +122,7 @@ fn open_list(names: &[String], choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>
                 }
                 devices.extend(found);
             }
-            gpu => devices.push(one_gpu(gpu)?),
+            gpu => devices.push(one_gpu(gpu, gpu.to_owned())?),
         }
     }
     Ok(devices)
@@ -126,7 +140,7 @@ fn no_gpu() -> &'static str {
 fn gpus(wanted: impl Fn(bool) -> bool, named: bool) -> Result<Vec<Arc<dyn Device>>> {
     let mut devices: Vec<Arc<dyn Device>> = Vec::new();
     for (index, adapter) in gpu::adapters()?.iter().enumerate() {
-        if !wanted(adapter.kind() == DeviceKind::SoftwareGpu) {
+        if !wanted(adapter.info.kind == DeviceKind::SoftwareGpu) {
             continue;
         }
         match gpu::GpuDevice::open(adapter, format!("gpu{index}")) {
@@ -144,7 +158,7 @@ fn gpus(_: impl Fn(bool) -> bool, _: bool) -> Result<Vec<Arc<dyn Device>>> {
 }
 
 #[cfg(feature = "gpu")]
-fn one_gpu(name: &str) -> Result<Arc<dyn Device>> {
+fn one_gpu(name: &str, id: String) -> Result<Arc<dyn Device>> {
     let adapters = gpu::adapters()?;
     let adapter = name
         .strip_prefix("gpu")
@@ -154,26 +168,40 @@ fn one_gpu(name: &str) -> Result<Arc<dyn Device>> {
             name: format!("`{name}`"),
             problem: match adapters.len() {
                 0 => no_gpu().to_owned(),
+                1 => "there is gpu0 only; `coexec devices` tells more".to_owned(),
                 n => format!("there are gpu0 to gpu{}; `coexec devices` lists them", n - 1),
             },
         })?;
-    Ok(Arc::new(gpu::GpuDevice::open(adapter, name.to_owned())?))
+    Ok(Arc::new(gpu::GpuDevice::open(adapter, id)?))
 }
 
 #[cfg(not(feature = "gpu"))]
-fn one_gpu(name: &str) -> Result<Arc<dyn Device>> {
+fn one_gpu(name: &str, _: String) -> Result<Arc<dyn Device>> {
     Err(Error::NoSuchDevice { name: format!("`{name}`"), problem: no_gpu().to_owned() })
 }
 
-fn open_virtual(count: u32, choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> {
-    #[cfg(feature = "gpu")]
-    if let Some(adapter) = gpu::adapters()?.first() {
-        return (0..count)
-            .map(|i| {
-                let device = gpu::GpuDevice::open(adapter, format!("gpu0.{i}"))?;
-                Ok(Arc::new(device) as Arc<dyn Device>)
-            })
-            .collect();
+#[cfg(feature = "gpu")]
+fn has_gpu() -> Result<bool> {
+    Ok(!gpu::adapters()?.is_empty())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn has_gpu() -> Result<bool> {
+    Ok(false)
+}
+
+fn open_virtual(
+    count: u32,
+    name: Option<&str>,
+    choice: &CpuChoice,
+) -> Result<Vec<Arc<dyn Device>>> {
+    let name = match name {
+        Some(name) => name,
+        None if has_gpu()? => "gpu0",
+        None => "cpu",
+    };
+    if name != "cpu" {
+        return (0..count).map(|i| one_gpu(name, format!("{name}.{i}"))).collect();
     }
     let cores = choice
         .threads
@@ -190,12 +218,26 @@ mod tests {
     #[test]
     fn selections_are_read_and_wrong_ones_explained() {
         assert_eq!(Selection::parse("all").unwrap(), Selection::All);
-        assert_eq!(Selection::parse("virtual:3").unwrap(), Selection::Virtual(3));
+        assert_eq!(Selection::parse("virtual:3").unwrap(), Selection::Virtual(3, None));
+        assert_eq!(
+            Selection::parse("virtual:2:cpu").unwrap(),
+            Selection::Virtual(2, Some("cpu".into()))
+        );
         assert_eq!(
             Selection::parse("cpu, gpu0").unwrap(),
             Selection::List(vec!["cpu".into(), "gpu0".into()])
         );
-        for bad in ["", "virtual:0", "virtual:x", "tpu", "gpu-1", "cpu,,gpu", "cpu,cpu"] {
+        for bad in [
+            "",
+            "virtual:0",
+            "virtual:2:tpu",
+            "virtual:2:",
+            "virtual:x",
+            "tpu",
+            "gpu-1",
+            "cpu,,gpu",
+            "cpu,cpu",
+        ] {
             assert!(Selection::parse(bad).is_err(), "{bad}");
         }
     }
