@@ -1,9 +1,10 @@
 //! What a chunk needs on the device before it can run: a buffer for each window, and one for all
 //! small values (uniforms, and the block of each dispatch where that is a uniform).
 //!
-//! Windows are filled through wgpu's staging memory, in pieces that stay in the processor's
-//! cache between being read from the host's buffer and being written. Elements outside `upload`
-//! keep whatever the pool's buffer held.
+//! Windows are filled through wgpu's staging memory, in pieces that stay in the processor's cache
+//! between being read from the host's buffer and being written. (Staging buffers of our own that
+//! stay mapped between chunks were tried on lavapipe and were no faster.) Elements outside
+//! `upload` keep whatever the pool's buffer held.
 
 use std::num::NonZeroU64;
 use std::ops::Range;

@@ -74,8 +74,17 @@ impl GpuDevice {
 
     /// Uses a device of an application, with the features and limits that it was created with.
     /// Its callbacks are left as they are.
-    pub(crate) fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue, id: String) -> GpuDevice {
-        Self::new(Link::adopt(device, queue, id, Settings::default()))
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when it is lost already.
+    pub(crate) fn from_wgpu(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        id: String,
+    ) -> Result<GpuDevice> {
+        let link = Link::adopt(device, queue, id, Settings::default());
+        link.check_alive("join an application's device")?;
+        Ok(Self::new(link))
     }
 
     fn new(link: Link) -> GpuDevice {

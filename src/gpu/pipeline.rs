@@ -12,7 +12,7 @@ use naga::Handle;
 
 use super::limits;
 use super::open::Link;
-use crate::analysis::Facts;
+use crate::analysis;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::rewrite::{self, ParamSpace, Rewritten, Slot};
@@ -72,7 +72,7 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
                     0 => ParamSpace::Uniform,
                     max_bytes => ParamSpace::Immediate { max_bytes },
                 };
-                let rewritten = rewrite::for_gpu(kernel, &facts(kernel), space)?;
+                let rewritten = rewrite::for_gpu(kernel, &analysis::facts(kernel), space)?;
                 limits::check(kernel, &rewritten, &link.info)?;
                 let doing = doing.as_str();
                 let pipeline = link.watched(doing, || create(link, kernel, rewritten))?;
@@ -87,11 +87,6 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
             })
         })
     })
-}
-
-/// What is known of the kernel. Loops are not taken to be finite unless that is proved.
-fn facts(_kernel: &Kernel) -> Facts {
-    Facts::default()
 }
 
 fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten) -> Pipeline {

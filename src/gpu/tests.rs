@@ -207,13 +207,15 @@ fn an_applications_own_device_is_used_as_it_was_created() {
     let Some(adapter) = adapter() else { return };
     let request = adapter.adapter.request_device(&wgpu::DeviceDescriptor::default());
     let (device, queue) = pollster::block_on(request).expect("the device opens");
-    let gpu = GpuDevice::from_wgpu(device.clone(), queue, "gpu0".to_owned());
+    let again = queue.clone();
+    let gpu = GpuDevice::from_wgpu(device.clone(), queue, "gpu0".to_owned()).unwrap();
     assert!(!gpu.info().limits.f16);
     assert_eq!(gpu.info().limits.max_invocations, 256);
     assert_eq!(saxpy(&gpu, 5000, 3, 2), saxpy_expected(5000));
     // The application loses it: its callbacks are its own, we notice all the same.
     device.destroy();
     assert_lost(&gpu);
+    assert!(GpuDevice::from_wgpu(device, again, "gpu0".to_owned()).is_err());
 }
 
 const THIRDS: &str = "
@@ -608,7 +610,7 @@ fn a_window_beyond_the_binding_limit_is_an_error_before_anything_runs() {
     };
     let request = adapter.adapter.request_device(&descriptor);
     let (device, queue) = pollster::block_on(request).expect("the device opens");
-    let gpu = GpuDevice::from_wgpu(device, queue, "gpu0".to_owned());
+    let gpu = GpuDevice::from_wgpu(device, queue, "gpu0".to_owned()).unwrap();
     assert_eq!(gpu.info().limits.max_binding, 1 << 20);
     let kernel = kernel(THIRDS);
     let n = (1 << 18) + 1;

@@ -74,7 +74,7 @@ impl Runtime {
     /// [`Error::Device`] when the device was lost.
     #[cfg(feature = "gpu")]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Runtime> {
-        let device = crate::gpu::GpuDevice::from_wgpu(device, queue, "gpu0".to_owned());
+        let device = crate::gpu::GpuDevice::from_wgpu(device, queue, "gpu0".to_owned())?;
         Ok(Runtime::of(vec![Arc::new(device)]))
     }
 
