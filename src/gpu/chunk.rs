@@ -321,7 +321,7 @@ impl InFlight<'_> {
     fn wait(&self) -> Result<()> {
         let link = &self.gpu.link;
         let doing = "finish a chunk";
-        let patience = link.settings.patience;
+        let patience = link.patience();
         let hung = || {
             let cause = format!("no answer within {} s", patience.as_secs_f32());
             link.give_up(cause.clone());

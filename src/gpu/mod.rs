@@ -149,6 +149,15 @@ impl Device for GpuDevice {
     }
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
-        Ok(Box::new(chunk::start(self, chunk)?))
+        match chunk::start(self, chunk) {
+            Ok(running) => Ok(Box::new(running)),
+            Err(error) => {
+                // Also uploads take memory; the next chunk finds more.
+                if failure::is_out_of_memory(&error) {
+                    self.pool.clear();
+                }
+                Err(error)
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::adapters::AdapterHandle;
 use super::failure::{self, Health, panic_message};
 use super::limits;
-use crate::device::DeviceInfo;
+use crate::device::{DeviceInfo, DeviceKind};
 use crate::error::{Error, Result};
 
 /// What can be chosen about a device that is opened.
@@ -21,8 +21,10 @@ pub(crate) struct Settings {
     /// Fill pooled memory with 0xCD before it is used again, so that a chunk that relies on
     /// what is in it goes wrong. On when `COEXEC_POISON` is set and not `0`.
     pub(crate) poison: bool,
-    /// How long a chunk may take before the device counts as hung.
-    pub(crate) patience: Duration,
+    /// How long a chunk may take before the device counts as hung; by default two minutes, for
+    /// a software adapter an hour. Chunks are meant to take well under a second, and most systems
+    /// reset a GPU that hangs after a few, but a kernel that can't be split is one chunk.
+    pub(crate) patience: Option<Duration>,
     /// Memory that windows may take together, in bytes, instead of an estimate.
     pub(crate) memory: Option<u64>,
     /// Features to use, of those that coexec has a use for.
@@ -33,8 +35,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             poison: std::env::var_os("COEXEC_POISON").is_some_and(|value| value != "0"),
-            // A chunk is meant to take well under a second; lavapipe on a busy machine is slow.
-            patience: Duration::from_secs(120),
+            patience: None,
             memory: None,
             features: limits::WANTED,
         }
@@ -127,6 +128,13 @@ impl Link {
             settings,
             features,
         }
+    }
+
+    /// How long to wait for a chunk.
+    pub(super) fn patience(&self) -> Duration {
+        let software = self.info.kind == DeviceKind::SoftwareGpu;
+        let usual = Duration::from_secs(if software { 3600 } else { 120 });
+        self.settings.patience.unwrap_or(usual)
     }
 
     /// Bytes of immediates that a kernel may have.

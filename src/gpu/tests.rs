@@ -510,7 +510,7 @@ fn a_lost_device_gives_errors_and_no_panic() {
 
 #[test]
 fn a_device_that_does_not_answer_is_given_up() {
-    let settings = Settings { patience: Duration::from_millis(1), ..Settings::default() };
+    let settings = Settings { patience: Some(Duration::from_millis(1)), ..Settings::default() };
     let Some(gpu) = open(settings) else { return };
     let kernel = kernel(
         "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
@@ -662,5 +662,116 @@ fn adapters_are_listed_best_kind_first_with_ids_in_order() {
     for (i, adapter) in all.iter().enumerate() {
         assert_eq!(adapter.info.id, format!("gpu{i}"));
         assert!(!adapter.info.name.is_empty() && adapter.info.limits.memory > 0);
+    }
+}
+
+/// Reads and writes at an index from a buffer, in every address space that WGSL can index.
+const EVERYWHERE: &str = "
+    @group(0) @binding(0) var<storage, read> index: array<i32>;
+    @group(0) @binding(1) var<storage, read> source: array<u32>;
+    @group(0) @binding(2) var<storage, read_write> sink: array<u32>;
+    @group(0) @binding(3) var<storage, read_write> seen: array<array<u32, 8>>;
+    @group(0) @binding(4) var<uniform> table: array<vec4<u32>, 4>;
+    var<private> own: array<u32, 4>;
+    var<workgroup> shared_: array<u32, 4>;
+    @compute @workgroup_size(1)
+    fn everywhere(@builtin(workgroup_id) id: vec3<u32>) {
+        let i = index[id.x];
+        var local = array<u32, 4>(10u, 11u, 12u, 13u);
+        var v = vec4<u32>(20u, 21u, 22u, 23u);
+        var m = mat4x4<f32>();
+        own = array<u32, 4>(30u, 31u, 32u, 33u);
+        for (var k = 0u; k < 4u; k++) { shared_[k] = 40u + k; m[k] = vec4(f32(50u + k)); }
+        seen[id.x][0] = source[i];
+        seen[id.x][1] = local[i];
+        seen[id.x][2] = v[i];
+        seen[id.x][3] = own[i];
+        seen[id.x][4] = shared_[i];
+        seen[id.x][5] = u32(m[i].x);
+        seen[id.x][6] = table[i].x;
+        local[i] = 1u; v[i] = 1u; own[i] = 1u; shared_[i] = 1u; m[i] = vec4(1.0);
+        var sum = v.x + v.y + v.z + v.w;
+        for (var k = 0u; k < 4u; k++) { sum += local[k] + own[k] + shared_[k] + u32(m[k].y); }
+        seen[id.x][7] = sum;
+        sink[i] = 1u;
+    }";
+
+#[test]
+fn out_of_bounds_reads_are_zero_and_writes_do_nothing_in_every_address_space() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel(EVERYWHERE);
+    let indices = [0, 3, 4, -1, 7, i32::MAX, i32::MIN, 1 << 30];
+    let n = indices.len() as u64;
+    let mut index = Buffer::new(&indices);
+    let mut source = Buffer::new(&[60u32, 61, 62, 63]);
+    let mut sink = Buffer::new(&[9u32; 4]);
+    let mut seen = Buffer::new(&vec![[7u32; 8]; indices.len()]);
+    let table: Vec<[u32; 4]> = (0..4).map(|i| [70 + i; 4]).collect();
+    let grid = [n as u32, 1, 1];
+    let bindings = vec![
+        read(index.host(), n, 0..n),
+        read(source.host(), 4, 0..4),
+        update(sink.host(), 4, 0..4),
+        update(seen.host(), n, 0..n),
+        ChunkBinding::Value(bytemuck::cast_slice(&table)),
+    ];
+    run(&gpu, chunk(&kernel, grid, GroupBox::whole(grid), bindings)).unwrap();
+    let sum = |base: u32| (0..4).map(|k| base + k).sum::<u32>();
+    let all = sum(10) + sum(20) + sum(30) + sum(40) + sum(50);
+    for (&i, seen) in indices.iter().zip(seen.values::<[u32; 8]>()) {
+        let expected = match i {
+            0 | 3 => {
+                let at = |base: u32| base + i as u32;
+                let written = at(10) + at(20) + at(30) + at(40) + at(50);
+                [at(60), at(10), at(20), at(30), at(40), at(50), at(70), all - written + 5]
+            }
+            _ => [0, 0, 0, 0, 0, 0, 0, all],
+        };
+        assert_eq!(seen, expected, "index {i}");
+    }
+    assert_eq!(sink.values::<u32>(), [1, 9, 9, 1]);
+}
+
+#[test]
+fn workgroup_memory_starts_at_zero_whatever_ran_before() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel(
+        "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         var<workgroup> tile: array<u32, 64>;
+         @compute @workgroup_size(64)
+         fn dirty(@builtin(global_invocation_id) id: vec3<u32>,
+                  @builtin(local_invocation_index) l: u32) {
+             out[id.x] = tile[63u - l];
+             workgroupBarrier();
+             tile[l] = 0xFFFFFFFFu;
+         }",
+    );
+    for _ in 0..3 {
+        let mut out = Buffer::new(&vec![7u32; 64 * 50]);
+        let all = 0..64 * 50;
+        let bindings = vec![window(out.host(), all.end, all.clone(), 0..0, all)];
+        run(&gpu, chunk(&kernel, [50, 1, 1], GroupBox::whole([50, 1, 1]), bindings)).unwrap();
+        assert!(out.values::<u32>().iter().all(|&word| word == 0));
+    }
+}
+
+#[test]
+fn a_kernel_without_bindings_runs() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel("@compute @workgroup_size(8) fn nothing() {}");
+    let cost = run(&gpu, chunk(&kernel, [3, 1, 1], GroupBox::whole([3, 1, 1]), Vec::new()));
+    let cost = cost.unwrap();
+    assert_eq!((cost.uploaded, cost.downloaded), (0, 0));
+}
+
+#[test]
+fn every_kernel_of_the_library_is_accepted() {
+    let Some(gpu) = device() else { return };
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels")).unwrap();
+    for file in files.map(|file| file.unwrap().path()) {
+        let kernel = kernel(&std::fs::read_to_string(&file).unwrap());
+        gpu.prepare(&kernel).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        // From the cache the second time.
+        gpu.prepare(&kernel).unwrap();
     }
 }
