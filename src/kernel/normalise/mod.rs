@@ -5,6 +5,7 @@
 
 mod choose;
 mod constant_operands;
+mod fuse;
 mod inline;
 #[cfg(test)]
 mod inlining_tests;
@@ -47,6 +48,10 @@ pub(super) fn normalise(
     let info = validate(source, &module)?;
     inline::inline(source, &mut module, &info)?;
     compact(&mut module, KeepUnused::No);
-    let info = validate(source, &module)?;
+    let mut info = validate(source, &module)?;
+    if fuse::host_has_fma() {
+        fuse::fuse(&mut module, info.get_entry_point(0))?;
+        info = validate(source, &module)?;
+    }
     Ok(Normalised { module, info, constants: listed })
 }
