@@ -10,7 +10,9 @@
 //!
 //! This module knows nothing of launches, devices or sizes.
 
+mod directives;
 mod fit;
+mod isolated;
 mod normalise;
 mod operands;
 mod parse;
@@ -18,6 +20,8 @@ mod reflect;
 mod scalars;
 mod signature;
 mod source;
+mod text_limits;
+mod unsupported;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,10 +182,15 @@ impl KernelBuilder {
     pub fn build(self) -> Result<Kernel> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let source = Source { text: self.text, name: self.name };
-        let parsed = parse::parse(&source)?;
-        let normalise::Normalised { module, info, constants } =
-            normalise::normalise(&source, parsed, self.entry_point.as_deref(), &self.constants)?;
-        let signature = reflect::reflect(&source, &module, &info, constants)?;
+        let (module, info, signature) = isolated::isolated(|| {
+            text_limits::check(&source)?;
+            let parsed = parse::parse(&source)?;
+            let entry_point = self.entry_point.as_deref();
+            let normalise::Normalised { module, info, constants } =
+                normalise::normalise(&source, parsed, entry_point, &self.constants)?;
+            let signature = reflect::reflect(&source, &module, &info, constants)?;
+            Ok((module, info, signature))
+        })?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Kernel { inner: Arc::new(Inner { id, source, module, info, signature }) })
     }

@@ -3,43 +3,68 @@
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Block, Statement};
 
+use super::directives::without_enable_subgroups;
 use super::normalise::always_returns;
 use super::source::Source;
+use super::text_limits;
 use crate::error::{Error, Result};
 
 /// What WGSL may use: what coexec's engines can give, not what one device has.
-pub(super) fn capabilities() -> Capabilities {
+fn capabilities() -> Capabilities {
     Capabilities::IMMEDIATES
         | Capabilities::SUBGROUP
         | Capabilities::SUBGROUP_BARRIER
         | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
 }
 
-/// A module and naga's analysis of it.
-pub(super) type Validated = (naga::Module, ModuleInfo);
-
-/// Parses and validates.
-pub(super) fn parse(source: &Source) -> Result<Validated> {
-    let mut module = naga::front::wgsl::parse_str(&source.text).map_err(|e| Error::Wgsl {
-        line: e.location(&source.text).map(|at| at.line_number),
-        rendered: e.emit_to_string_with_path(&source.text, &source.name),
+/// Parses and validates against all that naga knows: what coexec lacks is refused later, with
+/// its line, and only where the entry point uses it.
+pub(super) fn parse(source: &Source) -> Result<naga::Module> {
+    let text = without_enable_subgroups(&source.text);
+    let mut module = naga::front::wgsl::parse_str(&text).map_err(|e| {
+        let mut line = e.location(&source.text).map(|at| at.line_number);
+        let mut rendered = e.emit_to_string_with_path(&source.text, &source.name);
+        // The one error of naga's parser that has no place.
+        if line.is_none() && rendered.contains("recursion limit") {
+            let deepest = text_limits::deepest(&source.text);
+            line = source.line(deepest);
+            rendered = format!(
+                "error: brackets are nested deeper than the parser allows, at most about 100 deep\n\
+                 {}",
+                source.render(deepest)
+            );
+        }
+        Error::Wgsl { line, rendered }
     })?;
     for (_, function) in module.functions.iter_mut() {
         if function.result.is_some() {
             drop_unreachable_return(&mut function.body);
         }
     }
-    let info = validate(source, &module)?;
-    Ok((module, info))
+    validate_anything(source, &module)?;
+    Ok(module)
+}
+
+/// Validates a module whose spans point into `source`, and that it uses nothing that coexec's
+/// engines lack.
+pub(super) fn validate(source: &Source, module: &naga::Module) -> Result<ModuleInfo> {
+    validate_with(source, module, capabilities())
 }
 
 /// Validates a module whose spans point into `source`.
-pub(super) fn validate(source: &Source, module: &naga::Module) -> Result<ModuleInfo> {
-    Validator::new(ValidationFlags::all(), capabilities()).validate(module).map_err(|e| {
-        Error::Wgsl {
-            line: e.location(&source.text).map(|at| at.line_number),
-            rendered: e.emit_to_string_with_path(&source.text, &source.name),
-        }
+pub(super) fn validate_anything(source: &Source, module: &naga::Module) -> Result<ModuleInfo> {
+    validate_with(source, module, Capabilities::all())
+}
+
+fn validate_with(
+    source: &Source,
+    module: &naga::Module,
+    capabilities: Capabilities,
+) -> Result<ModuleInfo> {
+    Validator::new(ValidationFlags::all(), capabilities).validate(module).map_err(|e| Error::Wgsl {
+        line: e.location(&source.text).map(|at| at.line_number),
+        rendered: e.emit_to_string_with_path(&source.text, &source.name),
     })
 }
 

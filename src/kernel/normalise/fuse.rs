@@ -361,7 +361,8 @@ mod tests {
             @compute @workgroup_size(1) fn main() {{ {expression} }}"
         );
         let source = Source { text, name: "wgsl".into() };
-        let (mut module, info) = parse(&source).unwrap();
+        let mut module = parse(&source).unwrap();
+        let info = validate(&source, &module).unwrap();
         fuse(&mut module, info.get_entry_point(0)).unwrap();
         validate(&source, &module).unwrap_or_else(|e| panic!("{expression}: {e}"));
         stored(&module)

@@ -368,11 +368,12 @@ impl<'a> Inliner<'a> {
         &mut self,
         frame: &mut Frame<'_>,
         statements: &[Item<'_>],
+        span: Span,
         returns: Returns,
     ) -> Result<Block> {
         let mut out = Block::new();
         self.nesting += 1;
-        self.account(0, statements.first().map_or(Span::UNDEFINED, |item| item.1))?;
+        self.account(0, span)?;
         self.copy(frame, statements, returns, &mut out)?;
         self.nesting -= 1;
         Ok(out)
@@ -516,8 +517,8 @@ impl<'a> Inliner<'a> {
                 }
             }
         }
-        let accept = self.nested(frame, &accept, inside)?;
-        let reject = self.nested(frame, &reject, inside)?;
+        let accept = self.nested(frame, &accept, span, inside)?;
+        let reject = self.nested(frame, &reject, span, inside)?;
         out.push(Statement::If { condition, accept, reject }, span);
         if guarded {
             self.guard(frame, rest, span, returns, out)?;
@@ -550,7 +551,7 @@ impl<'a> Inliner<'a> {
             Statement::Switch { selector, cases } => {
                 let mut copied = Vec::with_capacity(cases.len());
                 for case in cases {
-                    let body = self.nested(frame, &items(&case.body), inside)?;
+                    let body = self.nested(frame, &items(&case.body), span, inside)?;
                     copied.push(SwitchCase {
                         value: case.value,
                         body,
@@ -561,8 +562,8 @@ impl<'a> Inliner<'a> {
             }
             Statement::Loop { body, continuing, break_if } => {
                 self.loops += 1;
-                let body = self.nested(frame, &items(body), inside)?;
-                let continuing = self.nested(frame, &items(continuing), inside)?;
+                let body = self.nested(frame, &items(body), span, inside)?;
+                let continuing = self.nested(frame, &items(continuing), span, inside)?;
                 self.loops -= 1;
                 let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
                 Statement::Loop { body, continuing, break_if }
@@ -605,7 +606,7 @@ impl<'a> Inliner<'a> {
         out: &mut Block,
     ) -> Result<()> {
         let condition = self.load_returned(frame, span, out)?;
-        let reject = self.nested(frame, rest, returns)?;
+        let reject = self.nested(frame, rest, span, returns)?;
         out.push(Statement::If { condition, accept: Block::new(), reject }, span);
         Ok(())
     }

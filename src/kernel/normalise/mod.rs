@@ -22,9 +22,10 @@ pub(crate) use inline::MAX_NESTING;
 
 pub(super) use returns::always_returns;
 
-use super::parse::{Validated, validate};
+use super::parse::{validate, validate_anything};
 use super::signature::Constant;
 use super::source::Source;
+use super::unsupported;
 use crate::error::Result;
 
 /// The normalised module, naga's analysis of it, and the module's override constants as they
@@ -37,13 +38,14 @@ pub(super) struct Normalised {
 
 pub(super) fn normalise(
     source: &Source,
-    (mut module, _): Validated,
+    mut module: naga::Module,
     entry_point: Option<&str>,
     constants: &BTreeMap<String, f64>,
 ) -> Result<Normalised> {
     let given = overrides::given(&module, constants)?;
     let listed = overrides::list(&module, &given);
     choose::choose(&mut module, entry_point)?;
+    unsupported::check(source, &module, &validate_anything(source, &module)?)?;
     overrides::resolve(source, &mut module, &given)?;
     let info = validate(source, &module)?;
     inline::inline(source, &mut module, &info)?;

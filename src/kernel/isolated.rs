@@ -1,0 +1,54 @@
+//! Compiling on a thread of its own, with a stack that no accepted kernel can overflow.
+//!
+//! naga's front end and validator recurse over the text's nesting. A panic in there becomes an
+//! error value.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Result};
+
+/// Virtual memory; only what is used becomes real.
+const STACK: usize = 256 << 20;
+
+/// Runs `compile` on a large stack, and turns a panic into [`Error::Internal`].
+pub(super) fn isolated<T: Send>(compile: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let internal = |cause| Error::Internal { place: "kernel".to_owned(), cause };
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("coexec kernel".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(compile)))
+            .map_err(|e| internal(format!("no thread to compile on: {e}")))?
+            .join()
+            .and_then(|caught| caught)
+            .map_err(|panic| internal(message(&*panic)))?
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "a panic without a message".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_message() {
+        let error = isolated::<()>(|| panic!("the reason is {}", 7)).unwrap_err().to_string();
+        assert!(error.contains("the reason is 7"), "{error}");
+    }
+
+    #[test]
+    fn a_deep_recursion_has_room() {
+        fn depth(n: u64) -> u64 {
+            if n == 0 { 0 } else { 1 + std::hint::black_box(depth(n - 1)) }
+        }
+        assert_eq!(isolated(|| Ok(depth(500_000))).unwrap(), 500_000);
+    }
+}
