@@ -1,60 +1,52 @@
-//! The CPU executor. Its interpreter is not in yet: opening the CPU is an error.
+//! The CPU as a device: kernels run in place on host memory, on coexec's own threads.
+//!
+//! `executor` deals workgroups to threads; an engine runs them. There is one engine so far, the
+//! reference interpreter. `math` holds the numeric functions that all engines share.
 
-use crate::device::{Chunk, Device, DeviceInfo, Running};
+mod executor;
+mod interpreter;
+mod math;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub(crate) use executor::{CpuDevice, CpuOptions};
+
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
 
-/// Which engine runs kernels on the CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How the CPU runs a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Engine {
-    /// The fastest that is there.
+    /// The fastest one that can run the kernel.
     #[default]
     Auto,
-    /// The reference interpreter.
+    /// The reference interpreter, and nothing else.
     Interpreter,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CpuOptions {
-    pub(crate) id: String,
-    pub(crate) threads: Option<usize>,
-    pub(crate) engine: Engine,
-    pub(crate) subgroup_size: u32,
-}
-
-pub(crate) struct CpuDevice {
-    info: DeviceInfo,
-}
-
-impl CpuDevice {
-    pub(crate) fn new(options: CpuOptions) -> Result<CpuDevice> {
-        Err(missing(&options.id))
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Auto => "auto",
+            Engine::Interpreter => "interpreter",
+        })
     }
 }
 
-fn missing(device: &str) -> Error {
-    Error::Device {
-        device: device.to_owned(),
-        doing: "open".to_owned(),
-        cause: "the interpreter is not in yet".to_owned(),
-    }
-}
+impl FromStr for Engine {
+    type Err = Error;
 
-impl Device for CpuDevice {
-    fn info(&self) -> &DeviceInfo {
-        &self.info
-    }
-
-    fn prepare(&self, _: &Kernel) -> Result<()> {
-        Err(missing(&self.info.id))
-    }
-
-    fn depth(&self) -> usize {
-        1
-    }
-
-    fn start<'a>(&'a self, _: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
-        Err(missing(&self.info.id))
+    fn from_str(name: &str) -> Result<Engine> {
+        match name {
+            "auto" => Ok(Engine::Auto),
+            "interpreter" => Ok(Engine::Interpreter),
+            _ => Err(Error::NoSuchDevice {
+                name: name.to_owned(),
+                problem: "no such CPU engine; there are auto and interpreter".to_owned(),
+            }),
+        }
     }
 }

@@ -102,6 +102,13 @@ impl<'a> HostBytes<'a> {
         unsafe { AtomicU16::from_ptr(self.start.add(offset).cast()) }
     }
 
+    /// The whole words of the view, as atomics.
+    pub(crate) fn words(self) -> &'a [AtomicU32] {
+        // SAFETY: inside (rounded down to whole words), aligned (`from_raw`), alive for 'a, and
+        // only accessed atomically (`from_raw`'s promise).
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.len / 4) }
+    }
+
     #[inline]
     fn u8_at(self, offset: usize) -> &'a AtomicU8 {
         self.check(offset, 1, 1);

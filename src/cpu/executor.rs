@@ -1,0 +1,270 @@
+//! The CPU behind the [`Device`] trait: a chunk's workgroups dealt to a pool of threads.
+//!
+//! Threads take batches of workgroups from a counter, in linear order, and each batch runs to its
+//! end; so a workgroup that waits for one with a lower number waits for one that runs. The first
+//! error wins and stops the others. The pool is our own, and a thread of somebody else's rayon
+//! pool never waits here in a way that makes it take up other work of that pool: so a launch from
+//! inside a rayon job can't deadlock.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::Engine;
+use super::interpreter::{self, Halt, Machine, Program};
+use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// How a CPU device is made.
+#[derive(Debug, Clone)]
+pub(crate) struct CpuOptions {
+    /// The name that `--devices` takes.
+    pub(crate) id: String,
+    /// Threads; as many as the machine runs at once where there is no number.
+    pub(crate) threads: Option<usize>,
+    pub(crate) engine: Engine,
+    /// 8, 16, 32 or 64.
+    pub(crate) subgroup_size: u32,
+}
+
+impl Default for CpuOptions {
+    fn default() -> Self {
+        CpuOptions { id: "cpu".to_owned(), threads: None, engine: Engine::Auto, subgroup_size: 32 }
+    }
+}
+
+/// Compiled kernels that are kept. A process rarely has more, and forgetting one costs little.
+const KEPT_PROGRAMS: usize = 64;
+
+/// The machine's cores.
+#[derive(Debug)]
+pub(crate) struct CpuDevice {
+    info: DeviceInfo,
+    pool: rayon::ThreadPool,
+    subgroup_size: u32,
+    programs: Mutex<HashMap<u64, Arc<Program>>>,
+}
+
+impl CpuDevice {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the system gives no threads, or for a subgroup size that is not 8,
+    /// 16, 32 or 64.
+    pub(crate) fn new(options: CpuOptions) -> Result<CpuDevice> {
+        let failed = |doing: &str, cause: String| Error::Device {
+            device: options.id.clone(),
+            doing: doing.to_owned(),
+            cause,
+        };
+        if ![8, 16, 32, 64].contains(&options.subgroup_size) {
+            return Err(failed(
+                "set its subgroup size",
+                format!("{} is not one of 8, 16, 32 and 64", options.subgroup_size),
+            ));
+        }
+        let available = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = options.threads.unwrap_or(available).max(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("coexec-cpu-{index}"))
+            .build()
+            .map_err(|e| failed("start its threads", e.to_string()))?;
+        let engine = match options.engine {
+            Engine::Auto | Engine::Interpreter => "interpreter",
+        };
+        let plural = if threads == 1 { "" } else { "s" };
+        let info = DeviceInfo {
+            id: options.id,
+            name: format!("{}, {threads} thread{plural}, {engine}", processor_name()),
+            driver: String::new(),
+            kind: DeviceKind::Cpu,
+            limits: DeviceLimits {
+                max_binding: u64::MAX,
+                memory: u64::MAX,
+                max_storage_bindings: u32::MAX,
+                max_uniform_bindings: u32::MAX,
+                max_invocations: 1 << 16,
+                max_workgroup_size: [1 << 16; 3],
+                max_workgroup_memory: 1 << 24,
+                f16: true,
+                subgroup_size: Some((options.subgroup_size, options.subgroup_size)),
+            },
+        };
+        let programs = Mutex::new(HashMap::new());
+        Ok(CpuDevice { info, pool, subgroup_size: options.subgroup_size, programs })
+    }
+
+    /// The compiled kernel, from the cache if it is there.
+    fn program(&self, kernel: &Kernel) -> Result<Arc<Program>> {
+        let programs = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = programs().get(&kernel.id()) {
+            return Ok(program.clone());
+        }
+        let limits = &self.info.limits;
+        let size = kernel.signature().workgroup_size;
+        let invocations = size.iter().try_fold(1u32, |n, &extent| n.checked_mul(extent));
+        if invocations.is_none_or(|n| n > limits.max_invocations) {
+            return Err(Error::Unsupported {
+                what: format!(
+                    "a workgroup of {size:?} invocations (the CPU takes {})",
+                    limits.max_invocations
+                ),
+                at: String::new(),
+            });
+        }
+        let compile = || interpreter::compile(kernel, self.subgroup_size);
+        let program = Arc::new(
+            catch_unwind(AssertUnwindSafe(compile))
+                .unwrap_or_else(|panic| Err(panicked("cpu::interpreter (compiling)", &*panic)))?,
+        );
+        let mut programs = programs();
+        if programs.len() >= KEPT_PROGRAMS {
+            programs.clear();
+        }
+        programs.insert(kernel.id(), program.clone());
+        Ok(program)
+    }
+
+    fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
+        let began = Instant::now();
+        let program = self.program(chunk.kernel)?;
+        let cost = || ChunkCost { busy: began.elapsed(), ..ChunkCost::default() };
+        let total = u64::try_from(chunk.groups.workgroups())
+            .map_err(|_| Error::Grid("more than 2^64 workgroups on the CPU".to_owned()))?;
+        if total == 0 {
+            return Ok(cost());
+        }
+        let work = Work {
+            program: &program,
+            chunk,
+            total,
+            next: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        };
+        let batches = total.div_ceil(interpreter::batch_size(&program));
+        let workers = batches.min(self.pool.current_num_threads() as u64);
+        let deal = || {
+            self.pool.in_place_scope(|scope| {
+                for _ in 0..workers {
+                    scope.spawn(|_| work.run());
+                }
+            });
+        };
+        if rayon::current_thread_index().is_some() {
+            // A thread of a rayon pool that waits for us would take up other jobs of its pool
+            // meanwhile, above whatever locks it holds. A plain thread just waits.
+            std::thread::scope(|scope| {
+                scope.spawn(deal);
+            });
+        } else {
+            deal();
+        }
+        match work.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(cost()),
+        }
+    }
+}
+
+/// What the threads of one chunk share.
+struct Work<'a> {
+    program: &'a Program,
+    chunk: &'a Chunk<'a>,
+    /// Workgroups of the chunk.
+    total: u64,
+    /// The first workgroup that nobody has taken, in linear order.
+    next: AtomicU64,
+    stop: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Work<'_> {
+    /// Takes and runs batches until there are none.
+    fn run(&self) {
+        let result = catch_unwind(AssertUnwindSafe(|| self.batches()));
+        if let Err(error) =
+            result.unwrap_or_else(|panic| Err(panicked("cpu::interpreter", &*panic)))
+        {
+            self.stop.store(true, Ordering::Relaxed);
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn batches(&self) -> Result<()> {
+        let launch = interpreter::launch(self.program, self.chunk, &self.stop);
+        let mut machine = Machine::new(&launch);
+        let size = interpreter::batch_size(self.program);
+        while !self.stop.load(Ordering::Relaxed) {
+            let start = self.next.fetch_add(size, Ordering::Relaxed);
+            if start >= self.total {
+                break;
+            }
+            match machine.batch(&launch, start, self.total, &mut ()) {
+                Ok(()) => {}
+                Err(Halt::Stopped) => break,
+                Err(Halt::EndlessLoop(span)) => {
+                    return Err(Error::EndlessLoop {
+                        budget: self.chunk.loop_budget,
+                        at: self.chunk.kernel.source().render(span),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A chunk that has been run: the CPU computes in `start`.
+struct Done(Result<ChunkCost>);
+
+impl Running for Done {
+    fn finish(self: Box<Self>) -> Result<ChunkCost> {
+        self.0
+    }
+}
+
+impl Device for CpuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn prepare(&self, kernel: &Kernel) -> Result<()> {
+        self.program(kernel).map(|_| ())
+    }
+
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        Ok(Box::new(Done(self.run(&chunk))))
+    }
+}
+
+/// A panic as the error that it is: a bug of ours.
+fn panicked(place: &str, panic: &(dyn Any + Send)) -> Error {
+    let cause = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned());
+    Error::Internal { place: place.to_owned(), cause }
+}
+
+/// The processor's name, as far as the system tells.
+fn processor_name() -> String {
+    std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            let name = line.split_once(':')?.1.trim().to_owned();
+            (!name.is_empty()).then_some(name)
+        })
+        .unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))
+}

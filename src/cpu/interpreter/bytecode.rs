@@ -1,0 +1,435 @@
+//! The program that a kernel compiles to: flat, typed planes and explicit masks.
+//!
+//! An operation works on planes, one scalar for each lane of a batch. Every mask is a plane of
+//! its own; control flow is jumps that skip what no lane would execute. What always holds of a
+//! finished [`Program`]: registers are slots below `slots`, labels are positions in `body`, a
+//! local index never points outside of its variable, and only operations with a mask touch
+//! anything but their destination.
+
+use naga::Span;
+
+use super::functions::{Binary, Reg, Ternary, Unary};
+use crate::kernel::BindingId;
+
+/// No register: an index that is absent, a result that nobody wants.
+pub(super) const NONE: Reg = Reg::MAX;
+
+/// The index of something out of bounds. Indices into a variable are always smaller.
+pub(super) const OUTSIDE: u32 = u32::MAX;
+
+/// Where memory operations go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// A storage buffer, in bytes.
+    Storage(BindingId),
+    /// A uniform or an immediate, in bytes.
+    Value(BindingId),
+    /// Workgroup memory, in bytes of which each scalar takes four.
+    Workgroup,
+}
+
+/// The address of each lane: `offset + outer * stride + inner`. A lane is outside where `outer`
+/// is not below the number of elements, or `inner` is [`OUTSIDE`].
+#[derive(Debug, Clone)]
+pub(super) struct Address {
+    pub(super) memory: Memory,
+    pub(super) offset: u64,
+    /// Index into the binding's runtime-sized array.
+    pub(super) outer: Reg,
+    pub(super) stride: u64,
+    /// Whether `outer` is an i32, so that its upper half is negative.
+    pub(super) signed: bool,
+    /// A byte offset.
+    pub(super) inner: Reg,
+}
+
+/// One scalar of a load or store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) reg: Reg,
+    /// Bytes from the address.
+    pub(super) offset: u32,
+    /// An f16, which takes two bytes in memory.
+    pub(super) half: bool,
+}
+
+/// A load or a store of some scalars at one address.
+#[derive(Debug, Clone)]
+pub(super) struct Access {
+    pub(super) address: Address,
+    pub(super) parts: Vec<Part>,
+    pub(super) mask: Reg,
+}
+
+/// What an atomic does to its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtomicFunction {
+    Add,
+    Subtract,
+    And,
+    Or,
+    Xor,
+    MinI,
+    MaxI,
+    MinU,
+    MaxU,
+    Exchange,
+    CompareExchange,
+}
+
+/// A read-modify-write of one word.
+#[derive(Debug, Clone)]
+pub(super) struct Atomic {
+    pub(super) function: AtomicFunction,
+    pub(super) address: Address,
+    pub(super) value: Reg,
+    pub(super) compare: Reg,
+    /// The old value.
+    pub(super) dst: Reg,
+    /// Whether a compare-exchange stored.
+    pub(super) exchanged: Reg,
+    pub(super) mask: Reg,
+}
+
+/// From which lane of its subgroup a lane takes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gather {
+    First,
+    /// The lane that the index names.
+    Lane,
+    Down,
+    Up,
+    Xor,
+    QuadLane,
+    /// The lane of the quad whose number differs in these bits.
+    QuadSwap(u32),
+}
+
+/// What a subgroup computes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Collective {
+    Reduce,
+    Inclusive,
+    Exclusive,
+}
+
+/// A reduction or a scan over the active lanes of each subgroup.
+#[derive(Debug, Clone)]
+pub(super) struct SubgroupFold {
+    pub(super) collective: Collective,
+    pub(super) combine: Binary,
+    /// An f16 is rounded after each step.
+    pub(super) half: bool,
+    pub(super) identity: u32,
+    pub(super) dst: Reg,
+    pub(super) src: Reg,
+    pub(super) mask: Reg,
+}
+
+/// A position in the code: while compiling a label's number, afterwards an index of an operation.
+pub(super) type Label = u32;
+
+/// One operation on planes.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    /// `dst = f(a)`, every lane.
+    Unary {
+        f: Unary,
+        dst: Reg,
+        a: Reg,
+    },
+    /// `dst = f(a, b)`, every lane.
+    Binary {
+        f: Binary,
+        dst: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    /// `dst = f(a, b, c)`, every lane.
+    Ternary {
+        f: Ternary,
+        dst: Reg,
+        a: Reg,
+        b: Reg,
+        c: Reg,
+    },
+    /// `dst = base + index * stride`, or [`OUTSIDE`] where the base is or `index >= bound`.
+    Index {
+        dst: Reg,
+        base: Reg,
+        index: Reg,
+        bound: u32,
+        stride: u32,
+    },
+    /// The plane of `planes` that each lane's index names; zero outside.
+    Pick {
+        dst: Reg,
+        planes: Box<[Reg]>,
+        index: Reg,
+    },
+    /// `var` becomes `src` in the lanes of the mask.
+    Blend {
+        var: Reg,
+        src: Reg,
+        mask: Reg,
+    },
+    /// `count` planes from `var` on become zero, in every lane.
+    Clear {
+        var: Reg,
+        count: u32,
+    },
+    /// Plane `var + index` of each lane; zero outside.
+    LocalLoad {
+        dst: Reg,
+        var: Reg,
+        index: Reg,
+    },
+    /// The same, stored in the lanes of the mask; nothing outside.
+    LocalStore {
+        var: Reg,
+        index: Reg,
+        src: Reg,
+        mask: Reg,
+    },
+    /// From memory to planes; zero outside and where the mask is off.
+    Load(Box<Access>),
+    /// From planes to memory, in the lanes of the mask; nothing outside.
+    Store(Box<Access>),
+    /// Lane after lane.
+    Atomic(Box<Atomic>),
+    /// The number of elements of a storage binding's runtime-sized array, in every lane.
+    ArrayLength {
+        dst: Reg,
+        binding: BindingId,
+    },
+    /// Makes earlier writes visible before later ones, to every thread.
+    Fence,
+    /// The mask of each subgroup's lanes with a true predicate: four words.
+    Ballot {
+        dst: [Reg; 4],
+        predicate: Reg,
+        mask: Reg,
+    },
+    /// Another lane's value; zero from a lane that is not active.
+    SubgroupGather {
+        mode: Gather,
+        dst: Reg,
+        src: Reg,
+        index: Reg,
+        mask: Reg,
+    },
+    SubgroupFold(Box<SubgroupFold>),
+    /// Counts an iteration of the lanes of the mask, and stops those that have had too many.
+    Iterate {
+        counter: u32,
+        mask: Reg,
+    },
+    Jump {
+        to: Label,
+    },
+    /// Jumps when no lane of the mask is set.
+    JumpIfNone {
+        mask: Reg,
+        to: Label,
+    },
+    /// While compiling only.
+    Label(Label),
+}
+
+/// A value that the machine sets before the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Builtin {
+    /// Coordinate of the lane in its workgroup.
+    LocalId(u8),
+    LocalIndex,
+    WorkgroupId(u8),
+    GlobalId(u8),
+    NumWorkgroups(u8),
+    NumSubgroups,
+    SubgroupId,
+    SubgroupSize,
+    SubgroupInvocationId,
+    /// All ones in the lanes of the batch that stand for an invocation.
+    Active,
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// Run once for each thread and chunk: what does not depend on the invocation.
+    pub(super) preamble: Vec<Op>,
+    /// Run for each batch of workgroups.
+    pub(super) body: Vec<Op>,
+    /// The text that each operation of the body comes from.
+    pub(super) spans: Vec<Span>,
+    pub(super) constants: Vec<(Reg, u32)>,
+    pub(super) builtins: Vec<(Reg, Builtin)>,
+    /// Planes of the register file.
+    pub(super) slots: u32,
+    /// Scalars of workgroup memory.
+    pub(super) workgroup_words: usize,
+    pub(super) workgroup_size: [u32; 3],
+    pub(super) subgroup_size: u32,
+    /// Workgroups that run in lockstep with each other.
+    pub(super) pack: u32,
+    /// Whether workgroups may meet in storage, so that they must start in order.
+    pub(super) storage_atomics: bool,
+    /// The text of each loop that has a budget.
+    pub(super) loops: Vec<Span>,
+}
+
+impl Program {
+    /// Invocations of one workgroup.
+    pub(super) fn invocations(&self) -> u32 {
+        self.workgroup_size.iter().product()
+    }
+
+    /// Lanes that run in lockstep.
+    pub(super) fn lanes(&self) -> u32 {
+        self.invocations() * self.pack
+    }
+}
+
+impl Op {
+    /// Calls `visit` for every register that the operation reads.
+    pub(super) fn for_each_source(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
+        let mut go = |reg: &mut Reg| {
+            if *reg != NONE {
+                visit(reg);
+            }
+        };
+        match self {
+            Op::Unary { a, .. } => go(a),
+            Op::Binary { a, b, .. } => {
+                go(a);
+                go(b);
+            }
+            Op::Ternary { a, b, c, .. } => {
+                go(a);
+                go(b);
+                go(c);
+            }
+            Op::Index { base, index, .. } => {
+                go(base);
+                go(index);
+            }
+            Op::Pick { planes, index, .. } => {
+                planes.iter_mut().for_each(&mut go);
+                go(index);
+            }
+            Op::Blend { src, mask, .. } => {
+                go(src);
+                go(mask);
+            }
+            Op::LocalLoad { index, .. } => go(index),
+            Op::LocalStore { index, src, mask, .. } => {
+                go(index);
+                go(src);
+                go(mask);
+            }
+            Op::Load(access) => {
+                go(&mut access.address.outer);
+                go(&mut access.address.inner);
+                go(&mut access.mask);
+            }
+            Op::Store(access) => {
+                go(&mut access.address.outer);
+                go(&mut access.address.inner);
+                access.parts.iter_mut().for_each(|part| go(&mut part.reg));
+                go(&mut access.mask);
+            }
+            Op::Atomic(atomic) => {
+                go(&mut atomic.address.outer);
+                go(&mut atomic.address.inner);
+                go(&mut atomic.value);
+                go(&mut atomic.compare);
+                go(&mut atomic.mask);
+            }
+            Op::Ballot { predicate, mask, .. } => {
+                go(predicate);
+                go(mask);
+            }
+            Op::SubgroupGather { src, index, mask, .. } => {
+                go(src);
+                go(index);
+                go(mask);
+            }
+            Op::SubgroupFold(fold) => {
+                go(&mut fold.src);
+                go(&mut fold.mask);
+            }
+            Op::Iterate { mask, .. } | Op::JumpIfNone { mask, .. } => go(mask),
+            Op::Clear { .. }
+            | Op::ArrayLength { .. }
+            | Op::Fence
+            | Op::Jump { .. }
+            | Op::Label(_) => {}
+        }
+    }
+
+    /// Calls `visit` for every register that the operation writes whole.
+    pub(super) fn for_each_result(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
+        let mut go = |reg: &mut Reg| {
+            if *reg != NONE {
+                visit(reg);
+            }
+        };
+        match self {
+            Op::Unary { dst, .. }
+            | Op::Binary { dst, .. }
+            | Op::Ternary { dst, .. }
+            | Op::Index { dst, .. }
+            | Op::Pick { dst, .. }
+            | Op::LocalLoad { dst, .. }
+            | Op::ArrayLength { dst, .. }
+            | Op::SubgroupGather { dst, .. } => go(dst),
+            Op::Load(access) => access.parts.iter_mut().for_each(|part| go(&mut part.reg)),
+            Op::Atomic(atomic) => {
+                go(&mut atomic.dst);
+                go(&mut atomic.exchanged);
+            }
+            Op::Ballot { dst, .. } => dst.iter_mut().for_each(go),
+            Op::SubgroupFold(fold) => go(&mut fold.dst),
+            Op::Blend { .. }
+            | Op::Clear { .. }
+            | Op::LocalStore { .. }
+            | Op::Store(_)
+            | Op::Fence
+            | Op::Iterate { .. }
+            | Op::Jump { .. }
+            | Op::JumpIfNone { .. }
+            | Op::Label(_) => {}
+        }
+    }
+
+    /// Calls `visit` for the first plane of every variable that the operation works in.
+    pub(super) fn for_each_variable(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
+        match self {
+            Op::Blend { var, .. }
+            | Op::Clear { var, .. }
+            | Op::LocalLoad { var, .. }
+            | Op::LocalStore { var, .. } => visit(var),
+            _ => {}
+        }
+    }
+
+    /// Whether the operation does nothing but set its results, from its sources alone.
+    pub(super) fn is_pure(&self) -> bool {
+        matches!(
+            self,
+            Op::Unary { .. }
+                | Op::Binary { .. }
+                | Op::Ternary { .. }
+                | Op::Index { .. }
+                | Op::Pick { .. }
+                | Op::ArrayLength { .. }
+        )
+    }
+
+    /// Whether the operation may be left out when nobody reads its results.
+    pub(super) fn only_computes(&self) -> bool {
+        self.is_pure()
+            || matches!(self, Op::LocalLoad { .. } | Op::Load(_))
+            || matches!(self, Op::SubgroupGather { .. } | Op::SubgroupFold(_) | Op::Ballot { .. })
+    }
+}

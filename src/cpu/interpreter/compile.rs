@@ -1,0 +1,480 @@
+//! From a normalised naga module to a [`Program`]: the state that all parts of the compiler share.
+//!
+//! Values are flattened into scalar planes in single assignment form, so taking a value apart and
+//! putting it together costs nothing. Pure operations on launch-invariant planes go to the
+//! preamble, and those on constants are done here. Which expression becomes what is in
+//! `expressions` and `numeric`; variables and pointers are in `places`; control flow is in
+//! `statements`; `allocate` ends the work. Nothing here recurses on the depth of the kernel.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use naga::valid::FunctionInfo;
+use naga::{AddressSpace, Expression, Handle, Span};
+
+use super::bytecode::{Builtin, Label, Op, Program};
+use super::functions::{Binary, Reg, Ternary, Unary};
+use super::places::Place;
+use super::shape::{Kind, Shape, Shapes};
+use super::{allocate, statements};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// The planes of a value, in flat order.
+pub(super) type Value = Rc<[Reg]>;
+
+/// What an expression stands for.
+#[derive(Debug, Clone)]
+pub(super) enum Entry {
+    Value(Value),
+    Place(Place),
+}
+
+/// What is known of a register while compiling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Set once, before every use.
+    Temporary,
+    /// A mask that control flow changes.
+    Mask,
+    /// The same in every lane, always.
+    Constant(u32),
+    /// The same for all workgroups of a launch; set by the preamble or the machine.
+    Invariant,
+    /// Set by the machine for each batch.
+    Builtin,
+    /// A plane of a variable. The planes of one variable have consecutive numbers.
+    Variable,
+}
+
+/// Whose expressions: the entry point's or the module's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Function,
+    Global,
+}
+
+pub(super) struct Compiler<'k> {
+    pub(super) kernel: &'k Kernel,
+    pub(super) module: &'k naga::Module,
+    pub(super) function: &'k naga::Function,
+    pub(super) info: &'k FunctionInfo,
+    pub(super) shapes: Shapes<'k>,
+    pub(super) classes: Vec<Class>,
+    constants: HashMap<u32, Reg>,
+    builtins: HashMap<Builtin, Reg>,
+    pub(super) preamble: Vec<Op>,
+    pub(super) body: Vec<Op>,
+    pub(super) spans: Vec<Span>,
+    /// What the operations that are appended now come from.
+    pub(super) span: Span,
+    labels: Label,
+    pub(super) entries: Vec<Option<Entry>>,
+    pub(super) global_entries: Vec<Option<Entry>>,
+    pub(super) locals: HashMap<Handle<naga::LocalVariable>, Reg>,
+    /// First plane of each private variable, first scalar of each workgroup variable.
+    pub(super) globals: HashMap<Handle<naga::GlobalVariable>, u32>,
+    pub(super) workgroup_words: u64,
+    /// The lanes that execute what is appended now.
+    pub(super) exec: Reg,
+    /// Whether `exec` has all invocations, wherever the lanes come from.
+    pub(super) full: bool,
+    pub(super) storage_atomics: bool,
+    pub(super) subgroups: bool,
+    pub(super) loops: Vec<Span>,
+}
+
+/// The most bytes of registers that one batch of workgroups may take.
+const MAX_FILE: u64 = 256 << 20;
+/// Lanes that a batch of small workgroups is filled up to.
+const BATCH_LANES: u32 = 256;
+/// The register file up to which batches are filled up, in bytes.
+const BATCH_FILE: u64 = 256 << 10;
+
+/// Compiles a kernel for a subgroup size.
+pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
+    let mut compiler = Compiler::new(kernel)?;
+    compiler.declare_globals()?;
+    compiler.exec = compiler.register(Class::Mask);
+    let active = compiler.builtin(Builtin::Active);
+    let exec = compiler.exec;
+    compiler.push(Op::Unary { f: Unary::Copy, dst: exec, a: active });
+    compiler.initialise_variables()?;
+    statements::compile_body(&mut compiler)?;
+    compiler.finish(subgroup_size)
+}
+
+impl<'k> Compiler<'k> {
+    fn new(kernel: &'k Kernel) -> Result<Self> {
+        let module = kernel.module();
+        let function = &kernel.entry_point().function;
+        Ok(Compiler {
+            kernel,
+            module,
+            function,
+            info: kernel.info().get_entry_point(0),
+            shapes: Shapes::new(module),
+            classes: Vec::new(),
+            constants: HashMap::new(),
+            builtins: HashMap::new(),
+            preamble: Vec::new(),
+            body: Vec::new(),
+            spans: Vec::new(),
+            span: Span::UNDEFINED,
+            labels: 0,
+            entries: vec![None; function.expressions.len()],
+            global_entries: vec![None; module.global_expressions.len()],
+            locals: HashMap::new(),
+            globals: HashMap::new(),
+            workgroup_words: 0,
+            exec: 0,
+            full: true,
+            storage_atomics: false,
+            subgroups: false,
+            loops: Vec::new(),
+        })
+    }
+
+    fn finish(mut self, subgroup_size: u32) -> Result<Program> {
+        let size = self.kernel.signature().workgroup_size;
+        let code = allocate::allocate(
+            &self.classes,
+            std::mem::take(&mut self.preamble),
+            std::mem::take(&mut self.body),
+            std::mem::take(&mut self.spans),
+        );
+        let lanes: u32 = size.iter().product();
+        let bytes = |lanes: u32| u64::from(code.slots) * u64::from(lanes) * 4;
+        if bytes(lanes) > MAX_FILE {
+            return Err(self.unsupported(
+                &format!(
+                    "a kernel whose variables take {} MiB for one workgroup; make its private arrays smaller",
+                    bytes(lanes) >> 20
+                ),
+                Span::UNDEFINED,
+            ));
+        }
+        let together = self.workgroup_words == 0 && !self.subgroups && !self.storage_atomics;
+        let mut pack = 1;
+        while together
+            && lanes * (pack + 1) <= BATCH_LANES
+            && bytes(lanes * (pack + 1)) <= BATCH_FILE
+        {
+            pack += 1;
+        }
+        let place = |reg: Reg| code.slot_of(reg);
+        Ok(Program {
+            constants: self
+                .constants
+                .iter()
+                .filter_map(|(&value, &reg)| Some((place(reg)?, value)))
+                .collect(),
+            builtins: self
+                .builtins
+                .iter()
+                .filter_map(|(&builtin, &reg)| Some((place(reg)?, builtin)))
+                .collect(),
+            workgroup_words: self.workgroup_words as usize,
+            workgroup_size: size,
+            subgroup_size,
+            pack,
+            storage_atomics: self.storage_atomics,
+            loops: self.loops,
+            slots: code.slots,
+            preamble: code.preamble,
+            body: code.body,
+            spans: code.spans,
+        })
+    }
+
+    /// Valid WGSL that the interpreter does not run.
+    pub(super) fn unsupported(&self, what: &str, span: Span) -> Error {
+        Error::Unsupported { what: what.to_owned(), at: self.kernel.source().render(span) }
+    }
+
+    /// Something that validation or normalisation should have excluded.
+    pub(super) fn broken(&self, what: &str) -> Error {
+        let at = self.kernel.source().render(self.span);
+        Error::Internal { place: "cpu::interpreter".to_owned(), cause: format!("{what}\n{at}") }
+    }
+
+    // Registers and operations.
+
+    pub(super) fn register(&mut self, class: Class) -> Reg {
+        self.classes.push(class);
+        (self.classes.len() - 1) as Reg
+    }
+
+    pub(super) fn constant(&mut self, value: u32) -> Reg {
+        if let Some(&reg) = self.constants.get(&value) {
+            return reg;
+        }
+        let reg = self.register(Class::Constant(value));
+        self.constants.insert(value, reg);
+        reg
+    }
+
+    pub(super) fn float(&mut self, value: f32) -> Reg {
+        self.constant(value.to_bits())
+    }
+
+    /// The value of a register that is the same everywhere and always.
+    pub(super) fn known(&self, reg: Reg) -> Option<u32> {
+        match self.classes[reg as usize] {
+            Class::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn builtin(&mut self, builtin: Builtin) -> Reg {
+        if let Some(&reg) = self.builtins.get(&builtin) {
+            return reg;
+        }
+        let class = match builtin {
+            Builtin::NumWorkgroups(_) | Builtin::NumSubgroups | Builtin::SubgroupSize => {
+                Class::Invariant
+            }
+            _ => Class::Builtin,
+        };
+        let reg = self.register(class);
+        self.builtins.insert(builtin, reg);
+        reg
+    }
+
+    pub(super) fn label(&mut self) -> Label {
+        self.labels += 1;
+        self.labels - 1
+    }
+
+    pub(super) fn push(&mut self, op: Op) {
+        self.body.push(op);
+        self.spans.push(self.span);
+    }
+
+    /// Appends a pure operation, to the preamble if it can be done there.
+    pub(super) fn compute(&mut self, make: impl FnOnce(Reg) -> Op) -> Reg {
+        let dst = self.register(Class::Temporary);
+        let mut op = make(dst);
+        let mut invariant = true;
+        let classes = &self.classes;
+        op.for_each_source(&mut |reg| {
+            invariant &= matches!(classes[*reg as usize], Class::Constant(_) | Class::Invariant);
+        });
+        if invariant {
+            self.classes[dst as usize] = Class::Invariant;
+            self.preamble.push(op);
+        } else {
+            self.push(op);
+        }
+        dst
+    }
+
+    pub(super) fn unary(&mut self, f: Unary, a: Reg) -> Reg {
+        match self.known(a) {
+            Some(x) => self.constant(f.eval([x])),
+            None => self.compute(|dst| Op::Unary { f, dst, a }),
+        }
+    }
+
+    pub(super) fn binary(&mut self, f: Binary, a: Reg, b: Reg) -> Reg {
+        match (self.known(a), self.known(b)) {
+            (Some(x), Some(y)) => self.constant(f.eval([x, y])),
+            _ => self.compute(|dst| Op::Binary { f, dst, a, b }),
+        }
+    }
+
+    pub(super) fn ternary(&mut self, f: Ternary, a: Reg, b: Reg, c: Reg) -> Reg {
+        match (self.known(a), self.known(b), self.known(c)) {
+            (Some(x), Some(y), Some(z)) => self.constant(f.eval([x, y, z])),
+            _ => self.compute(|dst| Op::Ternary { f, dst, a, b, c }),
+        }
+    }
+
+    /// `accept` where the condition holds, else `reject`.
+    pub(super) fn select(&mut self, condition: Reg, accept: Reg, reject: Reg) -> Reg {
+        self.ternary(Ternary::Select, accept, reject, condition)
+    }
+
+    /// The result of an operation in f32, rounded if it stands for an f16.
+    pub(super) fn rounded(&mut self, kind: Kind, reg: Reg) -> Reg {
+        if kind == Kind::F16 { self.unary(Unary::RoundH, reg) } else { reg }
+    }
+
+    // Entries and types of expressions.
+
+    pub(super) fn expression(&self, scope: Scope, handle: Handle<Expression>) -> &'k Expression {
+        match scope {
+            Scope::Function => &self.function.expressions[handle],
+            Scope::Global => &self.module.global_expressions[handle],
+        }
+    }
+
+    pub(super) fn expression_span(&self, scope: Scope, handle: Handle<Expression>) -> Span {
+        match scope {
+            Scope::Function => self.function.expressions.get_span(handle),
+            Scope::Global => self.module.global_expressions.get_span(handle),
+        }
+    }
+
+    pub(super) fn entry(&self, scope: Scope, handle: Handle<Expression>) -> Option<&Entry> {
+        match scope {
+            Scope::Function => self.entries[handle.index()].as_ref(),
+            Scope::Global => self.global_entries[handle.index()].as_ref(),
+        }
+    }
+
+    pub(super) fn set(&mut self, scope: Scope, handle: Handle<Expression>, entry: Entry) {
+        let slot = match scope {
+            Scope::Function => &mut self.entries[handle.index()],
+            Scope::Global => &mut self.global_entries[handle.index()],
+        };
+        *slot = Some(entry);
+    }
+
+    /// The planes of an expression of the entry point.
+    pub(super) fn value(&mut self, handle: Handle<Expression>) -> Result<Value> {
+        self.ensure(Scope::Function, handle)?;
+        self.ready_value(Scope::Function, handle)
+    }
+
+    /// The one plane of a scalar expression of the entry point.
+    pub(super) fn scalar_value(&mut self, handle: Handle<Expression>) -> Result<Reg> {
+        let value = self.value(handle)?;
+        value.first().copied().ok_or_else(|| self.broken("a scalar without a plane"))
+    }
+
+    /// The planes of an expression that is known to have been evaluated.
+    pub(super) fn ready_value(&self, scope: Scope, handle: Handle<Expression>) -> Result<Value> {
+        match self.entry(scope, handle) {
+            Some(Entry::Value(value)) => Ok(value.clone()),
+            Some(Entry::Place(_)) => Err(self.broken("a pointer is used as a value")),
+            None => Err(self.broken("an expression is used before it is evaluated")),
+        }
+    }
+
+    /// The place that a pointer expression of the entry point stands for.
+    pub(super) fn place(&mut self, handle: Handle<Expression>) -> Result<Place> {
+        self.ensure(Scope::Function, handle)?;
+        match self.entry(Scope::Function, handle) {
+            Some(Entry::Place(place)) => Ok(place.clone()),
+            _ => Err(self.broken("a value is used as a pointer")),
+        }
+    }
+
+    /// The type of a value.
+    pub(super) fn shape(&self, scope: Scope, handle: Handle<Expression>) -> Result<Shape> {
+        use naga::TypeInner as Ti;
+        use naga::proc::TypeResolution;
+        let resolution = match scope {
+            Scope::Function => &self.info[handle].ty,
+            Scope::Global => &self.kernel.info()[handle],
+        };
+        Ok(match *resolution {
+            TypeResolution::Handle(ty) => Shape::Type(ty),
+            TypeResolution::Value(Ti::Scalar(scalar)) => Shape::Scalar(scalar),
+            TypeResolution::Value(Ti::Vector { size, scalar }) => Shape::Vector(size, scalar),
+            TypeResolution::Value(Ti::Matrix { columns, rows, scalar }) => {
+                Shape::Matrix(columns, rows, scalar)
+            }
+            TypeResolution::Value(_) => return Err(self.broken("a value of an unexpected type")),
+        })
+    }
+
+    /// The scalar type of a scalar, vector or matrix.
+    pub(super) fn kind(&self, scope: Scope, handle: Handle<Expression>) -> Result<Kind> {
+        let scalar = self
+            .shapes
+            .scalar(self.shape(scope, handle)?)
+            .ok_or_else(|| self.broken("an operand without a scalar type"))?;
+        Kind::of(scalar).ok_or_else(|| {
+            self.unsupported("a scalar of 64 bits", self.expression_span(scope, handle))
+        })
+    }
+
+    /// Scalars of a type that values may have.
+    pub(super) fn flat(&self, shape: Shape) -> Result<u64> {
+        self.shapes
+            .flat(shape)
+            .ok_or_else(|| self.unsupported("a type that is not made of 32-bit scalars", self.span))
+    }
+
+    // Variables.
+
+    /// Gives planes to private variables, and words to workgroup variables.
+    fn declare_globals(&mut self) -> Result<()> {
+        for (handle, var) in self.module.global_variables.iter() {
+            if self.info[handle].is_empty() {
+                continue;
+            }
+            self.span = self.module.global_variables.get_span(handle);
+            match var.space {
+                AddressSpace::Private => {
+                    let base = self.variable(Shape::Type(var.ty))?;
+                    self.globals.insert(handle, base);
+                }
+                AddressSpace::WorkGroup => {
+                    let at = u32::try_from(self.workgroup_words)
+                        .map_err(|_| self.broken("workgroup memory beyond 4 GiB"))?;
+                    self.workgroup_words += self.flat(Shape::Type(var.ty))?;
+                    self.globals.insert(handle, at);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of the planes of a new variable.
+    pub(super) fn variable(&mut self, shape: Shape) -> Result<Reg> {
+        let count = self.flat(shape)?;
+        // One lane of it must fit, or the numbers of the registers themselves would not.
+        if count > MAX_FILE / 64 {
+            return Err(self.unsupported("a variable of that size", self.span));
+        }
+        let base = self.classes.len() as Reg;
+        self.classes.extend((0..count.max(1)).map(|_| Class::Variable));
+        Ok(base)
+    }
+
+    /// Sets private and function variables to what they start with.
+    fn initialise_variables(&mut self) -> Result<()> {
+        for (handle, var) in self.module.global_variables.iter() {
+            if let (AddressSpace::Private, Some(&base)) = (var.space, self.globals.get(&handle)) {
+                self.span = self.module.global_variables.get_span(handle);
+                let init = match var.init {
+                    Some(init) => {
+                        self.ensure(Scope::Global, init)?;
+                        Some(self.ready_value(Scope::Global, init)?)
+                    }
+                    None => None,
+                };
+                self.initialise(base, Shape::Type(var.ty), init)?;
+            }
+        }
+        let function = self.function;
+        for (handle, var) in function.local_variables.iter() {
+            self.span = function.local_variables.get_span(handle);
+            let base = self.variable(Shape::Type(var.ty))?;
+            self.locals.insert(handle, base);
+            let init = match var.init {
+                Some(init) => Some(self.value(init)?),
+                None => None,
+            };
+            self.initialise(base, Shape::Type(var.ty), init)?;
+        }
+        Ok(())
+    }
+
+    fn initialise(&mut self, var: Reg, shape: Shape, init: Option<Value>) -> Result<()> {
+        let count = self.flat(shape)? as u32;
+        match init {
+            Some(value) => {
+                for (k, &a) in value.iter().enumerate() {
+                    self.push(Op::Unary { f: Unary::Copy, dst: var + k as u32, a });
+                }
+            }
+            None => self.push(Op::Clear { var, count }),
+        }
+        Ok(())
+    }
+}

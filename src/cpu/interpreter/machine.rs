@@ -1,0 +1,326 @@
+//! Runs a [`Program`]: one batch of workgroups in lockstep, operation by operation.
+//!
+//! A machine belongs to one thread and is used for many batches; what a launch binds is shared.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, fence};
+
+use naga::Span;
+
+use super::bytecode::{Builtin, NONE, OUTSIDE, Op, Program};
+use super::functions::{Reg, Row, WIDTH};
+use super::memory::{Bound, State};
+use super::probe::Probe;
+use super::subgroup::Subgroups;
+
+/// What all batches of a chunk share.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    pub(super) program: &'a Program,
+    pub(super) bounds: Vec<Bound<'a>>,
+    /// Workgroups of the whole launch.
+    pub(super) grid: [u32; 3],
+    /// The chunk's first workgroup, and how many there are.
+    pub(super) first: [u32; 3],
+    pub(super) count: [u32; 3],
+    pub(super) loop_budget: u64,
+    /// Set when the rest of the chunk is not wanted any more.
+    pub(super) stop: &'a AtomicBool,
+}
+
+/// Why a batch ended before its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Halt {
+    /// The loop at that place ran past its budget.
+    EndlessLoop(Span),
+    /// The chunk is to stop.
+    Stopped,
+}
+
+/// The registers and the memory of one thread.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    file: Vec<Row>,
+    rows: usize,
+    addresses: Vec<u64>,
+    workgroup: Vec<u32>,
+    /// Iterations of each lane in loops that have a budget.
+    iterations: Vec<u64>,
+}
+
+impl Machine {
+    /// A machine for the program, its constants and invariants set.
+    pub(crate) fn new(launch: &Launch<'_>) -> Machine {
+        let program = launch.program;
+        let lanes = (program.lanes() as usize).next_multiple_of(WIDTH);
+        let rows = lanes / WIDTH;
+        let mut machine = Machine {
+            file: vec![Row([0; WIDTH]); program.slots as usize * rows],
+            rows,
+            addresses: vec![0; lanes],
+            workgroup: vec![0; program.workgroup_words],
+            iterations: vec![0; lanes],
+        };
+        for &(reg, value) in &program.constants {
+            machine.fill(reg, |_| value);
+        }
+        let [x, y, _] = program.workgroup_size;
+        let size = program.invocations();
+        for &(reg, builtin) in &program.builtins {
+            let subgroup = program.subgroup_size;
+            // Lanes beyond the batch's invocations get values that nobody looks at.
+            match builtin {
+                Builtin::LocalId(0) => machine.fill(reg, |lane| lane % size % x),
+                Builtin::LocalId(1) => machine.fill(reg, |lane| lane % size / x % y),
+                Builtin::LocalId(_) => machine.fill(reg, |lane| lane % size / x / y),
+                Builtin::LocalIndex => machine.fill(reg, |lane| lane % size),
+                Builtin::NumWorkgroups(axis) => {
+                    machine.fill(reg, |_| launch.grid[usize::from(axis)]);
+                }
+                Builtin::NumSubgroups => machine.fill(reg, |_| size.div_ceil(subgroup)),
+                Builtin::SubgroupId => machine.fill(reg, |lane| lane % size / subgroup),
+                Builtin::SubgroupSize => machine.fill(reg, |_| subgroup),
+                Builtin::SubgroupInvocationId => {
+                    machine.fill(reg, |lane| lane % size % subgroup);
+                }
+                Builtin::WorkgroupId(_) | Builtin::GlobalId(_) | Builtin::Active => {}
+            }
+        }
+        // Nothing in the preamble loops, so it can't halt.
+        let _ = machine.run(launch, &program.preamble, &mut ());
+        machine
+    }
+
+    fn fill(&mut self, reg: Reg, value: impl Fn(u32) -> u32) {
+        let plane = &mut self.file[reg as usize * self.rows..][..self.rows];
+        for (k, row) in plane.iter_mut().enumerate() {
+            for (i, lane) in row.0.iter_mut().enumerate() {
+                *lane = value((k * WIDTH + i) as u32);
+            }
+        }
+    }
+
+    /// Runs the workgroups from `start` on, as many as the program packs, of the chunk's `total`
+    /// in linear order.
+    pub(crate) fn batch<P: Probe>(
+        &mut self,
+        launch: &Launch<'_>,
+        start: u64,
+        total: u64,
+        probe: &mut P,
+    ) -> Result<(), Halt> {
+        let program = launch.program;
+        let groups = u64::from(program.pack).min(total - start) as u32;
+        let size = program.invocations();
+        let workgroup = |group: u32, axis: u8| {
+            let linear = start + u64::from(group);
+            let [x, y, _] = launch.count.map(u64::from);
+            let at = match axis {
+                0 => linear % x,
+                1 => linear / x % y,
+                _ => linear / x / y,
+            };
+            launch.first[usize::from(axis)] + at as u32
+        };
+        let [x, y, _] = program.workgroup_size;
+        for &(reg, builtin) in &program.builtins {
+            match builtin {
+                Builtin::Active => {
+                    self.fill(reg, |lane| 0u32.wrapping_sub(u32::from(lane < groups * size)));
+                }
+                Builtin::WorkgroupId(axis) | Builtin::GlobalId(axis) => {
+                    for group in 0..program.pack {
+                        let id = workgroup(group.min(groups - 1), axis);
+                        for local in 0..size {
+                            let value = match builtin {
+                                Builtin::WorkgroupId(_) => id,
+                                _ => {
+                                    let at = match axis {
+                                        0 => local % x,
+                                        1 => local / x % y,
+                                        _ => local / x / y,
+                                    };
+                                    let extent = program.workgroup_size[usize::from(axis)];
+                                    id.wrapping_mul(extent).wrapping_add(at)
+                                }
+                            };
+                            let lane = (group * size + local) as usize;
+                            let row = reg as usize * self.rows + lane / WIDTH;
+                            self.file[row].0[lane % WIDTH] = value;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.workgroup.fill(0);
+        self.iterations.fill(0);
+        self.run(launch, &program.body, probe)
+    }
+
+    fn run<P: Probe>(
+        &mut self,
+        launch: &Launch<'_>,
+        ops: &[Op],
+        probe: &mut P,
+    ) -> Result<(), Halt> {
+        let program = launch.program;
+        let rows = self.rows;
+        let bounds = launch.bounds.as_slice();
+        let mut state = State {
+            file: &mut self.file,
+            rows,
+            addresses: &mut self.addresses,
+            workgroup: &mut self.workgroup,
+        };
+        let mut turns = 0u64;
+        let mut at = 0;
+        while let Some(op) = ops.get(at) {
+            at += 1;
+            match op {
+                Op::Unary { f, dst, a } => f.apply(state.file, rows, *dst, [*a]),
+                Op::Binary { f, dst, a, b } => f.apply(state.file, rows, *dst, [*a, *b]),
+                Op::Ternary { f, dst, a, b, c } => f.apply(state.file, rows, *dst, [*a, *b, *c]),
+                Op::Index { dst, base, index, bound, stride } => {
+                    index_plane(state.file, rows, [*dst, *base, *index], *bound, *stride);
+                }
+                Op::Pick { dst, planes, index } => {
+                    for k in 0..rows {
+                        let index = state.file[*index as usize * rows + k].0;
+                        let mut out = [0; WIDTH];
+                        for i in 0..WIDTH {
+                            if let Some(&plane) = planes.get(index[i] as usize) {
+                                out[i] = state.file[plane as usize * rows + k].0[i];
+                            }
+                        }
+                        state.file[*dst as usize * rows + k].0 = out;
+                    }
+                }
+                Op::Blend { var, src, mask } => {
+                    for k in 0..rows {
+                        let src = state.file[*src as usize * rows + k].0;
+                        let mask = state.file[*mask as usize * rows + k].0;
+                        let var = &mut state.file[*var as usize * rows + k].0;
+                        for i in 0..WIDTH {
+                            var[i] = (src[i] & mask[i]) | (var[i] & !mask[i]);
+                        }
+                    }
+                }
+                Op::Clear { var, count } => {
+                    let first = *var as usize * rows;
+                    state.file[first..first + *count as usize * rows].fill(Row([0; WIDTH]));
+                }
+                Op::LocalLoad { dst, var, index } => {
+                    for k in 0..rows {
+                        let index = state.file[*index as usize * rows + k].0;
+                        let mut out = [0; WIDTH];
+                        for i in 0..WIDTH {
+                            if index[i] != OUTSIDE {
+                                let plane = *var as usize + index[i] as usize;
+                                out[i] = state.file[plane * rows + k].0[i];
+                            }
+                        }
+                        state.file[*dst as usize * rows + k].0 = out;
+                    }
+                }
+                Op::LocalStore { var, index, src, mask } => {
+                    for k in 0..rows {
+                        let index = state.file[*index as usize * rows + k].0;
+                        let src = state.file[*src as usize * rows + k].0;
+                        let mask = state.file[*mask as usize * rows + k].0;
+                        for i in 0..WIDTH {
+                            if mask[i] != 0 && index[i] != OUTSIDE {
+                                let plane = *var as usize + index[i] as usize;
+                                state.file[plane * rows + k].0[i] = src[i];
+                            }
+                        }
+                    }
+                }
+                Op::Load(access) => state.load(access, bounds, probe),
+                Op::Store(access) => state.store(access, bounds, probe),
+                Op::Atomic(atomic) => state.atomic(atomic, bounds, probe),
+                Op::ArrayLength { dst, binding } => {
+                    let length = match &bounds[*binding] {
+                        Bound::Storage { elements, .. } => {
+                            u32::try_from(*elements).unwrap_or(u32::MAX)
+                        }
+                        Bound::Value(_) => 0,
+                    };
+                    let first = *dst as usize * rows;
+                    state.file[first..first + rows].fill(Row([length; WIDTH]));
+                }
+                Op::Fence => fence(SeqCst),
+                Op::Ballot { dst, predicate, mask } => {
+                    subgroups(&mut state, program).ballot(*dst, *predicate, *mask);
+                }
+                Op::SubgroupGather { mode, dst, src, index, mask } => {
+                    subgroups(&mut state, program).gather(*mode, *dst, *src, *index, *mask);
+                }
+                Op::SubgroupFold(fold) => subgroups(&mut state, program).fold(fold),
+                Op::Iterate { counter, mask } => {
+                    turns += 1;
+                    if turns.is_multiple_of(64) && launch.stop.load(Relaxed) {
+                        return Err(Halt::Stopped);
+                    }
+                    if *counter == NONE {
+                        continue;
+                    }
+                    let mut most = 0;
+                    for k in 0..rows {
+                        let mask = state.file[*mask as usize * rows + k].0;
+                        let counts = &mut self.iterations[k * WIDTH..][..WIDTH];
+                        for i in 0..WIDTH {
+                            counts[i] += u64::from(mask[i] & 1);
+                            most = most.max(counts[i]);
+                        }
+                    }
+                    if most > launch.loop_budget {
+                        let span = program.loops.get(*counter as usize).copied();
+                        return Err(Halt::EndlessLoop(span.unwrap_or_default()));
+                    }
+                }
+                Op::Jump { to } => at = *to as usize,
+                Op::JumpIfNone { mask, to } => {
+                    let first = *mask as usize * rows;
+                    let mut any = 0;
+                    for row in &state.file[first..first + rows] {
+                        for lane in row.0 {
+                            any |= lane;
+                        }
+                    }
+                    if any == 0 {
+                        at = *to as usize;
+                    }
+                }
+                // Resolved while compiling.
+                Op::Label(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `base + index * stride` where the base is inside and the index is below the bound.
+#[inline(always)]
+fn index_plane(file: &mut [Row], rows: usize, regs: [Reg; 3], bound: u32, stride: u32) {
+    let [dst, base, index] = regs.map(|reg| reg as usize * rows);
+    for k in 0..rows {
+        let index = file[index + k].0;
+        let base = if regs[1] == NONE { [0; WIDTH] } else { file[base + k].0 };
+        let out = &mut file[dst + k].0;
+        for i in 0..WIDTH {
+            let inside = index[i] < bound && base[i] != OUTSIDE;
+            let at = base[i].wrapping_add(index[i].wrapping_mul(stride));
+            out[i] = if inside { at } else { OUTSIDE };
+        }
+    }
+}
+
+fn subgroups<'s>(state: &'s mut State<'_>, program: &Program) -> Subgroups<'s> {
+    Subgroups {
+        file: state.file,
+        rows: state.rows,
+        lanes: program.invocations() as usize,
+        size: program.subgroup_size as usize,
+    }
+}

@@ -1,0 +1,289 @@
+//! Loads, stores and atomics: from planes to addresses, from addresses to memory.
+//!
+//! First each lane's address is worked out, `ABSENT` for a lane that is masked off or out of
+//! bounds; then the scalars are moved. What always holds: nothing is read or written at an absent
+//! address, and a check that is missed here would still meet the bounds check of the slice.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU16, AtomicU32};
+
+use super::bytecode::{Access, Address, Atomic, AtomicFunction, Memory, NONE, OUTSIDE};
+use super::functions::{Reg, Row, WIDTH};
+use super::probe::{Probe, Touch};
+use crate::cpu::math;
+use crate::device::HostBytes;
+
+/// What is bound for the launch.
+#[derive(Debug)]
+pub(super) enum Bound<'a> {
+    /// The words of a uniform or an immediate.
+    Value(Vec<u32>),
+    Storage {
+        bytes: HostBytes<'a>,
+        words: &'a [AtomicU32],
+        elements: u64,
+    },
+}
+
+/// The address of a lane that touches nothing. Adding a part's offset does not wrap it.
+const ABSENT: u64 = 1 << 62;
+
+/// The planes and the workgroup memory that an operation works on.
+pub(super) struct State<'s> {
+    pub(super) file: &'s mut [Row],
+    pub(super) rows: usize,
+    pub(super) addresses: &'s mut [u64],
+    pub(super) workgroup: &'s mut [u32],
+}
+
+impl State<'_> {
+    #[inline(always)]
+    fn row(&self, reg: Reg, k: usize) -> [u32; WIDTH] {
+        self.file[reg as usize * self.rows + k].0
+    }
+
+    /// Fills `addresses`.
+    #[inline(always)]
+    fn locate(&mut self, address: &Address, mask: Reg, bounds: &[Bound<'_>]) {
+        let bound = match address.memory {
+            Memory::Storage(binding) => match &bounds[binding] {
+                Bound::Storage { elements, .. } => *elements,
+                Bound::Value(_) => 0,
+            },
+            _ => 0,
+        };
+        // The upper half of an i32's range is negative.
+        let bound = if address.signed { bound.min(1 << 31) } else { bound };
+        let Address { offset, stride, outer, inner, .. } = *address;
+        for k in 0..self.rows {
+            let mask = self.row(mask, k);
+            let mut out = [0; WIDTH];
+            match (outer != NONE, inner != NONE) {
+                (false, false) => {
+                    for i in 0..WIDTH {
+                        out[i] = if mask[i] != 0 { offset } else { ABSENT };
+                    }
+                }
+                (true, false) => {
+                    let outer = self.row(outer, k);
+                    for i in 0..WIDTH {
+                        let index = u64::from(outer[i]);
+                        let inside = mask[i] != 0 && index < bound;
+                        out[i] = if inside { offset + index * stride } else { ABSENT };
+                    }
+                }
+                (false, true) => {
+                    let inner = self.row(inner, k);
+                    for i in 0..WIDTH {
+                        let inside = mask[i] != 0 && inner[i] != OUTSIDE;
+                        out[i] = if inside { offset + u64::from(inner[i]) } else { ABSENT };
+                    }
+                }
+                (true, true) => {
+                    let (outer, inner) = (self.row(outer, k), self.row(inner, k));
+                    for i in 0..WIDTH {
+                        let index = u64::from(outer[i]);
+                        let inside = mask[i] != 0 && index < bound && inner[i] != OUTSIDE;
+                        let at = offset + index * stride + u64::from(inner[i]);
+                        out[i] = if inside { at } else { ABSENT };
+                    }
+                }
+            }
+            self.addresses[k * WIDTH..][..WIDTH].copy_from_slice(&out);
+        }
+    }
+
+    /// Sets a plane from the addresses.
+    #[inline(always)]
+    fn fetch(&mut self, dst: Reg, offset: u32, read: impl Fn(u64) -> u32) {
+        let dst = dst as usize * self.rows;
+        for k in 0..self.rows {
+            let addresses = &self.addresses[k * WIDTH..][..WIDTH];
+            let out = &mut self.file[dst + k].0;
+            for i in 0..WIDTH {
+                out[i] = read(addresses[i] + u64::from(offset));
+            }
+        }
+    }
+
+    /// Tells a probe of what `addresses` will touch.
+    fn tell<P: Probe>(&self, access: &Access, bounds: &[Bound<'_>], probe: &mut P, touch: Touch) {
+        let Memory::Storage(binding) = access.address.memory else { return };
+        let Bound::Storage { bytes, .. } = &bounds[binding] else { return };
+        for (lane, &at) in self.addresses.iter().enumerate() {
+            for part in &access.parts {
+                let (at, size) = (at + u64::from(part.offset), if part.half { 2 } else { 4 });
+                if at + u64::from(size) <= bytes.len() as u64 {
+                    probe.touch(binding, at, size, lane, touch);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn load<P: Probe>(&mut self, access: &Access, bounds: &[Bound<'_>], probe: &mut P) {
+        self.locate(&access.address, access.mask, bounds);
+        if P::LISTENS {
+            self.tell(access, bounds, probe, Touch::Read);
+        }
+        for part in &access.parts {
+            match access.address.memory {
+                Memory::Storage(binding) => {
+                    let Bound::Storage { words, bytes, .. } = &bounds[binding] else { continue };
+                    if part.half {
+                        self.fetch(part.reg, part.offset, |at| {
+                            half_at(*bytes, at).map_or(0, |half| {
+                                math::from_f16_bits(u32::from(half.load(Relaxed))).to_bits()
+                            })
+                        });
+                    } else {
+                        self.fetch(part.reg, part.offset, |at| {
+                            words.get(word_index(at)).map_or(0, |word| word.load(Relaxed))
+                        });
+                    }
+                }
+                Memory::Value(binding) => {
+                    let Bound::Value(words) = &bounds[binding] else { continue };
+                    let half = part.half;
+                    self.fetch(part.reg, part.offset, |at| {
+                        let word = words.get(word_index(at)).copied().unwrap_or(0);
+                        if half {
+                            math::from_f16_bits(word >> ((at & 2) * 8)).to_bits()
+                        } else {
+                            word
+                        }
+                    });
+                }
+                Memory::Workgroup => {
+                    let dst = part.reg as usize * self.rows;
+                    for k in 0..self.rows {
+                        let addresses = &self.addresses[k * WIDTH..][..WIDTH];
+                        let out = &mut self.file[dst + k].0;
+                        for i in 0..WIDTH {
+                            let at = word_index(addresses[i] + u64::from(part.offset));
+                            out[i] = self.workgroup.get(at).copied().unwrap_or(0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn store<P: Probe>(&mut self, access: &Access, bounds: &[Bound<'_>], probe: &mut P) {
+        self.locate(&access.address, access.mask, bounds);
+        if P::LISTENS {
+            self.tell(access, bounds, probe, Touch::Write);
+        }
+        for part in &access.parts {
+            for k in 0..self.rows {
+                let row = self.row(part.reg, k);
+                for i in 0..WIDTH {
+                    let at = self.addresses[k * WIDTH + i] + u64::from(part.offset);
+                    match access.address.memory {
+                        Memory::Storage(binding) => {
+                            let Bound::Storage { words, bytes, .. } = &bounds[binding] else {
+                                continue;
+                            };
+                            if part.half {
+                                if let Some(half) = half_at(*bytes, at) {
+                                    let bits = math::f16_bits(f32::from_bits(row[i]));
+                                    half.store(bits as u16, Relaxed);
+                                }
+                            } else if let Some(word) = words.get(word_index(at)) {
+                                word.store(row[i], Relaxed);
+                            }
+                        }
+                        Memory::Workgroup => {
+                            if let Some(word) = self.workgroup.get_mut(word_index(at)) {
+                                *word = row[i];
+                            }
+                        }
+                        // Nothing writes a uniform: it is not valid WGSL.
+                        Memory::Value(_) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn atomic<P: Probe>(
+        &mut self,
+        atomic: &Atomic,
+        bounds: &[Bound<'_>],
+        probe: &mut P,
+    ) {
+        self.locate(&atomic.address, atomic.mask, bounds);
+        let rows = self.rows;
+        for lane in 0..rows * WIDTH {
+            let (k, i) = (lane / WIDTH, lane % WIDTH);
+            let plane = |reg: Reg| reg as usize * rows + k;
+            let value = self.file[plane(atomic.value)].0[i];
+            let compare = match atomic.compare {
+                NONE => 0,
+                reg => self.file[plane(reg)].0[i],
+            };
+            let at = self.addresses[lane];
+            let index = word_index(at);
+            let update = |old: u32| updated(atomic.function, old, value, compare);
+            let old = match atomic.address.memory {
+                Memory::Storage(binding) => match &bounds[binding] {
+                    Bound::Storage { words, .. } => words.get(index).map(|word| {
+                        if P::LISTENS {
+                            probe.touch(binding, at, 4, lane, Touch::Atomic);
+                        }
+                        word.fetch_update(Relaxed, Relaxed, |old| Some(update(old))).unwrap_or(0)
+                    }),
+                    Bound::Value(_) => None,
+                },
+                Memory::Workgroup => self.workgroup.get_mut(index).map(|word| {
+                    let new = update(*word);
+                    std::mem::replace(word, new)
+                }),
+                Memory::Value(_) => None,
+            };
+            if atomic.dst != NONE {
+                self.file[plane(atomic.dst)].0[i] = old.unwrap_or(0);
+            }
+            if atomic.exchanged != NONE {
+                let done = old == Some(compare);
+                self.file[plane(atomic.exchanged)].0[i] = 0u32.wrapping_sub(u32::from(done));
+            }
+        }
+    }
+}
+
+/// The word that a byte address is in. The one of an absent address is nowhere.
+#[inline(always)]
+fn word_index(at: u64) -> usize {
+    usize::try_from(at >> 2).unwrap_or(usize::MAX)
+}
+
+/// What an atomic leaves in its word.
+fn updated(function: AtomicFunction, old: u32, value: u32, compare: u32) -> u32 {
+    use AtomicFunction as A;
+    match function {
+        A::Add => old.wrapping_add(value),
+        A::Subtract => old.wrapping_sub(value),
+        A::And => old & value,
+        A::Or => old | value,
+        A::Xor => old ^ value,
+        A::MinI => (old as i32).min(value as i32) as u32,
+        A::MaxI => (old as i32).max(value as i32) as u32,
+        A::MinU => old.min(value),
+        A::MaxU => old.max(value),
+        A::Exchange => value,
+        A::CompareExchange => {
+            if old == compare {
+                value
+            } else {
+                old
+            }
+        }
+    }
+}
+
+/// The half word at a byte address, if it is there.
+fn half_at(bytes: HostBytes<'_>, at: u64) -> Option<&AtomicU16> {
+    (at + 2 <= bytes.len() as u64).then(|| bytes.u16_at(at as usize))
+}

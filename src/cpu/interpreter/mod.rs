@@ -1,0 +1,78 @@
+//! The reference interpreter: a workgroup at a time, each operation for all invocations before
+//! the next.
+//!
+//! `compile` turns the normalised module into a [`Program`] of operations on planes (`bytecode`),
+//! `machine` runs it. It is the oracle that other engines are held against, so it is written to be
+//! plainly right first; what makes it quick is that an operation is dispatched once for a whole
+//! batch of workgroups.
+
+mod allocate;
+mod bytecode;
+mod compile;
+mod expressions;
+mod functions;
+mod machine;
+mod memory;
+mod numeric;
+mod places;
+mod probe;
+mod shape;
+mod statements;
+mod subgroup;
+
+use std::sync::atomic::AtomicBool;
+
+pub(crate) use bytecode::Program;
+pub(crate) use compile::compile;
+pub(crate) use machine::{Halt, Launch, Machine};
+#[cfg_attr(not(test), allow(unused_imports))]
+pub(crate) use probe::{Probe, Touch};
+
+use crate::device::{Chunk, ChunkBinding};
+use memory::Bound;
+
+/// Puts a chunk's bindings into the form that machines take.
+pub(crate) fn launch<'a>(
+    program: &'a Program,
+    chunk: &Chunk<'a>,
+    stop: &'a AtomicBool,
+) -> Launch<'a> {
+    let bounds = chunk
+        .bindings
+        .iter()
+        .map(|binding| match binding {
+            ChunkBinding::Value(bytes) => Bound::Value(
+                bytes
+                    .chunks(4)
+                    .map(|part| {
+                        let mut word = [0; 4];
+                        word[..part.len()].copy_from_slice(part);
+                        u32::from_le_bytes(word)
+                    })
+                    .collect(),
+            ),
+            ChunkBinding::Storage { memory, elements, .. } => {
+                Bound::Storage { bytes: *memory, words: memory.words(), elements: *elements }
+            }
+        })
+        .collect();
+    Launch {
+        program,
+        bounds,
+        grid: chunk.grid,
+        first: chunk.groups.first,
+        count: chunk.groups.count,
+        loop_budget: chunk.loop_budget,
+        stop,
+    }
+}
+
+/// Workgroups that run in lockstep.
+pub(crate) fn batch_size(program: &Program) -> u64 {
+    u64::from(program.pack)
+}
+
+/// Whether workgroups may wait for others with a lower number.
+pub(crate) fn starts_in_order(program: &Program) -> bool {
+    program.storage_atomics
+}

@@ -1,0 +1,451 @@
+//! WGSL's built-in functions, spelled out in scalar functions.
+//!
+//! Every CPU engine must give the same bits, so the formulas and their order of evaluation here
+//! are part of the meaning: sums run from left to right, nothing is contracted. f16 operations
+//! are rounded one by one.
+
+use naga::{Expression, Handle, MathFunction as M};
+
+use super::compile::{Compiler, Scope, Value};
+use super::functions::{Binary, Reg, Ternary, Unary};
+use super::shape::{Extent, Kind};
+use crate::error::Result;
+
+impl Compiler<'_> {
+    fn add(&mut self, kind: Kind, a: Reg, b: Reg) -> Reg {
+        let f = if kind.is_float() { Binary::AddF } else { Binary::AddI };
+        let sum = self.binary(f, a, b);
+        self.rounded(kind, sum)
+    }
+
+    fn sub(&mut self, kind: Kind, a: Reg, b: Reg) -> Reg {
+        let f = if kind.is_float() { Binary::SubF } else { Binary::SubI };
+        let difference = self.binary(f, a, b);
+        self.rounded(kind, difference)
+    }
+
+    fn mul(&mut self, kind: Kind, a: Reg, b: Reg) -> Reg {
+        let f = if kind.is_float() { Binary::MulF } else { Binary::MulI };
+        let product = self.binary(f, a, b);
+        self.rounded(kind, product)
+    }
+
+    fn div(&mut self, kind: Kind, a: Reg, b: Reg) -> Reg {
+        let quotient = self.binary(Binary::DivF, a, b);
+        self.rounded(kind, quotient)
+    }
+
+    fn sqrt(&mut self, kind: Kind, a: Reg) -> Reg {
+        let root = self.unary(Unary::Sqrt, a);
+        self.rounded(kind, root)
+    }
+
+    /// A sum of products, from left to right.
+    pub(super) fn dot(&mut self, kind: Kind, a: &[Reg], b: &[Reg]) -> Result<Reg> {
+        let mut sum = None;
+        for (&a, &b) in a.iter().zip(b) {
+            let product = self.mul(kind, a, b);
+            sum = Some(match sum {
+                None => product,
+                Some(sum) => self.add(kind, sum, product),
+            });
+        }
+        sum.ok_or_else(|| self.broken("a dot product of nothing"))
+    }
+
+    fn length(&mut self, kind: Kind, a: &[Reg]) -> Result<Reg> {
+        if let &[scalar] = a {
+            return Ok(self.unary(Unary::AbsF, scalar));
+        }
+        let squares = self.dot(kind, a, a)?;
+        Ok(self.sqrt(kind, squares))
+    }
+
+    /// `(x << shift) | rest` and the like, for packing.
+    fn pack(&mut self, value: &[Reg], f: Option<Unary>, bits: u32) -> Result<Reg> {
+        let mut word = None;
+        for (k, &x) in value.iter().enumerate() {
+            let field = match f {
+                Some(f) => self.unary(f, x),
+                None => {
+                    let mask = self.constant((1 << bits) - 1);
+                    self.binary(Binary::And, x, mask)
+                }
+            };
+            let shift = self.constant(k as u32 * bits);
+            let field = self.binary(Binary::Shl, field, shift);
+            word = Some(match word {
+                None => field,
+                Some(word) => self.binary(Binary::Or, word, field),
+            });
+        }
+        word.ok_or_else(|| self.broken("nothing to pack"))
+    }
+
+    /// The fields of a word, each through `f`, which looks at the low bits only.
+    fn unpack(&mut self, word: Reg, f: Unary, bits: u32) -> Value {
+        (0..32 / bits)
+            .map(|k| {
+                let shift = self.constant(k * bits);
+                let field = self.binary(Binary::ShrU, word, shift);
+                self.unary(f, field)
+            })
+            .collect()
+    }
+
+    pub(super) fn math(
+        &mut self,
+        scope: Scope,
+        fun: M,
+        arguments: [Option<Handle<Expression>>; 4],
+    ) -> Result<Value> {
+        let first = arguments[0].ok_or_else(|| self.broken("a function without arguments"))?;
+        let kind = self.kind(scope, first)?;
+        let extent = self.shapes.extent(self.shape(scope, first)?);
+        let mut args: Vec<Value> = Vec::new();
+        for argument in arguments.into_iter().flatten() {
+            args.push(self.ready_value(scope, argument)?);
+        }
+        let missing = self.broken("a function with too few arguments");
+        let arg = |k: usize| args.get(k).cloned().ok_or_else(|| missing.clone());
+        let a = arg(0)?;
+        let one = |reg: Reg| Ok(Value::from([reg]));
+        match fun {
+            M::Dot => {
+                let dot = self.dot(kind, &a, &arg(1)?)?;
+                one(dot)
+            }
+            M::Cross => {
+                let b = arg(1)?;
+                if a.len() != 3 || b.len() != 3 {
+                    return Err(self.broken("a cross product of other than vec3"));
+                }
+                Ok([(1, 2), (2, 0), (0, 1)]
+                    .into_iter()
+                    .map(|(i, j)| {
+                        let left = self.mul(kind, a[i], b[j]);
+                        let right = self.mul(kind, a[j], b[i]);
+                        self.sub(kind, left, right)
+                    })
+                    .collect())
+            }
+            M::Length => {
+                let length = self.length(kind, &a)?;
+                one(length)
+            }
+            M::Distance => {
+                let b = arg(1)?;
+                let apart: Vec<Reg> =
+                    a.iter().zip(b.iter()).map(|(&a, &b)| self.sub(kind, a, b)).collect();
+                let length = self.length(kind, &apart)?;
+                one(length)
+            }
+            M::Normalize => {
+                let length = self.length(kind, &a)?;
+                Ok(a.iter().map(|&a| self.div(kind, a, length)).collect())
+            }
+            M::FaceForward => {
+                let towards = self.dot(kind, &arg(1)?, &arg(2)?)?;
+                let zero = self.constant(0);
+                let faces = self.binary(Binary::LtF, towards, zero);
+                Ok(a.iter()
+                    .map(|&x| {
+                        let turned = self.unary(Unary::NegF, x);
+                        self.select(faces, x, turned)
+                    })
+                    .collect())
+            }
+            M::Reflect => {
+                // e1 - 2 * dot(e2, e1) * e2
+                let normal = arg(1)?;
+                let along = self.dot(kind, &normal, &a)?;
+                let two = self.float(2.0);
+                let twice = self.mul(kind, two, along);
+                Ok(a.iter()
+                    .zip(normal.iter())
+                    .map(|(&x, &n)| {
+                        let back = self.mul(kind, twice, n);
+                        self.sub(kind, x, back)
+                    })
+                    .collect())
+            }
+            M::Refract => {
+                // k = 1 - e3 * e3 * (1 - dot(e2, e1)^2); k < 0 gives zero, else
+                // e3 * e1 - (e3 * dot(e2, e1) + sqrt(k)) * e2
+                let (normal, ratio) = (arg(1)?, arg(2)?[0]);
+                let along = self.dot(kind, &normal, &a)?;
+                let unit = self.float(1.0);
+                let square = self.mul(kind, along, along);
+                let rest = self.sub(kind, unit, square);
+                let ratios = self.mul(kind, ratio, ratio);
+                let bent = self.mul(kind, ratios, rest);
+                let k = self.sub(kind, unit, bent);
+                let zero = self.constant(0);
+                let total = self.binary(Binary::LtF, k, zero);
+                let scaled = self.mul(kind, ratio, along);
+                let root = self.sqrt(kind, k);
+                let factor = self.add(kind, scaled, root);
+                Ok(a.iter()
+                    .zip(normal.iter())
+                    .map(|(&x, &n)| {
+                        let straight = self.mul(kind, ratio, x);
+                        let aside = self.mul(kind, factor, n);
+                        let ray = self.sub(kind, straight, aside);
+                        self.select(total, zero, ray)
+                    })
+                    .collect())
+            }
+            M::Outer => {
+                let b = arg(1)?;
+                Ok(b.iter()
+                    .flat_map(|&y| a.iter().map(move |&x| (x, y)))
+                    .map(|(x, y)| self.mul(kind, x, y))
+                    .collect())
+            }
+            M::Transpose => match extent {
+                Extent::Matrix(columns, rows) => Ok((0..rows)
+                    .flat_map(|row| (0..columns).map(move |column| (column, row)))
+                    .map(|(column, row)| a[column * rows + row])
+                    .collect()),
+                _ => Err(self.broken("the transpose of other than a matrix")),
+            },
+            M::Determinant => match extent {
+                Extent::Matrix(n, _) => {
+                    let determinant = self.determinant(kind, &a, n);
+                    one(determinant)
+                }
+                _ => Err(self.broken("the determinant of other than a matrix")),
+            },
+            M::Modf => {
+                let whole: Vec<Reg> = a.iter().map(|&x| self.unary(Unary::Trunc, x)).collect();
+                let mut regs: Vec<Reg> = a
+                    .iter()
+                    .zip(&whole)
+                    .map(|(&x, &whole)| self.binary(Binary::SubF, x, whole))
+                    .collect();
+                regs.extend(whole);
+                Ok(regs.into())
+            }
+            M::Frexp => Ok([Unary::FrexpFract, Unary::FrexpExponent]
+                .into_iter()
+                .flat_map(|f| a.iter().map(move |&x| (f, x)))
+                .map(|(f, x)| self.unary(f, x))
+                .collect()),
+            M::Dot4I8Packed | M::Dot4U8Packed => {
+                let f = if fun == M::Dot4I8Packed { Binary::Dot4I } else { Binary::Dot4U };
+                let dot = self.binary(f, a[0], arg(1)?[0]);
+                one(dot)
+            }
+            M::Pack4x8snorm => self.pack(&a, Some(Unary::ToSnorm8), 8).and_then(one),
+            M::Pack4x8unorm => self.pack(&a, Some(Unary::ToUnorm8), 8).and_then(one),
+            M::Pack2x16snorm => self.pack(&a, Some(Unary::ToSnorm16), 16).and_then(one),
+            M::Pack2x16unorm => self.pack(&a, Some(Unary::ToUnorm16), 16).and_then(one),
+            M::Pack2x16float => self.pack(&a, Some(Unary::HBits), 16).and_then(one),
+            M::Pack4xI8 | M::Pack4xU8 => self.pack(&a, None, 8).and_then(one),
+            M::Pack4xI8Clamp => self.pack(&a, Some(Unary::ClampI8), 8).and_then(one),
+            M::Pack4xU8Clamp => self.pack(&a, Some(Unary::ClampU8), 8).and_then(one),
+            M::Unpack4x8snorm => Ok(self.unpack(a[0], Unary::FromSnorm8, 8)),
+            M::Unpack4x8unorm => Ok(self.unpack(a[0], Unary::FromUnorm8, 8)),
+            M::Unpack2x16snorm => Ok(self.unpack(a[0], Unary::FromSnorm16, 16)),
+            M::Unpack2x16unorm => Ok(self.unpack(a[0], Unary::FromUnorm16, 16)),
+            M::Unpack2x16float => Ok(self.unpack(a[0], Unary::FromHBits, 16)),
+            M::Unpack4xI8 => Ok(self.unpack(a[0], Unary::SignExtend8, 8)),
+            M::Unpack4xU8 => Ok(self.unpack(a[0], Unary::ZeroExtend8, 8)),
+            _ => {
+                let count = args.iter().map(|arg| arg.len()).max().unwrap_or(0);
+                (0..count)
+                    .map(|k| {
+                        let lane: Vec<Reg> = args
+                            .iter()
+                            .map(|arg| arg[if arg.len() == 1 { 0 } else { k }])
+                            .collect();
+                        self.scalar_math(fun, kind, &lane)
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// By the first row (of the columns' first components): WGSL leaves the order open.
+    fn determinant(&mut self, kind: Kind, m: &[Reg], n: usize) -> Reg {
+        let at = |column: usize, row: usize| m[column * n + row];
+        let two = |this: &mut Self, c: [usize; 2], r: [usize; 2]| {
+            let left = this.mul(kind, at(c[0], r[0]), at(c[1], r[1]));
+            let right = this.mul(kind, at(c[1], r[0]), at(c[0], r[1]));
+            this.sub(kind, left, right)
+        };
+        let three = |this: &mut Self, c: [usize; 3], r: [usize; 3]| {
+            let minors = [
+                two(this, [c[1], c[2]], [r[1], r[2]]),
+                two(this, [c[0], c[2]], [r[1], r[2]]),
+                two(this, [c[0], c[1]], [r[1], r[2]]),
+            ];
+            let terms = [0, 1, 2].map(|k| this.mul(kind, at(c[k], r[0]), minors[k]));
+            let difference = this.sub(kind, terms[0], terms[1]);
+            this.add(kind, difference, terms[2])
+        };
+        match n {
+            2 => two(self, [0, 1], [0, 1]),
+            3 => three(self, [0, 1, 2], [0, 1, 2]),
+            _ => {
+                let minors = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+                    .map(|columns| three(self, columns, [1, 2, 3]));
+                let terms = [0, 1, 2, 3].map(|k| self.mul(kind, at(k, 0), minors[k]));
+                let sum = self.sub(kind, terms[0], terms[1]);
+                let sum = self.add(kind, sum, terms[2]);
+                self.sub(kind, sum, terms[3])
+            }
+        }
+    }
+
+    /// The functions that work on each component alone.
+    fn scalar_math(&mut self, fun: M, kind: Kind, args: &[Reg]) -> Result<Reg> {
+        let missing = self.broken("a function with too few arguments");
+        let arg = |k: usize| args.get(k).copied().ok_or_else(|| missing.clone());
+        let float = kind.is_float();
+        let signed = kind == Kind::I32;
+        let a = arg(0)?;
+        let by = |f: Unary, i: Unary, u: Unary| {
+            if float {
+                f
+            } else if signed {
+                i
+            } else {
+                u
+            }
+        };
+        let least = if float {
+            Binary::MinF
+        } else if signed {
+            Binary::MinI
+        } else {
+            Binary::MinU
+        };
+        let most = if float {
+            Binary::MaxF
+        } else if signed {
+            Binary::MaxI
+        } else {
+            Binary::MaxU
+        };
+        let unary = match fun {
+            M::Abs => by(Unary::AbsF, Unary::AbsI, Unary::Copy),
+            M::Sign => by(Unary::SignF, Unary::SignI, Unary::NonZeroI),
+            M::Cos => Unary::Cos,
+            M::Cosh => Unary::Cosh,
+            M::Sin => Unary::Sin,
+            M::Sinh => Unary::Sinh,
+            M::Tan => Unary::Tan,
+            M::Tanh => Unary::Tanh,
+            M::Acos => Unary::Acos,
+            M::Asin => Unary::Asin,
+            M::Atan => Unary::Atan,
+            M::Asinh => Unary::Asinh,
+            M::Acosh => Unary::Acosh,
+            M::Atanh => Unary::Atanh,
+            M::Ceil => Unary::Ceil,
+            M::Floor => Unary::Floor,
+            M::Round => Unary::Round,
+            M::Fract => Unary::Fract,
+            M::Trunc => Unary::Trunc,
+            M::Exp => Unary::Exp,
+            M::Exp2 => Unary::Exp2,
+            M::Log => Unary::Log,
+            M::Log2 => Unary::Log2,
+            M::Sqrt => Unary::Sqrt,
+            M::InverseSqrt => Unary::InverseSqrt,
+            M::QuantizeToF16 => Unary::RoundH,
+            M::CountTrailingZeros => Unary::TrailingZeros,
+            M::CountLeadingZeros => Unary::LeadingZeros,
+            M::CountOneBits => Unary::CountOnes,
+            M::ReverseBits => Unary::ReverseBits,
+            M::FirstTrailingBit => Unary::FirstTrailing,
+            M::FirstLeadingBit if signed => Unary::FirstLeadingI,
+            M::FirstLeadingBit => Unary::FirstLeadingU,
+            _ => {
+                return match fun {
+                    M::Min => Ok(self.binary(least, a, arg(1)?)),
+                    M::Max => Ok(self.binary(most, a, arg(1)?)),
+                    M::Clamp => {
+                        let above = self.binary(most, a, arg(1)?);
+                        Ok(self.binary(least, above, arg(2)?))
+                    }
+                    M::Saturate => {
+                        let (zero, one) = (self.float(0.0), self.float(1.0));
+                        let above = self.binary(most, a, zero);
+                        Ok(self.binary(least, above, one))
+                    }
+                    M::Radians => {
+                        let factor = self.float(std::f32::consts::PI / 180.0);
+                        Ok(self.mul(kind, a, factor))
+                    }
+                    M::Degrees => {
+                        let factor = self.float(180.0 / std::f32::consts::PI);
+                        Ok(self.mul(kind, a, factor))
+                    }
+                    M::Atan2 | M::Pow | M::Step => {
+                        let f = match fun {
+                            M::Atan2 => Binary::Atan2F,
+                            M::Pow => Binary::PowF,
+                            _ => Binary::StepF,
+                        };
+                        let result = self.binary(f, a, arg(1)?);
+                        Ok(self.rounded(kind, result))
+                    }
+                    M::Ldexp => {
+                        let result = self.binary(Binary::Ldexp, a, arg(1)?);
+                        Ok(self.rounded(kind, result))
+                    }
+                    M::Fma => {
+                        let f = if kind == Kind::F16 { Ternary::FmaH } else { Ternary::FmaF };
+                        Ok(self.ternary(f, a, arg(1)?, arg(2)?))
+                    }
+                    M::Mix => {
+                        // x * (1 - t) + y * t
+                        let (y, t) = (arg(1)?, arg(2)?);
+                        let one = self.float(1.0);
+                        let rest = self.sub(kind, one, t);
+                        let left = self.mul(kind, a, rest);
+                        let right = self.mul(kind, y, t);
+                        Ok(self.add(kind, left, right))
+                    }
+                    M::SmoothStep => {
+                        // t = clamp((x - low) / (high - low), 0, 1); t * t * (3 - 2 * t)
+                        let (high, x) = (arg(1)?, arg(2)?);
+                        let above = self.sub(kind, x, a);
+                        let range = self.sub(kind, high, a);
+                        let t = self.div(kind, above, range);
+                        let (zero, one) = (self.float(0.0), self.float(1.0));
+                        let t = self.binary(Binary::MaxF, t, zero);
+                        let t = self.binary(Binary::MinF, t, one);
+                        let square = self.mul(kind, t, t);
+                        let (two, three) = (self.float(2.0), self.float(3.0));
+                        let twice = self.mul(kind, two, t);
+                        let rest = self.sub(kind, three, twice);
+                        Ok(self.mul(kind, square, rest))
+                    }
+                    M::ExtractBits => {
+                        let f = if signed { Ternary::ExtractI } else { Ternary::ExtractU };
+                        Ok(self.ternary(f, a, arg(1)?, arg(2)?))
+                    }
+                    M::InsertBits => {
+                        let (field, offset, count) = (arg(1)?, arg(2)?, arg(3)?);
+                        let mask = self.binary(Binary::FieldMask, offset, count);
+                        let field = self.binary(Binary::Shl, field, offset);
+                        Ok(self.select(mask, field, a))
+                    }
+                    _ => Err(self
+                        .unsupported("this built-in function in the CPU's interpreter", self.span)),
+                };
+            }
+        };
+        let result = self.unary(unary, a);
+        // These are exact in f16, or no floats.
+        let exact = !float
+            || matches!(
+                fun,
+                M::Abs | M::Sign | M::Ceil | M::Floor | M::Round | M::Trunc | M::QuantizeToF16
+            );
+        Ok(if exact { result } else { self.rounded(kind, result) })
+    }
+}

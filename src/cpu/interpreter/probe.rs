@@ -1,0 +1,32 @@
+//! Watching a kernel while it runs.
+//!
+//! A [`Probe`] is told of every access to storage that an invocation really makes, so that tests
+//! can hold footprints against it, and `check` can find races. Without one, `()`, the calls
+//! compile to nothing.
+
+use crate::kernel::BindingId;
+
+/// How storage is touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Touch {
+    Read,
+    Write,
+    /// A read-modify-write.
+    Atomic,
+}
+
+/// Is told of accesses. Those out of bounds do not happen.
+pub(crate) trait Probe {
+    /// Whether anyone listens.
+    const LISTENS: bool;
+
+    /// `bytes` bytes at `offset` of a storage binding, by one lane of the batch.
+    fn touch(&mut self, binding: BindingId, offset: u64, bytes: u32, lane: usize, touch: Touch);
+}
+
+impl Probe for () {
+    const LISTENS: bool = false;
+
+    #[inline(always)]
+    fn touch(&mut self, _: BindingId, _: u64, _: u32, _: usize, _: Touch) {}
+}

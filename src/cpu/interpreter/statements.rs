@@ -1,0 +1,563 @@
+//! Control flow to masks and jumps.
+//!
+//! Each branch, loop and case has a mask plane of its own, and the mask of the innermost is what
+//! is executed. Leaving (`break`, `continue`, `return`) takes the lanes out of every mask from the
+//! innermost to the one that is left, so that no mask has to be put back afterwards. A jump skips
+//! what no lane would execute. Barriers need no code: all lanes are always at the same operation.
+//! The blocks still to be compiled are on a stack of our own.
+
+use naga::{
+    AtomicFunction as A, Block, Expression, Handle, Span, Statement, SwitchCase, SwitchValue,
+};
+
+use super::bytecode::{Atomic, AtomicFunction, Collective, Gather, Label, NONE, Op, SubgroupFold};
+use super::compile::{Class, Compiler, Entry, Scope, Value};
+use super::functions::{Binary, Reg, Unary};
+use super::places::Root;
+use super::shape::Kind;
+use crate::error::Result;
+
+/// A mask from which lanes are taken when they leave.
+#[derive(Clone, Copy)]
+enum Frame {
+    /// The function itself, a branch, or a loop's `continuing`.
+    Branch(Reg),
+    /// A case of a switch, where `break` ends.
+    Case(Reg),
+    /// The lanes that are still in the loop, and those that are still in this iteration.
+    Loop { active: Reg, body: Reg },
+}
+
+/// What ends at a leaving statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    Break,
+    Continue,
+    Return,
+}
+
+/// What is left to compile, the next on top.
+enum Task<'k> {
+    Block {
+        statements: Box<dyn Iterator<Item = (&'k Statement, &'k Span)> + 'k>,
+        end: Label,
+    },
+    /// After `accept`: the other branch.
+    Reject {
+        block: &'k Block,
+        mask: Reg,
+        left: usize,
+    },
+    /// After a branch: back to the mask around it.
+    EndBranch {
+        left: usize,
+    },
+    Cases(Cases<'k>),
+    Continuing {
+        continuing: &'k Block,
+        break_if: Option<Handle<Expression>>,
+        ends: LoopEnds,
+    },
+    EndLoop {
+        break_if: Option<Handle<Expression>>,
+        ends: LoopEnds,
+    },
+}
+
+#[derive(Clone, Copy)]
+struct LoopEnds {
+    active: Reg,
+    head: Label,
+    exit: Label,
+    /// How many leaving statements, and how many returns, had been compiled before the loop.
+    left: usize,
+    returns: usize,
+    span: Span,
+}
+
+struct Cases<'k> {
+    cases: std::iter::Zip<std::slice::Iter<'k, SwitchCase>, std::vec::IntoIter<Reg>>,
+    /// Whether a case is open, and to be closed before the next.
+    opened: bool,
+    /// The lanes that fall through into the next case.
+    carry: Option<Reg>,
+    left: usize,
+}
+
+struct Walk<'c, 'k> {
+    c: &'c mut Compiler<'k>,
+    tasks: Vec<Task<'k>>,
+    frames: Vec<Frame>,
+    /// Leaving statements compiled so far.
+    left: usize,
+    /// Those of them that return.
+    returns: usize,
+}
+
+/// Compiles the entry point's statements.
+pub(super) fn compile_body(compiler: &mut Compiler<'_>) -> Result<()> {
+    let function = compiler.function;
+    let frames = vec![Frame::Branch(compiler.exec)];
+    let mut walk = Walk { c: compiler, tasks: Vec::new(), frames, left: 0, returns: 0 };
+    walk.block(&function.body);
+    while let Some(task) = walk.tasks.pop() {
+        walk.step(task)?;
+    }
+    Ok(())
+}
+
+impl<'k> Walk<'_, 'k> {
+    fn block(&mut self, block: &'k Block) {
+        let end = self.c.label();
+        self.tasks.push(Task::Block { statements: Box::new(block.span_iter()), end });
+    }
+
+    /// A mask: the first mask where the second one is (or, for `AndNot`, is not) set too.
+    fn mask(&mut self, f: Binary, a: Reg, b: Reg) -> Reg {
+        let dst = self.c.register(Class::Mask);
+        self.c.push(Op::Binary { f, dst, a, b });
+        dst
+    }
+
+    /// Opens a branch for the lanes of a mask; its task must already be there.
+    fn enter(&mut self, frame: Frame, mask: Reg) {
+        self.frames.push(frame);
+        self.c.exec = mask;
+        self.c.full = false;
+    }
+
+    /// Closes the innermost frame.
+    fn close(&mut self) -> Result<()> {
+        self.frames.pop();
+        let (Some(Frame::Branch(mask) | Frame::Case(mask)) | Some(Frame::Loop { body: mask, .. })) =
+            self.frames.last().copied()
+        else {
+            return Err(self.c.broken("a branch closes the function"));
+        };
+        self.c.exec = mask;
+        self.c.full = self.frames.len() == 1 && self.returns == 0;
+        Ok(())
+    }
+
+    /// If lanes may have left since there were `left` leaving statements, skips the rest of the
+    /// block that is being compiled when none is left.
+    fn skip_rest(&mut self, left: usize) {
+        if self.left > left
+            && let Some(Task::Block { end, .. }) =
+                self.tasks.iter().rev().find(|task| matches!(task, Task::Block { .. }))
+        {
+            let to = *end;
+            let mask = self.c.exec;
+            self.c.push(Op::JumpIfNone { mask, to });
+        }
+    }
+
+    fn step(&mut self, task: Task<'k>) -> Result<()> {
+        match task {
+            Task::Block { mut statements, end } => {
+                let Some((statement, &span)) = statements.next() else {
+                    self.c.push(Op::Label(end));
+                    return Ok(());
+                };
+                self.c.span = span;
+                let leave = match statement {
+                    Statement::Break => Some(Leave::Break),
+                    Statement::Continue => Some(Leave::Continue),
+                    Statement::Return { .. } => Some(Leave::Return),
+                    _ => None,
+                };
+                if let Some(leave) = leave {
+                    // What follows in this block is never executed.
+                    self.leave(leave)?;
+                    self.c.push(Op::Label(end));
+                    return Ok(());
+                }
+                self.tasks.push(Task::Block { statements, end });
+                self.statement(statement, span)
+            }
+            Task::Reject { block, mask, left } => {
+                self.close()?;
+                self.tasks.push(Task::EndBranch { left });
+                self.block(block);
+                self.jump_over_block(mask);
+                self.enter(Frame::Branch(mask), mask);
+                Ok(())
+            }
+            Task::EndBranch { left } => {
+                self.close()?;
+                self.skip_rest(left);
+                Ok(())
+            }
+            Task::Cases(cases) => self.next_case(cases),
+            Task::Continuing { continuing, break_if, ends } => {
+                self.frames.pop();
+                self.enter(Frame::Branch(ends.active), ends.active);
+                if self.left > ends.left {
+                    self.c.push(Op::JumpIfNone { mask: ends.active, to: ends.exit });
+                }
+                self.tasks.push(Task::EndLoop { break_if, ends });
+                self.block(continuing);
+                Ok(())
+            }
+            Task::EndLoop { break_if, ends } => {
+                if let Some(condition) = break_if {
+                    let b = self.c.scalar_value(condition)?;
+                    let active = ends.active;
+                    self.c.push(Op::Binary { f: Binary::AndNot, dst: active, a: active, b });
+                    self.c.push(Op::JumpIfNone { mask: active, to: ends.exit });
+                }
+                self.c.span = ends.span;
+                self.c.push(Op::Jump { to: ends.head });
+                self.c.push(Op::Label(ends.exit));
+                self.close()?;
+                // A break or a continue takes no lane from what is around the loop.
+                if self.returns > ends.returns {
+                    self.skip_rest(ends.left);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Jumps to the end of the block that was just put on the stack when the mask is empty.
+    fn jump_over_block(&mut self, mask: Reg) {
+        if let Some(Task::Block { end, .. }) = self.tasks.last() {
+            let to = *end;
+            self.c.push(Op::JumpIfNone { mask, to });
+        }
+    }
+
+    /// Takes the executing lanes out of all masks up to the one that they leave.
+    fn leave(&mut self, leave: Leave) -> Result<()> {
+        self.left += 1;
+        self.returns += usize::from(leave == Leave::Return);
+        let mut masks = Vec::new();
+        for frame in self.frames.iter().rev() {
+            match (*frame, leave) {
+                (Frame::Branch(mask), _) => masks.push(mask),
+                (Frame::Case(mask), _) => {
+                    masks.push(mask);
+                    if leave == Leave::Break {
+                        break;
+                    }
+                }
+                (Frame::Loop { active, body }, _) => {
+                    masks.push(body);
+                    if leave == Leave::Continue {
+                        break;
+                    }
+                    masks.push(active);
+                    if leave == Leave::Break {
+                        break;
+                    }
+                }
+            }
+        }
+        // The innermost mask is the lanes themselves, so it goes last.
+        let lanes = self.c.exec;
+        for &mask in masks.iter().rev() {
+            self.c.push(Op::Binary { f: Binary::AndNot, dst: mask, a: mask, b: lanes });
+        }
+        self.c.full = false;
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &'k Statement, span: Span) -> Result<()> {
+        match *statement {
+            Statement::Emit(ref range) => {
+                for handle in range.clone() {
+                    self.c.ensure(Scope::Function, handle)?;
+                }
+            }
+            Statement::Block(ref block) => self.block(block),
+            Statement::If { condition, ref accept, ref reject } => {
+                let condition = self.c.scalar_value(condition)?;
+                let exec = self.c.exec;
+                let left = self.left;
+                match (accept.is_empty(), reject.is_empty()) {
+                    (true, true) => {}
+                    (false, true) | (true, false) => {
+                        let (f, block) = if reject.is_empty() {
+                            (Binary::And, accept)
+                        } else {
+                            (Binary::AndNot, reject)
+                        };
+                        let mask = self.mask(f, exec, condition);
+                        self.tasks.push(Task::EndBranch { left });
+                        self.block(block);
+                        self.jump_over_block(mask);
+                        self.enter(Frame::Branch(mask), mask);
+                    }
+                    (false, false) => {
+                        let yes = self.mask(Binary::And, exec, condition);
+                        let no = self.mask(Binary::AndNot, exec, condition);
+                        self.tasks.push(Task::Reject { block: reject, mask: no, left });
+                        self.block(accept);
+                        self.jump_over_block(yes);
+                        self.enter(Frame::Branch(yes), yes);
+                    }
+                }
+            }
+            Statement::Switch { selector, ref cases } => self.switch(selector, cases)?,
+            Statement::Loop { ref body, ref continuing, break_if } => {
+                let exec = self.c.exec;
+                let active = self.c.register(Class::Mask);
+                self.c.push(Op::Unary { f: Unary::Copy, dst: active, a: exec });
+                let (head, exit) = (self.c.label(), self.c.label());
+                let ends =
+                    LoopEnds { active, head, exit, left: self.left, returns: self.returns, span };
+                self.c.push(Op::Label(head));
+                let counter = self.c.loops.len() as u32;
+                self.c.loops.push(span);
+                self.c.push(Op::Iterate { counter, mask: active });
+                let lanes = self.c.register(Class::Mask);
+                self.c.push(Op::Unary { f: Unary::Copy, dst: lanes, a: active });
+                self.tasks.push(Task::Continuing { continuing, break_if, ends });
+                self.block(body);
+                self.enter(Frame::Loop { active, body: lanes }, lanes);
+            }
+            Statement::ControlBarrier(barrier) | Statement::MemoryBarrier(barrier) => {
+                if barrier.contains(naga::Barrier::STORAGE) {
+                    self.c.push(Op::Fence);
+                }
+            }
+            Statement::Store { pointer, value } => {
+                let place = self.c.place(pointer)?;
+                let value = self.c.value(value)?;
+                self.c.store(&place, &value)?;
+            }
+            Statement::Atomic { pointer, ref fun, value, result } => {
+                self.atomic(pointer, fun, value, result)?;
+            }
+            Statement::WorkGroupUniformLoad { pointer, result } => {
+                let place = self.c.place(pointer)?;
+                let entry = self.c.load(&place)?;
+                self.c.set(Scope::Function, result, entry);
+            }
+            Statement::SubgroupBallot { result, predicate } => {
+                self.c.subgroups = true;
+                let predicate = match predicate {
+                    Some(predicate) => self.c.scalar_value(predicate)?,
+                    None => self.c.constant(u32::MAX),
+                };
+                let dst = [0; 4].map(|_| self.c.register(Class::Temporary));
+                let mask = self.c.exec;
+                self.c.push(Op::Ballot { dst, predicate, mask });
+                self.c.set(Scope::Function, result, Entry::Value(Value::from(dst)));
+            }
+            Statement::SubgroupGather { mode, argument, result } => {
+                self.gather(mode, argument, result)?;
+            }
+            Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
+                self.collective(op, collective_op, argument, result)?;
+            }
+            Statement::Call { .. } => {
+                return Err(self.c.broken("a call is left in the normalised module"));
+            }
+            _ => {
+                return Err(self.c.unsupported("this statement in the CPU's interpreter", span));
+            }
+        }
+        Ok(())
+    }
+
+    fn switch(&mut self, selector: Handle<Expression>, cases: &'k [SwitchCase]) -> Result<()> {
+        let selector = self.c.scalar_value(selector)?;
+        let exec = self.c.exec;
+        let none = self.c.constant(0);
+        let mut named = none;
+        let mut selected = Vec::with_capacity(cases.len());
+        for case in cases {
+            let value = match case.value {
+                SwitchValue::I32(value) => value as u32,
+                SwitchValue::U32(value) => value,
+                SwitchValue::Default => {
+                    selected.push(None);
+                    continue;
+                }
+            };
+            let value = self.c.constant(value);
+            let equal = self.c.binary(Binary::EqI, selector, value);
+            named = self.c.binary(Binary::Or, named, equal);
+            selected.push(Some(equal));
+        }
+        // Before the first case: the cases change nothing but their own masks, and `exec`.
+        let masks: Vec<Reg> = selected
+            .into_iter()
+            .map(|equal| match equal {
+                Some(equal) => self.mask(Binary::And, exec, equal),
+                None => self.mask(Binary::AndNot, exec, named),
+            })
+            .collect();
+        self.next_case(Cases {
+            cases: cases.iter().zip(masks),
+            opened: false,
+            carry: None,
+            left: self.left,
+        })
+    }
+
+    fn next_case(&mut self, mut cases: Cases<'k>) -> Result<()> {
+        if std::mem::take(&mut cases.opened) {
+            self.close()?;
+        }
+        let mut carry: Option<Reg> = cases.carry.take();
+        while let Some((case, mask)) = cases.cases.next() {
+            if let Some(carry) = carry.take() {
+                self.c.push(Op::Binary { f: Binary::Or, dst: mask, a: mask, b: carry });
+            }
+            if case.fall_through {
+                carry = Some(mask);
+            }
+            if case.body.is_empty() {
+                continue;
+            }
+            cases.carry = carry;
+            cases.opened = true;
+            self.tasks.push(Task::Cases(cases));
+            self.block(&case.body);
+            self.jump_over_block(mask);
+            self.enter(Frame::Case(mask), mask);
+            return Ok(());
+        }
+        self.skip_rest(cases.left);
+        Ok(())
+    }
+
+    fn atomic(
+        &mut self,
+        pointer: Handle<Expression>,
+        fun: &A,
+        value: Handle<Expression>,
+        result: Option<Handle<Expression>>,
+    ) -> Result<()> {
+        let place = self.c.place(pointer)?;
+        let signed = self.c.kind(Scope::Function, value)? == Kind::I32;
+        let value = self.c.scalar_value(value)?;
+        let mut compare = NONE;
+        let function = match *fun {
+            A::Add => AtomicFunction::Add,
+            A::Subtract => AtomicFunction::Subtract,
+            A::And => AtomicFunction::And,
+            A::ExclusiveOr => AtomicFunction::Xor,
+            A::InclusiveOr => AtomicFunction::Or,
+            A::Min if signed => AtomicFunction::MinI,
+            A::Min => AtomicFunction::MinU,
+            A::Max if signed => AtomicFunction::MaxI,
+            A::Max => AtomicFunction::MaxU,
+            A::Exchange { compare: None } => AtomicFunction::Exchange,
+            A::Exchange { compare: Some(other) } => {
+                compare = self.c.scalar_value(other)?;
+                AtomicFunction::CompareExchange
+            }
+        };
+        let address = self.c.address(&place)?;
+        self.c.storage_atomics |= matches!(place.root, Root::Storage(_));
+        let (mut dst, mut exchanged) = (NONE, NONE);
+        if let Some(result) = result {
+            dst = self.c.register(Class::Temporary);
+            let entry = if function == AtomicFunction::CompareExchange {
+                exchanged = self.c.register(Class::Temporary);
+                Value::from([dst, exchanged])
+            } else {
+                Value::from([dst])
+            };
+            self.c.set(Scope::Function, result, Entry::Value(entry));
+        }
+        let mask = self.c.exec;
+        let atomic = Atomic { function, address, value, compare, dst, exchanged, mask };
+        self.c.push(Op::Atomic(Box::new(atomic)));
+        Ok(())
+    }
+
+    fn gather(
+        &mut self,
+        mode: naga::GatherMode,
+        argument: Handle<Expression>,
+        result: Handle<Expression>,
+    ) -> Result<()> {
+        use naga::GatherMode as G;
+        self.c.subgroups = true;
+        let (mode, index) = match mode {
+            G::BroadcastFirst => (Gather::First, None),
+            G::Broadcast(index) | G::Shuffle(index) => (Gather::Lane, Some(index)),
+            G::ShuffleDown(index) => (Gather::Down, Some(index)),
+            G::ShuffleUp(index) => (Gather::Up, Some(index)),
+            G::ShuffleXor(index) => (Gather::Xor, Some(index)),
+            G::QuadBroadcast(index) => (Gather::QuadLane, Some(index)),
+            G::QuadSwap(naga::Direction::X) => (Gather::QuadSwap(1), None),
+            G::QuadSwap(naga::Direction::Y) => (Gather::QuadSwap(2), None),
+            G::QuadSwap(naga::Direction::Diagonal) => (Gather::QuadSwap(3), None),
+        };
+        let index = match index {
+            Some(index) => self.c.scalar_value(index)?,
+            None => NONE,
+        };
+        let mask = self.c.exec;
+        let argument = self.c.value(argument)?;
+        let regs: Value = argument
+            .iter()
+            .map(|&src| {
+                let dst = self.c.register(Class::Temporary);
+                self.c.push(Op::SubgroupGather { mode, dst, src, index, mask });
+                dst
+            })
+            .collect();
+        self.c.set(Scope::Function, result, Entry::Value(regs));
+        Ok(())
+    }
+
+    fn collective(
+        &mut self,
+        op: naga::SubgroupOperation,
+        collective: naga::CollectiveOperation,
+        argument: Handle<Expression>,
+        result: Handle<Expression>,
+    ) -> Result<()> {
+        use naga::SubgroupOperation as S;
+        self.c.subgroups = true;
+        let kind = self.c.kind(Scope::Function, argument)?;
+        let float = |x: f32| x.to_bits();
+        let (combine, identity) = match (op, kind) {
+            (S::All, _) | (S::And, _) => (Binary::And, u32::MAX),
+            (S::Any, _) | (S::Or, _) => (Binary::Or, 0),
+            (S::Xor, _) => (Binary::Xor, 0),
+            (S::Add, Kind::F32 | Kind::F16) => (Binary::AddF, float(0.0)),
+            (S::Add, _) => (Binary::AddI, 0),
+            (S::Mul, Kind::F32 | Kind::F16) => (Binary::MulF, float(1.0)),
+            (S::Mul, _) => (Binary::MulI, 1),
+            (S::Min, Kind::F32 | Kind::F16) => (Binary::MinF, float(f32::INFINITY)),
+            (S::Min, Kind::I32) => (Binary::MinI, i32::MAX as u32),
+            (S::Min, _) => (Binary::MinU, u32::MAX),
+            (S::Max, Kind::F32 | Kind::F16) => (Binary::MaxF, float(f32::NEG_INFINITY)),
+            (S::Max, Kind::I32) => (Binary::MaxI, i32::MIN as u32),
+            (S::Max, _) => (Binary::MaxU, 0),
+        };
+        let collective = match collective {
+            naga::CollectiveOperation::Reduce => Collective::Reduce,
+            naga::CollectiveOperation::InclusiveScan => Collective::Inclusive,
+            naga::CollectiveOperation::ExclusiveScan => Collective::Exclusive,
+        };
+        let mask = self.c.exec;
+        let half = kind == Kind::F16;
+        let argument = self.c.value(argument)?;
+        let regs: Value = argument
+            .iter()
+            .map(|&src| {
+                let dst = self.c.register(Class::Temporary);
+                self.c.push(Op::SubgroupFold(Box::new(SubgroupFold {
+                    collective,
+                    combine,
+                    half,
+                    identity,
+                    dst,
+                    src,
+                    mask,
+                })));
+                dst
+            })
+            .collect();
+        self.c.set(Scope::Function, result, Entry::Value(regs));
+        Ok(())
+    }
+}
