@@ -15,6 +15,7 @@ use super::compile::{Class, Compiler, Entry, Scope, Value};
 use super::functions::{Binary, Reg, Unary};
 use super::places::Root;
 use super::shape::Kind;
+use crate::analysis::facts;
 use crate::error::Result;
 
 /// A mask from which lanes are taken when they leave.
@@ -92,13 +93,19 @@ struct Walk<'c, 'k> {
     left: usize,
     /// Those of them that return.
     returns: usize,
+    /// For each loop, in the order in which they are met, whether it provably ends.
+    finite: Vec<bool>,
+    /// Loops met so far.
+    met: usize,
 }
 
 /// Compiles the entry point's statements.
 pub(super) fn compile_body(compiler: &mut Compiler<'_>) -> Result<()> {
     let function = compiler.function;
     let frames = vec![Frame::Branch(compiler.exec)];
-    let mut walk = Walk { c: compiler, tasks: Vec::new(), frames, left: 0, returns: 0 };
+    let finite = facts(compiler.kernel).finite_loops;
+    let mut walk =
+        Walk { c: compiler, tasks: Vec::new(), frames, left: 0, returns: 0, finite, met: 0 };
     walk.block(&function.body);
     while let Some(task) = walk.tasks.pop() {
         walk.step(task)?;
@@ -167,8 +174,9 @@ impl<'k> Walk<'_, 'k> {
                     _ => None,
                 };
                 if let Some(leave) = leave {
-                    // What follows in this block is never executed.
+                    // What follows in this block is never executed, but its loops are numbered.
                     self.leave(leave)?;
+                    self.met += statements.map(|(statement, _)| loops_in(statement)).sum::<usize>();
                     self.c.push(Op::Label(end));
                     return Ok(());
                 }
@@ -307,8 +315,14 @@ impl<'k> Walk<'_, 'k> {
                 let ends =
                     LoopEnds { active, head, exit, left: self.left, returns: self.returns, span };
                 self.c.push(Op::Label(head));
-                let counter = self.c.loops.len() as u32;
-                self.c.loops.push(span);
+                let finite = self.finite.get(self.met).copied().unwrap_or(false);
+                self.met += 1;
+                let counter = if finite {
+                    NONE
+                } else {
+                    self.c.loops.push(span);
+                    (self.c.loops.len() - 1) as u32
+                };
                 self.c.push(Op::Iterate { counter, mask: active });
                 let lanes = self.c.register(Class::Mask);
                 self.c.push(Op::Unary { f: Unary::Copy, dst: lanes, a: active });
@@ -560,4 +574,27 @@ impl<'k> Walk<'_, 'k> {
         self.c.set(Scope::Function, result, Entry::Value(regs));
         Ok(())
     }
+}
+
+/// Loops in a statement, at any depth.
+fn loops_in(statement: &Statement) -> usize {
+    let mut stack = vec![statement];
+    let mut loops = 0;
+    while let Some(statement) = stack.pop() {
+        match statement {
+            Statement::Block(block) => stack.extend(block.iter()),
+            Statement::If { accept, reject, .. } => {
+                stack.extend(accept.iter().chain(reject.iter()))
+            }
+            Statement::Switch { cases, .. } => {
+                stack.extend(cases.iter().flat_map(|case| case.body.iter()));
+            }
+            Statement::Loop { body, continuing, .. } => {
+                loops += 1;
+                stack.extend(body.iter().chain(continuing.iter()));
+            }
+            _ => {}
+        }
+    }
+    loops
 }
