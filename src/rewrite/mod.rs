@@ -220,4 +220,6 @@ fn internal(cause: impl Into<String>) -> Error {
 }
 
 #[cfg(test)]
+mod gpu_tests;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,6 @@
+//! What the rewritten module computes, on a real adapter.
+
+mod guards;
+mod harness;
+mod loops;
+mod splits;
