@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 
-use naga::valid::FunctionInfo;
 use naga::{
     AddressSpace, ArraySize, Expression, Function, GlobalVariable, Handle, ResourceBinding,
     Statement, StorageAccess, TypeInner,
 };
 
 use super::Slot;
+use super::bounds::is_signed;
 use super::builder::Builder;
 use crate::kernel::{BindingId, Kernel, Space};
 
@@ -32,7 +32,10 @@ enum Array {
 /// What the kernel does with a windowed array.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Uses {
+    /// By a constant or a u32.
     pub(super) indexed: bool,
+    /// By an i32.
+    pub(super) indexed_signed: bool,
     pub(super) length: bool,
 }
 
@@ -80,17 +83,29 @@ impl Bindings {
             uses[id] = Some(Uses::default());
         }
         let mut bindings = Bindings { windowed, uses };
-        bindings.find_uses(function, kernel.info().get_entry_point(0));
+        bindings.find_uses(kernel);
         bindings
     }
 
-    fn find_uses(&mut self, function: &Function, info: &FunctionInfo) {
+    fn find_uses(&mut self, kernel: &Kernel) {
+        let function = &kernel.entry_point().function;
+        let info = kernel.info().get_entry_point(0);
         for (handle, expression) in function.expressions.iter() {
-            let (base, length) = match *expression {
-                Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => {
-                    (base, false)
+            let mut now = Uses::default();
+            let base = match *expression {
+                Expression::Access { base, index } => {
+                    now.indexed_signed = is_signed(kernel, index);
+                    now.indexed = !now.indexed_signed;
+                    base
                 }
-                Expression::ArrayLength(base) => (base, true),
+                Expression::AccessIndex { base, .. } => {
+                    now.indexed = true;
+                    base
+                }
+                Expression::ArrayLength(base) => {
+                    now.length = true;
+                    base
+                }
                 _ => continue,
             };
             if info[handle].ref_count == 0 {
@@ -99,8 +114,9 @@ impl Bindings {
             if let Some(id) = self.window(function, base)
                 && let Some(uses) = &mut self.uses[id]
             {
-                uses.length |= length;
-                uses.indexed |= !length;
+                uses.length |= now.length;
+                uses.indexed |= now.indexed;
+                uses.indexed_signed |= now.indexed_signed;
             }
         }
     }
@@ -137,7 +153,11 @@ impl Bindings {
         for (id, binding) in kernel.signature().bindings.iter().enumerate() {
             let variable = variables.get_mut(binding.global);
             let slot = match binding.space {
-                Space::Uniform => Slot::Uniform { id, bytes: binding.layout.min_bytes() },
+                Space::Uniform => {
+                    // All of the type, with the padding at its end: what wgpu wants to be bound.
+                    let bytes = out.types[variable.ty].inner.size(kernel.module().to_ctx());
+                    Slot::Uniform { id, bytes: u64::from(bytes) }
+                }
                 Space::StorageRead | Space::StorageWrite => {
                     // Atomics need write access even when they are only loaded.
                     let read_only =

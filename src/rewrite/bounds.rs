@@ -19,6 +19,12 @@ pub(super) fn upper_bound(kernel: &Kernel, index: Handle<Expression>) -> Option<
     Bounds { kernel }.of(index, DEPTH)
 }
 
+/// Whether an index is an i32.
+pub(super) fn is_signed(kernel: &Kernel, index: Handle<Expression>) -> bool {
+    let ty = &kernel.info().get_entry_point(0)[index].ty;
+    ty.inner_with(&kernel.module().types).scalar_kind() == Some(ScalarKind::Sint)
+}
+
 struct Bounds<'a> {
     kernel: &'a Kernel,
 }

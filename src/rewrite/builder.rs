@@ -118,8 +118,13 @@ impl Builder {
         init: Option<Handle<Expression>>,
     ) -> Handle<Expression> {
         let variable = LocalVariable { name: Some(name.to_owned()), ty, init };
-        let variable = self.locals.append(variable, Span::UNDEFINED);
-        self.leaf(Expression::LocalVariable(variable), Span::UNDEFINED)
+        self.declare(variable, Span::UNDEFINED)
+    }
+
+    /// A local variable, as a pointer.
+    pub(super) fn declare(&mut self, variable: LocalVariable, span: Span) -> Handle<Expression> {
+        let variable = self.locals.append(variable, span);
+        self.leaf(Expression::LocalVariable(variable), span)
     }
 
     pub(super) fn binary(

@@ -21,7 +21,6 @@ mod budget;
 mod builder;
 mod builtins;
 mod guard;
-mod operands;
 mod params;
 mod prelude;
 mod rebuild;
@@ -168,8 +167,14 @@ fn lay_out(
     words.extend(builtins::words(inputs));
     for (id, uses) in bindings.uses.iter().enumerate() {
         let Some(uses) = uses else { continue };
+        if uses.indexed || uses.indexed_signed {
+            words.push(Word::WindowFirst(id));
+        }
         if uses.indexed {
-            words.extend([Word::WindowFirst(id), Word::WindowLen(id)]);
+            words.push(Word::WindowLen(id));
+        }
+        if uses.indexed_signed {
+            words.push(Word::WindowSignedLen(id));
         }
         if uses.length {
             words.push(Word::Elements(id));
@@ -203,7 +208,12 @@ fn has_budgeted_loop(kernel: &Kernel, facts: &Facts) -> bool {
             }
         }
     }
-    loops > facts.finite_loops.iter().filter(|&&finite| finite).count()
+    (0..loops).any(|i| !is_finite(&facts.finite_loops, i))
+}
+
+/// Whether a loop is proved finite; `facts` counts them as `Rebuild` does.
+fn is_finite(finite_loops: &[bool], index: usize) -> bool {
+    finite_loops.get(index).copied().unwrap_or(false)
 }
 
 /// Checks the result, whatever the capabilities: `kernel` has judged those.

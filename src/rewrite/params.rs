@@ -44,6 +44,9 @@ pub(super) enum Word {
     WindowFirst(BindingId),
     /// The number of elements in a binding's window.
     WindowLen(BindingId),
+    /// The number of elements in a binding's window that an i32 can index. A negative index has
+    /// the bits of a large one: in a buffer of more than 2³¹ elements it must not find one.
+    WindowSignedLen(BindingId),
     /// The number of elements of a logical buffer.
     Elements(BindingId),
     /// The loop budget.
@@ -84,6 +87,9 @@ impl ParamLayout {
                 Word::Grid(axis) => params.grid[axis],
                 Word::WindowFirst(id) => window(id).map_or(0, |w| w.first),
                 Word::WindowLen(id) => window(id).map_or(0, |w| w.len),
+                Word::WindowSignedLen(id) => {
+                    window(id).map_or(0, |w| w.len.min((1u32 << 31).saturating_sub(w.first)))
+                }
                 Word::Elements(id) => window(id).map_or(0, |w| w.elements),
                 Word::Budget => params.loop_budget,
                 Word::User(word) => {
@@ -105,6 +111,27 @@ impl ParamLayout {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signed_index_finds_no_element_from_the_two_billionth_on() {
+        let layout = ParamLayout { immediate: true, words: vec![Word::WindowSignedLen(0)] };
+        for (first, len, signed) in [
+            (0, 10, 10),
+            (0, u32::MAX, 1 << 31),
+            ((1 << 31) - 3, 10, 3),
+            (1 << 31, 10, 0),
+            (u32::MAX - 10, 10, 0),
+        ] {
+            let params = ChunkParams {
+                first: [0; 3],
+                grid: [1; 3],
+                windows: &[Window { first, len, elements: u32::MAX }],
+                immediate: None,
+                loop_budget: 0,
+            };
+            assert_eq!(layout.encode(&params), u32::to_le_bytes(signed));
+        }
+    }
 
     #[test]
     fn a_block_holds_its_words_in_order_and_is_padded_as_a_uniform() {

@@ -4,26 +4,24 @@
 //! expressions are emitted with it. Expressions that nothing refers to are dropped. Every new
 //! expression and statement has the span of the one that it stands for.
 //!
-//! The walk recurses over nested blocks, as naga's validator did before on the same body with
-//! larger frames; nothing here nests deeper than the body does.
+//! The walk recurses over nested blocks, whose depth `kernel::normalise` bounds.
 
 use naga::valid::FunctionInfo;
 use naga::{
-    ArraySize, AtomicFunction, Block, Expression, Function, Handle, Range, ScalarKind, Span,
+    ArraySize, AtomicFunction, Block, Expression, Function, Handle, LocalVariable, Range, Span,
     Statement, SwitchCase, Type, TypeInner,
 };
 
 use super::bindings::Bindings;
-use super::bounds::upper_bound;
+use super::bounds::{is_signed, upper_bound};
 use super::budget::Budget;
 use super::builder::Builder;
 use super::guard::{Limit, Place};
-use super::internal;
-use super::operands::{gather, map_operands};
 use super::params::Word;
 use super::prelude;
+use super::{internal, is_finite};
 use crate::error::Result;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, expression_operands, statement_operands, statement_result};
 
 /// What an old expression is now.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +62,10 @@ impl<'a> Rebuild<'a> {
     /// function arguments. An immediate of the user's own is built here.
     pub(super) fn leaves(&mut self) -> Result<()> {
         let mut locals = Vec::new();
-        for (_, local) in self.old.local_variables.iter() {
-            let init = local.init.map(|init| self.constant(init)).transpose()?;
-            locals.push(self.out.local(local.name.as_deref().unwrap_or("local"), local.ty, init));
+        for (handle, local) in self.old.local_variables.iter() {
+            let init = local.init.map(|init| self.constant(init));
+            let copy = LocalVariable { init, ..local.clone() };
+            locals.push(self.out.declare(copy, self.old.local_variables.get_span(handle)));
         }
         let mut immediate = None;
         for (handle, expression) in self.old.expressions.iter() {
@@ -102,11 +101,13 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// A local variable's initial value: a constant expression, which nothing emits.
-    fn constant(&mut self, old: Handle<Expression>) -> Result<Handle<Expression>> {
+    /// A local variable's initial value: a constant expression, which nothing emits. Recurses over
+    /// the nesting of the variable's type.
+    fn constant(&mut self, old: Handle<Expression>) -> Handle<Expression> {
         let span = self.old.expressions.get_span(old);
-        let copy = map_operands(&self.old.expressions[old], &mut |operand| self.constant(operand))?;
-        Ok(self.out.leaf(copy, span))
+        let mut copy = self.old.expressions[old].clone();
+        expression_operands(&mut copy, |operand| *operand = self.constant(*operand));
+        self.out.leaf(copy, span)
     }
 
     /// Says what an old expression is now.
@@ -141,6 +142,14 @@ impl<'a> Rebuild<'a> {
         match self.map[old.index()] {
             Some(Mapped::Place(place)) => Ok(place),
             other => Err(internal(format!("{old:?} is used as a pointer and is {other:?}"))),
+        }
+    }
+
+    /// Makes an old operand a new one. For visitors that can't fail: `seen` keeps the error.
+    fn replace(&self, operand: &mut Handle<Expression>, seen: &mut Result<()>) {
+        match self.value(*operand) {
+            Ok(value) => *operand = value,
+            Err(error) => *seen = Err(error),
         }
     }
 
@@ -194,7 +203,7 @@ impl<'a> Rebuild<'a> {
                 self.out.statement(Statement::Switch { selector, cases: new }, span);
             }
             Statement::Loop { ref body, ref continuing, break_if } => {
-                let finite = self.finite_loops.get(self.loops).copied().unwrap_or(false);
+                let finite = is_finite(self.finite_loops, self.loops);
                 self.loops += 1;
                 let outer = self.out.begin();
                 if let Some(budget) = self.budget.filter(|_| !finite) {
@@ -235,24 +244,17 @@ impl<'a> Rebuild<'a> {
                 let value = self.out.or_zero(place.guard, loaded, ty, span);
                 self.set(result, value);
             }
-            Statement::SubgroupBallot { result, predicate } => {
-                let predicate = predicate.map(|p| self.value(p)).transpose()?;
-                let result = self.result(result, span);
-                self.out.statement(Statement::SubgroupBallot { result, predicate }, span);
-            }
-            Statement::SubgroupGather { mode, argument, result } => {
-                let mode = gather(mode, |index| self.value(index))?;
-                let argument = self.value(argument)?;
-                let result = self.result(result, span);
-                self.out.statement(Statement::SubgroupGather { mode, argument, result }, span);
-            }
-            Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
-                let argument = self.value(argument)?;
-                let result = self.result(result, span);
-                self.out.statement(
-                    Statement::SubgroupCollectiveOperation { op, collective_op, argument, result },
-                    span,
-                );
+            Statement::SubgroupBallot { .. }
+            | Statement::SubgroupGather { .. }
+            | Statement::SubgroupCollectiveOperation { .. } => {
+                let mut copy = statement.clone();
+                let mut seen = Ok(());
+                statement_operands(&mut copy, |operand| self.replace(operand, &mut seen));
+                seen?;
+                if let Some(result) = statement_result(&mut copy) {
+                    *result = self.result(*result, span);
+                }
+                self.out.statement(copy, span);
             }
             ref other => return Err(internal(format!("a statement not expected: {other:?}"))),
         }
@@ -301,7 +303,7 @@ impl<'a> Rebuild<'a> {
         };
         // What an atomic that is not performed gives.
         let kept = match (result, place.guard) {
-            (Some(result), Some(_)) => {
+            (Some(result), Some(_)) if self.info[result].ref_count > 0 => {
                 let ty = self.ty(result);
                 Some((result, self.out.zeroed_local(ty, span)))
             }
@@ -343,7 +345,10 @@ impl<'a> Rebuild<'a> {
                     None => return Err(internal("the length of an array that is no window")),
                 },
                 ref other => {
-                    let copy = map_operands(other, &mut |operand| self.value(operand))?;
+                    let mut copy = other.clone();
+                    let mut seen = Ok(());
+                    expression_operands(&mut copy, |operand| self.replace(operand, &mut seen));
+                    seen?;
                     Mapped::Value(self.out.expr(copy, span))
                 }
             };
@@ -352,12 +357,13 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    fn window(&self, array: Handle<Expression>) -> Result<Option<Limit>> {
+    fn window(&self, array: Handle<Expression>, signed: bool) -> Result<Option<Limit>> {
         let Some(id) = self.bindings.window(self.old, array) else {
             return Ok(None);
         };
         let first = self.block.word(Word::WindowFirst(id))?;
-        let len = self.block.word(Word::WindowLen(id))?;
+        let len = if signed { Word::WindowSignedLen(id) } else { Word::WindowLen(id) };
+        let len = self.block.word(len)?;
         Ok(Some(Limit::Window { first, len }))
     }
 
@@ -385,17 +391,13 @@ impl<'a> Rebuild<'a> {
         index: Handle<Expression>,
         span: Span,
     ) -> Result<Mapped> {
-        let window = self.window(base)?;
-        let limit = match window {
+        let signed = is_signed(self.kernel, index);
+        let limit = match self.window(base, signed)? {
             Some(window) => window,
             None => Limit::Known(self.count(base)?),
         };
         let bound = upper_bound(self.kernel, index);
         let inside = matches!((limit, bound), (Limit::Known(n), Some(bound)) if bound < n);
-        let signed = matches!(
-            *self.inner(index),
-            TypeInner::Scalar(naga::Scalar { kind: ScalarKind::Sint, .. })
-        );
         let index = self.value(index)?;
         let mapped = self.map[base.index()];
         let (guard, index) = if inside {
@@ -423,7 +425,7 @@ impl<'a> Rebuild<'a> {
     fn access_index(&mut self, base: Handle<Expression>, index: u32, span: Span) -> Result<Mapped> {
         match self.map[base.index()] {
             Some(Mapped::Place(place)) => {
-                let Some(window) = self.window(base)? else {
+                let Some(window) = self.window(base, false)? else {
                     let access = |base| Expression::AccessIndex { base, index };
                     return Ok(Mapped::Place(self.step(place, None, access, span)));
                 };

@@ -79,7 +79,11 @@ fn the_block_holds_only_what_the_kernel_uses() {
     };
     assert_eq!(words("small[i] = 1u;"), []);
     assert_eq!(words("small[0] = arrayLength(&a);"), [Word::Elements(0)]);
-    assert_eq!(words("a[i] = 1u;"), [Word::WindowFirst(0), Word::WindowLen(0)]);
+    let [first, len, signed] = [Word::WindowFirst(0), Word::WindowLen(0), Word::WindowSignedLen(0)];
+    assert_eq!(words("a[i] = 1u;"), [first, len]);
+    assert_eq!(words("a[5] = 1u;"), [first, len]);
+    assert_eq!(words("a[i32(i)] = 1u;"), [first, signed]);
+    assert_eq!(words("a[i32(i)] = a[i];"), [first, len, signed]);
     assert_eq!(words("small[wg.x] = 1u;"), [Word::First(0), Word::First(1), Word::First(2)]);
     assert_eq!(words("small[0] = n.y;"), [Word::Grid(0), Word::Grid(1), Word::Grid(2)]);
     assert_eq!(words("big[i] = 1u;"), [Word::WindowFirst(0), Word::WindowLen(0)]);

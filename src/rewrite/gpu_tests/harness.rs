@@ -148,7 +148,7 @@ impl Launch {
         outcome: &mut Outcome,
     ) {
         let bindings = &self.kernel.signature().bindings;
-        // What is bound for each binding, as byte ranges of its argument.
+        // For each byte that is bound, where it is in its argument.
         let mut parts = Vec::new();
         let mut windows = Vec::new();
         for (id, binding) in bindings.iter().enumerate() {
@@ -165,11 +165,12 @@ impl Launch {
                 elements: elements as u32,
             });
             let at = |element: u64| (layout.header + element * layout.stride).min(size) as usize;
-            if rewritten.windowable(id) {
-                parts.push(vec![0..layout.header as usize, at(window.start)..at(window.end)]);
-            } else {
-                parts.push(vec![0..size as usize]);
+            let mut places: Vec<usize> = (0..layout.header as usize).collect();
+            match rewritten.windowable(id) {
+                true => places.extend(at(window.start)..at(window.end)),
+                false => places = (0..size as usize).collect(),
             }
+            parts.push(places);
         }
         let params = ChunkParams {
             first: piece.first,
@@ -191,10 +192,8 @@ impl Launch {
             .map(|slot| {
                 let (data, usage) = match *slot {
                     Slot::Storage { id, .. } => {
-                        let mut data: Vec<u8> = Vec::new();
-                        for part in &parts[id] {
-                            data.extend(&self.arguments[id][part.clone()]);
-                        }
+                        let argument = &self.arguments[id];
+                        let mut data: Vec<u8> = parts[id].iter().map(|&at| argument[at]).collect();
                         // Memory that is there and is none of the kernel's business.
                         let layout = &bindings[id].layout;
                         let least = (layout.header + layout.stride) as usize;
@@ -249,12 +248,11 @@ impl Launch {
             let got = read(gpu, buffer);
             match *slot {
                 Slot::Storage { id, read_only: false } => {
-                    let places: Vec<usize> = parts[id].iter().cloned().flatten().collect();
                     for (i, (new, old)) in got.iter().zip(given).enumerate() {
                         if new == old {
                             continue;
                         }
-                        let place = *places.get(i).unwrap_or_else(|| {
+                        let place = *parts[id].get(i).unwrap_or_else(|| {
                             panic!("binding {id}: written outside of its window")
                         });
                         outcome.arguments[id][place] = *new;

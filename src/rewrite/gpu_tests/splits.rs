@@ -50,7 +50,6 @@ fn ids_grid_and_lengths_are_those_of_the_whole_launch_however_it_is_cut() {
             out[i][2] = in.n;
             out[i][3] = vec3(in.li, arrayLength(&out), pack(in.wg));
         }";
-    let text = &text.replace("pack(in.wg)", "in.wg.x | (in.wg.y << 8u) | (in.wg.z << 16u)");
     let launch = Launch::new(text, [5, 3, 2], vec![vec![0; 240 * 64]]);
     let mut expected = Vec::new();
     for (z, y, x) in (0..2).flat_map(|z| (0..6).flat_map(move |y| (0..20).map(move |x| (z, y, x))))
