@@ -58,6 +58,7 @@ struct Download<'a> {
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
     gpu: &'a GpuDevice,
+    pipeline: Arc<Pipeline>,
     started: Instant,
     submission: wgpu::SubmissionIndex,
     /// What goes back to the pool when the device has finished.
@@ -127,7 +128,7 @@ pub(super) fn start<'a>(gpu: &'a GpuDevice, chunk: Chunk<'a>) -> Result<InFlight
         submission
     })?;
     let download = download.map(|download| (download, mapped));
-    Ok(InFlight { gpu, started, submission, buffers, download, loop_budget, uploaded })
+    Ok(InFlight { gpu, pipeline, started, submission, buffers, download, loop_budget, uploaded })
 }
 
 /// The dispatches that the chunk takes.
@@ -365,7 +366,7 @@ impl InFlight<'_> {
             .map_err(|error| link.error("map a download", error.to_string()))?;
         if download.fault.is_some() && view[..4] != [0; 4] {
             let budget = u64::from(self.loop_budget);
-            return Err(Error::EndlessLoop { budget, at: String::new() });
+            return Err(Error::EndlessLoop { budget, at: self.pipeline.endless.clone() });
         }
         let mut written = 0;
         for span in &download.spans {

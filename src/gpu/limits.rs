@@ -96,8 +96,13 @@ fn largest_heap(_adapter: &wgpu::Adapter) -> Option<u64> {
     None
 }
 
-/// Refuses a kernel that needs more than the device has.
-pub(super) fn check(kernel: &Kernel, rewritten: &Rewritten, info: &DeviceInfo) -> Result<()> {
+/// Refuses a kernel that needs more than the device has. `largest_uniform` is in bytes.
+pub(super) fn check(
+    kernel: &Kernel,
+    rewritten: &Rewritten,
+    info: &DeviceInfo,
+    largest_uniform: u64,
+) -> Result<()> {
     let limits = &info.limits;
     let signature = kernel.signature();
     let refuse = |cause: String| {
@@ -145,6 +150,16 @@ pub(super) fn check(kernel: &Kernel, rewritten: &Rewritten, info: &DeviceInfo) -
             "it has {uniform} uniform bindings, the device takes at most {}",
             limits.max_uniform_bindings
         ));
+    }
+    for slot in &rewritten.slots {
+        if let Slot::Uniform { id, bytes } = *slot
+            && bytes > largest_uniform
+        {
+            let name = signature.bindings.get(id).map_or("", |binding| binding.name.as_str());
+            return refuse(format!(
+                "its uniform `{name}` has {bytes} bytes, the device takes at most {largest_uniform}"
+            ));
+        }
     }
     if uses_f16(kernel.module()) && !limits.f16 {
         return refuse("it uses f16, which the device does not have".to_owned());

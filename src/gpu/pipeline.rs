@@ -8,11 +8,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use naga::Handle;
+use naga::{Handle, Statement};
 
 use super::limits;
 use super::open::Link;
-use crate::analysis;
+use crate::analysis::{self, Facts};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::rewrite::{self, ParamSpace, Rewritten, Slot};
@@ -25,6 +25,9 @@ pub(super) struct Pipeline {
     pub(super) rewritten: Rewritten,
     /// For each slot, the fewest bytes that may be bound there.
     pub(super) least_bytes: Vec<u64>,
+    /// The loop that ran over its budget if one did, rendered; empty where there are several that
+    /// may.
+    pub(super) endless: String,
 }
 
 /// The most recently used pipelines of a device.
@@ -72,10 +75,13 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
                     0 => ParamSpace::Uniform,
                     max_bytes => ParamSpace::Immediate { max_bytes },
                 };
-                let rewritten = rewrite::for_gpu(kernel, &analysis::facts(kernel), space)?;
-                limits::check(kernel, &rewritten, &link.info)?;
+                let facts = analysis::facts(kernel);
+                let rewritten = rewrite::for_gpu(kernel, &facts, space)?;
+                let largest_uniform = link.limits.max_uniform_buffer_binding_size;
+                limits::check(kernel, &rewritten, &link.info, largest_uniform)?;
+                let endless = endless_loop(kernel, &facts);
                 let doing = doing.as_str();
-                let pipeline = link.watched(doing, || create(link, kernel, rewritten))?;
+                let pipeline = link.watched(doing, || create(link, kernel, rewritten, endless))?;
                 link.check_alive(doing)?;
                 Ok(pipeline)
             })
@@ -89,7 +95,7 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
     })
 }
 
-fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten) -> Pipeline {
+fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten, endless: String) -> Pipeline {
     let device = &link.device;
     let label = Some(kernel.signature().entry_point.as_str());
     let entries: Vec<wgpu::BindGroupLayoutEntry> = rewritten
@@ -145,7 +151,41 @@ fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten) -> Pipeline {
         cache: None,
     });
     let least_bytes = least_bytes(&rewritten);
-    Pipeline { pipeline, group, rewritten, least_bytes }
+    Pipeline { pipeline, group, rewritten, least_bytes, endless }
+}
+
+/// The one loop that is not proved finite, rendered; empty if there is none or more than one. The
+/// fault word does not tell which it was.
+fn endless_loop(kernel: &Kernel, facts: &Facts) -> String {
+    // In the order of `Facts::finite_loops`: a pre-order walk, `body` before `continuing`.
+    fn loops(block: &naga::Block, found: &mut Vec<naga::Span>) {
+        for (statement, &span) in block.span_iter() {
+            match statement {
+                Statement::Block(inner) => loops(inner, found),
+                Statement::If { accept, reject, .. } => {
+                    loops(accept, found);
+                    loops(reject, found);
+                }
+                Statement::Switch { cases, .. } => {
+                    cases.iter().for_each(|case| loops(&case.body, found));
+                }
+                Statement::Loop { body, continuing, .. } => {
+                    found.push(span);
+                    loops(body, found);
+                    loops(continuing, found);
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    loops(&kernel.entry_point().function.body, &mut found);
+    let finite = |i: usize| facts.finite_loops.get(i).copied().unwrap_or(false);
+    let mut unproved = found.iter().enumerate().filter(|(i, _)| !finite(*i));
+    match (unproved.next(), unproved.next()) {
+        (Some((_, &span)), None) => kernel.source().render(span),
+        _ => String::new(),
+    }
 }
 
 /// The size of each slot's type: what wgpu wants to be bound, whatever the window.

@@ -89,7 +89,7 @@ mod tests {
         for bytes in (1..5000).chain([1 << 20, (1 << 20) + 1, 3 << 28, limit - 1, limit]) {
             let class = class(bytes, limit);
             assert!(class >= bytes && class <= limit, "{bytes} -> {class}");
-            assert!(class % 4 == 0, "{bytes} -> {class}");
+            assert!(class.is_multiple_of(4), "{bytes} -> {class}");
             assert!(class <= (bytes + bytes / 8 + 256), "{bytes} -> {class}");
             assert_eq!(super::class(class, limit), class);
         }

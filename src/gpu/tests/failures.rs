@@ -1,0 +1,249 @@
+//! What goes wrong is an error value, changes nothing in host memory, and never panics.
+
+use std::time::Duration;
+
+use super::*;
+use crate::error::Error;
+
+#[test]
+fn an_applications_own_device_is_used_as_it_was_created() {
+    let Some(adapter) = adapter() else { return };
+    let request = adapter.adapter.request_device(&wgpu::DeviceDescriptor::default());
+    let (device, queue) = pollster::block_on(request).expect("the device opens");
+    let again = queue.clone();
+    let gpu = GpuDevice::from_wgpu(device.clone(), queue, "gpu0".to_owned()).unwrap();
+    assert!(!gpu.info().limits.f16);
+    assert_eq!(gpu.info().limits.max_invocations, 256);
+    assert_eq!(saxpy(&gpu, 5000, 3, 2), saxpy_expected(5000));
+    // The application loses it: its callbacks are its own, we notice all the same.
+    device.destroy();
+    assert_lost(&gpu);
+    assert!(GpuDevice::from_wgpu(device, again, "gpu0".to_owned()).is_err());
+}
+
+#[test]
+fn a_loop_over_its_budget_is_an_error_and_changes_nothing() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel(
+        "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+         @compute @workgroup_size(1)
+         fn collatz(@builtin(global_invocation_id) id: vec3<u32>) {
+             var n = data[id.x];
+             var steps = 0u;
+             while n != 1u {
+                 if n % 2u == 0u { n = n / 2u; } else { n = 3u * n + 1u; }
+                 steps++;
+             }
+             data[id.x] = steps;
+         }",
+    );
+    // Zero never reaches one.
+    for (input, fails) in [([6u32, 7, 27], false), ([6, 0, 27], true)] {
+        let mut data = Buffer::new(&input);
+        let bindings = vec![update(data.host(), 3, 0..3)];
+        let mut chunk = chunk(&kernel, [3, 1, 1], GroupBox::whole([3, 1, 1]), bindings);
+        chunk.loop_budget = 1000;
+        let outcome = run(&gpu, chunk);
+        if fails {
+            let text = outcome.expect_err("it does not end").to_string();
+            assert!(text.contains("1000 iterations") && text.contains("while n != 1u"), "{text}");
+            assert_eq!(data.values::<u32>(), input);
+        } else {
+            outcome.unwrap();
+            assert_eq!(data.values::<u32>(), [8, 16, 111]);
+        }
+    }
+}
+
+#[test]
+fn a_chunk_that_is_dropped_changes_nothing_and_leaves_the_device_usable() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel(THIRDS);
+    let mut out = Buffer::new(&[7u32; 32]);
+    for _ in 0..3 {
+        let bindings = vec![update(out.host(), 32, 0..32)];
+        drop(gpu.start(chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap());
+    }
+    assert_eq!(out.values::<u32>(), [7; 32]);
+    assert_eq!(saxpy(&gpu, 1000, 2, 2), saxpy_expected(1000));
+}
+
+/// Everything that a lost device is asked for is `Error::Device`, and the host's memory stays.
+fn assert_lost(gpu: &GpuDevice) {
+    for _ in 0..2 {
+        let kernel = kernel(THIRDS);
+        let mut out = Buffer::new(&[7u32; 32]);
+        let bindings = vec![update(out.host(), 32, 0..32)];
+        let outcome = run(gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings));
+        assert!(matches!(outcome, Err(Error::Device { .. })), "{outcome:?}");
+        assert_eq!(out.values::<u32>(), [7; 32]);
+    }
+    assert!(matches!(gpu.prepare(&kernel(SAXPY)), Err(Error::Device { .. })));
+}
+
+#[test]
+fn a_lost_device_gives_errors_and_no_panic() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel(THIRDS);
+    let mut out = Buffer::new(&[7u32; 32]);
+    let bindings = vec![update(out.host(), 32, 0..32)];
+    // Lost with a chunk in flight: that one either finished before or fails.
+    let running = gpu.start(chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap();
+    gpu.link.device.destroy();
+    match running.finish() {
+        Ok(_) => assert_eq!(out.values::<u32>()[..7], [0, 7, 7, 3, 7, 7, 6]),
+        Err(Error::Device { .. }) => assert_eq!(out.values::<u32>(), [7; 32]),
+        Err(other) => panic!("{other}"),
+    }
+    assert_lost(&gpu);
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_given_up() {
+    let settings = Settings { patience: Some(Duration::from_millis(1)), ..Settings::default() };
+    let Some(gpu) = open(settings) else { return };
+    let kernel = kernel(
+        "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         @compute @workgroup_size(64)
+         fn slow(@builtin(global_invocation_id) id: vec3<u32>) {
+             var x = id.x + out[0];
+             while x != 1u { x = x * 1664525u + 1013904223u; }
+             out[id.x] = x;
+         }",
+    );
+    gpu.prepare(&kernel).unwrap();
+    let mut out = Buffer::new(&vec![7u32; 64 * 64]);
+    let bindings = vec![update(out.host(), 64 * 64, 0..64 * 64)];
+    let mut chunk = chunk(&kernel, [64, 1, 1], GroupBox::whole([64, 1, 1]), bindings);
+    chunk.loop_budget = 1_000_000;
+    let outcome = run(&gpu, chunk);
+    assert!(
+        matches!(&outcome, Err(Error::Device { cause, .. }) if cause.contains("no answer")),
+        "{outcome:?}"
+    );
+    assert!(out.values::<u32>().iter().all(|&word| word == 7));
+    assert_lost(&gpu);
+}
+
+fn refusal(gpu: &GpuDevice, wgsl: &str) -> String {
+    gpu.prepare(&kernel(wgsl)).expect_err("the device refuses").to_string()
+}
+
+#[test]
+fn a_refused_kernel_says_what_it_needs_and_what_there_is() {
+    let Some(gpu) = device() else { return };
+    let limits = gpu.info().limits.clone();
+    let [x, y, _] = limits.max_workgroup_size;
+
+    let long = format!("@compute @workgroup_size({}) fn long() {{}}", x + 1);
+    let text = refusal(&gpu, &long);
+    assert!(text.contains(&(x + 1).to_string()) && text.contains(&format!("most {x}")), "{text}");
+
+    let many = limits.max_invocations / x.min(limits.max_invocations) + 1;
+    if many <= y {
+        let text = refusal(&gpu, &format!("@compute @workgroup_size({x}, {many}) fn many() {{}}"));
+        assert!(text.contains(&format!("{} invocations", x * many)), "{text}");
+        assert!(text.contains(&format!("at most {}", limits.max_invocations)), "{text}");
+    }
+
+    let words = limits.max_workgroup_memory / 4 + 4;
+    let text = refusal(
+        &gpu,
+        &format!(
+            "var<workgroup> big: array<u32, {words}>;
+             @compute @workgroup_size(1) fn big_tile() {{ big[0] = 1u; }}"
+        ),
+    );
+    assert!(text.contains(&format!("{} bytes", words * 4)), "{text}");
+    assert!(text.contains(&limits.max_workgroup_memory.to_string()), "{text}");
+
+    let most = gpu.link.limits.max_uniform_buffer_binding_size;
+    let count = most / 16 + 1;
+    let text = refusal(
+        &gpu,
+        &format!(
+            "@group(0) @binding(0) var<uniform> big: array<vec4<u32>, {count}>;
+             @group(0) @binding(1) var<storage, read_write> out: array<u32>;
+             @compute @workgroup_size(1) fn tables() {{ out[0] = big[out[0]].x; }}"
+        ),
+    );
+    assert!(text.contains("`big`") && text.contains(&most.to_string()), "{text}");
+
+    let count = limits.max_storage_bindings + 1;
+    if count <= 64 {
+        let names = 0..count;
+        let variables: String = names
+            .clone()
+            .map(|i| {
+                format!("@group(0) @binding({i}) var<storage, read_write> b{i}: array<u32>;\n")
+            })
+            .collect();
+        let uses: String = names.map(|i| format!("b{i}[0] = 1u;\n")).collect();
+        let text = refusal(
+            &gpu,
+            &format!("{variables}@compute @workgroup_size(1) fn wide() {{ {uses} }}"),
+        );
+        assert!(text.contains(&format!("{count} storage bindings")), "{text}");
+    }
+}
+
+#[test]
+fn f16_is_refused_where_it_is_missing() {
+    let features = limits::WANTED - wgpu::Features::SHADER_F16;
+    let Some(gpu) = open(Settings { features, ..Settings::default() }) else { return };
+    let text = refusal(
+        &gpu,
+        "enable f16;
+         @group(0) @binding(0) var<storage, read_write> out: array<f16>;
+         @compute @workgroup_size(1) fn halves() { out[0] = 1h; }",
+    );
+    assert!(text.contains("f16"), "{text}");
+}
+
+#[test]
+fn a_window_beyond_the_binding_limit_is_an_error_before_anything_runs() {
+    let Some(adapter) = adapter() else { return };
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits: wgpu::Limits {
+            max_storage_buffer_binding_size: 1 << 20,
+            ..wgpu::Limits::default()
+        },
+        ..wgpu::DeviceDescriptor::default()
+    };
+    let request = adapter.adapter.request_device(&descriptor);
+    let (device, queue) = pollster::block_on(request).expect("the device opens");
+    let gpu = GpuDevice::from_wgpu(device, queue, "gpu0".to_owned()).unwrap();
+    assert_eq!(gpu.info().limits.max_binding, 1 << 20);
+    let kernel = kernel(THIRDS);
+    let n = (1 << 18) + 1;
+    let mut out = Buffer::new(&vec![7u32; n]);
+    let whole = 0..n as u64;
+    let bindings = vec![update(out.host(), n as u64, whole)];
+    let text = run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings))
+        .expect_err("it does not fit")
+        .to_string();
+    assert!(text.contains("`out`") && text.contains("1048576"), "{text}");
+    // The device is none the worse for it.
+    let bindings = vec![update(out.host(), n as u64, 0..32)];
+    run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap();
+}
+
+#[test]
+fn ranges_that_do_not_fit_together_are_an_internal_error_and_no_panic() {
+    let Some(gpu) = device() else { return };
+    let kernel = kernel(THIRDS);
+    let mut out = Buffer::new(&[7u32; 8]);
+    let host = out.host();
+    for binding in [
+        window(host, 8, 0..9, 0..8, 0..8),
+        window(host, 8, 2..6, 0..3, 2..6),
+        window(host, 8, 2..6, 2..6, 2..7),
+        window(host, 9, 0..9, 0..9, 0..9),
+        ChunkBinding::Value(&[0; 4]),
+    ] {
+        let outcome = run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), vec![binding]));
+        assert!(matches!(outcome, Err(Error::Internal { .. })), "{outcome:?}");
+    }
+    let outcome = run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), Vec::new()));
+    assert!(matches!(outcome, Err(Error::Internal { .. })), "{outcome:?}");
+}
