@@ -20,7 +20,9 @@ mod runtime;
 pub use cpu::Engine;
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};
-pub use kernel::{Binding, Constant, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space};
+pub use kernel::{
+    Binding, Constant, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space, Value,
+};
 pub use memory::{Buffer, BufferRange};
 pub use plan::Plan;
 pub use runtime::{DeviceReport, Launch, LaunchFuture, Report, Runtime, RuntimeBuilder};

@@ -22,6 +22,7 @@ mod signature;
 mod source;
 mod text_limits;
 mod unsupported;
+mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) use operands::{expression_operands, statement_operands, statement_res
 pub(crate) use signature::BindingId;
 pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
 pub(crate) use source::Source;
+pub use value::Value;
 
 use crate::error::{Error, Result};
 

@@ -268,7 +268,6 @@ impl<'a> Session<'a> {
     ) {
         let device = &*self.checked.runtime.inner.devices[index];
         let mut flight: VecDeque<(Range<u32>, Box<dyn Running + '_>)> = VecDeque::new();
-        let mut last = Instant::now();
         loop {
             let mut seen = None;
             while flight.len() < device.depth().max(1) {
@@ -286,16 +285,12 @@ impl<'a> Session<'a> {
             }
             let Some((run, running)) = flight.pop_front() else {
                 if shared.wait_for_more(index, seen) {
-                    last = Instant::now();
                     continue;
                 }
                 return;
             };
             match guarded(device.info(), || running.finish()) {
-                Ok(mut cost) => {
-                    // A chunk that waited behind another in the device's queue was not busy then.
-                    cost.busy = cost.busy.min(last.elapsed());
-                    last = Instant::now();
+                Ok(cost) => {
                     self.account(report, &run, cost);
                     shared.complete(index, &run, cost);
                 }

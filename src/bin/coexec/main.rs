@@ -1,1 +1,92 @@
-fn main() {}
+//! coexec on the command line: the library without Rust.
+//!
+//! Exit codes: 0 for success; 1 when the work failed or a comparison did; 2 when the command line
+//! asks for what cannot be, and no file or device would change that; 130 after Ctrl-C. Results go
+//! to stdout, everything else to stderr.
+
+mod args;
+mod bench;
+mod compare;
+mod data;
+mod devices;
+mod explain;
+mod json;
+mod output;
+mod prepare;
+mod run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// An error that is the command line's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// A comparison that failed, and has already been reported.
+#[derive(Debug, thiserror::Error)]
+#[error("results differ")]
+struct Mismatch;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.is::<Mismatch>() {
+                eprintln!("error: {}", message(&error));
+            }
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    output::handle_interrupts()?;
+    match command {
+        Command::Devices(args) => devices::devices(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Bench(args) => bench::bench(&args),
+    }
+}
+
+/// The chain of causes on one line, unless a cause has lines of its own.
+fn message(error: &anyhow::Error) -> String {
+    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    // thiserror's transparent wrappers repeat their source.
+    causes.dedup();
+    causes.join(": ")
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    use coexec::Error;
+    let usage = error.chain().any(|cause| {
+        cause.is::<Usage>()
+            || matches!(
+                cause.downcast_ref(),
+                Some(
+                    Error::EntryPoint { .. }
+                        | Error::Constant { .. }
+                        | Error::Binding { .. }
+                        | Error::Grid(_)
+                        | Error::NoSuchDevice { .. }
+                )
+            )
+    });
+    if usage { 2 } else { 1 }
+}
+
+/// Whether whoever reads our output has gone, as `head` does.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,291 @@
+//! The command line as clap sees it, and what its values mean.
+//!
+//! Whatever can be refused by looking at one flag alone is refused here, so that clap prints the
+//! usage and exits with 2. What needs the kernel or a file is left to the commands.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use coexec::ScalarType;
+
+use crate::data::Source;
+
+/// One unmodified WGSL compute kernel, on every processor of the machine at once.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the processors of this machine, what they can hold and how fast they are
+    Devices(DevicesArgs),
+    /// Run a kernel on files or generated data
+    Run(RunArgs),
+    /// Say in words what a kernel binds, what it reads and writes, and how it would be split
+    Explain(ExplainArgs),
+    /// Run the kernels that come with coexec on each device and on all, checked and timed
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevicesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not measure
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+}
+
+/// What `run` and `explain` share: a kernel, its grid and its data.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("grid").required(true).args(["workgroups", "invocations"])))]
+pub(crate) struct LaunchArgs {
+    /// A WGSL file with a compute kernel
+    #[arg(value_name = "K.wgsl")]
+    pub(crate) kernel: PathBuf,
+
+    /// Workgroups along x, y and z
+    #[arg(long, value_name = "X[,Y[,Z]]", value_parser = extent)]
+    pub(crate) workgroups: Option<[u64; 3]>,
+
+    /// Invocations along x, y and z, rounded up to whole workgroups
+    #[arg(long, value_name = "X[,Y[,Z]]", value_parser = extent)]
+    pub(crate) invocations: Option<[u64; 3]>,
+
+    /// The entry point, where the file has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) entry: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) devices: DeviceArgs,
+
+    /// Cut the grid into exactly N chunks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) chunks: Option<u32>,
+
+    /// Data for a storage binding. NAME is a WGSL variable or GROUP:BINDING; SRC is @file.npy, any
+    /// other @file (raw little-endian bytes), zeros:BYTES (k, M and G mean powers of 1024),
+    /// random:SEED:COUNT:TYPE or list:TYPE:1,2,3. TYPE is f32, f16, i32 or u32; random floats are
+    /// in [0, 1), random integers over their whole range
+    #[arg(long = "bind", value_name = "NAME=SRC", value_parser = binding)]
+    pub(crate) binds: Vec<(String, Source)>,
+
+    /// The value of a uniform, as JSON: a number, a list for a vector, matrix or array, an object
+    /// for a struct
+    #[arg(long = "set", value_name = "NAME=JSON", value_parser = json)]
+    pub(crate) sets: Vec<(String, serde_json::Value)>,
+
+    /// The value of an override constant
+    #[arg(long = "constant", value_name = "NAME=V", value_parser = constant)]
+    pub(crate) constants: Vec<(String, f64)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// cpu, gpu (every real GPU), all (software adapters too), a list such as cpu,gpu0, or
+    /// virtual:N (N logical devices on the first adapter, or on the CPU where there is none).
+    /// The default is the CPU and every real GPU
+    #[arg(long, value_name = "DEVICES")]
+    pub(crate) devices: Option<String>,
+
+    /// How the CPU executes kernels
+    #[arg(long, value_enum, default_value_t = CpuEngine::Auto)]
+    pub(crate) cpu_engine: CpuEngine,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CpuEngine {
+    /// The fastest that can run the kernel
+    Auto,
+    /// The reference interpreter
+    Interpreter,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) launch: LaunchArgs,
+
+    /// Write a binding to a file afterwards: FILE.npy, or raw little-endian bytes under any other
+    /// name. Without --out a summary of each binding that the kernel writes is printed
+    #[arg(long = "out", value_name = "NAME=FILE", value_parser = out)]
+    pub(crate) outs: Vec<(String, PathBuf)>,
+
+    /// Run on each of these separately and compare every binding that the kernel writes
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        num_args = 1,
+        conflicts_with = "devices"
+    )]
+    pub(crate) compare: Vec<String>,
+
+    /// What --compare allows for floats: they agree within ABS or within REL of the larger one.
+    /// Integers must agree to the bit
+    #[arg(long, value_name = "ABS,REL", value_parser = tolerance, requires = "compare", default_value = "1e-6,1e-5")]
+    pub(crate) tolerance: Tolerance,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) launch: LaunchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Which kernels; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// small, medium, large or numbers (what a number counts depends on the kernel: the side of a
+    /// matrix or a picture, the elements of a vector)
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "small,medium", value_parser = bench_size)]
+    pub(crate) sizes: Vec<BenchSize>,
+
+    #[command(flatten)]
+    pub(crate) devices: DeviceArgs,
+
+    /// Write the results to a file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Measure each configuration for at least so many seconds
+    #[arg(long, value_name = "S", default_value_t = 0.3)]
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tolerance {
+    pub(crate) abs: f64,
+    pub(crate) rel: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BenchSize {
+    /// Small, medium or large, as a position in the case's list.
+    Named(usize),
+    Number(usize),
+}
+
+fn extent(text: &str) -> Result<[u64; 3], String> {
+    let parts: Vec<&str> = text.split(',').collect();
+    if parts.len() > 3 {
+        return Err("a grid has at most three axes".to_owned());
+    }
+    let mut extent = [1; 3];
+    for (axis, part) in parts.into_iter().enumerate() {
+        extent[axis] =
+            part.trim().parse().map_err(|_| format!("`{part}` is not a whole number"))?;
+    }
+    Ok(extent)
+}
+
+fn pair<'a>(text: &'a str, what: &str) -> Result<(String, &'a str), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value))
+        }
+        _ => Err(format!("write it as {what}")),
+    }
+}
+
+fn binding(text: &str) -> Result<(String, Source), String> {
+    let (name, source) = pair(text, "NAME=SRC, such as x=@x.npy or x=zeros:4096")?;
+    Ok((name, source.parse()?))
+}
+
+fn json(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = pair(text, "NAME=JSON, such as 'grid={\"width\": 64, \"height\": 32}'")?;
+    let value = serde_json::from_str(value).map_err(|e| {
+        format!("`{value}` is not JSON: {e}. Quote it for the shell: '{name}={{\"field\": 1}}'")
+    })?;
+    Ok((name, value))
+}
+
+fn constant(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = pair(text, "NAME=V, such as TILE=16")?;
+    let value = match value {
+        "true" => 1.0,
+        "false" => 0.0,
+        number => number.parse().map_err(|_| format!("`{number}` is not a number"))?,
+    };
+    Ok((name, value))
+}
+
+fn out(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = pair(text, "NAME=FILE, such as y=y.npy")?;
+    Ok((name, PathBuf::from(file)))
+}
+
+fn tolerance(text: &str) -> Result<Tolerance, String> {
+    let wrong = || format!("`{text}` is not two numbers such as 1e-6,1e-5");
+    let (abs, rel) = text.split_once(',').ok_or_else(wrong)?;
+    let number = |part: &str| {
+        part.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0).ok_or_else(wrong)
+    };
+    Ok(Tolerance { abs: number(abs)?, rel: number(rel)? })
+}
+
+fn bench_size(text: &str) -> Result<BenchSize, String> {
+    match text {
+        "small" => Ok(BenchSize::Named(0)),
+        "medium" => Ok(BenchSize::Named(1)),
+        "large" => Ok(BenchSize::Named(2)),
+        number => match number.parse() {
+            Ok(n) if n > 0 => Ok(BenchSize::Number(n)),
+            _ => Err("say small, medium, large or a positive number".to_owned()),
+        },
+    }
+}
+
+/// The scalar type of that name.
+pub(crate) fn scalar_type(name: &str) -> Result<ScalarType, String> {
+    match name {
+        "f32" => Ok(ScalarType::F32),
+        "f16" => Ok(ScalarType::F16),
+        "i32" => Ok(ScalarType::I32),
+        "u32" => Ok(ScalarType::U32),
+        other => Err(format!("`{other}` is not a type; say f32, f16, i32 or u32")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_extent_defaults_to_one_on_the_axes_left_out() {
+        assert_eq!(extent("7"), Ok([7, 1, 1]));
+        assert_eq!(extent("7,0"), Ok([7, 0, 1]));
+        assert_eq!(extent("1,2,3"), Ok([1, 2, 3]));
+        assert!(extent("1,2,3,4").is_err());
+        assert!(extent("-1").unwrap_err().contains("`-1`"));
+    }
+
+    #[test]
+    fn flags_of_the_wrong_form_say_the_right_one() {
+        assert!(binding("x").unwrap_err().contains("NAME=SRC"));
+        assert!(json("grid={width:1}").unwrap_err().contains("not JSON"));
+        assert!(constant("T=big").unwrap_err().contains("not a number"));
+        assert_eq!(constant("T=true"), Ok(("T".to_owned(), 1.0)));
+        assert!(tolerance("1e-3").is_err());
+        assert!(tolerance("1e-3,-1").is_err());
+        assert_eq!(tolerance("0,1e-3"), Ok(Tolerance { abs: 0.0, rel: 1e-3 }));
+    }
+}

@@ -1,0 +1,57 @@
+//! `coexec explain`: a kernel's signature, and what a launch of it reads, writes and costs, in
+//! words. Nothing runs.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use coexec::{Kernel, Space};
+
+use crate::args::ExplainArgs;
+use crate::output;
+use crate::prepare::{self, Prepared};
+
+pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
+    let prepared = Prepared::new(&args.launch)?;
+    let runtime = prepare::runtime(&args.launch.devices, None)?;
+    let buffers = prepared.upload();
+    let plan = prepared.launch(&runtime, &buffers).plan()?;
+    output::print(&format!("{}\n{}\n", signature(&prepared.kernel)?, plan.to_string().trim_end()))
+}
+
+/// The bindings and constants of a kernel as a table.
+fn signature(kernel: &Kernel) -> Result<String> {
+    let signature = kernel.signature();
+    let [x, y, z] = signature.workgroup_size;
+    let mut text = String::new();
+    writeln!(
+        text,
+        "kernel `{}`, workgroups of {x} × {y} × {z} = {} invocations",
+        signature.entry_point,
+        u64::from(x) * u64::from(y) * u64::from(z)
+    )?;
+    let rows: Vec<[String; 4]> = signature
+        .bindings
+        .iter()
+        .map(|binding| {
+            let slot = binding.slot.map_or("-".to_owned(), |(g, b)| format!("{g}:{b}"));
+            let space = match binding.space {
+                Space::Uniform => "uniform",
+                Space::Immediate => "immediate",
+                Space::StorageRead => "storage, read",
+                Space::StorageWrite => "storage, written",
+            };
+            [slot, binding.name.clone(), space.to_owned(), binding.type_name.clone()]
+        })
+        .collect();
+    for line in output::table(&rows) {
+        writeln!(text, "  {line}")?;
+    }
+    for constant in &signature.constants {
+        let value = match constant.value {
+            Some(value) => format!("= {value}"),
+            None => "at its default".to_owned(),
+        };
+        writeln!(text, "  override {}: {} {value}", constant.name, constant.type_name)?;
+    }
+    Ok(text)
+}

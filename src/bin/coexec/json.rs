@@ -1,0 +1,85 @@
+//! JSON in and out: the values of uniforms, reports, summaries.
+
+use anyhow::Result;
+use coexec::{Binding, Kernel, Report};
+use serde_json::{Value, json};
+
+use crate::Usage;
+use crate::output::{self, Summary};
+
+/// The bytes of a uniform, from JSON.
+pub(crate) fn encode(kernel: &Kernel, name: &str, value: &Value) -> Result<Vec<u8>> {
+    let value = convert(value).map_err(|found| {
+        Usage(format!(
+            "binding `{name}`: {found} is no value for --set; give {}",
+            kernel.value_form(name).unwrap_or_default()
+        ))
+    })?;
+    Ok(kernel.encode(name, &value)?)
+}
+
+fn convert(value: &Value) -> Result<coexec::Value, String> {
+    Ok(match value {
+        // What WGSL's u32(true) gives; bool itself can't be in a uniform.
+        Value::Bool(flag) => coexec::Value::Int(i64::from(*flag)),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => coexec::Value::Int(whole),
+            None => coexec::Value::Number(number.as_f64().ok_or_else(|| number.to_string())?),
+        },
+        Value::Array(items) => {
+            coexec::Value::List(items.iter().map(convert).collect::<Result<_, _>>()?)
+        }
+        Value::Object(fields) => coexec::Value::Fields(
+            fields
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), convert(value)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+        Value::Null | Value::String(_) => return Err(value.to_string()),
+    })
+}
+
+/// A launch's report.
+pub(crate) fn report(report: &Report) -> Value {
+    json!({
+        "elapsed_s": report.elapsed.as_secs_f64(),
+        "workgroups": report.workgroups,
+        "devices": report.devices.iter().map(|device| json!({
+            "id": device.id,
+            "name": device.name,
+            "chunks": device.chunks,
+            "workgroups": device.workgroups,
+            "share": device.share,
+            "busy_s": device.busy.as_secs_f64(),
+            "uploaded_bytes": device.uploaded,
+            "downloaded_bytes": device.downloaded,
+        })).collect::<Vec<_>>(),
+        "events": report.events,
+        "plan": report.plan.to_string(),
+    })
+}
+
+/// A buffer's summary.
+pub(crate) fn summary(binding: &Binding, summary: &Summary) -> Value {
+    json!({
+        "binding": binding.name,
+        "type": binding.type_name,
+        "scalar": summary.scalar.map(|s| s.to_string()),
+        "count": summary.count,
+        "min": number(summary.min),
+        "max": number(summary.max),
+        "mean": number(summary.mean),
+        "not_finite": summary.not_finite,
+        "first": summary.first.iter().map(|&v| number(v)).collect::<Vec<_>>(),
+    })
+}
+
+/// A number, or a string where JSON has no such number.
+pub(crate) fn number(value: f64) -> Value {
+    if value.is_finite() { json!(value) } else { json!(value.to_string()) }
+}
+
+/// Prints to stdout, over several lines.
+pub(crate) fn print(value: &Value) -> Result<()> {
+    output::print(&format!("{value:#}\n"))
+}

@@ -1,0 +1,251 @@
+//! Files that are either whole or not there.
+//!
+//! A file is written under a temporary name beside its destination and renamed when all files of
+//! the command are complete. An error or Ctrl-C removes what is temporary and touches no
+//! destination.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use coexec::{Binding, ScalarType};
+use npyz::{DType, WriterBuilder};
+
+use crate::data::numpy_name;
+
+/// What Ctrl-C must remove.
+static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn temporary() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    TEMPORARY.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// From now on Ctrl-C removes temporary files, says so and exits with 130.
+pub(crate) fn handle_interrupts() -> Result<()> {
+    ctrlc::set_handler(|| {
+        // Held until the exit, so that no rename can begin.
+        let files = temporary();
+        for file in files.iter() {
+            let _ = std::fs::remove_file(file);
+        }
+        eprintln!("\ninterrupted; no file was written");
+        std::process::exit(130);
+    })
+    .context("cannot handle Ctrl-C")
+}
+
+/// Files that are complete under temporary names.
+#[derive(Default)]
+pub(crate) struct PendingFiles {
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl PendingFiles {
+    /// Writes a file under a temporary name.
+    pub(crate) fn write(
+        &mut self,
+        path: &Path,
+        contents: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+    ) -> Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let part = path.with_file_name(name);
+        temporary().push(part.clone());
+        self.files.push((part.clone(), path.to_owned()));
+        let written = || -> std::io::Result<()> {
+            let mut writer = BufWriter::new(File::create(&part)?);
+            contents(&mut writer)?;
+            writer.into_inner().map_err(|e| e.into_error())?.sync_all()
+        };
+        written().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Renames all of them to where they belong.
+    pub(crate) fn publish(mut self) -> Result<()> {
+        // Ctrl-C waits for all renames or comes before the first.
+        let mut temporary = temporary();
+        for (part, path) in std::mem::take(&mut self.files) {
+            std::fs::rename(&part, &path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            temporary.retain(|other| *other != part);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PendingFiles {
+    fn drop(&mut self) {
+        for (part, _) in &self.files {
+            let _ = std::fs::remove_file(part);
+        }
+    }
+}
+
+/// Refuses a path whose folder does not exist, or that is a folder, before any work is done.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        anyhow::bail!("cannot write {}: it is a folder", path.display());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        anyhow::bail!("cannot write {}: there is no folder {}", path.display(), folder.display());
+    }
+    Ok(())
+}
+
+/// Writes a buffer as .npy or, under any other name, as its bytes.
+pub(crate) fn write_buffer(
+    files: &mut PendingFiles,
+    path: &Path,
+    binding: &Binding,
+    bytes: &[u8],
+    shape: Option<&[u64]>,
+) -> Result<()> {
+    let npy = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    files.write(path, |writer| {
+        if npy {
+            let (dtype, size) = match binding.layout.scalar.filter(|_| binding.layout.header == 0) {
+                Some(scalar) => (numpy_name(scalar), scalar.size()),
+                // A struct: the bytes, for numpy's .view(dtype).
+                None => ("|u1", 1),
+            };
+            let shape = npy_shape(binding, bytes.len() as u64, size, shape);
+            let dtype = DType::Plain(dtype.parse().map_err(std::io::Error::other)?);
+            npyz::WriteOptions::new_header_only()
+                .dtype(dtype)
+                .shape(&shape)
+                .writer(&mut *writer)
+                .write_header_only()?;
+        }
+        writer.write_all(bytes)
+    })
+}
+
+/// The shape of the file that the buffer came from if it still fits; else the elements, with a
+/// second axis for the scalars of an element.
+fn npy_shape(binding: &Binding, bytes: u64, size: u64, shape: Option<&[u64]>) -> Vec<u64> {
+    let scalars = bytes / size;
+    if let Some(shape) = shape
+        && shape.iter().product::<u64>() == scalars
+    {
+        return shape.to_vec();
+    }
+    let per_element = if size == 1 { 1 } else { binding.layout.stride / size };
+    if per_element > 1 && scalars % per_element == 0 {
+        vec![scalars / per_element, per_element]
+    } else {
+        vec![scalars]
+    }
+}
+
+/// A buffer's summary: how many scalars, least, greatest, mean, the first few.
+pub(crate) struct Summary {
+    pub(crate) scalar: Option<ScalarType>,
+    pub(crate) count: u64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    pub(crate) mean: f64,
+    pub(crate) not_finite: u64,
+    pub(crate) first: Vec<f64>,
+}
+
+/// Values shown of each buffer.
+const FIRST: usize = 8;
+
+impl Summary {
+    /// Of a buffer of one kind of scalar; of anything else, of its bytes.
+    pub(crate) fn of(binding: &Binding, bytes: &[u8]) -> Summary {
+        let header = binding.layout.header as usize;
+        let scalar = binding.layout.scalar;
+        let size = scalar.map_or(1, |s| s.size() as usize);
+        let values =
+            bytes[header.min(bytes.len())..].chunks_exact(size).map(|value| match scalar {
+                Some(scalar) => crate::data::scalar_at(value, scalar),
+                None => f64::from(value[0]),
+            });
+        let mut summary = Summary {
+            scalar,
+            count: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            mean: 0.0,
+            not_finite: 0,
+            first: values.clone().take(FIRST).collect(),
+        };
+        let mut sum = 0.0;
+        for value in values {
+            summary.count += 1;
+            if value.is_finite() {
+                summary.min = summary.min.min(value);
+                summary.max = summary.max.max(value);
+                sum += value;
+            } else {
+                summary.not_finite += 1;
+            }
+        }
+        summary.mean = sum / (summary.count - summary.not_finite).max(1) as f64;
+        summary
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = |value: f64| match self.scalar {
+            // Fewer digits than f32 has: a summary, not the data.
+            Some(ScalarType::F32 | ScalarType::F16) => format!("{}", value as f32),
+            _ => format!("{value}"),
+        };
+        let kind = self.scalar.map_or("bytes".to_owned(), |s| s.to_string());
+        write!(f, "{} x {kind}", self.count)?;
+        if self.not_finite < self.count {
+            let mean = if self.mean.abs() >= 1e-3 && self.mean.abs() < 1e7 {
+                format!("{:.6}", self.mean)
+            } else {
+                format!("{:.6e}", self.mean)
+            };
+            write!(f, ", min {}, max {}, mean {mean}", digits(self.min), digits(self.max))?;
+        }
+        if self.not_finite > 0 {
+            write!(f, ", {} not finite", self.not_finite)?;
+        }
+        let first: Vec<String> = self.first.iter().map(|&v| digits(v)).collect();
+        let more = if self.count as usize > self.first.len() { ", …" } else { "" };
+        write!(f, "\n    [{}{more}]", first.join(", "))
+    }
+}
+
+/// Prints to stdout; an error where stdout is gone, and not a panic.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Rows as lines whose columns are aligned. Columns whose every value looks like a number are
+/// aligned to the right.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let numeric: [bool; N] = std::array::from_fn(|column| {
+        // The first row may be a heading.
+        rows.iter().skip(1).all(|r| r[column].starts_with(|c: char| c.is_ascii_digit() || c == '-'))
+            && rows.len() > 1
+    });
+    rows.iter()
+        .map(|row| {
+            let mut line = String::new();
+            for (column, value) in row.iter().enumerate() {
+                let pad = " ".repeat(widths[column] - value.chars().count());
+                if numeric[column] {
+                    line += &format!("{pad}{value}  ");
+                } else {
+                    line += &format!("{value}{pad}  ");
+                }
+            }
+            line.trim_end().to_owned()
+        })
+        .collect()
+}

@@ -1,0 +1,204 @@
+//! From flags to a launch: reads the kernel, matches names with bindings, loads the data.
+//!
+//! Nothing runs here. What was not given is reported all at once, each with the flag that gives it.
+
+use anyhow::{Context, Result};
+use coexec::{Binding, Buffer, Kernel, Launch, Runtime, Space};
+
+use crate::Usage;
+use crate::args::{CpuEngine, DeviceArgs, LaunchArgs};
+use crate::data::Data;
+
+/// A kernel with everything that a launch of it needs, on no device yet.
+pub(crate) struct Prepared {
+    pub(crate) kernel: Kernel,
+    /// The kernel's file.
+    pub(crate) path: String,
+    values: Vec<(String, Vec<u8>)>,
+    pub(crate) buffers: Vec<Bound>,
+    grid: Grid,
+    chunks: Option<u32>,
+}
+
+/// A storage binding and its data.
+pub(crate) struct Bound {
+    pub(crate) binding: Binding,
+    pub(crate) data: Data,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Grid {
+    Workgroups([u64; 3]),
+    Invocations([u64; 3]),
+}
+
+impl Prepared {
+    pub(crate) fn new(args: &LaunchArgs) -> Result<Prepared> {
+        let path = args.kernel.display().to_string();
+        let text = std::fs::read_to_string(&args.kernel)
+            .with_context(|| format!("cannot read the kernel {path}"))?;
+        let mut builder = Kernel::builder(&text).name(&path);
+        if let Some(entry) = &args.entry {
+            builder = builder.entry_point(entry);
+        }
+        for (name, value) in &args.constants {
+            builder = builder.constant(name, *value);
+        }
+        let kernel = builder.build()?;
+
+        let mut values = Vec::new();
+        let mut given = vec![false; kernel.signature().bindings.len()];
+        let mut claim = |position: usize, name: &str| -> Result<()> {
+            if std::mem::replace(&mut given[position], true) {
+                return Err(Usage(format!("binding `{name}` is given twice")).into());
+            }
+            Ok(())
+        };
+        for (name, json) in &args.sets {
+            let (position, binding) = find(&kernel, name)?;
+            if binding.space.is_storage() {
+                return Err(Usage(format!(
+                    "binding `{name}` is a storage variable, {}; give its data with --bind \
+                     {name}=…, not --set",
+                    binding.type_name
+                ))
+                .into());
+            }
+            claim(position, name)?;
+            values.push((name.clone(), crate::json::encode(&kernel, name, json)?));
+        }
+        let mut buffers = Vec::new();
+        for (name, source) in &args.binds {
+            let (position, binding) = find(&kernel, name)?;
+            claim(position, name)?;
+            let data = source.load(binding)?;
+            if binding.space.is_storage() {
+                buffers.push(Bound { binding: binding.clone(), data });
+            } else {
+                values.push((name.clone(), data.bytes));
+            }
+        }
+        report_missing(&kernel, &given)?;
+
+        let grid = match (args.workgroups, args.invocations) {
+            (Some(count), _) => Grid::Workgroups(count),
+            (None, Some(count)) => Grid::Invocations(count),
+            (None, None) => {
+                return Err(Usage("give --workgroups or --invocations".to_owned()).into());
+            }
+        };
+        Ok(Prepared { kernel, path, values, buffers, grid, chunks: args.chunks })
+    }
+
+    /// New buffers that hold the data.
+    pub(crate) fn upload(&self) -> Vec<Buffer<u8>> {
+        self.buffers.iter().map(|bound| Buffer::from_slice(&bound.data.bytes)).collect()
+    }
+
+    /// A launch over such buffers.
+    pub(crate) fn launch(&self, runtime: &Runtime, buffers: &[Buffer<u8>]) -> Launch {
+        let mut launch = runtime.launch(&self.kernel);
+        for (name, bytes) in &self.values {
+            launch = launch.set_bytes(name, bytes.clone());
+        }
+        for (bound, buffer) in self.buffers.iter().zip(buffers) {
+            launch = launch.bind(&bound.binding.name, buffer);
+        }
+        launch = match self.grid {
+            Grid::Workgroups(count) => launch.workgroups(count),
+            Grid::Invocations(count) => launch.invocations(count),
+        };
+        match self.chunks {
+            Some(count) => launch.chunks(count),
+            None => launch,
+        }
+    }
+
+    /// The position in `buffers` of a binding.
+    pub(crate) fn buffer(&self, name: &str) -> Result<usize> {
+        let (_, binding) = find(&self.kernel, name)?;
+        self.buffers.iter().position(|bound| bound.binding.name == binding.name).ok_or_else(|| {
+            Usage(format!("`{name}` is not a storage variable; there is nothing to write")).into()
+        })
+    }
+}
+
+/// The binding of that name, or of that `GROUP:BINDING`.
+fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
+    let bindings = &kernel.signature().bindings;
+    let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
+    let position = bindings
+        .iter()
+        .position(|b| b.name == name || (slot.is_some() && b.slot == slot))
+        .ok_or_else(|| {
+            let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Usage(format!(
+                "the kernel `{}` has no binding `{name}`; it has {known}",
+                kernel.signature().entry_point
+            ))
+        })?;
+    Ok((position, &bindings[position]))
+}
+
+fn report_missing(kernel: &Kernel, given: &[bool]) -> Result<()> {
+    let missing: Vec<String> = kernel
+        .signature()
+        .bindings
+        .iter()
+        .zip(given)
+        .filter(|(_, given)| !**given)
+        .map(|(binding, _)| format!("    {}", how_to_give(kernel, binding)))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Usage(format!(
+        "the kernel `{}` needs data for {} more binding{}; add\n{}",
+        kernel.signature().entry_point,
+        missing.len(),
+        if missing.len() == 1 { "" } else { "s" },
+        missing.join("\n")
+    ))
+    .into())
+}
+
+/// The flag that gives a binding its data, with its type.
+fn how_to_give(kernel: &Kernel, binding: &Binding) -> String {
+    let name = &binding.name;
+    let kind = match binding.space {
+        Space::Uniform => "uniform",
+        Space::Immediate => "immediate",
+        Space::StorageRead => "read",
+        Space::StorageWrite => "written",
+    };
+    let flag = match binding.space {
+        Space::Uniform | Space::Immediate => {
+            format!("--set '{name}={}'", kernel.value_form(name).unwrap_or_default())
+        }
+        Space::StorageRead => match binding.layout.scalar {
+            Some(scalar) => format!("--bind {name}=random:1:COUNT:{scalar}   or {name}=@FILE.npy"),
+            None => format!("--bind {name}=@FILE.bin"),
+        },
+        Space::StorageWrite => format!(
+            "--bind {name}=zeros:{}",
+            match binding.layout.count {
+                Some(_) => binding.layout.min_bytes().to_string(),
+                None => "BYTES".to_owned(),
+            }
+        ),
+    };
+    format!("{flag:<48}  ({kind}, {})", binding.type_name)
+}
+
+/// The devices and the engine that the flags name.
+pub(crate) fn runtime(args: &DeviceArgs, devices: Option<&str>) -> Result<Runtime> {
+    let mut builder = Runtime::builder().cpu_engine(match args.cpu_engine {
+        CpuEngine::Auto => coexec::Engine::Auto,
+        CpuEngine::Interpreter => coexec::Engine::Interpreter,
+    });
+    if let Some(devices) = devices.or(args.devices.as_deref()) {
+        builder = builder.devices(devices);
+    }
+    Ok(builder.build()?)
+}

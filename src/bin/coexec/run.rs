@@ -1,0 +1,64 @@
+//! `coexec run`: one launch on files or generated data.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::args::RunArgs;
+use crate::output::{self, PendingFiles, Summary};
+use crate::prepare::{self, Prepared};
+use crate::{compare, json};
+
+pub(crate) fn run(args: &RunArgs) -> Result<()> {
+    let prepared = Prepared::new(&args.launch)?;
+    let mut outs = Vec::new();
+    for (name, path) in &args.outs {
+        output::check_writable(path)?;
+        outs.push((prepared.buffer(name)?, path));
+    }
+    if !args.compare.is_empty() {
+        return compare::compare(args, &prepared);
+    }
+
+    let runtime = prepare::runtime(&args.launch.devices, None)?;
+    let buffers = prepared.upload();
+    let report = prepared.launch(&runtime, &buffers).run()?;
+
+    let mut files = PendingFiles::default();
+    for (position, path) in &outs {
+        let bound = &prepared.buffers[*position];
+        let bytes = buffers[*position].to_vec()?;
+        output::write_buffer(
+            &mut files,
+            path,
+            &bound.binding,
+            &bytes,
+            bound.data.shape.as_deref(),
+        )?;
+    }
+    files.publish()?;
+
+    let mut summaries = Vec::new();
+    for (bound, buffer) in prepared.buffers.iter().zip(&buffers) {
+        if bound.binding.space == coexec::Space::StorageWrite {
+            summaries.push((&bound.binding, Summary::of(&bound.binding, &buffer.to_vec()?)));
+        }
+    }
+    let written: Vec<String> = outs.iter().map(|(_, path)| path.display().to_string()).collect();
+    if args.json {
+        let mut value = json::report(&report);
+        value["kernel"] = json!(prepared.path);
+        value["outputs"] = summaries.iter().map(|(b, s)| json::summary(b, s)).collect();
+        value["files"] = json!(written);
+        return json::print(&value);
+    }
+    let mut text = String::new();
+    if outs.is_empty() {
+        for (binding, summary) in &summaries {
+            text += &format!("{}: {summary}\n", binding.name);
+        }
+    }
+    for path in &written {
+        text += &format!("wrote {path}\n");
+    }
+    output::print(&format!("{text}{report}\n"))
+}
