@@ -1,0 +1,193 @@
+//! A kernel with its inputs and expected outputs, written in the kernel's own comments.
+//!
+//! `filetests/README.md` documents the language. A [`Case`] is plain data: [`Case::parse`] reads
+//! it, `run` executes it. Nothing here knows which engines there are.
+
+mod run;
+mod values;
+
+pub use run::Outputs;
+pub use values::Slot;
+
+use values::{parse_count, parse_values, parse_wants};
+
+/// What a storage binding starts as, or what a uniform or an immediate is.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub name: String,
+    pub bytes: Vec<u8>,
+    /// A uniform or immediate, given by value.
+    pub by_value: bool,
+}
+
+/// What a storage binding must hold afterwards, scalar by scalar.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    pub name: String,
+    pub slots: Vec<Slot>,
+}
+
+/// The size of the launch.
+#[derive(Debug, Clone, Copy)]
+pub enum Size {
+    Workgroups([u32; 3]),
+    Invocations([u32; 3]),
+}
+
+/// Whether a launch that is asked to split may, must, or must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Any,
+    Split,
+    Whole,
+}
+
+/// How far floats may be from what is expected.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tolerance {
+    /// A float is right within `.0` absolutely or within `.1` of the expected value.
+    pub distance: Option<(f64, f64)>,
+    /// Units in the last place; on the CPU always, elsewhere where there is no `distance`.
+    pub ulps: Option<u32>,
+}
+
+/// One file.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub name: String,
+    pub text: String,
+    pub size: Option<Size>,
+    pub entry: Option<String>,
+    pub constants: Vec<(String, f64)>,
+    pub given: Vec<Given>,
+    pub expected: Vec<Expected>,
+    pub tolerance: Tolerance,
+    /// Runs on the CPU only, and why.
+    pub only_cpu: Option<String>,
+    pub cut: Cut,
+    /// The launch fails with an error whose message has each of these in it.
+    pub errors: Vec<String>,
+}
+
+impl Case {
+    /// Reads the `//!` lines of a kernel.
+    pub fn parse(name: &str, text: &str) -> Result<Case, String> {
+        let case = Case::parse_inputs(name, text)?;
+        if case.expected.is_empty() && case.errors.is_empty() {
+            return Err(format!("{name}: no `expect` and no `error`: the test could not fail"));
+        }
+        Ok(case)
+    }
+
+    /// As [`Case::parse`], for a kernel whose outputs are judged by other means.
+    pub fn parse_inputs(name: &str, text: &str) -> Result<Case, String> {
+        let mut case = Case {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            size: None,
+            entry: None,
+            constants: Vec::new(),
+            given: Vec::new(),
+            expected: Vec::new(),
+            tolerance: Tolerance::default(),
+            only_cpu: None,
+            cut: Cut::Any,
+            errors: Vec::new(),
+        };
+        for (number, line) in text.lines().enumerate() {
+            let Some(line) = line.trim_start().strip_prefix("//!") else { continue };
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            case.line(line).map_err(|e| format!("{name}:{}: {e}: `{line}`", number + 1))?;
+        }
+        Ok(case)
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        match word {
+            "workgroups" => self.size = Some(Size::Workgroups(extent(rest)?)),
+            "invocations" => self.size = Some(Size::Invocations(extent(rest)?)),
+            "entry" => self.entry = Some(rest.to_owned()),
+            "constant" => {
+                let (name, value) = two(rest)?;
+                self.constants.push((name.to_owned(), number(value)?));
+            }
+            "bind" | "set" => {
+                let (name, values) = two(rest)?;
+                let bytes = parse_values(values)?;
+                match self.given.iter_mut().find(|g| g.name == name) {
+                    Some(given) => given.bytes.extend(bytes),
+                    None => self.given.push(Given {
+                        name: name.to_owned(),
+                        bytes,
+                        by_value: word == "set",
+                    }),
+                }
+            }
+            "zeros" => {
+                let (name, shape) = two(rest)?;
+                let bytes = vec![0; parse_count(shape)?];
+                self.given.push(Given { name: name.to_owned(), bytes, by_value: false });
+            }
+            "expect" => {
+                let (name, values) = two(rest)?;
+                let slots = parse_wants(values)?;
+                match self.expected.iter_mut().find(|e| e.name == name) {
+                    Some(expected) => expected.slots.extend(slots),
+                    None => self.expected.push(Expected { name: name.to_owned(), slots }),
+                }
+            }
+            "tolerance" => {
+                let (absolute, relative) = two(rest)?;
+                self.tolerance.distance = Some((number(absolute)?, number(relative)?));
+            }
+            "ulps" => {
+                self.tolerance.ulps = Some(rest.parse().map_err(|_| "a number of ULPs".to_owned())?)
+            }
+            "only" => match rest.strip_prefix("cpu:") {
+                Some(reason) if !reason.trim().is_empty() => {
+                    self.only_cpu = Some(reason.trim().to_owned());
+                }
+                _ => return Err("write `only cpu: the reason`".to_owned()),
+            },
+            "split" => self.cut = Cut::Split,
+            "whole" => self.cut = Cut::Whole,
+            "error" => {
+                let text = rest
+                    .strip_prefix('"')
+                    .and_then(|r| r.strip_suffix('"'))
+                    .filter(|t| !t.is_empty())
+                    .ok_or("write `error \"a part of the message\"`")?;
+                self.errors.push(text.to_owned());
+            }
+            _ => return Err(format!("unknown word `{word}`")),
+        }
+        Ok(())
+    }
+}
+
+fn two(rest: &str) -> Result<(&str, &str), String> {
+    rest.split_once(char::is_whitespace)
+        .map(|(a, b)| (a, b.trim()))
+        .ok_or_else(|| "two parts are needed".to_owned())
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number"))
+}
+
+fn extent(text: &str) -> Result<[u32; 3], String> {
+    let mut out = [1; 3];
+    let parts: Vec<_> = text.split(',').collect();
+    if parts.len() > 3 {
+        return Err("at most three extents".to_owned());
+    }
+    for (slot, part) in out.iter_mut().zip(parts) {
+        *slot = part.trim().parse().map_err(|_| format!("`{part}` is not an extent"))?;
+    }
+    Ok(out)
+}

@@ -1,0 +1,404 @@
+//! Seeded random kernels that are race-free by construction and end by construction.
+//!
+//! A kernel reads any element of read-only inputs, also out of bounds; computes with locals,
+//! functions, private arrays and workgroup memory; and writes only elements that belong to its
+//! own invocation. The text carries its inputs as a filetest does. What is printed when a seed
+//! fails can be kept as one: only the `expect` lines are missing.
+
+mod expressions;
+mod random;
+mod statements;
+mod types;
+
+use random::Random;
+use types::{Array, Callee, Scalar, Scope, Type, Variable};
+
+use Scalar::{Approximate, Bool, Exact, I32, U32, Wild};
+
+/// Elements of each read-only input.
+const INPUT: u64 = 40;
+
+/// A generated kernel.
+pub(crate) struct Generated {
+    /// WGSL with `//!` lines for the launch.
+    pub(crate) text: String,
+    /// Its floats are defined on CPUs only.
+    pub(crate) cpu_only: bool,
+}
+
+/// How invocations map to output elements.
+struct Shape {
+    workgroup: [u64; 3],
+    /// Invocations that own elements, along x and y.
+    extent: [u64; 2],
+    two_d: bool,
+}
+
+pub(super) struct Generator {
+    random: Random,
+    text: String,
+    indent: usize,
+    scope: Scope,
+    callees: Vec<Callee>,
+    /// A local i32 that calls may take the address of.
+    pointer: Option<String>,
+    /// Calls that this function may still make: they are inlined.
+    calls_left: u32,
+    names: u32,
+    loops: u32,
+    depth: u32,
+    in_loop: bool,
+    in_function: Option<Type>,
+    wild: bool,
+}
+
+/// The kernel of a seed.
+pub(crate) fn generate(seed: u64) -> Generated {
+    let mut random = Random::new(seed);
+    let wild = random.percent(20);
+    let generator = Generator {
+        depth: random.between(2, 3) as u32,
+        random,
+        text: String::new(),
+        indent: 0,
+        scope: Scope::default(),
+        callees: Vec::new(),
+        pointer: None,
+        calls_left: 0,
+        names: 0,
+        loops: 0,
+        in_loop: false,
+        in_function: None,
+        wild,
+    };
+    generator.kernel(seed)
+}
+
+impl Generator {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(&"    ".repeat(self.indent));
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn fresh(&mut self, prefix: &str) -> String {
+        self.names += 1;
+        format!("{prefix}{}", self.names)
+    }
+
+    /// One scalar of each kind that this kernel uses.
+    fn base(&self) -> Vec<Scalar> {
+        if self.wild { vec![I32, U32, Bool, Wild] } else { vec![I32, U32, Bool, Exact, Approximate] }
+    }
+
+    fn kernel(mut self, seed: u64) -> Generated {
+        let two_d = self.random.percent(35);
+        let shape = if two_d {
+            let workgroup = *self.random.pick(&[[4, 2, 1], [8, 1, 1], [3, 5, 1], [2, 4, 1]]);
+            let extent = [self.random.between(1, 11), self.random.between(1, 12)];
+            Shape { workgroup, extent, two_d }
+        } else {
+            let workgroup = *self.random.pick(&[[1, 1, 1], [3, 1, 1], [8, 1, 1], [16, 1, 1]]);
+            Shape { workgroup, extent: [self.random.between(1, 90), 1], two_d }
+        };
+        let stride = *self.random.pick(&[1u64, 1, 1, 2, 3]);
+        self.header(seed, &shape, stride);
+        self.declarations();
+        for _ in 0..self.random.below(3) {
+            self.function();
+        }
+        self.entry_point(&shape, stride);
+        Generated { text: self.text, cpu_only: self.wild }
+    }
+
+    /// The launch: its size and its data.
+    fn header(&mut self, seed: u64, shape: &Shape, stride: u64) {
+        let [x, y] = shape.extent;
+        let owned = x * y;
+        self.line(&format!("// Seed {seed} of the differential generator."));
+        self.line(&format!("//! invocations {x},{y}"));
+        let turns = self.random.between(0, 4);
+        self.line(&format!("//! set params u32 {x} {y} {turns} {}", self.random.below(1 << 32)));
+        let integers = |random: &mut Random, count: u64| -> Vec<i64> {
+            (0..count)
+                .map(|_| match random.below(6) {
+                    0 => i64::from(i32::MIN),
+                    1 => -1,
+                    2 => random.below(10) as i64,
+                    3 => i64::from(i32::MAX),
+                    _ => i64::from(random.bits() as i32),
+                })
+                .collect()
+        };
+        let i: Vec<String> =
+            integers(&mut self.random, INPUT).iter().map(i64::to_string).collect();
+        let u: Vec<String> = integers(&mut self.random, 2 * INPUT)
+            .iter()
+            .map(|&n| (n as u32).to_string())
+            .collect();
+        let e: Vec<String> = (0..INPUT)
+            .map(|_| format!("{:?}", self.random.below(2048) as f32 / 16.0 - 64.0))
+            .collect();
+        let a: Vec<String> = (0..INPUT)
+            .map(|_| format!("{:?}", self.random.below(16001) as f32 / 1000.0 - 8.0))
+            .collect();
+        let wild: Vec<String> =
+            (0..INPUT).map(|_| format!("0x{:08x}", self.random.bits() as u32)).collect();
+        self.line(&format!("//! bind in_i i32 {}", i.join(" ")));
+        self.line(&format!("//! bind in_u u32 {}", u.join(" ")));
+        if self.wild {
+            self.line(&format!("//! bind in_w f32 {}", wild.join(" ")));
+        } else {
+            self.line(&format!("//! bind in_e f32 {}", e.join(" ")));
+            self.line(&format!("//! bind in_a f32 {}", a.join(" ")));
+        }
+        // One element more than is owned, which nobody writes.
+        let elements = owned * stride + 1;
+        self.line(&format!("//! bind out_u u32 {elements}*77"));
+        self.line(&format!("//! bind out_v i32 {}*-77", 4 * elements));
+        self.line(&format!("//! bind state u32 0..{elements}"));
+        if self.wild {
+            self.line(&format!("//! bind out_w f32 {elements}*77"));
+        } else {
+            self.line(&format!("//! bind out_e f32 {elements}*77"));
+            self.line(&format!("//! bind out_a f32 {elements}*77"));
+        }
+    }
+
+    fn declarations(&mut self) {
+        let float = self.float().wgsl();
+        let mut globals = vec![
+            "var<uniform> params: Params;".to_owned(),
+            "var<storage, read> in_i: array<i32>;".to_owned(),
+            "var<storage, read> in_u: array<vec2<u32>>;".to_owned(),
+            "var<storage, read_write> out_u: array<u32>;".to_owned(),
+            "var<storage, read_write> out_v: array<vec3<i32>>;".to_owned(),
+            "var<storage, read_write> state: array<u32>;".to_owned(),
+        ];
+        let floats: &[&str] = if self.wild { &["w"] } else { &["e", "a"] };
+        for kind in floats {
+            globals.push(format!("var<storage, read> in_{kind}: array<f32>;"));
+            globals.push(format!("var<storage, read_write> out_{kind}: array<f32>;"));
+        }
+        self.line("struct Params { width: u32, height: u32, turns: u32, salt: u32 }");
+        self.line("struct Inner { d: vec2<u32>, list: array<i32, 3> }");
+        self.line(&format!(
+            "struct Mixed {{ a: i32, b: vec3<{float}>, c: u32, inner: Inner }}"
+        ));
+        for (slot, global) in globals.iter().enumerate() {
+            self.line(&format!("@group(0) @binding({slot}) {global}"));
+        }
+        self.line("var<private> kept: array<i32, 4> = array<i32, 4>(1, 2, 3, 4);");
+        self.line("var<workgroup> tile: array<u32, 16>;");
+        if self.wild {
+            return;
+        }
+        for n in 1..=4 {
+            let (name, ty, splat) = match n {
+                1 => (String::new(), "f32".to_owned(), ""),
+                n => (n.to_string(), format!("vec{n}<f32>"), ""),
+            };
+            let of = |v: &str| if n == 1 { v.to_owned() } else { format!("{ty}({v})") };
+            self.line(&format!("fn exact{name}(x: {ty}) -> {ty} {{{splat}"));
+            self.line("    let y = floor(x * 16.0) * 0.0625;");
+            self.line("    return y - 128.0 * floor((y + 64.0) * 0.0078125);");
+            self.line("}");
+            let (low, high) = (of("-8.0"), of("8.0"));
+            self.line(&format!(
+                "fn near{name}(x: {ty}) -> {ty} {{ return clamp(x, {low}, {high}); }}"
+            ));
+        }
+    }
+
+    /// The inputs, as any function sees them.
+    fn inputs(&self) -> Scope {
+        let mut scope = Scope::default();
+        let mut array = |name: &str, element: Type, len: u64, mutable: bool| {
+            scope.arrays.push(Array { name: name.to_owned(), element, len, mutable });
+        };
+        array("in_i", Type::scalar(I32), INPUT, false);
+        array("in_u", Type::vector(U32, 2), INPUT, false);
+        if self.wild {
+            array("in_w", Type::scalar(Wild), INPUT, false);
+        } else {
+            array("in_e", Type::scalar(Exact), INPUT, false);
+            array("in_a", Type::scalar(Approximate), INPUT, false);
+        }
+        array("kept", Type::scalar(I32), 4, true);
+        for (name, scalar) in [("params.salt", U32), ("params.width", U32)] {
+            let variable = Variable {
+                name: name.to_owned(),
+                ty: Type::scalar(scalar),
+                mutable: false,
+            };
+            scope.variables.push(variable);
+        }
+        scope
+    }
+
+    fn function(&mut self) {
+        let result = Type::scalar(*self.random.pick(&self.base()));
+        let name = self.fresh("f");
+        self.scope = self.inputs();
+        let mut parameters = Vec::new();
+        for scalar in self.base() {
+            let name = self.fresh("p");
+            parameters.push(format!("{name}: {}", scalar.wgsl()));
+            self.scope.variables.push(Variable { name, ty: Type::scalar(scalar), mutable: false });
+        }
+        let pointer = self.fresh("to");
+        parameters.push(format!("{pointer}: ptr<function, i32>"));
+        self.scope.variables.push(Variable {
+            name: format!("(*{pointer})"),
+            ty: Type::scalar(I32),
+            mutable: true,
+        });
+        self.line(&format!("fn {name}({}) -> {} {{", parameters.join(", "), result.wgsl()));
+        self.in_function = Some(result);
+        self.pointer = None;
+        self.indent += 1;
+        let depth = 2;
+        for _ in 0..self.random.between(1, 4) {
+            self.statement(depth);
+        }
+        let value = self.expression(result, 2);
+        self.line(&format!("return {value};"));
+        self.indent -= 1;
+        self.in_function = None;
+        self.line("}");
+        self.callees.push(Callee { name, result });
+    }
+
+    fn entry_point(&mut self, shape: &Shape, stride: u64) {
+        let [x, y, z] = shape.workgroup;
+        let size = x * y * z;
+        self.line(&format!("@compute @workgroup_size({x}, {y}, {z})"));
+        self.line("fn main(");
+        self.line("    @builtin(global_invocation_id) id: vec3<u32>,");
+        self.line("    @builtin(local_invocation_index) l: u32,");
+        self.line("    @builtin(workgroup_id) group: vec3<u32>,");
+        self.line("    @builtin(num_workgroups) groups: vec3<u32>,");
+        self.line(") {");
+        self.indent += 1;
+        self.scope = self.inputs();
+        let own = if shape.two_d { "id.y * params.width + id.x" } else { "id.x" };
+        self.line(&format!("let u0 = {own};"));
+        self.line("var i0 = in_i[u0];");
+        self.line("var b0 = (in_u[u0].x & 1u) == 0u;");
+        let mut names = vec![
+            ("u0", Type::scalar(U32), false),
+            ("l", Type::scalar(U32), false),
+            ("i0", Type::scalar(I32), true),
+            ("b0", Type::scalar(Bool), true),
+            ("group", Type::vector(U32, 3), false),
+            ("groups", Type::vector(U32, 3), false),
+        ];
+        if self.wild {
+            self.line("var w0 = in_w[u0];");
+            names.push(("w0", Type::scalar(Wild), true));
+        } else {
+            self.line("var e0 = in_e[u0];");
+            self.line("var a0 = in_a[u0];");
+            names.push(("e0", Type::scalar(Exact), true));
+            names.push(("a0", Type::scalar(Approximate), true));
+        }
+        for (name, ty, mutable) in names {
+            self.scope.variables.push(Variable { name: name.to_owned(), ty, mutable });
+        }
+        self.pointer = Some("i0".to_owned());
+        self.calls_left = 6;
+        let barriers = self.random.percent(40);
+        let mut rounds = if barriers { self.random.between(1, 2) } else { 0 };
+        loop {
+            for _ in 0..self.random.between(2, 5) {
+                self.statement(3);
+            }
+            if rounds == 0 {
+                break;
+            }
+            rounds -= 1;
+            self.exchange(size);
+        }
+        // Invocations outside the extent own nothing.
+        let guard = shape.two_d || barriers || self.random.percent(60);
+        if guard {
+            self.line("if id.x < params.width && id.y < params.height {");
+            self.indent += 1;
+        }
+        self.outputs(stride);
+        if guard {
+            self.indent -= 1;
+            self.line("}");
+        }
+        self.indent -= 1;
+        self.line("}");
+    }
+
+    /// Everybody gives a number and takes somebody else's, in uniform control flow.
+    fn exchange(&mut self, size: u64) {
+        let uniform = self.random.percent(40);
+        if uniform {
+            let k = self.fresh("k");
+            self.line(&format!("for (var {k} = 0u; {k} < params.turns; {k}++) {{"));
+            self.indent += 1;
+        }
+        let give = self.of(U32, 2);
+        self.line(&format!("tile[l] = {give};"));
+        self.line("workgroupBarrier();");
+        let from = self.of(U32, 1);
+        if uniform {
+            self.line(&format!("i0 ^= i32(tile[(l + {from}) % {size}u]);"));
+            self.line("workgroupBarrier();");
+            self.indent -= 1;
+            self.line("}");
+            return;
+        }
+        let name = self.fresh("c");
+        let index = if self.random.percent(30) { "% 20u".to_owned() } else { format!("% {size}u") };
+        self.line(&format!("let {name} = tile[(l + {from}) {index}];"));
+        self.line("workgroupBarrier();");
+        self.scope.variables.push(Variable { name, ty: Type::scalar(U32), mutable: false });
+    }
+
+    /// Writes elements that belong to this invocation: `stride * u0` up to `stride * (u0 + 1)`.
+    fn outputs(&mut self, stride: u64) {
+        let at = match stride {
+            1 => "u0".to_owned(),
+            n => {
+                let offset = self.random.below(n);
+                if offset == 0 { format!("{n}u * u0") } else { format!("{n}u * u0 + {offset}u") }
+            }
+        };
+        let value = self.of(U32, 3);
+        self.line(&format!("out_u[{at}] = {value};"));
+        let floats: &[(&str, Scalar)] =
+            if self.wild { &[("w", Wild)] } else { &[("e", Exact), ("a", Approximate)] };
+        for &(kind, scalar) in floats {
+            let value = self.of(scalar, 3);
+            self.line(&format!("out_{kind}[{at}] = {value};"));
+        }
+        let vector = self.expression(Type::vector(I32, 3), 3);
+        if self.random.percent(40) {
+            let condition = self.of(Bool, 2);
+            self.line(&format!("if {condition} {{"));
+            self.line(&format!("    out_v[{at}] = {vector};"));
+            self.line("}");
+        } else if self.random.percent(30) {
+            let component = self.component(3);
+            let value = self.of(I32, 3);
+            self.line(&format!("out_v[{at}].{component} = {value};"));
+        } else {
+            self.line(&format!("out_v[{at}] = {vector};"));
+        }
+        let add = self.of(U32, 2);
+        let op = *self.random.pick(&["+=", "^=", "*="]);
+        self.line(&format!("state[{at}] {op} {add};"));
+        if stride > 1 && self.random.percent(50) {
+            let n = stride;
+            let value = self.of(U32, 2);
+            self.line(&format!("for (var last = 0u; last < {n}u; last++) {{"));
+            self.line(&format!("    state[{n}u * u0 + last] ^= {value} + last;"));
+            self.line("}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Random race-free kernels: the same answer on every engine and however the launch is cut.
+//!
+//! On one device class every cutting gives the same bits, floats too. Between the CPU and a GPU
+//! integers, and floats that are exact by construction, are equal to the bit (zeros of both signs
+//! are equal); approximate floats agree within [`TOLERANCE`].
+//!
+//! `COEXEC_DIFF_SEEDS=1000..2000` runs other seeds than the few of a normal test run,
+//! `COEXEC_DIFF_PRINT=1` prints each kernel.
+
+#[path = "../case/mod.rs"]
+mod case;
+#[path = "../engines/mod.rs"]
+mod engines;
+mod generator;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use case::{Case, Outputs};
+use engines::Setup;
+
+/// How far an approximate float may be: WGSL grants sine and cosine an error of 2^-11 each, and
+/// errors add up along an expression.
+const TOLERANCE: f32 = 4e-3;
+
+fn seeds(usual: u64) -> Range<u64> {
+    match std::env::var("COEXEC_DIFF_SEEDS") {
+        Err(_) => 0..usual,
+        Ok(text) => {
+            let bounds = text.split_once("..").and_then(|(from, to)| {
+                Some(from.trim().parse().ok()?..to.trim().parse().ok()?)
+            });
+            bounds.or_else(|| text.trim().parse().ok().map(|n| n..n + 1)).unwrap_or_else(|| {
+                panic!("COEXEC_DIFF_SEEDS={text}: write one seed, or a range such as 100..200")
+            })
+        }
+    }
+}
+
+fn launch(case: &Case, setup: &Setup) -> Result<(Outputs, u32), String> {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let kernel = case.kernel()?;
+        case.launch(&kernel, &setup.runtime, setup.chunks)
+    }));
+    let (outputs, report) =
+        result.map_err(|_| "panicked".to_owned())?.map_err(|error| error.to_string())?;
+    Ok((outputs, report.devices.iter().map(|device| device.chunks).sum()))
+}
+
+struct Run {
+    /// Launches that were asked for two or more chunks, and those that got them.
+    asked: u32,
+    split: u32,
+}
+
+/// The outputs of the unsplit run, after every other cutting gave the same.
+fn same_under_every_cutting(
+    case: &Case,
+    setups: &[Setup],
+    run: &mut Run,
+) -> Result<Outputs, String> {
+    let mut first: Option<Outputs> = None;
+    for setup in setups {
+        let (outputs, chunks) =
+            launch(case, setup).map_err(|error| format!("[{}] {error}", setup.label))?;
+        if setup.chunks.is_some_and(|n| n > 1) {
+            run.asked += 1;
+            run.split += u32::from(chunks > 1);
+        }
+        match &first {
+            None => first = Some(outputs),
+            Some(first) => {
+                if let Some(difference) = case.difference(first, &outputs) {
+                    return Err(format!("[{}] {difference}", setup.label));
+                }
+            }
+        }
+    }
+    first.ok_or_else(|| "no setup".to_owned())
+}
+
+/// Where a GPU's outputs differ from the CPU's by more than they may.
+fn disagreement(cpu: &Outputs, gpu: &Outputs) -> Option<String> {
+    for ((name, a), (_, b)) in cpu.iter().zip(gpu) {
+        for (index, (a, b)) in a.chunks_exact(4).zip(b.chunks_exact(4)).enumerate() {
+            let bits = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            let (a, b) = (bits(a), bits(b));
+            let (fa, fb) = (f32::from_bits(a), f32::from_bits(b));
+            let right = match name.as_str() {
+                "out_a" => (fa - fb).abs() <= TOLERANCE,
+                "out_e" => a == b || (fa == 0.0 && fb == 0.0),
+                _ => a == b,
+            };
+            if !right {
+                let shown = if name.starts_with("out_e") || name.starts_with("out_a") {
+                    format!("{fa:?} and {fb:?}")
+                } else {
+                    format!("{a} and {b}")
+                };
+                return Some(format!("{name}[{index}] is {shown}"));
+            }
+        }
+    }
+    None
+}
+
+fn run_seeds(usual: u64, mut check: impl FnMut(&Case, bool) -> Result<(), String>) {
+    let mut failures = Vec::new();
+    let mut kept = String::new();
+    for seed in seeds(usual) {
+        let kernel = generator::generate(seed);
+        if std::env::var_os("COEXEC_DIFF_PRINT").is_some() {
+            println!("{}", kernel.text);
+        }
+        let case = Case::parse_inputs(&format!("seed {seed}"), &kernel.text)
+            .unwrap_or_else(|error| panic!("{error}"));
+        if let Err(failure) = check(&case, kernel.cpu_only) {
+            failures.push(format!("seed {seed}: {failure}"));
+            if kept.is_empty() {
+                kept = kernel.text;
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} seeds failed:\n{}\n\nThe first failing kernel; keep it, with what it should give, \
+         in tests/filetests/:\n\n{kept}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn random_kernels_give_the_same_bits_on_the_cpu_however_they_are_cut() {
+    let setups = engines::cpu();
+    let mut run = Run { asked: 0, split: 0 };
+    run_seeds(60, |case, _| same_under_every_cutting(case, &setups, &mut run).map(drop));
+    eprintln!("{} of {} launches that were asked to split did", run.split, run.asked);
+    let all = std::env::var_os("COEXEC_DIFF_SEEDS").is_none();
+    assert!(
+        !all || 4 * run.split > run.asked,
+        "{} of {} launches split: too few for this test to mean much",
+        run.split,
+        run.asked
+    );
+}
+
+#[test]
+fn random_kernels_agree_between_the_cpu_and_every_gpu() {
+    let cpu = engines::cpu();
+    for gpu in engines::gpus("random kernels on the GPU") {
+        let mut run = Run { asked: 0, split: 0 };
+        run_seeds(25, |case, cpu_only| {
+            if cpu_only {
+                return Ok(());
+            }
+            let (expected, _) = launch(case, &cpu[0])?;
+            let found = same_under_every_cutting(case, &gpu, &mut run)?;
+            match disagreement(&expected, &found) {
+                Some(difference) => Err(format!("CPU and {}: {difference}", gpu[0].label)),
+                None => Ok(()),
+            }
+        });
+    }
+}

@@ -1,0 +1,16 @@
+// Inverse hyperbolic sine.
+//! invocations 5
+//! ulps 4
+//! tolerance 1e-6 1e-5
+//! bind src f32 0 0.5 -0.5 1 10
+//! zeros dst f32 5
+//! expect dst f32 0 0.4812118 -0.4812118 0.8813736 2.998223
+@group(0) @binding(0) var<storage, read> src: array<f32>;
+@group(0) @binding(1) var<storage, read_write> dst: array<f32>;
+
+@compute @workgroup_size(4)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = id.x;
+    if i >= 5u { return; }
+    dst[i] = asinh(src[i]);
+}
