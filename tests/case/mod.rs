@@ -6,37 +6,37 @@
 mod run;
 mod values;
 
-pub use run::Outputs;
-pub use values::Slot;
+pub(crate) use run::Outputs;
+pub(crate) use values::Slot;
 
 use values::{parse_count, parse_values, parse_wants};
 
 /// What a storage binding starts as, or what a uniform or an immediate is.
 #[derive(Debug, Clone)]
-pub struct Given {
-    pub name: String,
-    pub bytes: Vec<u8>,
+pub(crate) struct Given {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
     /// A uniform or immediate, given by value.
-    pub by_value: bool,
+    pub(crate) by_value: bool,
 }
 
 /// What a storage binding must hold afterwards, scalar by scalar.
 #[derive(Debug, Clone)]
-pub struct Expected {
-    pub name: String,
-    pub slots: Vec<Slot>,
+pub(crate) struct Expected {
+    pub(crate) name: String,
+    pub(crate) slots: Vec<Slot>,
 }
 
 /// The size of the launch.
 #[derive(Debug, Clone, Copy)]
-pub enum Size {
+pub(crate) enum Size {
     Workgroups([u32; 3]),
     Invocations([u32; 3]),
 }
 
 /// Whether a launch that is asked to split may, must, or must not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub(crate) enum Cut {
     Any,
     Split,
     Whole,
@@ -44,34 +44,34 @@ pub enum Cut {
 
 /// How far floats may be from what is expected.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tolerance {
+pub(crate) struct Tolerance {
     /// A float is right within `.0` absolutely or within `.1` of the expected value.
-    pub distance: Option<(f64, f64)>,
+    pub(crate) distance: Option<(f64, f64)>,
     /// Units in the last place; on the CPU always, elsewhere where there is no `distance`.
-    pub ulps: Option<u32>,
+    pub(crate) ulps: Option<u32>,
 }
 
 /// One file.
 #[derive(Debug, Clone)]
-pub struct Case {
-    pub name: String,
-    pub text: String,
-    pub size: Option<Size>,
-    pub entry: Option<String>,
-    pub constants: Vec<(String, f64)>,
-    pub given: Vec<Given>,
-    pub expected: Vec<Expected>,
-    pub tolerance: Tolerance,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) size: Option<Size>,
+    pub(crate) entry: Option<String>,
+    pub(crate) constants: Vec<(String, f64)>,
+    pub(crate) given: Vec<Given>,
+    pub(crate) expected: Vec<Expected>,
+    pub(crate) tolerance: Tolerance,
     /// Runs on the CPU only, and why.
-    pub only_cpu: Option<String>,
-    pub cut: Cut,
+    pub(crate) only_cpu: Option<String>,
+    pub(crate) cut: Cut,
     /// The launch fails with an error whose message has each of these in it.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 impl Case {
     /// Reads the `//!` lines of a kernel.
-    pub fn parse(name: &str, text: &str) -> Result<Case, String> {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Case, String> {
         let case = Case::parse_inputs(name, text)?;
         if case.expected.is_empty() && case.errors.is_empty() {
             return Err(format!("{name}: no `expect` and no `error`: the test could not fail"));
@@ -80,7 +80,7 @@ impl Case {
     }
 
     /// As [`Case::parse`], for a kernel whose outputs are judged by other means.
-    pub fn parse_inputs(name: &str, text: &str) -> Result<Case, String> {
+    pub(crate) fn parse_inputs(name: &str, text: &str) -> Result<Case, String> {
         let mut case = Case {
             name: name.to_owned(),
             text: text.to_owned(),

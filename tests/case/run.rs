@@ -7,11 +7,11 @@ use super::{Case, Cut, Size, Tolerance};
 use crate::engines::{Class, Setup};
 
 /// What a launch left in the storage buffers, in the order of [`Case::given`].
-pub type Outputs = Vec<(String, Vec<u8>)>;
+pub(crate) type Outputs = Vec<(String, Vec<u8>)>;
 
 impl Case {
     /// Builds the case's kernel.
-    pub fn kernel(&self) -> coexec::Result<Kernel> {
+    pub(crate) fn kernel(&self) -> coexec::Result<Kernel> {
         let mut builder = Kernel::builder(&self.text).name(&self.name);
         if let Some(entry) = &self.entry {
             builder = builder.entry_point(entry);
@@ -23,7 +23,7 @@ impl Case {
     }
 
     /// Launches it, cut into so many chunks if that is asked for.
-    pub fn launch(
+    pub(crate) fn launch(
         &self,
         kernel: &Kernel,
         runtime: &Runtime,
@@ -60,7 +60,7 @@ impl Case {
     }
 
     /// Runs the case and says everything that is wrong with its result.
-    pub fn check(&self, setup: &Setup) -> Result<Outputs, String> {
+    pub(crate) fn check(&self, setup: &Setup) -> Result<Outputs, String> {
         let Setup { runtime, chunks, class, .. } = setup;
         let result = self.kernel().and_then(|k| self.launch(&k, runtime, *chunks));
         if !self.errors.is_empty() {
@@ -108,7 +108,7 @@ impl Case {
 
     /// Where two results on one class of device differ. Scalars that the case expects to be
     /// anything are left out.
-    pub fn difference(&self, one: &Outputs, two: &Outputs) -> Option<String> {
+    pub(crate) fn difference(&self, one: &Outputs, two: &Outputs) -> Option<String> {
         for ((name, a), (_, b)) in one.iter().zip(two) {
             let slots = self.expected.iter().find(|e| e.name == *name).map(|e| &e.slots);
             let mut free = vec![false; a.len()];

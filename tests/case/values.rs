@@ -5,7 +5,7 @@
 
 /// A scalar type of the comment language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     F32,
     F16,
     I32,
@@ -28,7 +28,7 @@ impl Kind {
     }
 
     /// Bytes of one scalar.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Kind::F32 | Kind::I32 | Kind::U32 => 4,
             Kind::F16 | Kind::U16 => 2,
@@ -37,7 +37,7 @@ impl Kind {
     }
 
     /// The value of those bits, if it is a float.
-    pub fn float(self, bits: u32) -> Option<f64> {
+    pub(crate) fn float(self, bits: u32) -> Option<f64> {
         match self {
             Kind::F32 => Some(f64::from(f32::from_bits(bits))),
             Kind::F16 => Some(f64::from(half::f16::from_bits(bits as u16))),
@@ -46,7 +46,7 @@ impl Kind {
     }
 
     /// The bits as the comment language would write them.
-    pub fn show(self, bits: u32) -> String {
+    pub(crate) fn show(self, bits: u32) -> String {
         match self {
             Kind::F32 => format!("{:?} (0x{bits:08x})", f32::from_bits(bits)),
             Kind::F16 => format!("{:?} (0x{bits:04x})", half::f16::from_bits(bits as u16)),
@@ -58,14 +58,14 @@ impl Kind {
 
 /// One scalar of an expectation.
 #[derive(Debug, Clone)]
-pub struct Slot {
-    pub kind: Kind,
-    pub want: Want,
+pub(crate) struct Slot {
+    pub(crate) kind: Kind,
+    pub(crate) want: Want,
 }
 
 /// What a scalar must be.
 #[derive(Debug, Clone)]
-pub enum Want {
+pub(crate) enum Want {
     Anything,
     Nan,
     /// One of these bit patterns; floats within the case's tolerance.
@@ -73,7 +73,7 @@ pub enum Want {
 }
 
 /// The bytes of a list of values.
-pub fn parse_values(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn parse_values(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for (kind, token) in items(text)? {
         let bits = scalar(kind, &token)?;
@@ -83,7 +83,7 @@ pub fn parse_values(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The slots of a list of expectations.
-pub fn parse_wants(text: &str) -> Result<Vec<Slot>, String> {
+pub(crate) fn parse_wants(text: &str) -> Result<Vec<Slot>, String> {
     let mut slots = Vec::new();
     for (kind, token) in items(text)? {
         let want = match token.as_str() {
@@ -97,7 +97,7 @@ pub fn parse_wants(text: &str) -> Result<Vec<Slot>, String> {
 }
 
 /// The bytes of `f32 16`: a type and a count.
-pub fn parse_count(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     let (kind, count) =
         text.split_once(char::is_whitespace).ok_or("a type and a count are needed")?;
     let kind = Kind::from_name(kind).ok_or_else(|| format!("`{kind}` is not a type"))?;

@@ -8,22 +8,22 @@ use coexec::{Engine, Runtime};
 
 /// Which rules a result is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     Cpu,
     Gpu,
 }
 
 /// A runtime, and how its launches are cut.
-pub struct Setup {
-    pub label: String,
-    pub runtime: Runtime,
+pub(crate) struct Setup {
+    pub(crate) label: String,
+    pub(crate) runtime: Runtime,
     /// Nothing: as the planner likes.
-    pub chunks: Option<u32>,
-    pub class: Class,
+    pub(crate) chunks: Option<u32>,
+    pub(crate) class: Class,
 }
 
 /// The CPU under every cutting. The first is the unsplit run.
-pub fn cpu() -> Vec<Setup> {
+pub(crate) fn cpu() -> Vec<Setup> {
     cuttings("cpu", Class::Cpu)
 }
 
@@ -31,7 +31,7 @@ pub fn cpu() -> Vec<Setup> {
 ///
 /// # Panics
 /// When there is none and one is required.
-pub fn gpus(test: &str) -> Vec<Vec<Setup>> {
+pub(crate) fn gpus(test: &str) -> Vec<Vec<Setup>> {
     let found: Vec<Vec<Setup>> = gpu_ids().iter().map(|id| cuttings(id, Class::Gpu)).collect();
     if found.is_empty() {
         skip(test, "this machine has no Vulkan, Metal or DirectX 12 adapter");
@@ -40,23 +40,23 @@ pub fn gpus(test: &str) -> Vec<Vec<Setup>> {
 }
 
 /// `gpu0`, `gpu1`…
-pub fn gpu_ids() -> Vec<String> {
+pub(crate) fn gpu_ids() -> Vec<String> {
     if !cfg!(feature = "gpu") {
         return Vec::new();
     }
-    let all = runtime("all");
+    let all = runtime("gpu");
     all.devices().into_iter().map(|device| device.id).filter(|id| id.starts_with("gpu")).collect()
 }
 
 /// Says that a test does not run here, and fails where CI promised that it would.
-pub fn skip(test: &str, why: &str) {
+pub(crate) fn skip(test: &str, why: &str) {
     let required = std::env::var("COEXEC_REQUIRE_GPU").is_ok_and(|value| value == "1");
     assert!(!required, "{test}: {why}, and COEXEC_REQUIRE_GPU=1");
     eprintln!("SKIPPED {test}: {why}");
 }
 
 /// A runtime on these devices, with the CPU engine that the environment names.
-pub fn runtime(devices: &str) -> Runtime {
+pub(crate) fn runtime(devices: &str) -> Runtime {
     let engine = match std::env::var("COEXEC_CPU_ENGINE").as_deref() {
         Err(_) | Ok("interpreter") => Engine::Interpreter,
         Ok(other) => panic!("COEXEC_CPU_ENGINE={other}: there is no such engine"),
@@ -81,7 +81,7 @@ fn cuttings(device: &str, class: Class) -> Vec<Setup> {
         all.push(setup(&one, Some(chunks), &format!("{chunks} chunks")));
     }
     for count in [2, 3] {
-        let many = runtime(&format!("virtual:{count}:{device}"));
+        let many = runtime(&format!("virtual:{count}"));
         all.push(setup(&many, None, &format!("{count} logical devices")));
     }
     all

@@ -57,13 +57,8 @@ impl Generator {
 
     /// A variable, an element of an array, or a component.
     fn atom(&mut self, ty: Type) -> String {
-        let named: Vec<String> = self
-            .scope
-            .variables
-            .iter()
-            .filter(|v| v.ty == ty)
-            .map(|v| v.name.clone())
-            .collect();
+        let named: Vec<String> =
+            self.scope.variables.iter().filter(|v| v.ty == ty).map(|v| v.name.clone()).collect();
         if self.random.percent(30) {
             let arrays: Vec<_> =
                 self.scope.arrays.iter().filter(|a| a.element == ty).cloned().collect();
@@ -95,13 +90,12 @@ impl Generator {
             return self.random.pick(&named).clone();
         }
         // Every scope has a scalar of each kind, so this ends.
-        let parts: Vec<String> =
-            (0..ty.size).map(|_| self.atom(Type::scalar(ty.scalar))).collect();
+        let parts: Vec<String> = (0..ty.size).map(|_| self.atom(Type::scalar(ty.scalar))).collect();
         format!("{}({})", ty.wgsl(), parts.join(", "))
     }
 
     pub(super) fn component(&mut self, size: u8) -> &'static str {
-        self.random.pick(&["x", "y", "z", "w"][..usize::from(size)])
+        ["x", "y", "z", "w"][self.random.below(u64::from(size)) as usize]
     }
 
     /// An index into something of that length: mostly inside it, sometimes anywhere.
@@ -325,8 +319,21 @@ impl Generator {
             }
             5..=7 => {
                 let f = *self.random.pick(&[
-                    "sin", "cos", "exp", "log", "sqrt", "floor", "round", "fract", "abs", "sign",
-                    "atan", "tanh", "inverseSqrt", "exp2", "log2",
+                    "sin",
+                    "cos",
+                    "exp",
+                    "log",
+                    "sqrt",
+                    "floor",
+                    "round",
+                    "fract",
+                    "abs",
+                    "sign",
+                    "atan",
+                    "tanh",
+                    "inverseSqrt",
+                    "exp2",
+                    "log2",
                 ]);
                 format!("{f}({a})")
             }

@@ -88,7 +88,11 @@ impl Generator {
 
     /// One scalar of each kind that this kernel uses.
     fn base(&self) -> Vec<Scalar> {
-        if self.wild { vec![I32, U32, Bool, Wild] } else { vec![I32, U32, Bool, Exact, Approximate] }
+        if self.wild {
+            vec![I32, U32, Bool, Wild]
+        } else {
+            vec![I32, U32, Bool, Exact, Approximate]
+        }
     }
 
     fn kernel(mut self, seed: u64) -> Generated {
@@ -118,7 +122,8 @@ impl Generator {
         self.line(&format!("// Seed {seed} of the differential generator."));
         self.line(&format!("//! invocations {x},{y}"));
         let turns = self.random.between(0, 4);
-        self.line(&format!("//! set params u32 {x} {y} {turns} {}", self.random.below(1 << 32)));
+        let salt = self.random.below(1 << 32);
+        self.line(&format!("//! set params u32 {x} {y} {turns} {salt}"));
         let integers = |random: &mut Random, count: u64| -> Vec<i64> {
             (0..count)
                 .map(|_| match random.below(6) {
@@ -130,12 +135,9 @@ impl Generator {
                 })
                 .collect()
         };
-        let i: Vec<String> =
-            integers(&mut self.random, INPUT).iter().map(i64::to_string).collect();
-        let u: Vec<String> = integers(&mut self.random, 2 * INPUT)
-            .iter()
-            .map(|&n| (n as u32).to_string())
-            .collect();
+        let i: Vec<String> = integers(&mut self.random, INPUT).iter().map(i64::to_string).collect();
+        let u: Vec<String> =
+            integers(&mut self.random, 2 * INPUT).iter().map(|&n| (n as u32).to_string()).collect();
         let e: Vec<String> = (0..INPUT)
             .map(|_| format!("{:?}", self.random.below(2048) as f32 / 16.0 - 64.0))
             .collect();
@@ -182,9 +184,7 @@ impl Generator {
         }
         self.line("struct Params { width: u32, height: u32, turns: u32, salt: u32 }");
         self.line("struct Inner { d: vec2<u32>, list: array<i32, 3> }");
-        self.line(&format!(
-            "struct Mixed {{ a: i32, b: vec3<{float}>, c: u32, inner: Inner }}"
-        ));
+        self.line(&format!("struct Mixed {{ a: i32, b: vec3<{float}>, c: u32, inner: Inner }}"));
         for (slot, global) in globals.iter().enumerate() {
             self.line(&format!("@group(0) @binding({slot}) {global}"));
         }
@@ -226,11 +226,8 @@ impl Generator {
         }
         array("kept", Type::scalar(I32), 4, true);
         for (name, scalar) in [("params.salt", U32), ("params.width", U32)] {
-            let variable = Variable {
-                name: name.to_owned(),
-                ty: Type::scalar(scalar),
-                mutable: false,
-            };
+            let variable =
+                Variable { name: name.to_owned(), ty: Type::scalar(scalar), mutable: false };
             scope.variables.push(variable);
         }
         scope
@@ -392,7 +389,7 @@ impl Generator {
         }
         let add = self.of(U32, 2);
         let op = *self.random.pick(&["+=", "^=", "*="]);
-        self.line(&format!("state[{at}] {op} {add};"));
+        self.line(&format!("state[{at}] {op} {add} + params.turns;"));
         if stride > 1 && self.random.percent(50) {
             let n = stride;
             let value = self.of(U32, 2);

@@ -1,6 +1,6 @@
 // @align and @size move members; the offsets are 0, 32, 48, 64 and the stride is 96.
 //! workgroups 2
-//! bind src u32 1 7*7 2 7*3 3 7*3 4 5 6 7*5 11 7*7 12 7*3 13 7*3 14 15 16 7*5
+//! bind src u32 1 7*7 2 3*7 3 3*7 4 5 6 5*7 11 7*7 12 3*7 13 3*7 14 15 16 5*7
 //! zeros dst u32 12
 //! expect dst u32 1 2 3 4 5 6 11 12 13 14 15 16
 struct Item {
