@@ -44,7 +44,7 @@ pub(crate) fn gpu_ids() -> Vec<String> {
     if !cfg!(feature = "gpu") {
         return Vec::new();
     }
-    let all = runtime("gpu");
+    let all = runtime("all");
     all.devices().into_iter().map(|device| device.id).filter(|id| id.starts_with("gpu")).collect()
 }
 
@@ -81,7 +81,7 @@ fn cuttings(device: &str, class: Class) -> Vec<Setup> {
         all.push(setup(&one, Some(chunks), &format!("{chunks} chunks")));
     }
     for count in [2, 3] {
-        let many = runtime(&format!("virtual:{count}"));
+        let many = runtime(&format!("virtual:{count}:{device}"));
         all.push(setup(&many, None, &format!("{count} logical devices")));
     }
     all

@@ -1,0 +1,300 @@
+//! What works: buffers, launches from anywhere, futures, odd sizes.
+
+use std::sync::Barrier;
+
+use coexec::{Buffer, Error, Kernel, Launch, LaunchFuture, Plan, Report, Runtime};
+
+use super::{affine, engines, increment};
+
+/// Every selection that must give the same integers.
+fn selections() -> Vec<String> {
+    let mut all = vec!["cpu".to_owned(), "virtual:2:cpu".to_owned()];
+    let gpus = engines::gpu_ids();
+    if gpus.is_empty() {
+        engines::skip("the selections with a GPU", "this machine has no adapter");
+    } else {
+        all.extend(["all".to_owned(), "gpu".to_owned(), "virtual:3".to_owned()]);
+        all.push(format!("cpu,{}", gpus[0]));
+    }
+    all
+}
+
+#[test]
+fn what_a_user_shares_is_send_and_sync() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Runtime>();
+    shared::<Kernel>();
+    shared::<Buffer<f32>>();
+    shared::<Report>();
+    shared::<Plan>();
+    shared::<Error>();
+    fn sent<T: Send + 'static>() {}
+    sent::<Launch>();
+    sent::<LaunchFuture>();
+}
+
+#[test]
+fn buffers_are_read_and_written_by_range() {
+    let buffer = Buffer::from_slice(&[1u32, 2, 3, 4, 5]);
+    buffer.write(1, &[20, 30]).expect("inside");
+    assert_eq!(buffer.read(..).expect("all"), [1, 20, 30, 4, 5]);
+    assert_eq!(buffer.read(1..3).expect("some"), [20, 30]);
+    assert_eq!(buffer.read(3..=4).expect("inclusive"), [4, 5]);
+    assert_eq!(buffer.read(5..).expect("empty at the end"), [0u32; 0]);
+    buffer.write(5, &[]).expect("nothing at the end");
+    let clone = buffer.clone();
+    clone.write(0, &[9]).expect("inside");
+    assert_eq!(buffer.read(..1).expect("a clone shares"), [9]);
+    assert_eq!(Buffer::<f32>::zeroed(3).to_vec().expect("zeros"), [0.0; 3]);
+    assert!(Buffer::<f32>::zeroed(0).is_empty());
+}
+
+#[test]
+fn every_selection_of_devices_gives_the_same_integers_at_awkward_sizes() {
+    let kernel = affine();
+    for selection in selections() {
+        let runtime = engines::runtime(&selection);
+        for size in [1usize, 2, 17, 97, 1009] {
+            let input: Vec<u32> = (0..size as u32).map(|n| n.wrapping_mul(2_654_435_761)).collect();
+            let src = Buffer::from_slice(&input);
+            let dst = Buffer::<u32>::zeroed(size);
+            let report = runtime
+                .launch(&kernel)
+                .bind("src", &src)
+                .bind("dst", &dst)
+                .invocations([size as u64, 1, 1])
+                .run()
+                .expect("a launch");
+            let expected: Vec<u32> = (0..size as u32)
+                .map(|i| input[i as usize].wrapping_mul(3).wrapping_add(i))
+                .collect();
+            assert_eq!(dst.to_vec().expect("a result"), expected, "{selection}, {size} elements");
+            let done: u64 = report.devices.iter().map(|device| device.workgroups).sum();
+            assert_eq!(done, (size as u64).div_ceil(4), "{selection}: {report}");
+            assert_eq!(report.workgroups, done);
+            let shares: f64 = report.devices.iter().map(|device| device.share).sum();
+            assert!((shares - 1.0).abs() < 1e-9, "{selection}: shares add up to {shares}");
+        }
+    }
+}
+
+#[test]
+fn a_grid_with_a_zero_does_nothing_on_any_selection() {
+    for selection in selections() {
+        let runtime = engines::runtime(&selection);
+        let data = Buffer::from_slice(&[7u32; 4]);
+        for grid in [[0, 1, 1], [3, 0, 3], [1, 1, 0], [0, 0, 0]] {
+            let launch = runtime.launch(&increment()).bind("data", &data);
+            launch.workgroups(grid).run().expect("success");
+            let launch = runtime.launch(&increment()).bind("data", &data);
+            launch.invocations(grid).run().expect("success");
+        }
+        assert_eq!(data.to_vec().expect("as before"), [7; 4], "{selection}");
+    }
+}
+
+#[test]
+fn a_bound_part_is_a_buffer_of_its_own() {
+    for selection in selections() {
+        let runtime = engines::runtime(&selection);
+        let data = Buffer::from_slice(&[10u32; 20]);
+        let part = data.slice(3..8).expect("inside");
+        // Eight invocations on five elements: three are out of bounds, and element 8 is outside.
+        let launch = runtime.launch(&increment()).bind("data", &part);
+        launch.workgroups([1, 1, 1]).run().expect("a launch");
+        let expected: Vec<u32> =
+            (0..20).map(|i| if (3..8).contains(&i) { 11 } else { 10 }).collect();
+        assert_eq!(data.to_vec().expect("a result"), expected, "{selection}");
+    }
+}
+
+#[test]
+fn parts_of_one_buffer_that_do_not_overlap_may_be_read_and_written() {
+    let runtime = engines::runtime("cpu");
+    let all = Buffer::from_slice(&(0..20u32).collect::<Vec<_>>());
+    runtime
+        .launch(&affine())
+        .bind("src", &all.slice(0..10).expect("inside"))
+        .bind("dst", &all.slice(10..20).expect("inside"))
+        .invocations([10, 1, 1])
+        .run()
+        .expect("a launch");
+    assert_eq!(all.read(10..).expect("a result"), (0..10).map(|i| 4 * i).collect::<Vec<u32>>());
+    assert_eq!(all.read(..10).expect("the input"), (0..10).collect::<Vec<u32>>());
+}
+
+#[test]
+fn bindings_are_found_by_group_and_binding_too() {
+    let runtime = engines::runtime("cpu");
+    let src = Buffer::from_slice(&[5u32]);
+    let dst = Buffer::<u32>::zeroed(1);
+    let launch = runtime.launch(&affine()).bind("0:0", &src).bind("0:1", &dst);
+    launch.workgroups([1, 1, 1]).run().expect("a launch");
+    assert_eq!(dst.to_vec().expect("a result"), [15]);
+}
+
+#[test]
+fn launches_from_many_threads_on_one_buffer_all_count() {
+    for selection in selections() {
+        let runtime = engines::runtime(&selection);
+        let kernel = increment();
+        let data = Buffer::from_slice(&[0u32; 100]);
+        let start = Barrier::new(6);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    start.wait();
+                    for _ in 0..5 {
+                        let launch = runtime.launch(&kernel).bind("data", &data);
+                        launch.invocations([100, 1, 1]).run().expect("a launch");
+                    }
+                });
+            }
+        });
+        assert_eq!(data.to_vec().expect("a result"), [30; 100], "{selection}");
+    }
+}
+
+#[test]
+fn a_launch_inside_a_rayon_job_ends() {
+    let runtime = engines::runtime("cpu");
+    let kernel = increment();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+    let data: Vec<Buffer<u32>> = (0..8).map(|_| Buffer::zeroed(50)).collect();
+    let (runtime, kernel) = (&runtime, &kernel);
+    pool.scope(|scope| {
+        for buffer in &data {
+            scope.spawn(move |_| {
+                let launch = runtime.launch(kernel).bind("data", buffer);
+                launch.invocations([50, 1, 1]).run().expect("a launch");
+            });
+        }
+    });
+    for buffer in &data {
+        assert_eq!(buffer.to_vec().expect("a result"), [1; 50]);
+    }
+}
+
+#[test]
+fn submitted_launches_on_one_buffer_run_in_the_order_of_submission() {
+    for selection in selections() {
+        let runtime = engines::runtime(&selection);
+        let times_three = Kernel::from_wgsl(
+            "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+             @compute @workgroup_size(8)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] *= 3u; }",
+        )
+        .expect("valid WGSL");
+        let data = Buffer::<u32>::zeroed(64);
+        let mut ends = Vec::new();
+        for turn in 0..10 {
+            let kernel = if turn % 2 == 0 { increment() } else { times_three.clone() };
+            let launch = runtime.launch(&kernel).bind("data", &data).invocations([64, 1, 1]);
+            ends.push(launch.submit().expect("a submission"));
+        }
+        // Five times x -> 3 (x + 1), from zero. Reading waits for all that was submitted.
+        assert_eq!(data.to_vec().expect("a result"), [363; 64], "{selection}");
+        for end in ends {
+            end.wait().expect("success");
+        }
+    }
+}
+
+#[test]
+fn a_future_gives_the_report_or_the_error() {
+    let runtime = engines::runtime("cpu");
+    let data = Buffer::<u32>::zeroed(16);
+    let launch = runtime.launch(&increment()).bind("data", &data).invocations([16, 1, 1]);
+    let report = launch.submit().expect("a submission").wait().expect("a report");
+    assert_eq!(report.workgroups, 2);
+    let refused = runtime.launch(&increment()).invocations([16, 1, 1]).submit();
+    assert!(matches!(refused, Err(Error::Binding { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_dropped_future_leaves_a_whole_result_or_none() {
+    let runtime = engines::runtime("cpu");
+    let data = Buffer::<u32>::zeroed(4096);
+    let launch = runtime.launch(&increment()).bind("data", &data).invocations([4096, 1, 1]);
+    drop(launch.chunks(64).submit().expect("a submission"));
+    match data.to_vec() {
+        Ok(values) => assert!(values == [0; 4096] || values == [1; 4096], "half-written"),
+        Err(error) => assert!(matches!(error, Error::Poisoned { .. }), "{error}"),
+    }
+}
+
+#[test]
+fn rust_types_bind_to_the_wgsl_types_that_lie_alike() {
+    #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Particle {
+        position: [f32; 3],
+        mass: f32,
+    }
+    let kernel = Kernel::from_wgsl(
+        "struct Particle { position: vec3<f32>, mass: f32 }
+         struct Params { shift: vec3<f32>, times: u32 }
+         @group(0) @binding(0) var<uniform> params: Params;
+         @group(0) @binding(1) var<storage, read_write> particles: array<Particle>;
+         @group(0) @binding(2) var<storage, read_write> flat: array<vec4<f32>>;
+         @compute @workgroup_size(1)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             particles[id.x].position += params.shift * f32(params.times);
+             flat[id.x] = vec4(particles[id.x].position, particles[id.x].mass);
+         }",
+    )
+    .expect("valid WGSL");
+    #[derive(Clone, Copy, bytemuck::NoUninit)]
+    #[repr(C)]
+    struct Params {
+        shift: [f32; 3],
+        times: u32,
+    }
+    let particles = Buffer::from_slice(&[Particle { position: [1.0, 2.0, 3.0], mass: 4.0 }; 2]);
+    // A vec4<f32> has no padding, so its scalar binds, too.
+    let flat = Buffer::<f32>::zeroed(8);
+    engines::runtime("cpu")
+        .launch(&kernel)
+        .set("params", &Params { shift: [0.5, 0.0, -1.0], times: 2 })
+        .bind("particles", &particles)
+        .bind("flat", &flat)
+        .workgroups([2, 1, 1])
+        .run()
+        .expect("a launch");
+    assert_eq!(flat.to_vec().expect("a result"), [2.0, 2.0, 1.0, 4.0, 2.0, 2.0, 1.0, 4.0]);
+    assert_eq!(particles.to_vec().expect("a result")[1].position, [2.0, 2.0, 1.0]);
+}
+
+#[test]
+fn devices_say_what_they_are() {
+    let runtime = engines::runtime("cpu");
+    let devices = runtime.devices();
+    assert_eq!(devices.len(), 1);
+    assert_eq!(devices[0].id, "cpu");
+    assert!(devices[0].kind.shares_cpu_cores());
+    for id in engines::gpu_ids() {
+        let devices = engines::runtime(&id).devices();
+        assert_eq!(devices.len(), 1);
+        assert_eq!(devices[0].id, id);
+        assert!(!devices[0].name.is_empty());
+        assert!(devices[0].limits.max_binding >= 1 << 20);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn an_application_s_own_wgpu_device_runs_launches() {
+    let instance = wgpu::Instance::default();
+    let options = wgpu::RequestAdapterOptions::default();
+    let Ok(adapter) = pollster::block_on(instance.request_adapter(&options)) else {
+        return engines::skip("an application's own wgpu device", "this machine has no adapter");
+    };
+    let (device, queue) =
+        pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))
+            .expect("a device with the default limits");
+    let runtime = Runtime::from_wgpu(device, queue).expect("a runtime");
+    let data = Buffer::from_slice(&[41u32; 33]);
+    let launch = runtime.launch(&increment()).bind("data", &data).invocations([33, 1, 1]);
+    launch.run().expect("a launch");
+    assert_eq!(data.to_vec().expect("a result"), [42; 33]);
+}
