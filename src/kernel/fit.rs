@@ -67,14 +67,15 @@ pub(crate) fn check_buffer(binding: &Binding, bytes: u64) -> Result<()> {
 /// A value must have the type's size, with or without the padding at its end.
 pub(crate) fn check_value(binding: &Binding, bytes: u64, rust: &str) -> Result<()> {
     let layout = &binding.layout;
-    if bytes == layout.stride || bytes == layout.min_bytes() {
+    if bytes == layout.whole_bytes() || bytes == layout.min_bytes() {
         return Ok(());
     }
     Err(Error::Binding {
         name: binding.name.clone(),
         problem: format!(
             "the value ({rust}) has {bytes} bytes, and {} has {}; lay the fields out as WGSL does",
-            binding.type_name, layout.stride
+            binding.type_name,
+            layout.whole_bytes()
         ),
     })
 }

@@ -105,6 +105,12 @@ impl Layout {
         }
     }
 
+    /// The bytes of a value of the type, with the padding at its end. A runtime-sized array counts
+    /// one element.
+    pub fn whole_bytes(&self) -> u64 {
+        self.header + self.count.unwrap_or(1).max(1) * self.stride
+    }
+
     /// The number of elements that `bytes` bytes hold.
     pub fn elements(&self, bytes: u64) -> u64 {
         match self.count {

@@ -68,11 +68,6 @@ impl Policy {
         self.done == self.bands
     }
 
-    /// Whether no device is left that could take a band.
-    pub(crate) fn stranded(&self) -> bool {
-        !self.finished() && self.devices.iter().all(|d| !d.takes_part)
-    }
-
     /// Whether a device may be given bands: it was not left out, and has not failed.
     pub(crate) fn takes_part(&self, device: usize) -> bool {
         self.devices[device].takes_part
@@ -251,18 +246,18 @@ mod tests {
         policy.complete(1, &b, 1.0);
         policy.fail(0, a.clone());
         assert_eq!(policy.take(0, 9), None);
-        assert!(!policy.finished() && !policy.stranded());
+        assert!(!policy.finished() && !policy.takes_part(0));
         assert_eq!(policy.take(1, 9), Some(a.clone()));
         policy.complete(1, &a, 1.0);
         assert!(policy.finished());
     }
 
     #[test]
-    fn when_all_fail_the_launch_is_stranded() {
+    fn a_device_that_failed_gets_no_more() {
         let mut policy = Policy::new(1, &[Some(Speed::Guess(1.0))], false);
         let run = policy.take(0, 1).unwrap();
         policy.fail(0, run);
-        assert!(policy.stranded());
+        assert!(!policy.finished() && policy.take(0, 1).is_none());
     }
 
     proptest! {

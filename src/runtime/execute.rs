@@ -268,6 +268,7 @@ impl<'a> Session<'a> {
     ) {
         let device = &*self.checked.runtime.inner.devices[index];
         let mut flight: VecDeque<(Range<u32>, Box<dyn Running + '_>)> = VecDeque::new();
+        let mut last = Instant::now();
         loop {
             let mut seen = None;
             while flight.len() < device.depth().max(1) {
@@ -285,12 +286,16 @@ impl<'a> Session<'a> {
             }
             let Some((run, running)) = flight.pop_front() else {
                 if shared.wait_for_more(index, seen) {
+                    last = Instant::now();
                     continue;
                 }
                 return;
             };
             match guarded(device.info(), || running.finish()) {
-                Ok(cost) => {
+                Ok(mut cost) => {
+                    // A chunk that waited behind another in the device's queue was not busy then.
+                    cost.busy = cost.busy.min(last.elapsed());
+                    last = Instant::now();
                     self.account(report, &run, cost);
                     shared.complete(index, &run, cost);
                 }

@@ -107,7 +107,7 @@ impl Launch {
             });
         }
         check_value(&binding, bytes.len() as u64, type_name)?;
-        bytes.resize(binding.layout.stride as usize, 0);
+        bytes.resize(binding.layout.whole_bytes() as usize, 0);
         self.bound[id] = Some(Given::Value(bytes));
         Ok(())
     }

@@ -12,6 +12,8 @@ mod launch;
 mod memo;
 mod report;
 mod select;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub struct DeviceReport {
     pub workgroups: u64,
     /// Part of the grid, 0 to 1.
     pub share: f64,
-    /// Time with a chunk on the device, summed over its chunks; overlapping chunks count twice.
+    /// Time with a chunk on the device.
     pub busy: Duration,
     /// Bytes copied to the device.
     pub uploaded: u64,

@@ -1,0 +1,209 @@
+//! The workers and the policy together, with devices that are scripted: no engine, no GPU.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::Runtime;
+use crate::device::{
+    Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running,
+};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::memory::Buffer;
+
+const KERNEL: &str = "
+    @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+    @compute @workgroup_size(1)
+    fn main(@builtin(workgroup_id) group: vec3<u32>) { out[group.x] = group.x * 3u; }";
+
+/// What a scripted device does with its chunks.
+#[derive(Clone, Copy)]
+enum Script {
+    /// Computes; each chunk takes so long.
+    Work(Duration),
+    /// Fails its `n`th chunk, from 0.
+    FailAt(u32),
+    /// Panics at its first chunk.
+    Panic,
+    /// Says that the kernel does not end.
+    Endless,
+}
+
+struct Scripted {
+    info: DeviceInfo,
+    script: Script,
+    depth: usize,
+    chunks: AtomicU32,
+}
+
+/// Computes `KERNEL` as its text says.
+struct Begun<'a> {
+    chunk: Chunk<'a>,
+    outcome: Result<()>,
+    takes: Duration,
+}
+
+impl Running for Begun<'_> {
+    fn finish(self: Box<Self>) -> Result<ChunkCost> {
+        self.outcome?;
+        std::thread::sleep(self.takes);
+        let ChunkBinding::Storage { memory, .. } = &self.chunk.bindings[0] else {
+            panic!("the kernel has one storage binding")
+        };
+        let (first, count) = (self.chunk.groups.first[0], self.chunk.groups.count[0]);
+        for group in first..first + count {
+            memory.u32_at(group as usize * 4).store(group * 3, Ordering::Relaxed);
+        }
+        Ok(ChunkCost { busy: self.takes, ..ChunkCost::default() })
+    }
+}
+
+impl Device for Scripted {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn prepare(&self, _: &Kernel) -> Result<()> {
+        Ok(())
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        let number = self.chunks.fetch_add(1, Ordering::Relaxed);
+        let lost = || Error::Device {
+            device: self.info.id.clone(),
+            doing: "run a chunk".to_owned(),
+            cause: "scripted".to_owned(),
+        };
+        let (outcome, takes) = match self.script {
+            Script::Work(takes) => (Ok(()), takes),
+            Script::FailAt(at) if number == at => (Err(lost()), Duration::ZERO),
+            Script::FailAt(_) => (Ok(()), Duration::ZERO),
+            Script::Panic => panic!("scripted panic"),
+            Script::Endless => {
+                (Err(Error::EndlessLoop { budget: 1, at: String::new() }), Duration::ZERO)
+            }
+        };
+        Ok(Box::new(Begun { chunk, outcome, takes }))
+    }
+}
+
+fn runtime(scripts: &[(Script, usize)]) -> Runtime {
+    let devices = scripts.iter().enumerate().map(|(i, &(script, depth))| {
+        let info = DeviceInfo {
+            id: format!("d{i}"),
+            name: format!("scripted {i}"),
+            driver: String::new(),
+            kind: DeviceKind::Cpu,
+            limits: DeviceLimits {
+                max_binding: u64::MAX,
+                memory: u64::MAX,
+                max_storage_bindings: 8,
+                max_uniform_bindings: 8,
+                max_invocations: 1024,
+                max_workgroup_size: [1024; 3],
+                max_workgroup_memory: 1 << 15,
+                f16: true,
+                subgroup_size: None,
+            },
+        };
+        let device = Scripted { info, script, depth, chunks: AtomicU32::new(0) };
+        Arc::new(device) as Arc<dyn Device>
+    });
+    Runtime::of(devices.collect())
+}
+
+fn launch(runtime: &Runtime, chunks: Option<u32>) -> (Result<super::Report>, Buffer<u32>) {
+    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
+    let out = Buffer::<u32>::zeroed(100);
+    let mut launch = runtime.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
+    if let Some(chunks) = chunks {
+        launch = launch.chunks(chunks);
+    }
+    (launch.run(), out)
+}
+
+fn right(out: &Buffer<u32>) -> bool {
+    out.to_vec().unwrap().iter().enumerate().all(|(i, &x)| x == i as u32 * 3)
+}
+
+const QUICK: Script = Script::Work(Duration::from_micros(50));
+
+#[test]
+fn every_workgroup_is_computed_and_accounted_for_once() {
+    for depth in [1, 3] {
+        for chunks in [None, Some(1), Some(7), Some(100), Some(1000)] {
+            let (report, out) = launch(&runtime(&[(QUICK, depth), (QUICK, 1), (QUICK, 2)]), chunks);
+            let report = report.unwrap();
+            assert!(right(&out));
+            assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
+            if let Some(chunks) = chunks {
+                let ran: u32 = report.devices.iter().map(|d| d.chunks).sum();
+                assert_eq!(ran, chunks.min(100));
+            }
+        }
+    }
+}
+
+#[test]
+fn chunks_of_a_failing_device_are_done_by_the_others() {
+    for at in 0..3 {
+        for depth in [1, 3] {
+            let rt = runtime(&[(Script::FailAt(at), depth), (QUICK, 1)]);
+            let (report, out) = launch(&rt, Some(50));
+            let report = report.unwrap();
+            assert!(right(&out));
+            assert!(report.events.len() <= 1, "{:?}", report.events);
+            assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
+        }
+    }
+}
+
+#[test]
+fn an_unsplit_launch_falls_to_the_next_device() {
+    let rt = runtime(&[(Script::FailAt(0), 1), (QUICK, 1)]);
+    let (report, out) = launch(&rt, Some(1));
+    assert_eq!(report.unwrap().events.len(), 1);
+    assert!(right(&out));
+}
+
+#[test]
+fn a_panicking_device_is_put_aside() {
+    let (report, out) = launch(&runtime(&[(Script::Panic, 2), (QUICK, 1)]), Some(10));
+    assert!(report.unwrap().events.iter().all(|e| e.contains("scripted panic")));
+    assert!(right(&out));
+}
+
+#[test]
+fn when_all_devices_fail_the_causes_are_told_and_the_output_is_poisoned() {
+    let rt = runtime(&[(Script::FailAt(0), 1), (Script::FailAt(0), 2)]);
+    let (report, out) = launch(&rt, Some(10));
+    let Err(Error::NoDevice { causes, .. }) = report else { panic!("{report:?}") };
+    assert_eq!(causes.len(), 2);
+    assert!(matches!(out.to_vec(), Err(Error::Poisoned { name, .. }) if name == "out"));
+    out.write(0, &[0; 100]).unwrap();
+    assert!(out.to_vec().is_ok(), "overwriting all of it heals it");
+}
+
+#[test]
+fn the_kernels_own_fault_ends_the_launch_at_once() {
+    let (report, out) = launch(&runtime(&[(Script::Endless, 1), (QUICK, 1)]), Some(10));
+    assert!(matches!(report, Err(Error::EndlessLoop { .. })), "{report:?}");
+    assert!(out.to_vec().is_err());
+}
+
+#[test]
+fn a_dropped_future_cancels_and_poisons() {
+    let rt = runtime(&[(Script::Work(Duration::from_millis(5)), 1)]);
+    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
+    let out = Buffer::<u32>::zeroed(100);
+    let future =
+        rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]).chunks(100).submit().unwrap();
+    std::thread::sleep(Duration::from_millis(12));
+    drop(future);
+    assert!(matches!(out.to_vec(), Err(Error::Poisoned { .. })));
+}
