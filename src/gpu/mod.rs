@@ -88,7 +88,7 @@ impl GpuDevice {
     }
 
     fn new(link: Link) -> GpuDevice {
-        let keep = link.info.limits.memory / 4;
+        let keep = link.info.limits.memory / 2;
         GpuDevice {
             pipelines: Pipelines::default(),
             pool: Pool::new(keep),
