@@ -3,7 +3,8 @@
 //! **The rule.** It looks at every addition and subtraction whose result is an `f32` or a vector
 //! of `f32`, in the order of the text. Its operand is a *product* if it is a multiplication of
 //! that same result type, of scalars or vectors (a scalar factor of a vector counts as splatted;
-//! matrix products never count), and if the sum is its only use in the normalised module.
+//! matrix products never count), if the sum is its only use in the normalised module, and if no
+//! `let` names it: naming a product is how an author has it rounded on every device alike.
 //!
 //! | sum         | becomes         |                                             |
 //! |-------------|-----------------|---------------------------------------------|
@@ -73,6 +74,7 @@ pub(super) fn fuse(module: &mut Module, info: &FunctionInfo) -> Result<()> {
                 return false;
             };
             uses[e.index()] == 1
+                && !function.named_expressions.contains_key(&e)
                 && f32_size(inner(e)) == Some(size)
                 && f32_size(inner(left)).is_some()
                 && f32_size(inner(right)).is_some()
@@ -413,12 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn products_from_outside_of_a_loop_fuse_inside() {
-        let text = fused(
-            "let p = in.a * in.b; var s = 0.0;
-            for (var i = 0; i < in.i; i++) { let q = in.c * in.d; s += q; if s > 3.0 { s = s - in.a; } }
-            out.x = p + s;",
-        );
-        assert_eq!(text, "fma(a, b, s)");
+    fn a_product_that_is_named_is_rounded() {
+        assert_eq!(fused("let p = in.a * in.b; out.x = in.c + p;"), "(c + (a * b))");
     }
 }
