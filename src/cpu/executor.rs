@@ -130,6 +130,12 @@ impl CpuDevice {
         Ok(program)
     }
 
+    /// Kernels whose programs are kept.
+    #[cfg(test)]
+    pub(super) fn compiled(&self) -> usize {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
         let began = Instant::now();
         let program = self.program(chunk.kernel)?;

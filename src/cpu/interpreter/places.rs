@@ -160,6 +160,12 @@ impl Compiler<'_> {
         Ok(Address { memory, offset: place.offset, outer, stride, signed, inner })
     }
 
+    /// Notes that workgroups may meet at a place, if it is an atomic in storage.
+    fn meet(&mut self, place: &Place) {
+        self.storage_atomics |=
+            matches!(place.root, Root::Storage(_)) && self.shapes.is_atomic(place.shape);
+    }
+
     /// The scalars at a place, each with its offset.
     fn parts(&self, place: &Place) -> Result<Vec<(u32, Kind)>> {
         let leaves = self
@@ -186,6 +192,7 @@ impl Compiler<'_> {
             }
             return Ok(Entry::Value(regs.into()));
         }
+        self.meet(place);
         let address = self.address(place)?;
         // What a uniform holds at a constant place is the same for the whole launch.
         let invariant = matches!(address.memory, Memory::Value(_)) && address.inner == NONE;
@@ -221,6 +228,7 @@ impl Compiler<'_> {
             }
             return Ok(());
         }
+        self.meet(place);
         let address = self.address(place)?;
         let parts = self
             .parts(place)?

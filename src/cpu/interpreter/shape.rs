@@ -139,6 +139,10 @@ impl<'m> Shapes<'m> {
         }
     }
 
+    pub(super) fn is_atomic(&self, shape: Shape) -> bool {
+        matches!(shape, Shape::Type(ty) if matches!(self.inner(ty), TypeInner::Atomic(_)))
+    }
+
     /// The extents of the type.
     pub(super) fn extent(&self, shape: Shape) -> Extent {
         match shape {

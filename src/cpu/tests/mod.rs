@@ -4,6 +4,9 @@
 //! words.
 
 mod control;
+mod memory;
+mod numbers;
+mod together;
 
 use super::{CpuDevice, CpuOptions};
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
