@@ -21,7 +21,8 @@ pub use cpu::Engine;
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};
 pub use kernel::{
-    Binding, Constant, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space, Value,
+    Binding, Constant, Field, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space, Value,
+    ValueType,
 };
 pub use memory::{Buffer, BufferRange};
 pub use plan::Plan;

@@ -23,6 +23,7 @@ mod source;
 mod text_limits;
 mod unsupported;
 mod value;
+mod value_type;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +34,10 @@ pub(crate) use operands::{expression_operands, statement_operands, statement_res
 pub(crate) use signature::BindingId;
 pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
 pub(crate) use source::Source;
+#[allow(unused_imports)]
+pub(crate) use value::PartialValue;
 pub use value::Value;
+pub use value_type::{Field, ValueType};
 
 use crate::error::{Error, Result};
 

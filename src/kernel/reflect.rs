@@ -5,8 +5,9 @@ use naga::valid::{GlobalUse, ModuleInfo};
 use naga::{AddressSpace, ArraySize, Handle, ScalarKind, Type, TypeInner};
 
 use super::scalars::scalars;
-use super::signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
+use super::signature::{Binding, Constant, Layout, Signature, Space};
 use super::source::Source;
+use super::value_type::ValueTypes;
 use crate::error::{Error, Result};
 
 pub(super) fn reflect(
@@ -22,6 +23,7 @@ pub(super) fn reflect(
         place: "kernel::reflect".to_owned(),
         cause: e.to_string(),
     })?;
+    let types = ValueTypes::new(module);
     let mut bindings = Vec::new();
     for (global, var) in module.global_variables.iter() {
         let used = uses[global];
@@ -47,13 +49,18 @@ pub(super) fn reflect(
             slot.map_or_else(|| "immediate".to_owned(), |(g, b)| format!("{g}:{b}"))
         });
         let (header_scalars, element_scalars) = scalars(module, var.ty);
+        let value_type = types.get(var.ty).cloned().ok_or_else(|| Error::Internal {
+            place: "kernel::reflect".to_owned(),
+            cause: format!("the type of `{name}` has no layout"),
+        })?;
         bindings.push(Binding {
             header_scalars,
             element_scalars,
+            value_type,
             name,
             slot,
             space,
-            layout: layout(module, &layouter, var.ty),
+            layout: layout(module, &layouter, &types, var.ty),
             type_name: type_name(module, var.ty),
             global,
             ty: var.ty,
@@ -68,13 +75,18 @@ pub(super) fn reflect(
     })
 }
 
-fn layout(module: &naga::Module, layouter: &Layouter, ty: Handle<Type>) -> Layout {
+fn layout(
+    module: &naga::Module,
+    layouter: &Layouter,
+    types: &ValueTypes,
+    ty: Handle<Type>,
+) -> Layout {
     let element = |ty: Handle<Type>, header: u64, stride: u64, count: Option<u64>| Layout {
         header,
         stride,
         element_size: u64::from(layouter[ty].size),
         count,
-        scalar: leaf_scalar(module, ty, stride),
+        scalar: types.packed(ty).filter(|_| u64::from(layouter[ty].size) == stride),
         element_name: type_name(module, ty),
     };
     match module.types[ty].inner {
@@ -99,47 +111,6 @@ fn layout(module: &naga::Module, layouter: &Layouter, ty: Handle<Type>) -> Layou
             element(ty, 0, size, Some(1))
         }
     }
-}
-
-/// The scalar that every `size_of(scalar)` bytes of `stride` bytes hold, if there is just one.
-fn leaf_scalar(module: &naga::Module, ty: Handle<Type>, stride: u64) -> Option<ScalarType> {
-    fn leaf(module: &naga::Module, ty: Handle<Type>) -> Option<(ScalarType, u64)> {
-        let scalar = |s: naga::Scalar| match (s.kind, s.width) {
-            (ScalarKind::Float, 4) => Some(ScalarType::F32),
-            (ScalarKind::Float, 2) => Some(ScalarType::F16),
-            (ScalarKind::Sint, 4) => Some(ScalarType::I32),
-            (ScalarKind::Uint, 4) => Some(ScalarType::U32),
-            _ => None,
-        };
-        match module.types[ty].inner {
-            TypeInner::Scalar(s) | TypeInner::Atomic(s) => scalar(s).map(|s| (s, s.size())),
-            TypeInner::Vector { size, scalar: s } => {
-                scalar(s).map(|s| (s, s.size() * u64::from(size as u8)))
-            }
-            TypeInner::Matrix { columns, rows, scalar: s } if rows != naga::VectorSize::Tri => {
-                scalar(s).map(|s| (s, s.size() * u64::from(columns as u8) * u64::from(rows as u8)))
-            }
-            TypeInner::Array { base, size: ArraySize::Constant(n), stride } => {
-                let (s, size) = leaf(module, base)?;
-                (size == u64::from(stride)).then(|| (s, size * u64::from(n.get())))
-            }
-            TypeInner::Struct { ref members, span } => {
-                let mut at = 0;
-                let mut found = None;
-                for member in members {
-                    let (s, size) = leaf(module, member.ty)?;
-                    if u64::from(member.offset) != at || found.is_some_and(|f| f != s) {
-                        return None;
-                    }
-                    found = Some(s);
-                    at += size;
-                }
-                (at == u64::from(span)).then_some((found?, at))
-            }
-            _ => None,
-        }
-    }
-    leaf(module, ty).filter(|&(_, size)| size == stride).map(|(s, _)| s)
 }
 
 /// The type as WGSL writes it.

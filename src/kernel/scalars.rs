@@ -74,6 +74,9 @@ fn collect(module: &naga::Module, ty: Handle<Type>, at: u64, out: &mut Vec<(u64,
         }
         TypeInner::Struct { ref members, .. } => {
             for member in members {
+                if out.len() >= MOST {
+                    break;
+                }
                 collect(module, member.ty, at + u64::from(member.offset), out);
             }
         }

@@ -4,7 +4,11 @@
 //! crate (`BindingId`) are positions in [`Signature::bindings`], ordered by group and binding,
 //! an immediate last.
 
+use std::sync::Arc;
+
 use naga::{GlobalVariable, Handle, Type};
+
+use super::value_type::ValueType;
 
 /// Position of a binding in [`Signature::bindings`].
 pub(crate) type BindingId = usize;
@@ -35,6 +39,8 @@ pub struct Binding {
     pub layout: Layout,
     /// The type as WGSL writes it, such as `array<vec4<f32>>`.
     pub type_name: String,
+    /// The type with all its fields.
+    pub value_type: Arc<ValueType>,
     pub(crate) global: Handle<GlobalVariable>,
     #[allow(dead_code)]
     pub(crate) ty: Handle<Type>,

@@ -230,7 +230,7 @@ fn fma(
             cause: "a product is not a multiplication".to_owned(),
         });
     };
-    let mut factor = |old: Handle<Expression>, new: &mut Arena<Expression>| {
+    let factor = |old: Handle<Expression>, new: &mut Arena<Expression>| {
         let mut value = old;
         moved.adjust(&mut value)?;
         Ok(match fusion.size {
