@@ -27,3 +27,8 @@ pub use kernel::{
 pub use memory::{Buffer, BufferRange};
 pub use plan::Plan;
 pub use runtime::{DeviceReport, Launch, LaunchFuture, Report, Runtime, RuntimeBuilder};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,6 +13,7 @@ use coexec::{Binding, ScalarType};
 use half::f16;
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 
+use crate::Usage;
 use crate::args::scalar_type;
 
 /// A parsed `SRC`.
@@ -138,30 +139,29 @@ impl Source {
         if let (Some(given), Some(wanted)) = (self.scalar(), binding.layout.scalar)
             && given != wanted
         {
-            bail!(
+            return Err(Usage(format!(
                 "binding `{}` is {}, made of {wanted}, but the data given is {given}; say {wanted} \
                  instead of {given} in its --bind",
-                binding.name,
-                binding.type_name,
-            );
+                binding.name, binding.type_name,
+            ))
+            .into());
         }
-        match self {
-            Source::Npy(path) => read_npy(path, binding)
-                .with_context(|| format!("binding `{}`: {}", binding.name, path.display())),
-            Source::Raw(path) => {
-                let bytes = std::fs::read(path)
-                    .with_context(|| format!("binding `{}`: {}", binding.name, path.display()))?;
-                Ok(Data { bytes, shape: None })
+        let data = match self {
+            Source::Npy(path) => {
+                read_npy(path, binding).with_context(|| format!("cannot use {}", path.display()))
             }
-            Source::Zeros(count) => Ok(Data { bytes: allocate(*count)?, shape: None }),
-            Source::Random { seed, count, scalar } => {
-                let total = count.checked_mul(scalar.size()).context("too much random data")?;
-                let mut bytes = allocate(total)?;
-                fill_random(&mut bytes, *seed, *scalar);
-                Ok(Data { bytes, shape: None })
-            }
+            Source::Raw(path) => std::fs::read(path)
+                .map(|bytes| Data { bytes, shape: None })
+                .with_context(|| format!("cannot read {}", path.display())),
+            Source::Zeros(count) => allocate(*count).map(|bytes| Data { bytes, shape: None }),
+            Source::Random { seed, count, scalar } => allocate(count.saturating_mul(scalar.size()))
+                .map(|mut bytes| {
+                    fill_random(&mut bytes, *seed, *scalar);
+                    Data { bytes, shape: None }
+                }),
             Source::List { bytes, .. } => Ok(Data { bytes: bytes.clone(), shape: None }),
-        }
+        };
+        data.with_context(|| format!("binding `{}`", binding.name))
     }
 }
 
@@ -174,7 +174,7 @@ fn allocate(count: u64) -> Result<Vec<u8>> {
             bytes.resize(n, 0);
             Ok(bytes)
         }
-        _ => bail!("there is not enough memory for that many bytes"),
+        _ => bail!("there is not enough memory for so much data"),
     }
 }
 

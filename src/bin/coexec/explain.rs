@@ -15,8 +15,17 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let runtime = prepare::runtime(&args.launch.devices, None)?;
     let buffers = prepared.upload();
     let plan = prepared.launch(&runtime, &buffers).plan()?;
-    output::print(&format!("{}\n{}\n", signature(&prepared.kernel)?, plan.to_string().trim_end()))
+    let mut text = format!("{}\n{}\n", signature(&prepared.kernel)?, plan.to_string().trim_end());
+    // What a band touches is what one wants to know, though one device takes it all here.
+    if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
+        let cut = prepared.launch(&runtime, &buffers).chunks(CHUNKS).plan()?;
+        write!(text, "\nIf it were cut into {CHUNKS} chunks:\n{}\n", cut.to_string().trim_end())?;
+    }
+    output::print(&text)
 }
+
+/// Chunks of the plan that is shown where there is but one device.
+const CHUNKS: u32 = 4;
 
 /// The bindings and constants of a kernel as a table.
 fn signature(kernel: &Kernel) -> Result<String> {
@@ -29,7 +38,7 @@ fn signature(kernel: &Kernel) -> Result<String> {
         signature.entry_point,
         u64::from(x) * u64::from(y) * u64::from(z)
     )?;
-    let rows: Vec<[String; 4]> = signature
+    let rows: Vec<[String; 5]> = signature
         .bindings
         .iter()
         .map(|binding| {
@@ -40,7 +49,21 @@ fn signature(kernel: &Kernel) -> Result<String> {
                 Space::StorageRead => "storage, read",
                 Space::StorageWrite => "storage, written",
             };
-            [slot, binding.name.clone(), space.to_owned(), binding.type_name.clone()]
+            let form = kernel.value_form(&binding.name).unwrap_or_default();
+            let layout = &binding.layout;
+            let ty = if form.contains('{') {
+                format!("{} = {form}", binding.type_name)
+            } else {
+                binding.type_name.clone()
+            };
+            let size = match layout.count {
+                Some(_) => format!("{} B", layout.min_bytes()),
+                None if layout.header > 0 => {
+                    format!("{} B and {} B an element", layout.header, layout.stride)
+                }
+                None => format!("{} B an element", layout.stride),
+            };
+            [slot, binding.name.clone(), space.to_owned(), size, ty]
         })
         .collect();
     for line in output::table(&rows) {

@@ -279,8 +279,8 @@ impl Line {
         match &self.time {
             Ok(time) => {
                 text += &format!(
-                    " {:>10.3} {:>9} {:<8} {:>10}  {}",
-                    time.as_secs_f64() * 1e3,
+                    " {:>10} {:>9} {:<8} {:>10}  {}",
+                    significant(time.as_secs_f64() * 1e3),
                     significant(self.rate),
                     self.unit,
                     self.efficiency.map_or("-".to_owned(), |e| format!("{e:.2}")),
