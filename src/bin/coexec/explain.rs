@@ -15,11 +15,14 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let runtime = prepare::runtime(&args.launch.devices, None)?;
     let buffers = prepared.upload();
     let plan = prepared.launch(&runtime, &buffers).plan()?;
-    let mut text = format!("{}\n{}\n", signature(&prepared.kernel)?, plan.to_string().trim_end());
+    let plan = plan.to_string();
+    let mut text = format!("{}\n{}\n", signature(&prepared.kernel)?, plan.trim_end());
     // What a band touches is what one wants to know, though one device takes it all here.
     if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
-        let cut = prepared.launch(&runtime, &buffers).chunks(CHUNKS).plan()?;
-        write!(text, "\nIf it were cut into {CHUNKS} chunks:\n{}\n", cut.to_string().trim_end())?;
+        let cut = prepared.launch(&runtime, &buffers).chunks(CHUNKS).plan()?.to_string();
+        if cut != plan {
+            write!(text, "\nIf it were cut into {CHUNKS} chunks:\n{}\n", cut.trim_end())?;
+        }
     }
     output::print(&text)
 }

@@ -64,7 +64,7 @@ pub(crate) fn summary(binding: &Binding, summary: &Summary) -> Value {
     json!({
         "binding": binding.name,
         "type": binding.type_name,
-        "scalar": summary.scalar.map(|s| s.to_string()),
+        "values": summary.kind,
         "count": summary.count,
         "min": number(summary.min),
         "max": number(summary.max),

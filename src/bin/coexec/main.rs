@@ -39,7 +39,10 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is::<Mismatch>() {
-                eprintln!("error: {}", message(&error));
+                let message = message(&error);
+                // A WGSL diagnostic brings the word along.
+                let message = message.strip_prefix("error: ").unwrap_or(&message);
+                eprintln!("error: {}", message.trim_end());
             }
             ExitCode::from(exit_code(&error))
         }

@@ -106,7 +106,7 @@ pub(crate) fn write_buffer(
     let npy = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     files.write(path, |writer| {
         if npy {
-            let (dtype, size) = match binding.layout.scalar.filter(|_| binding.layout.header == 0) {
+            let (dtype, size) = match one_scalar(binding) {
                 Some(scalar) => (numpy_name(scalar), scalar.size()),
                 // A struct: the bytes, for numpy's .view(dtype).
                 None => ("|u1", 1),
@@ -121,6 +121,14 @@ pub(crate) fn write_buffer(
         }
         writer.write_all(bytes)
     })
+}
+
+/// The scalar that all of a binding consists of, padding aside.
+fn one_scalar(binding: &Binding) -> Option<ScalarType> {
+    let (_, first) = *binding.element_scalars().first()?;
+    let mut all = binding.header_scalars().iter().chain(binding.element_scalars());
+    all.all(|&(offset, scalar)| scalar == first && offset.is_multiple_of(scalar.size()))
+        .then_some(first)
 }
 
 /// The shape of the file that the buffer came from if it still fits; else the elements, with a
@@ -140,50 +148,71 @@ fn npy_shape(binding: &Binding, bytes: u64, size: u64, shape: Option<&[u64]>) ->
     }
 }
 
-/// A buffer's summary: how many scalars, least, greatest, mean, the first few.
+/// A buffer's summary: how many scalars, least, greatest, mean, the first few. Padding is left
+/// out.
 pub(crate) struct Summary {
-    pub(crate) scalar: Option<ScalarType>,
+    /// What the values are: `f32`, or the names of several types.
+    pub(crate) kind: String,
     pub(crate) count: u64,
     pub(crate) min: f64,
     pub(crate) max: f64,
     pub(crate) mean: f64,
     pub(crate) not_finite: u64,
     pub(crate) first: Vec<f64>,
+    /// Whether to show no more digits than f32 has.
+    short: bool,
 }
 
 /// Values shown of each buffer.
 const FIRST: usize = 8;
 
 impl Summary {
-    /// Of a buffer of one kind of scalar; of anything else, of its bytes.
+    /// Of all scalars of a binding, those of a header first.
     pub(crate) fn of(binding: &Binding, bytes: &[u8]) -> Summary {
-        let header = binding.layout.header as usize;
-        let scalar = binding.layout.scalar;
-        let size = scalar.map_or(1, |s| s.size() as usize);
-        let values =
-            bytes[header.min(bytes.len())..].chunks_exact(size).map(|value| match scalar {
-                Some(scalar) => crate::data::scalar_at(value, scalar),
-                None => f64::from(value[0]),
-            });
+        let parts = binding.element_scalars();
+        let header = binding.header_scalars();
+        let mut kinds: Vec<ScalarType> = Vec::new();
+        for (_, scalar) in header.iter().chain(parts) {
+            if !kinds.contains(scalar) {
+                kinds.push(*scalar);
+            }
+        }
+        let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         let mut summary = Summary {
-            scalar,
+            kind: names.join(" and "),
             count: 0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             mean: 0.0,
             not_finite: 0,
-            first: values.clone().take(FIRST).collect(),
+            first: Vec::new(),
+            short: kinds.iter().any(|k| matches!(k, ScalarType::F32 | ScalarType::F16)),
         };
         let mut sum = 0.0;
-        for value in values {
-            summary.count += 1;
-            if value.is_finite() {
-                summary.min = summary.min.min(value);
-                summary.max = summary.max.max(value);
-                sum += value;
-            } else {
-                summary.not_finite += 1;
+        let layout = &binding.layout;
+        let mut add = |start: u64, parts: &[(u64, ScalarType)]| {
+            for &(offset, scalar) in parts {
+                let start = (start + offset) as usize;
+                let Some(value) = bytes.get(start..start + scalar.size() as usize) else {
+                    continue;
+                };
+                let value = crate::data::scalar_at(value, scalar);
+                summary.count += 1;
+                if summary.first.len() < FIRST {
+                    summary.first.push(value);
+                }
+                if value.is_finite() {
+                    summary.min = summary.min.min(value);
+                    summary.max = summary.max.max(value);
+                    sum += value;
+                } else {
+                    summary.not_finite += 1;
+                }
             }
+        };
+        add(0, header);
+        for element in 0..layout.elements(bytes.len() as u64) {
+            add(layout.header + element * layout.stride, parts);
         }
         summary.mean = sum / (summary.count - summary.not_finite).max(1) as f64;
         summary
@@ -192,18 +221,14 @@ impl Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let digits = |value: f64| match self.scalar {
-            // Fewer digits than f32 has: a summary, not the data.
-            Some(ScalarType::F32 | ScalarType::F16) => format!("{}", value as f32),
-            _ => format!("{value}"),
-        };
-        let kind = self.scalar.map_or("bytes".to_owned(), |s| s.to_string());
-        write!(f, "{} x {kind}", self.count)?;
+        let digits =
+            |value: f64| if self.short { (value as f32).to_string() } else { value.to_string() };
+        write!(f, "{} x {}", self.count, self.kind)?;
         if self.not_finite < self.count {
-            let mean = if self.mean.abs() >= 1e-3 && self.mean.abs() < 1e7 {
-                format!("{:.6}", self.mean)
-            } else {
-                format!("{:.6e}", self.mean)
+            let mean = match self.mean.abs() {
+                0.0 => "0".to_owned(),
+                1e-3..1e7 => format!("{:.6}", self.mean),
+                _ => format!("{:.6e}", self.mean),
             };
             write!(f, ", min {}, max {}, mean {mean}", digits(self.min), digits(self.max))?;
         }
