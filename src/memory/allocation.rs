@@ -10,10 +10,12 @@ use crate::device::HostBytes;
 /// One allocation. Its address never changes.
 #[derive(Debug)]
 pub(super) struct Allocation {
+    /// What the allocator gave, and with which layout; nothing for no bytes.
+    given: Option<(NonNull<u8>, Layout)>,
+    /// The first cache line inside of it.
     start: NonNull<u8>,
-    /// Bytes that the user asked for; the layout is rounded up to whole cache lines.
+    /// Bytes that the user asked for.
     len: usize,
-    layout: Option<Layout>,
 }
 
 // SAFETY: the allocation is plain memory, owned by this value; access to it is through
@@ -29,12 +31,17 @@ impl Allocation {
     pub(super) fn zeroed(len: u64) -> Option<Allocation> {
         let len = usize::try_from(len).ok()?;
         if len == 0 {
-            return Some(Allocation { start: dangling(), len, layout: None });
+            return Some(Allocation { given: None, start: dangling(), len });
         }
-        let layout = Layout::from_size_align(len.checked_next_multiple_of(LINE)?, LINE).ok()?;
+        // Only for small alignments does the allocator ask the system for zeroed pages, which
+        // cost nothing until they are touched; for a larger one it writes the zeros. So the line
+        // is found inside a block that is a line longer.
+        let layout = Layout::from_size_align(len.checked_add(LINE)?, 16).ok()?;
         // SAFETY: the layout's size is not zero.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Allocation { start, len, layout: Some(layout) })
+        let given = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        // SAFETY: the offset is less than LINE, and the block is `len + LINE` bytes.
+        let start = unsafe { given.add(given.align_offset(LINE).min(LINE)) };
+        Some(Allocation { given: Some((given, layout)), start, len })
     }
 
     /// The memory. The lifetime is the caller's to choose, see Safety.
@@ -56,9 +63,9 @@ fn dangling() -> NonNull<u8> {
 
 impl Drop for Allocation {
     fn drop(&mut self) {
-        if let Some(layout) = self.layout {
+        if let Some((given, layout)) = self.given {
             // SAFETY: allocated in `zeroed` with this very layout, and dropped once.
-            unsafe { dealloc(self.start.as_ptr(), layout) }
+            unsafe { dealloc(given.as_ptr(), layout) }
         }
     }
 }
@@ -72,5 +79,17 @@ mod tests {
         assert!(Allocation::zeroed(u64::MAX).is_none());
         assert!(Allocation::zeroed(1 << 62).is_none());
         assert!(Allocation::zeroed(0).is_some());
+    }
+
+    #[test]
+    fn memory_begins_at_a_cache_line_and_is_zero() {
+        for len in [1, 63, 64, 65, 100_000] {
+            let memory = Allocation::zeroed(len).unwrap();
+            assert!((memory.start.as_ptr() as usize).is_multiple_of(LINE));
+            let mut bytes = vec![1; len as usize];
+            // SAFETY: nobody else has this memory.
+            unsafe { memory.view() }.read(0, &mut bytes);
+            assert!(bytes.iter().all(|&b| b == 0));
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::plan::{Plan, Wishes};
 
 /// Iterations that one invocation may make in loops that are not known to end: some seconds of
 /// an interpreted loop, and far more than a kernel does that is meant to end.
-const LOOP_BUDGET: u64 = 1 << 28;
+const LOOP_BUDGET: u64 = 1 << 26;
 
 /// A launch being described; made by [`Runtime::launch`].
 ///
@@ -131,7 +131,7 @@ impl Launch {
         self
     }
 
-    /// Iterations that one invocation may make in loops that are not known to end, 2²⁸ if not
+    /// Iterations that one invocation may make in loops that are not known to end, 2²⁶ if not
     /// given. More end the launch with [`Error::EndlessLoop`].
     pub fn loop_budget(mut self, iterations: u64) -> Self {
         self.loop_budget = iterations;
