@@ -9,56 +9,56 @@
 use half::f16;
 
 /// Nearest f16, ties to even, as the f32 that equals it; too large becomes infinity.
-#[inline]
+#[inline(always)]
 pub(crate) fn round_f16(x: f32) -> f32 {
     f16::from_f32(x).to_f32()
 }
 
 /// `x * y + z` of three f16 values, rounded once to f16.
-#[inline]
+#[inline(always)]
 pub(crate) fn fma_f16(x: f32, y: f32, z: f32) -> f32 {
     // The product is exact in f64, and the sum's 53 bits leave no double rounding that shows.
     f16::from_f64(f64::from(x) * f64::from(y) + f64::from(z)).to_f32()
 }
 
 /// The bits of the f16 that a (rounded) f32 equals.
-#[inline]
+#[inline(always)]
 pub(crate) fn f16_bits(x: f32) -> u32 {
     u32::from(f16::from_f32(x).to_bits())
 }
 
 /// The f32 that equals the f16 in the low 16 bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn from_f16_bits(bits: u32) -> f32 {
     f16::from_bits(bits as u16).to_f32()
 }
 
 /// `x * y + z`, rounded once.
-#[inline]
+#[inline(always)]
 pub(crate) fn fma(x: f32, y: f32, z: f32) -> f32 {
     x.mul_add(y, z)
 }
 
 /// The lesser; the other one if one is NaN; the second of two zeros.
-#[inline]
+#[inline(always)]
 pub(crate) fn min(x: f32, y: f32) -> f32 {
     if y.is_nan() || x < y { x } else { y }
 }
 
 /// The greater; the other one if one is NaN; the second of two zeros.
-#[inline]
+#[inline(always)]
 pub(crate) fn max(x: f32, y: f32) -> f32 {
     if y.is_nan() || x > y { x } else { y }
 }
 
 /// WGSL's `%`: `x - y * trunc(x / y)`, computed exactly.
-#[inline]
+#[inline(always)]
 pub(crate) fn rem(x: f32, y: f32) -> f32 {
     libm::fmodf(x, y)
 }
 
 /// -1, 0 or 1; 0 for NaN.
-#[inline]
+#[inline(always)]
 pub(crate) fn sign(x: f32) -> f32 {
     if x > 0.0 {
         1.0
@@ -70,69 +70,69 @@ pub(crate) fn sign(x: f32) -> f32 {
 }
 
 /// 1 where `edge <= x`, else 0.
-#[inline]
+#[inline(always)]
 pub(crate) fn step(edge: f32, x: f32) -> f32 {
     if edge <= x { 1.0 } else { 0.0 }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn floor(x: f32) -> f32 {
     x.floor()
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn ceil(x: f32) -> f32 {
     x.ceil()
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn trunc(x: f32) -> f32 {
     x.trunc()
 }
 
 /// Ties to even.
-#[inline]
+#[inline(always)]
 pub(crate) fn round(x: f32) -> f32 {
     x.round_ties_even()
 }
 
 /// `x - floor(x)`: 1 for tiny negative numbers, as WGSL's formula gives.
-#[inline]
+#[inline(always)]
 pub(crate) fn fract(x: f32) -> f32 {
     x - x.floor()
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn sqrt(x: f32) -> f32 {
     x.sqrt()
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn inverse_sqrt(x: f32) -> f32 {
     1.0 / x.sqrt()
 }
 
 /// `x * 2^n`, rounded once.
-#[inline]
+#[inline(always)]
 pub(crate) fn ldexp(x: f32, n: i32) -> f32 {
     libm::ldexpf(x, n)
 }
 
 /// The significand in [0.5, 1) with the sign of `x`; zeros, NaN and infinities as they are.
-#[inline]
+#[inline(always)]
 pub(crate) fn frexp_fract(x: f32) -> f32 {
     if x == 0.0 || !x.is_finite() { x } else { libm::frexpf(x).0 }
 }
 
 /// The exponent that belongs to [`frexp_fract`]; 0 for zeros, NaN and infinities.
-#[inline]
+#[inline(always)]
 pub(crate) fn frexp_exponent(x: f32) -> i32 {
     if x == 0.0 || !x.is_finite() { 0 } else { libm::frexpf(x).1 }
 }
 
 macro_rules! from_libm {
     ($($name:ident = $libm:ident($($x:ident),+);)*) => {$(
-        #[inline]
+        #[inline(always)]
         pub(crate) fn $name($($x: f32),+) -> f32 {
             libm::$libm($($x),+)
         }
@@ -161,61 +161,61 @@ from_libm! {
 }
 
 /// Truncated, clamped to the f32 values that i32 has (WGSL's rule: at most 2147483520); NaN to 0.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_i32(x: f32) -> i32 {
     min(x, 2_147_483_520.0) as i32 * i32::from(!x.is_nan())
 }
 
 /// Truncated, clamped to the f32 values that u32 has (at most 4294967040); NaN to 0.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_u32(x: f32) -> u32 {
     min(x, 4_294_967_040.0) as u32 * u32::from(!x.is_nan())
 }
 
 /// The same for an f16 value, whose finite range is all that counts.
-#[inline]
+#[inline(always)]
 pub(crate) fn f16_to_i32(x: f32) -> i32 {
     if x.is_nan() { 0 } else { x.clamp(-65504.0, 65504.0) as i32 }
 }
 
 /// The same for an f16 value, whose finite range is all that counts.
-#[inline]
+#[inline(always)]
 pub(crate) fn f16_to_u32(x: f32) -> u32 {
     if x.is_nan() { 0 } else { x.clamp(0.0, 65504.0) as u32 }
 }
 
 /// Nearest f16 to an integer, rounded once.
-#[inline]
+#[inline(always)]
 pub(crate) fn int_to_f16(x: i64) -> f32 {
     f16::from_f64(x as f64).to_f32()
 }
 
 /// `x / 0 = x`, `MIN / -1 = MIN`.
-#[inline]
+#[inline(always)]
 pub(crate) fn div_i32(x: i32, y: i32) -> i32 {
     if y == 0 { x } else { x.wrapping_div(y) }
 }
 
 /// `x % 0 = 0`, `MIN % -1 = 0`.
-#[inline]
+#[inline(always)]
 pub(crate) fn rem_i32(x: i32, y: i32) -> i32 {
     if y == 0 { 0 } else { x.wrapping_rem(y) }
 }
 
 /// `x / 0 = x`.
-#[inline]
+#[inline(always)]
 pub(crate) fn div_u32(x: u32, y: u32) -> u32 {
     x.checked_div(y).unwrap_or(x)
 }
 
 /// `x % 0 = 0`.
-#[inline]
+#[inline(always)]
 pub(crate) fn rem_u32(x: u32, y: u32) -> u32 {
     x.checked_rem(y).unwrap_or(0)
 }
 
 /// `count` ones from bit `offset` on; both clamped to the word as WGSL's bit fields are.
-#[inline]
+#[inline(always)]
 pub(crate) fn field_mask(offset: u32, count: u32) -> u32 {
     let offset = offset.min(32);
     let count = count.min(32 - offset);
@@ -223,14 +223,14 @@ pub(crate) fn field_mask(offset: u32, count: u32) -> u32 {
 }
 
 /// `extractBits` of an unsigned integer.
-#[inline]
+#[inline(always)]
 pub(crate) fn extract_u32(x: u32, offset: u32, count: u32) -> u32 {
     let mask = field_mask(offset, count);
     if mask == 0 { 0 } else { (x & mask) >> offset }
 }
 
 /// `extractBits` of a signed integer: the field's top bit is its sign.
-#[inline]
+#[inline(always)]
 pub(crate) fn extract_i32(x: i32, offset: u32, count: u32) -> i32 {
     let offset = offset.min(32);
     let count = count.min(32 - offset);
@@ -238,80 +238,80 @@ pub(crate) fn extract_i32(x: i32, offset: u32, count: u32) -> i32 {
 }
 
 /// The position of the highest one, or all ones.
-#[inline]
+#[inline(always)]
 pub(crate) fn first_leading_u32(x: u32) -> u32 {
     31u32.wrapping_sub(x.leading_zeros())
 }
 
 /// The position of the highest bit that differs from the sign, or all ones.
-#[inline]
+#[inline(always)]
 pub(crate) fn first_leading_i32(x: i32) -> u32 {
     first_leading_u32((x ^ (x >> 31)) as u32)
 }
 
 /// The position of the lowest one, or all ones.
-#[inline]
+#[inline(always)]
 pub(crate) fn first_trailing(x: u32) -> u32 {
     if x == 0 { u32::MAX } else { x.trailing_zeros() }
 }
 
 /// `floor(0.5 + 127 * clamp(x, -1, 1))` in the low 8 bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_snorm8(x: f32) -> u32 {
     (0.5 + 127.0 * min(max(x, -1.0), 1.0)).floor() as i32 as u32 & 0xff
 }
 
 /// `floor(0.5 + 255 * clamp(x, 0, 1))`.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_unorm8(x: f32) -> u32 {
     (0.5 + 255.0 * min(max(x, 0.0), 1.0)).floor() as u32
 }
 
 /// `floor(0.5 + 32767 * clamp(x, -1, 1))` in the low 16 bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_snorm16(x: f32) -> u32 {
     (0.5 + 32767.0 * min(max(x, -1.0), 1.0)).floor() as i32 as u32 & 0xffff
 }
 
 /// `floor(0.5 + 65535 * clamp(x, 0, 1))`.
-#[inline]
+#[inline(always)]
 pub(crate) fn to_unorm16(x: f32) -> u32 {
     (0.5 + 65535.0 * min(max(x, 0.0), 1.0)).floor() as u32
 }
 
 /// The low 8 bits as a number in [-1, 1].
-#[inline]
+#[inline(always)]
 pub(crate) fn from_snorm8(x: u32) -> f32 {
     (f32::from(x as u8 as i8) / 127.0).max(-1.0)
 }
 
 /// The low 8 bits as a number in [0, 1].
-#[inline]
+#[inline(always)]
 pub(crate) fn from_unorm8(x: u32) -> f32 {
     f32::from(x as u8) / 255.0
 }
 
 /// The low 16 bits as a number in [-1, 1].
-#[inline]
+#[inline(always)]
 pub(crate) fn from_snorm16(x: u32) -> f32 {
     (f32::from(x as u16 as i16) / 32767.0).max(-1.0)
 }
 
 /// The low 16 bits as a number in [0, 1].
-#[inline]
+#[inline(always)]
 pub(crate) fn from_unorm16(x: u32) -> f32 {
     f32::from(x as u16) / 65535.0
 }
 
 /// The sum of the products of four signed bytes.
-#[inline]
+#[inline(always)]
 pub(crate) fn dot4_i8(x: u32, y: u32) -> u32 {
     (0..4).map(|k| i32::from((x >> (8 * k)) as i8) * i32::from((y >> (8 * k)) as i8)).sum::<i32>()
         as u32
 }
 
 /// The sum of the products of four unsigned bytes.
-#[inline]
+#[inline(always)]
 pub(crate) fn dot4_u8(x: u32, y: u32) -> u32 {
     (0..4).map(|k| u32::from((x >> (8 * k)) as u8) * u32::from((y >> (8 * k)) as u8)).sum()
 }

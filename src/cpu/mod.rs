@@ -8,11 +8,16 @@ mod interpreter;
 mod math;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod touched;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use executor::{CpuDevice, CpuOptions};
+#[cfg(test)]
+#[allow(unused_imports)]
+pub(crate) use touched::{Touched, touched};
 
 use crate::error::{Error, Result};
 

@@ -46,7 +46,7 @@ pub(super) fn allocate(
     let mut slots = 0;
     for (reg, class) in classes.iter().enumerate() {
         let fixed = match class {
-            Class::Variable => true,
+            Class::Variable(_) => true,
             Class::Constant(_) | Class::Invariant | Class::Builtin => used[reg],
             Class::Temporary | Class::Mask => false,
         };
@@ -76,7 +76,7 @@ fn without_dead(classes: &[Class], mut ops: Vec<(Op, Span)>, used: &mut [bool]) 
     while let Some((mut op, span)) = ops.pop() {
         let mut wanted = !op.only_computes();
         let keeps = |reg: Reg| {
-            used[reg as usize] || matches!(classes[reg as usize], Class::Mask | Class::Variable)
+            used[reg as usize] || matches!(classes[reg as usize], Class::Mask | Class::Variable(_))
         };
         op.for_each_result(&mut |reg| wanted |= keeps(*reg));
         if !wanted {

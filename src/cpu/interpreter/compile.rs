@@ -43,8 +43,9 @@ pub(super) enum Class {
     Invariant,
     /// Set by the machine for each batch.
     Builtin,
-    /// A plane of a variable. The planes of one variable have consecutive numbers.
-    Variable,
+    /// A plane of the variable that begins with that plane. A variable's planes have consecutive
+    /// numbers.
+    Variable(Reg),
 }
 
 /// Whose expressions: the entry point's or the module's.
@@ -61,6 +62,14 @@ pub(super) struct Compiler<'k> {
     pub(super) info: &'k FunctionInfo,
     pub(super) shapes: Shapes<'k>,
     pub(super) classes: Vec<Class>,
+    /// For each register, the number of loops around its definition.
+    depths: Vec<u32>,
+    /// The loops that are being compiled, outermost first, by the label of their head.
+    pub(super) heads: Vec<Label>,
+    /// What is computed before a loop because it is the same in each iteration.
+    hoisted: HashMap<Label, Vec<(Op, Span)>>,
+    /// For each variable, the expressions whose values may still be planes of the variable.
+    aliases: HashMap<Reg, Vec<(Scope, Handle<Expression>)>>,
     constants: HashMap<u32, Reg>,
     builtins: HashMap<Builtin, Reg>,
     pub(super) preamble: Vec<Op>,
@@ -115,6 +124,10 @@ impl<'k> Compiler<'k> {
             info: kernel.info().get_entry_point(0),
             shapes: Shapes::new(module),
             classes: Vec::new(),
+            depths: Vec::new(),
+            heads: Vec::new(),
+            hoisted: HashMap::new(),
+            aliases: HashMap::new(),
             constants: HashMap::new(),
             builtins: HashMap::new(),
             preamble: Vec::new(),
@@ -136,6 +149,7 @@ impl<'k> Compiler<'k> {
     }
 
     fn finish(mut self, subgroup_size: u32) -> Result<Program> {
+        self.place_hoisted();
         let size = self.kernel.signature().workgroup_size;
         let code = allocate::allocate(
             &self.classes,
@@ -202,6 +216,7 @@ impl<'k> Compiler<'k> {
 
     pub(super) fn register(&mut self, class: Class) -> Reg {
         self.classes.push(class);
+        self.depths.push(self.heads.len() as u32);
         (self.classes.len() - 1) as Reg
     }
 
@@ -251,22 +266,94 @@ impl<'k> Compiler<'k> {
         self.spans.push(self.span);
     }
 
-    /// Appends a pure operation, to the preamble if it can be done there.
+    /// Appends a pure operation: to the preamble if it can be done there, else before the
+    /// outermost loop that changes none of its sources.
     pub(super) fn compute(&mut self, make: impl FnOnce(Reg) -> Op) -> Reg {
         let dst = self.register(Class::Temporary);
         let mut op = make(dst);
         let mut invariant = true;
-        let classes = &self.classes;
-        op.for_each_source(&mut |reg| {
-            invariant &= matches!(classes[*reg as usize], Class::Constant(_) | Class::Invariant);
+        let mut depth = 0;
+        let (classes, depths) = (&self.classes, &self.depths);
+        op.for_each_source(&mut |reg| match classes[*reg as usize] {
+            Class::Constant(_) | Class::Invariant => {}
+            Class::Builtin => invariant = false,
+            Class::Temporary => {
+                invariant = false;
+                depth = depth.max(depths[*reg as usize]);
+            }
+            Class::Mask | Class::Variable(_) => {
+                invariant = false;
+                depth = u32::MAX;
+            }
         });
         if invariant {
             self.classes[dst as usize] = Class::Invariant;
             self.preamble.push(op);
+        } else if let Some(&head) = self.heads.get(depth as usize) {
+            self.depths[dst as usize] = depth;
+            self.hoisted.entry(head).or_default().push((op, self.span));
         } else {
             self.push(op);
         }
         dst
+    }
+
+    /// Puts hoisted operations before the heads of their loops.
+    fn place_hoisted(&mut self) {
+        let body = std::mem::take(&mut self.body);
+        let spans = std::mem::take(&mut self.spans);
+        for (op, span) in body.into_iter().zip(spans) {
+            if let Op::Label(label) = op
+                && let Some(before) = self.hoisted.remove(&label)
+            {
+                for (op, span) in before {
+                    self.body.push(op);
+                    self.spans.push(span);
+                }
+            }
+            self.body.push(op);
+            self.spans.push(span);
+        }
+    }
+
+    // A loaded variable is not copied at once: its planes stand for the value until a store, or
+    // the beginning of a branch or a loop, which might store.
+
+    /// Copies what expressions still hold of a variable's planes.
+    pub(super) fn detach(&mut self, variable: Reg) {
+        let mut copies: HashMap<Reg, Reg> = HashMap::new();
+        for (scope, handle) in self.aliases.remove(&variable).unwrap_or_default() {
+            let Some(Entry::Value(value)) = self.entry(scope, handle).cloned() else { continue };
+            let value: Value = value
+                .iter()
+                .map(|&reg| {
+                    if self.classes[reg as usize] != Class::Variable(variable) {
+                        return reg;
+                    }
+                    *copies.entry(reg).or_insert_with(|| {
+                        let dst = self.register(Class::Temporary);
+                        self.push(Op::Unary { f: Unary::Copy, dst, a: reg });
+                        dst
+                    })
+                })
+                .collect();
+            // Not through `set`: what it still holds of other variables is known already.
+            let entry = match scope {
+                Scope::Function => &mut self.entries[handle.index()],
+                Scope::Global => &mut self.global_entries[handle.index()],
+            };
+            *entry = Some(Entry::Value(value));
+        }
+    }
+
+    /// The same for all variables.
+    pub(super) fn detach_all(&mut self) {
+        let mut variables: Vec<Reg> = self.aliases.keys().copied().collect();
+        // The order of a hash map must not show in the code.
+        variables.sort_unstable();
+        for variable in variables {
+            self.detach(variable);
+        }
     }
 
     pub(super) fn unary(&mut self, f: Unary, a: Reg) -> Reg {
@@ -278,9 +365,23 @@ impl<'k> Compiler<'k> {
 
     pub(super) fn binary(&mut self, f: Binary, a: Reg, b: Reg) -> Reg {
         match (self.known(a), self.known(b)) {
-            (Some(x), Some(y)) => self.constant(f.eval([x, y])),
-            _ => self.compute(|dst| Op::Binary { f, dst, a, b }),
+            (Some(x), Some(y)) => return self.constant(f.eval([x, y])),
+            (_, Some(0)) if matches!(f, Binary::AddI | Binary::SubI | Binary::Or) => return a,
+            (Some(0), _) if matches!(f, Binary::AddI | Binary::Or) => return b,
+            (_, Some(1)) if matches!(f, Binary::MulI | Binary::DivU) => return a,
+            (Some(1), _) if f == Binary::MulI => return b,
+            // Division is slow, and divisors are mostly powers of two.
+            (_, Some(y)) if f == Binary::DivU && y.is_power_of_two() => {
+                let b = self.constant(y.trailing_zeros());
+                return self.compute(|dst| Op::Binary { f: Binary::ShrU, dst, a, b });
+            }
+            (_, Some(y)) if f == Binary::RemU && y.is_power_of_two() => {
+                let b = self.constant(y - 1);
+                return self.compute(|dst| Op::Binary { f: Binary::And, dst, a, b });
+            }
+            _ => {}
         }
+        self.compute(|dst| Op::Binary { f, dst, a, b })
     }
 
     pub(super) fn ternary(&mut self, f: Ternary, a: Reg, b: Reg, c: Reg) -> Reg {
@@ -324,6 +425,17 @@ impl<'k> Compiler<'k> {
     }
 
     pub(super) fn set(&mut self, scope: Scope, handle: Handle<Expression>, entry: Entry) {
+        if let Entry::Value(value) = &entry {
+            let mut previous = None;
+            for &reg in value.iter() {
+                if let Class::Variable(variable) = self.classes[reg as usize]
+                    && previous != Some(variable)
+                {
+                    self.aliases.entry(variable).or_default().push((scope, handle));
+                    previous = Some(variable);
+                }
+            }
+        }
         let slot = match scope {
             Scope::Function => &mut self.entries[handle.index()],
             Scope::Global => &mut self.global_entries[handle.index()],
@@ -432,7 +544,9 @@ impl<'k> Compiler<'k> {
             return Err(self.unsupported("a variable of that size", self.span));
         }
         let base = self.classes.len() as Reg;
-        self.classes.extend((0..count.max(1)).map(|_| Class::Variable));
+        for _ in 0..count.max(1) {
+            self.register(Class::Variable(base));
+        }
         Ok(base)
     }
 

@@ -42,7 +42,6 @@ pub(crate) enum Halt {
 pub(crate) struct Machine {
     file: Vec<Row>,
     rows: usize,
-    addresses: Vec<u64>,
     workgroup: Vec<u32>,
     /// Iterations of each lane in loops that have a budget.
     iterations: Vec<u64>,
@@ -57,7 +56,6 @@ impl Machine {
         let mut machine = Machine {
             file: vec![Row([0; WIDTH]); program.slots as usize * rows],
             rows,
-            addresses: vec![0; lanes],
             workgroup: vec![0; program.workgroup_words],
             iterations: vec![0; lanes],
         };
@@ -164,15 +162,38 @@ impl Machine {
         ops: &[Op],
         probe: &mut P,
     ) -> Result<(), Halt> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has the two features, as was just seen.
+            return unsafe { self.run_avx2(launch, ops, probe) };
+        }
+        self.interpret(launch, ops, probe)
+    }
+
+    /// The same code, compiled for wider vectors. Rust never fuses or reorders floating-point
+    /// operations by itself, so the results are the same to the bit.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn run_avx2<P: Probe>(
+        &mut self,
+        launch: &Launch<'_>,
+        ops: &[Op],
+        probe: &mut P,
+    ) -> Result<(), Halt> {
+        self.interpret(launch, ops, probe)
+    }
+
+    #[inline(always)]
+    fn interpret<P: Probe>(
+        &mut self,
+        launch: &Launch<'_>,
+        ops: &[Op],
+        probe: &mut P,
+    ) -> Result<(), Halt> {
         let program = launch.program;
         let rows = self.rows;
         let bounds = launch.bounds.as_slice();
-        let mut state = State {
-            file: &mut self.file,
-            rows,
-            addresses: &mut self.addresses,
-            workgroup: &mut self.workgroup,
-        };
+        let mut state = State { file: &mut self.file, rows, workgroup: &mut self.workgroup };
         let mut turns = 0u64;
         let mut at = 0;
         while let Some(op) = ops.get(at) {

@@ -1,6 +1,6 @@
 //! Loads, stores and atomics: from planes to addresses, from addresses to memory.
 //!
-//! First each lane's address is worked out, `ABSENT` for a lane that is masked off or out of
+//! For each row of lanes, first each lane's address is worked out, `ABSENT` for a lane that is masked off or out of
 //! bounds; then the scalars are moved. What always holds: nothing is read or written at an absent
 //! address, and a check that is missed here would still meet the bounds check of the slice.
 
@@ -12,6 +12,7 @@ use super::functions::{Reg, Row, WIDTH};
 use super::probe::{Probe, Touch};
 use crate::cpu::math;
 use crate::device::HostBytes;
+use crate::kernel::BindingId;
 
 /// What is bound for the launch.
 #[derive(Debug)]
@@ -32,7 +33,6 @@ const ABSENT: u64 = 1 << 62;
 pub(super) struct State<'s> {
     pub(super) file: &'s mut [Row],
     pub(super) rows: usize,
-    pub(super) addresses: &'s mut [u64],
     pub(super) workgroup: &'s mut [u32],
 }
 
@@ -42,110 +42,74 @@ impl State<'_> {
         self.file[reg as usize * self.rows + k].0
     }
 
-    /// Fills `addresses`.
+    /// The addresses of one row of lanes.
     #[inline(always)]
-    fn locate(&mut self, address: &Address, mask: Reg, bounds: &[Bound<'_>]) {
-        let bound = match address.memory {
-            Memory::Storage(binding) => match &bounds[binding] {
-                Bound::Storage { elements, .. } => *elements,
-                Bound::Value(_) => 0,
-            },
-            _ => 0,
-        };
-        // The upper half of an i32's range is negative.
-        let bound = if address.signed { bound.min(1 << 31) } else { bound };
+    fn locate(&self, address: &Address, mask: Reg, elements: u64, k: usize) -> [u64; WIDTH] {
         let Address { offset, stride, outer, inner, .. } = *address;
-        for k in 0..self.rows {
-            let mask = self.row(mask, k);
-            let mut out = [0; WIDTH];
-            match (outer != NONE, inner != NONE) {
-                (false, false) => {
-                    for i in 0..WIDTH {
-                        out[i] = if mask[i] != 0 { offset } else { ABSENT };
-                    }
-                }
-                (true, false) => {
-                    let outer = self.row(outer, k);
-                    for i in 0..WIDTH {
-                        let index = u64::from(outer[i]);
-                        let inside = mask[i] != 0 && index < bound;
-                        out[i] = if inside { offset + index * stride } else { ABSENT };
-                    }
-                }
-                (false, true) => {
-                    let inner = self.row(inner, k);
-                    for i in 0..WIDTH {
-                        let inside = mask[i] != 0 && inner[i] != OUTSIDE;
-                        out[i] = if inside { offset + u64::from(inner[i]) } else { ABSENT };
-                    }
-                }
-                (true, true) => {
-                    let (outer, inner) = (self.row(outer, k), self.row(inner, k));
-                    for i in 0..WIDTH {
-                        let index = u64::from(outer[i]);
-                        let inside = mask[i] != 0 && index < bound && inner[i] != OUTSIDE;
-                        let at = offset + index * stride + u64::from(inner[i]);
-                        out[i] = if inside { at } else { ABSENT };
-                    }
+        // The upper half of an i32's range is negative.
+        let bound = if address.signed { elements.min(1 << 31) } else { elements };
+        let mask = self.row(mask, k);
+        let mut out = [0; WIDTH];
+        match (outer != NONE, inner != NONE) {
+            (false, false) => {
+                for i in 0..WIDTH {
+                    out[i] = if mask[i] != 0 { offset } else { ABSENT };
                 }
             }
-            self.addresses[k * WIDTH..][..WIDTH].copy_from_slice(&out);
-        }
-    }
-
-    /// Sets a plane from the addresses.
-    #[inline(always)]
-    fn fetch(&mut self, dst: Reg, offset: u32, read: impl Fn(u64) -> u32) {
-        let dst = dst as usize * self.rows;
-        for k in 0..self.rows {
-            let addresses = &self.addresses[k * WIDTH..][..WIDTH];
-            let out = &mut self.file[dst + k].0;
-            for i in 0..WIDTH {
-                out[i] = read(addresses[i] + u64::from(offset));
+            (true, false) => {
+                let outer = self.row(outer, k);
+                for i in 0..WIDTH {
+                    let index = u64::from(outer[i]);
+                    let inside = mask[i] != 0 && index < bound;
+                    out[i] = if inside { offset + index * stride } else { ABSENT };
+                }
             }
-        }
-    }
-
-    /// Tells a probe of what `addresses` will touch.
-    fn tell<P: Probe>(&self, access: &Access, bounds: &[Bound<'_>], probe: &mut P, touch: Touch) {
-        let Memory::Storage(binding) = access.address.memory else { return };
-        let Bound::Storage { bytes, .. } = &bounds[binding] else { return };
-        for (lane, &at) in self.addresses.iter().enumerate() {
-            for part in &access.parts {
-                let (at, size) = (at + u64::from(part.offset), if part.half { 2 } else { 4 });
-                if at + u64::from(size) <= bytes.len() as u64 {
-                    probe.touch(binding, at, size, lane, touch);
+            (false, true) => {
+                let inner = self.row(inner, k);
+                for i in 0..WIDTH {
+                    let inside = mask[i] != 0 && inner[i] != OUTSIDE;
+                    out[i] = if inside { offset + u64::from(inner[i]) } else { ABSENT };
+                }
+            }
+            (true, true) => {
+                let (outer, inner) = (self.row(outer, k), self.row(inner, k));
+                for i in 0..WIDTH {
+                    let index = u64::from(outer[i]);
+                    let inside = mask[i] != 0 && index < bound && inner[i] != OUTSIDE;
+                    let at = offset + index * stride + u64::from(inner[i]);
+                    out[i] = if inside { at } else { ABSENT };
                 }
             }
         }
+        out
     }
 
     #[inline(always)]
     pub(super) fn load<P: Probe>(&mut self, access: &Access, bounds: &[Bound<'_>], probe: &mut P) {
-        self.locate(&access.address, access.mask, bounds);
-        if P::LISTENS {
-            self.tell(access, bounds, probe, Touch::Read);
-        }
-        for part in &access.parts {
-            match access.address.memory {
-                Memory::Storage(binding) => {
-                    let Bound::Storage { words, bytes, .. } = &bounds[binding] else { continue };
-                    if part.half {
-                        self.fetch(part.reg, part.offset, |at| {
+        match access.address.memory {
+            Memory::Storage(binding) => {
+                let Bound::Storage { bytes, words, elements } = &bounds[binding] else { return };
+                for k in 0..self.rows {
+                    let addresses = self.locate(&access.address, access.mask, *elements, k);
+                    if P::LISTENS {
+                        tell(access, binding, *bytes, &addresses, k, probe, Touch::Read);
+                    }
+                    self.fetch(access, k, &addresses, |at, half| {
+                        if half {
                             half_at(*bytes, at).map_or(0, |half| {
                                 math::from_f16_bits(u32::from(half.load(Relaxed))).to_bits()
                             })
-                        });
-                    } else {
-                        self.fetch(part.reg, part.offset, |at| {
+                        } else {
                             words.get(word_index(at)).map_or(0, |word| word.load(Relaxed))
-                        });
-                    }
+                        }
+                    });
                 }
-                Memory::Value(binding) => {
-                    let Bound::Value(words) = &bounds[binding] else { continue };
-                    let half = part.half;
-                    self.fetch(part.reg, part.offset, |at| {
+            }
+            Memory::Value(binding) => {
+                let Bound::Value(words) = &bounds[binding] else { return };
+                for k in 0..self.rows {
+                    let addresses = self.locate(&access.address, access.mask, 0, k);
+                    self.fetch(access, k, &addresses, |at, half| {
                         let word = words.get(word_index(at)).copied().unwrap_or(0);
                         if half {
                             math::from_f16_bits(word >> ((at & 2) * 8)).to_bits()
@@ -154,11 +118,12 @@ impl State<'_> {
                         }
                     });
                 }
-                Memory::Workgroup => {
-                    let dst = part.reg as usize * self.rows;
-                    for k in 0..self.rows {
-                        let addresses = &self.addresses[k * WIDTH..][..WIDTH];
-                        let out = &mut self.file[dst + k].0;
+            }
+            Memory::Workgroup => {
+                for k in 0..self.rows {
+                    let addresses = self.locate(&access.address, access.mask, 0, k);
+                    for part in &access.parts {
+                        let out = &mut self.file[part.reg as usize * self.rows + k].0;
                         for i in 0..WIDTH {
                             let at = word_index(addresses[i] + u64::from(part.offset));
                             out[i] = self.workgroup.get(at).copied().unwrap_or(0);
@@ -169,22 +134,45 @@ impl State<'_> {
         }
     }
 
+    /// Sets one row of each part; `read` is told the address and whether it is an f16's.
+    #[inline(always)]
+    fn fetch(
+        &mut self,
+        access: &Access,
+        k: usize,
+        addresses: &[u64; WIDTH],
+        read: impl Fn(u64, bool) -> u32,
+    ) {
+        for part in &access.parts {
+            let out = &mut self.file[part.reg as usize * self.rows + k].0;
+            let offset = u64::from(part.offset);
+            if part.half {
+                for i in 0..WIDTH {
+                    out[i] = read(addresses[i] + offset, true);
+                }
+            } else {
+                for i in 0..WIDTH {
+                    out[i] = read(addresses[i] + offset, false);
+                }
+            }
+        }
+    }
+
     #[inline(always)]
     pub(super) fn store<P: Probe>(&mut self, access: &Access, bounds: &[Bound<'_>], probe: &mut P) {
-        self.locate(&access.address, access.mask, bounds);
-        if P::LISTENS {
-            self.tell(access, bounds, probe, Touch::Write);
-        }
-        for part in &access.parts {
-            for k in 0..self.rows {
-                let row = self.row(part.reg, k);
-                for i in 0..WIDTH {
-                    let at = self.addresses[k * WIDTH + i] + u64::from(part.offset);
-                    match access.address.memory {
-                        Memory::Storage(binding) => {
-                            let Bound::Storage { words, bytes, .. } = &bounds[binding] else {
-                                continue;
-                            };
+        match access.address.memory {
+            Memory::Storage(binding) => {
+                let Bound::Storage { bytes, words, elements } = &bounds[binding] else { return };
+                for k in 0..self.rows {
+                    let addresses = self.locate(&access.address, access.mask, *elements, k);
+                    if P::LISTENS {
+                        tell(access, binding, *bytes, &addresses, k, probe, Touch::Write);
+                    }
+                    for part in &access.parts {
+                        let row = self.row(part.reg, k);
+                        let offset = u64::from(part.offset);
+                        for i in 0..WIDTH {
+                            let at = addresses[i] + offset;
                             if part.half {
                                 if let Some(half) = half_at(*bytes, at) {
                                     let bits = math::f16_bits(f32::from_bits(row[i]));
@@ -194,16 +182,25 @@ impl State<'_> {
                                 word.store(row[i], Relaxed);
                             }
                         }
-                        Memory::Workgroup => {
-                            if let Some(word) = self.workgroup.get_mut(word_index(at)) {
-                                *word = row[i];
-                            }
-                        }
-                        // Nothing writes a uniform: it is not valid WGSL.
-                        Memory::Value(_) => {}
                     }
                 }
             }
+            Memory::Workgroup => {
+                for k in 0..self.rows {
+                    let addresses = self.locate(&access.address, access.mask, 0, k);
+                    for part in &access.parts {
+                        let row = self.row(part.reg, k);
+                        for i in 0..WIDTH {
+                            let at = word_index(addresses[i] + u64::from(part.offset));
+                            if let Some(word) = self.workgroup.get_mut(at) {
+                                *word = row[i];
+                            }
+                        }
+                    }
+                }
+            }
+            // Nothing writes a uniform: it is not valid WGSL.
+            Memory::Value(_) => {}
         }
     }
 
@@ -213,17 +210,27 @@ impl State<'_> {
         bounds: &[Bound<'_>],
         probe: &mut P,
     ) {
-        self.locate(&atomic.address, atomic.mask, bounds);
+        let elements = match atomic.address.memory {
+            Memory::Storage(binding) => match &bounds[binding] {
+                Bound::Storage { elements, .. } => *elements,
+                Bound::Value(_) => 0,
+            },
+            _ => 0,
+        };
         let rows = self.rows;
+        let mut addresses = [0; WIDTH];
         for lane in 0..rows * WIDTH {
             let (k, i) = (lane / WIDTH, lane % WIDTH);
+            if i == 0 {
+                addresses = self.locate(&atomic.address, atomic.mask, elements, k);
+            }
             let plane = |reg: Reg| reg as usize * rows + k;
             let value = self.file[plane(atomic.value)].0[i];
             let compare = match atomic.compare {
                 NONE => 0,
                 reg => self.file[plane(reg)].0[i],
             };
-            let at = self.addresses[lane];
+            let at = addresses[i];
             let index = word_index(at);
             let update = |old: u32| updated(atomic.function, old, value, compare);
             let old = match atomic.address.memory {
@@ -248,6 +255,26 @@ impl State<'_> {
             if atomic.exchanged != NONE {
                 let done = old == Some(compare);
                 self.file[plane(atomic.exchanged)].0[i] = 0u32.wrapping_sub(u32::from(done));
+            }
+        }
+    }
+}
+
+/// Tells a probe of what a row of lanes is about to touch.
+fn tell<P: Probe>(
+    access: &Access,
+    binding: BindingId,
+    bytes: HostBytes<'_>,
+    addresses: &[u64; WIDTH],
+    k: usize,
+    probe: &mut P,
+    touch: Touch,
+) {
+    for (i, &at) in addresses.iter().enumerate() {
+        for part in &access.parts {
+            let (at, size) = (at + u64::from(part.offset), if part.half { 2 } else { 4 });
+            if at + u64::from(size) <= bytes.len() as u64 {
+                probe.touch(binding, at, size, k * WIDTH + i, touch);
             }
         }
     }

@@ -107,6 +107,13 @@ impl Compiler<'_> {
         place.shape = elements.shape;
         let stride = elements.stride * place.root.unit();
         let Some(bound) = elements.count else {
+            let mut index = index;
+            if matches!(self.classes[index as usize], Class::Variable(_)) {
+                // The place stays where it is when the variable changes.
+                let dst = self.register(Class::Temporary);
+                self.push(Op::Unary { f: Unary::Copy, dst, a: index });
+                index = dst;
+            }
             place.outer = Some((index, signed, stride));
             return Ok(place);
         };
@@ -183,11 +190,13 @@ impl Compiler<'_> {
         if let Root::Local(base) = place.root {
             let first = base + place.offset as u32;
             for k in 0..self.flat(place.shape)? as u32 {
+                let Some(index) = place.inner else {
+                    // Not copied unless it must be: see `detach`.
+                    regs.push(first + k);
+                    continue;
+                };
                 let dst = self.register(Class::Temporary);
-                self.push(match place.inner {
-                    None => Op::Unary { f: Unary::Copy, dst, a: first + k },
-                    Some(index) => Op::LocalLoad { dst, var: first + k, index },
-                });
+                self.push(Op::LocalLoad { dst, var: first + k, index });
                 regs.push(dst);
             }
             return Ok(Entry::Value(regs.into()));

@@ -217,6 +217,7 @@ impl<'k> Walk<'_, 'k> {
                 self.c.span = ends.span;
                 self.c.push(Op::Jump { to: ends.head });
                 self.c.push(Op::Label(ends.exit));
+                self.c.heads.pop();
                 self.close()?;
                 // A break or a continue takes no lane from what is around the loop.
                 if self.returns > ends.returns {
@@ -271,6 +272,13 @@ impl<'k> Walk<'_, 'k> {
     }
 
     fn statement(&mut self, statement: &'k Statement, span: Span) -> Result<()> {
+        if matches!(
+            statement,
+            Statement::If { .. } | Statement::Switch { .. } | Statement::Loop { .. }
+        ) {
+            // A copy made inside might be skipped, and be missed after it.
+            self.c.detach_all();
+        }
         match *statement {
             Statement::Emit(ref range) => {
                 for handle in range.clone() {
@@ -312,6 +320,7 @@ impl<'k> Walk<'_, 'k> {
                 let active = self.c.register(Class::Mask);
                 self.c.push(Op::Unary { f: Unary::Copy, dst: active, a: exec });
                 let (head, exit) = (self.c.label(), self.c.label());
+                self.c.heads.push(head);
                 let ends =
                     LoopEnds { active, head, exit, left: self.left, returns: self.returns, span };
                 self.c.push(Op::Label(head));
@@ -337,6 +346,9 @@ impl<'k> Walk<'_, 'k> {
             }
             Statement::Store { pointer, value } => {
                 let place = self.c.place(pointer)?;
+                if let Root::Local(variable) = place.root {
+                    self.c.detach(variable);
+                }
                 let value = self.c.value(value)?;
                 self.c.store(&place, &value)?;
             }

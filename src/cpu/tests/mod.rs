@@ -7,6 +7,7 @@ mod control;
 mod memory;
 mod numbers;
 mod together;
+mod watched;
 
 use super::{CpuDevice, CpuOptions};
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
@@ -22,18 +23,11 @@ fn device() -> &'static CpuDevice {
     })
 }
 
-/// Runs the whole grid on a device.
-fn launch_on(
-    device: &CpuDevice,
-    text: &str,
-    grid: [u32; 3],
-    data: &mut [Vec<u32>],
-    loop_budget: u64,
-) -> Result<()> {
-    let kernel = Kernel::from_wgsl(text)?;
+/// Puts words under a kernel's bindings.
+fn bindings<'a>(kernel: &Kernel, data: &'a mut [Vec<u32>]) -> Vec<ChunkBinding<'a>> {
     let signature = kernel.signature();
     assert_eq!(signature.bindings.len(), data.len(), "bindings");
-    let bindings = signature
+    signature
         .bindings
         .iter()
         .zip(data)
@@ -52,7 +46,19 @@ fn launch_on(
                 write_header: true,
             }
         })
-        .collect();
+        .collect()
+}
+
+/// Runs the whole grid on a device.
+fn launch_on(
+    device: &CpuDevice,
+    text: &str,
+    grid: [u32; 3],
+    data: &mut [Vec<u32>],
+    loop_budget: u64,
+) -> Result<()> {
+    let kernel = Kernel::from_wgsl(text)?;
+    let bindings = bindings(&kernel, data);
     let groups = GroupBox::whole(grid);
     let chunk = Chunk { kernel: &kernel, grid, groups, bindings, loop_budget };
     device.start(chunk)?.finish().map(|_| ())
