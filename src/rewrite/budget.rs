@@ -2,7 +2,8 @@
 //!
 //! The counter belongs to the invocation and never goes down. So when it has reached the budget,
 //! every such loop ends at its next turn, the outer ones too, and one that is begun later ends at
-//! once. Loops that are left out end by themselves.
+//! once. Loops that are left out end by themselves. A turn counts when it begins, so the last look
+//! at a `while` loop's condition counts, too.
 
 use naga::{
     AddressSpace, BinaryOperator, Expression, GlobalVariable, Handle, MemoryDecorations,
@@ -20,7 +21,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Declares the counter and the fault word, which is atomic because every invocation may set it.
+    /// Declares the counter and the fault word. It is atomic because every invocation may set it.
     pub(super) fn new(
         limit: Handle<Expression>,
         binding: u32,
