@@ -9,6 +9,8 @@ mod fuse;
 mod inline;
 #[cfg(test)]
 mod inlining_tests;
+#[cfg(test)]
+mod override_tests;
 mod overrides;
 mod returns;
 
