@@ -8,12 +8,12 @@ use super::signature::ScalarType;
 /// nothing that anybody compares scalar by scalar.
 const MOST: usize = 1 << 16;
 
+/// Scalars with their offsets in bytes.
+type Placed = Vec<(u64, ScalarType)>;
+
 /// The scalars of the members of a struct before its runtime-sized array, and those of the
 /// element; of any other type no header. Offsets are in bytes from the start of each.
-pub(super) fn scalars(
-    module: &naga::Module,
-    ty: Handle<Type>,
-) -> (Vec<(u64, ScalarType)>, Vec<(u64, ScalarType)>) {
+pub(super) fn scalars(module: &naga::Module, ty: Handle<Type>) -> (Placed, Placed) {
     let (mut header, mut element) = (Vec::new(), Vec::new());
     match module.types[ty].inner {
         TypeInner::Array { base, .. } => collect(module, base, 0, &mut element),
