@@ -72,6 +72,7 @@ impl CpuDevice {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("coexec-cpu-{index}"))
+            .start_handler(|_| keep_denormals())
             .build()
             .map_err(|e| failed("start its threads", e.to_string()))?;
         let engine = match options.engine {
@@ -250,6 +251,18 @@ impl Device for CpuDevice {
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
         Ok(Box::new(Done(self.run(&chunk))))
+    }
+}
+
+/// Puts the thread's floating-point mode to what Rust assumes and kernels rely on: nearest even,
+/// denormals kept. A thread inherits the mode of the one that starts it, which may have changed it.
+fn keep_denormals() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let default = 0x1f80u32;
+        // SAFETY: loads MXCSR's power-on value, in which Rust code may always run, from a live
+        // variable; nothing else is touched.
+        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &default, options(nostack, readonly)) };
     }
 }
 

@@ -45,6 +45,10 @@ pub(crate) struct Machine {
     workgroup: Vec<u32>,
     /// Iterations of each lane in loops that have a budget.
     iterations: Vec<u64>,
+    /// Coordinates of each lane in its workgroup.
+    locals: [Vec<Row>; 3],
+    /// Which of the packed workgroups each lane belongs to.
+    groups: Vec<Row>,
 }
 
 impl Machine {
@@ -53,7 +57,20 @@ impl Machine {
         let program = launch.program;
         let lanes = (program.lanes() as usize).next_multiple_of(WIDTH);
         let rows = lanes / WIDTH;
+        let [x, y, _] = program.workgroup_size;
+        let size = program.invocations();
+        let plane = |value: &dyn Fn(u32) -> u32| -> Vec<Row> {
+            let lane = |k: usize, i: usize| value((k * WIDTH + i) as u32);
+            (0..rows).map(|k| Row(std::array::from_fn(|i| lane(k, i)))).collect()
+        };
         let mut machine = Machine {
+            locals: [
+                plane(&|lane| lane % size % x),
+                plane(&|lane| lane % size / x % y),
+                plane(&|lane| lane % size / x / y),
+            ],
+            // Lanes beyond the batch's invocations get values that nobody looks at.
+            groups: plane(&|lane| (lane / size).min(program.pack - 1)),
             file: vec![Row([0; WIDTH]); program.slots as usize * rows],
             rows,
             workgroup: vec![0; program.workgroup_words],
@@ -62,15 +79,13 @@ impl Machine {
         for &(reg, value) in &program.constants {
             machine.fill(reg, |_| value);
         }
-        let [x, y, _] = program.workgroup_size;
-        let size = program.invocations();
         for &(reg, builtin) in &program.builtins {
             let subgroup = program.subgroup_size;
-            // Lanes beyond the batch's invocations get values that nobody looks at.
             match builtin {
-                Builtin::LocalId(0) => machine.fill(reg, |lane| lane % size % x),
-                Builtin::LocalId(1) => machine.fill(reg, |lane| lane % size / x % y),
-                Builtin::LocalId(_) => machine.fill(reg, |lane| lane % size / x / y),
+                Builtin::LocalId(axis) => {
+                    let plane = &mut machine.file[reg as usize * rows..][..rows];
+                    plane.copy_from_slice(&machine.locals[usize::from(axis)]);
+                }
                 Builtin::LocalIndex => machine.fill(reg, |lane| lane % size),
                 Builtin::NumWorkgroups(axis) => {
                     machine.fill(reg, |_| launch.grid[usize::from(axis)]);
@@ -108,43 +123,43 @@ impl Machine {
         probe: &mut P,
     ) -> Result<(), Halt> {
         let program = launch.program;
-        let groups = u64::from(program.pack).min(total - start) as u32;
-        let size = program.invocations();
-        let workgroup = |group: u32, axis: u8| {
-            let linear = start + u64::from(group);
-            let [x, y, _] = launch.count.map(u64::from);
-            let at = match axis {
-                0 => linear % x,
-                1 => linear / x % y,
-                _ => linear / x / y,
-            };
-            launch.first[usize::from(axis)] + at as u32
-        };
-        let [x, y, _] = program.workgroup_size;
+        let groups = u64::from(program.pack).min(total - start);
+        let invocations = groups as u32 * program.invocations();
+        let [x, y, _] = launch.count.map(u64::from);
+        // The id of each packed workgroup; lanes beyond the last one get the last one's.
+        let ids: Vec<[u32; 3]> = (0..u64::from(program.pack))
+            .map(|group| {
+                let linear = start + group.min(groups - 1);
+                let at = [linear % x, linear / x % y, linear / x / y];
+                std::array::from_fn(|axis| launch.first[axis].wrapping_add(at[axis] as u32))
+            })
+            .collect();
         for &(reg, builtin) in &program.builtins {
+            let plane = &mut self.file[reg as usize * self.rows..][..self.rows];
             match builtin {
                 Builtin::Active => {
-                    self.fill(reg, |lane| 0u32.wrapping_sub(u32::from(lane < groups * size)));
+                    for (k, row) in plane.iter_mut().enumerate() {
+                        for (i, lane) in row.0.iter_mut().enumerate() {
+                            let active = ((k * WIDTH + i) as u32) < invocations;
+                            *lane = 0u32.wrapping_sub(u32::from(active));
+                        }
+                    }
                 }
-                Builtin::WorkgroupId(axis) | Builtin::GlobalId(axis) => {
-                    for group in 0..program.pack {
-                        let id = workgroup(group.min(groups - 1), axis);
-                        for local in 0..size {
-                            let value = match builtin {
-                                Builtin::WorkgroupId(_) => id,
-                                _ => {
-                                    let at = match axis {
-                                        0 => local % x,
-                                        1 => local / x % y,
-                                        _ => local / x / y,
-                                    };
-                                    let extent = program.workgroup_size[usize::from(axis)];
-                                    id.wrapping_mul(extent).wrapping_add(at)
-                                }
-                            };
-                            let lane = (group * size + local) as usize;
-                            let row = reg as usize * self.rows + lane / WIDTH;
-                            self.file[row].0[lane % WIDTH] = value;
+                Builtin::WorkgroupId(axis) => {
+                    for (row, groups) in plane.iter_mut().zip(&self.groups) {
+                        for i in 0..WIDTH {
+                            row.0[i] = ids[groups.0[i] as usize][usize::from(axis)];
+                        }
+                    }
+                }
+                Builtin::GlobalId(axis) => {
+                    let axis = usize::from(axis);
+                    let extent = program.workgroup_size[axis];
+                    let locals = self.groups.iter().zip(&self.locals[axis]);
+                    for (row, (groups, local)) in plane.iter_mut().zip(locals) {
+                        for i in 0..WIDTH {
+                            let id = ids[groups.0[i] as usize][axis];
+                            row.0[i] = id.wrapping_mul(extent).wrapping_add(local.0[i]);
                         }
                     }
                 }

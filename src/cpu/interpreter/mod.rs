@@ -47,7 +47,7 @@ pub(crate) fn launch<'a>(
                     .map(|part| {
                         let mut word = [0; 4];
                         word[..part.len()].copy_from_slice(part);
-                        u32::from_le_bytes(word)
+                        u32::from_ne_bytes(word)
                     })
                     .collect(),
             ),
