@@ -34,7 +34,6 @@ pub(crate) use operands::{expression_operands, statement_operands, statement_res
 pub(crate) use signature::BindingId;
 pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
 pub(crate) use source::Source;
-#[allow(unused_imports)]
 pub(crate) use value::PartialValue;
 pub use value::Value;
 pub use value_type::{Field, ValueType};

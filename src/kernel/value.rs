@@ -130,13 +130,11 @@ fn runtime_length(ty: &ValueType, value: &Value) -> u64 {
 
 /// The value of a uniform or immediate that is given part by part.
 #[derive(Debug, Clone)]
-#[allow(dead_code)]
 pub(crate) struct PartialValue {
     bytes: Vec<u8>,
     given: Vec<bool>,
 }
 
-#[allow(dead_code)]
 impl PartialValue {
     /// Nothing given yet.
     pub(crate) fn new(binding: &Binding) -> PartialValue {

@@ -10,7 +10,10 @@ use super::execute::{self, Checked};
 use super::future::LaunchFuture;
 use super::report::Report;
 use crate::error::{Error, Result};
-use crate::kernel::{Binding, BindingId, Kernel, Space, check_buffer, check_element, check_value};
+use crate::kernel::{
+    Binding, BindingId, Kernel, PartialValue, Space, Value, check_buffer, check_element,
+    check_value,
+};
 use crate::memory::{BufferRange, reserve};
 use crate::plan::{Plan, Wishes};
 
@@ -38,6 +41,7 @@ pub struct Launch {
 enum Given {
     Buffer(BufferRange),
     Value(Vec<u8>),
+    Parts(PartialValue),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +102,31 @@ impl Launch {
         self.attempt(|launch| launch.give(name, bytes, "bytes"))
     }
 
-    fn give(&mut self, name: &str, mut bytes: Vec<u8>, type_name: &str) -> Result<()> {
+    /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`. Every
+    /// field must be given before the launch is run.
+    pub fn set_field(self, path: &str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        self.attempt(|launch| {
+            let end = path.find(['.', '[']).unwrap_or(path.len());
+            let (name, inner) = path.split_at(end);
+            let id = launch.kernel.binding(name)?;
+            let binding = launch.kernel.signature().bindings[id].clone();
+            let mut parts = match launch.bound[id].take() {
+                Some(Given::Parts(parts)) => parts,
+                before => {
+                    launch.bound[id] = before;
+                    launch.find_value(name)?;
+                    PartialValue::new(&binding)
+                }
+            };
+            parts.set(&binding, inner.strip_prefix('.').unwrap_or(inner), &value)?;
+            launch.bound[id] = Some(Given::Parts(parts));
+            Ok(())
+        })
+    }
+
+    /// A binding that takes a value and has none yet.
+    fn find_value(&self, name: &str) -> Result<(BindingId, Binding)> {
         let (id, binding) = self.find(name)?;
         if binding.space.is_storage() {
             return Err(Error::Binding {
@@ -106,6 +134,11 @@ impl Launch {
                 problem: "it is a storage variable, which takes a buffer; use bind".to_owned(),
             });
         }
+        Ok((id, binding))
+    }
+
+    fn give(&mut self, name: &str, mut bytes: Vec<u8>, type_name: &str) -> Result<()> {
+        let (id, binding) = self.find_value(name)?;
         check_value(&binding, bytes.len() as u64, type_name)?;
         bytes.resize(binding.layout.whole_bytes() as usize, 0);
         self.bound[id] = Some(Given::Value(bytes));
@@ -211,6 +244,10 @@ impl Launch {
                 Some(Given::Value(bytes)) => {
                     buffers.push(None);
                     values.push(bytes.clone());
+                }
+                Some(Given::Parts(parts)) => {
+                    buffers.push(None);
+                    values.push(parts.clone().finish(binding)?);
                 }
                 None if binding.space.is_storage() => {
                     return Err(missing("bind a buffer to it"));

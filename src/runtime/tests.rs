@@ -207,3 +207,25 @@ fn a_dropped_future_cancels_and_poisons() {
     drop(future);
     assert!(matches!(out.to_vec(), Err(Error::Poisoned { .. })));
 }
+
+#[test]
+fn a_uniform_is_set_whole_or_field_by_field_and_never_in_part() {
+    let rt = runtime(&[(QUICK, 1)]);
+    let kernel = Kernel::from_wgsl(
+        "struct P { a: u32, b: f32 }
+         @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         @group(0) @binding(1) var<uniform> p: P;
+         @compute @workgroup_size(1) fn main() { out[p.a] = u32(p.b); }",
+    )
+    .unwrap();
+    let out = Buffer::<u32>::zeroed(4);
+    let launch = || rt.launch(&kernel).bind("out", &out).workgroups([1, 1, 1]);
+    assert!(launch().set_field("p.a", 1).set_field("p.b", 2.5).plan().is_ok());
+    assert!(launch().set_bytes("p", [0; 8]).plan().is_ok());
+    let message = |launch: super::Launch| launch.plan().unwrap_err().to_string();
+    assert!(message(launch().set_field("p.a", 1)).contains("no value was given for `p.b`"));
+    assert!(message(launch().set_bytes("p", [0; 8]).set_field("p.a", 1)).contains("given twice"));
+    assert!(message(launch().set_field("p.c", 1)).contains("no `c`"));
+    assert!(message(launch().set_field("out", 1)).contains("use bind"));
+    assert!(message(launch().set_bytes("p", [0; 7])).contains("7 bytes"));
+}

@@ -32,7 +32,18 @@ struct Usage(String);
 #[error("results differ")]
 struct Mismatch;
 
+/// Mesa's device-select layer complains on stderr where there is no desktop. coexec looks at all
+/// adapters and needs no layer to order them.
+fn quiet_mesa() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: this is the first thing that the program does; no other thread reads the
+        // environment yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 fn main() -> ExitCode {
+    quiet_mesa();
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
