@@ -127,14 +127,14 @@ impl Launch {
 
     /// A binding that takes a value and has none yet.
     fn find_value(&self, name: &str) -> Result<(BindingId, Binding)> {
-        let (id, binding) = self.find(name)?;
-        if binding.space.is_storage() {
+        let id = self.kernel.binding(name)?;
+        if self.kernel.signature().bindings[id].space.is_storage() {
             return Err(Error::Binding {
                 name: name.to_owned(),
                 problem: "it is a storage variable, which takes a buffer; use bind".to_owned(),
             });
         }
-        Ok((id, binding))
+        self.find(name)
     }
 
     fn give(&mut self, name: &str, mut bytes: Vec<u8>, type_name: &str) -> Result<()> {
