@@ -12,7 +12,7 @@ use crate::data::Source;
 
 /// One unmodified WGSL compute kernel, on every processor of the machine at once.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
