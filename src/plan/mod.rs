@@ -8,12 +8,14 @@
 //! reads what another may write. So bands may run anywhere, at any time, in any grouping.
 
 mod bands;
+mod facts;
 mod policy;
 mod sentences;
 
 use std::ops::Range;
 
 pub(crate) use bands::Band;
+pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Policy, Speed};
 
 use crate::analysis::{Arguments, Facts, Footprint};

@@ -15,7 +15,7 @@ use crate::kernel::{
     check_value,
 };
 use crate::memory::{BufferRange, reserve};
-use crate::plan::{Plan, Wishes};
+use crate::plan::{Plan, Wishes, facts_in_words};
 
 /// Iterations that one invocation may make in loops that are not known to end: some seconds of
 /// an interpreted loop, and far more than a kernel does that is meant to end.
@@ -204,6 +204,12 @@ impl Launch {
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
         let buffers = reserve(reads);
         execute::plan_only(&checked, &buffers)
+    }
+
+    /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
+    /// subgroups, loops.
+    pub fn facts(&self) -> Vec<String> {
+        facts_in_words(&self.kernel, &self.runtime.inner.memo.facts(&self.kernel))
     }
 
     fn attempt(mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Self {

@@ -14,9 +14,10 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let prepared = Prepared::new(&args.launch)?;
     let runtime = prepare::runtime(&args.launch.devices, None)?;
     let buffers = prepared.upload();
+    let facts = prepared.launch(&runtime, &buffers).facts().join(" ");
     let plan = prepared.launch(&runtime, &buffers).plan()?;
     let plan = plan.to_string();
-    let mut text = format!("{}\n{}\n", signature(&prepared.kernel)?, plan.trim_end());
+    let mut text = format!("{}{facts}\n\n{}\n", signature(&prepared.kernel)?, plan.trim_end());
     // What a band touches is what one wants to know, though one device takes it all here.
     if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
         let cut = prepared.launch(&runtime, &buffers).chunks(CHUNKS).plan()?.to_string();
