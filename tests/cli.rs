@@ -1,0 +1,392 @@
+//! The command line as scripts see it: exit codes, messages, files, and outputs that are the same
+//! bytes however a launch is split.
+#![cfg(feature = "cli")]
+
+mod engines;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const STENCIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/stencil5.wgsl");
+
+/// What a run of the program left behind.
+struct Outcome {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn coexec(args: &[&str]) -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_coexec")).args(args).output().expect("it starts");
+    Outcome {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+#[track_caller]
+fn succeeds(args: &[&str]) -> String {
+    let outcome = coexec(args);
+    assert_eq!(outcome.code, Some(0), "{args:?}\n{}\n{}", outcome.out, outcome.err);
+    outcome.out
+}
+
+/// The command fails with that code, and says each of these on stderr.
+#[track_caller]
+fn fails(code: i32, args: &[&str], parts: &[&str]) {
+    let outcome = coexec(args);
+    assert_eq!(outcome.code, Some(code), "{args:?}\n{}\n{}", outcome.out, outcome.err);
+    for part in parts {
+        assert!(outcome.err.contains(part), "{args:?}: no {part:?} in:\n{}", outcome.err);
+    }
+    assert!(!outcome.err.contains("panicked"), "{}", outcome.err);
+}
+
+/// A folder of this test's own, empty.
+fn folder(test: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a folder for the test");
+    path
+}
+
+fn file(folder: &Path, name: &str, contents: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, contents).expect("a file for the test");
+    path.display().to_string()
+}
+
+const DOUBLE: &str = "@group(0) @binding(0) var<storage, read> src: array<f32>;
+@group(0) @binding(1) var<storage, read_write> dst: array<f32>;
+@compute @workgroup_size(4)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) { dst[id.x] = 2.0 * src[id.x]; }
+";
+
+/// A stencil launch with everything but devices and outputs.
+const HEAT: [&str; 8] = [
+    "run",
+    STENCIL,
+    "--invocations",
+    "61,47",
+    "--set",
+    r#"grid={"width":61,"height":47,"alpha":0.2}"#,
+    "--bind",
+    "src=random:7:2867:f32",
+];
+
+fn heat<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = HEAT.to_vec();
+    args.extend(["--bind", "dst=zeros:11468"]);
+    args.extend(more);
+    args
+}
+
+#[test]
+fn a_split_run_writes_the_same_bytes_as_an_unsplit_one() {
+    let folder = folder("split");
+    let mut selections = vec!["cpu".to_owned()];
+    selections.extend(engines::gpu_ids());
+    if selections.len() == 1 {
+        engines::skip("split runs of the program on a GPU", "this machine has no adapter");
+    }
+    for device in &selections {
+        let whole = folder.join(format!("{device}.bin")).display().to_string();
+        succeeds(&heat(&["--devices", device, "--out", &format!("dst={whole}")]));
+        let whole = std::fs::read(&whole).expect("an output");
+        assert_eq!(whole.len(), 4 * 61 * 47);
+        assert!(whole.iter().any(|&byte| byte != 0));
+        let virtual_3 = format!("virtual:3:{device}");
+        for (how, more) in [
+            ("7", vec!["--devices", device, "--chunks", "7"]),
+            ("2", vec!["--devices", device, "--chunks", "2"]),
+            ("v", vec!["--devices", &virtual_3]),
+            ("v7", vec!["--devices", &virtual_3, "--chunks", "7"]),
+        ] {
+            let path = folder.join(format!("{device}-{how}.bin")).display().to_string();
+            let out = format!("dst={path}");
+            let mut args = heat(&more);
+            args.extend(["--out", &out]);
+            succeeds(&args);
+            assert!(std::fs::read(&path).expect("an output") == whole, "{device} {more:?}");
+        }
+    }
+}
+
+#[test]
+fn all_devices_together_agree_with_one() {
+    if engines::gpu_ids().is_empty() {
+        return engines::skip("all devices together", "this machine has no adapter");
+    }
+    let text = succeeds(&heat(&["--compare", "cpu,gpu"]));
+    assert!(text.contains("dst") && text.contains("agree"), "{text}");
+    succeeds(&heat(&["--compare", "cpu,all"]));
+    let strict = heat(&["--compare", "cpu,virtual:3:cpu", "--tolerance", "0,0"]);
+    assert!(succeeds(&strict).contains("to the bit"));
+}
+
+#[test]
+fn a_comparison_that_fails_exits_with_1_and_names_the_worst_element() {
+    if engines::gpu_ids().is_empty() {
+        return engines::skip("a comparison that fails", "this machine has no adapter");
+    }
+    let folder = folder("compare");
+    // The one thing that differs by definition between the classes of devices here.
+    let kernel = file(
+        &folder,
+        "accuracy.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
+         @compute @workgroup_size(1)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             dst[id.x] = sin(1000.0 + 37.7 * f32(id.x)) * 1e6;
+         }",
+    );
+    let outcome = coexec(&[
+        "run",
+        &kernel,
+        "--invocations",
+        "1000",
+        "--bind",
+        "dst=zeros:4000",
+        "--compare",
+        "cpu,gpu",
+        "--tolerance",
+        "0,0",
+    ]);
+    assert_eq!(outcome.code, Some(1), "{}\n{}", outcome.out, outcome.err);
+    assert!(outcome.out.contains("DIFFER") && outcome.out.contains("element"), "{}", outcome.out);
+}
+
+#[test]
+fn npy_files_go_in_and_out_with_their_shape() {
+    let folder = folder("npy");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    let padded = format!("{header:<117}\n");
+    npy.extend((padded.len() as u16).to_le_bytes());
+    npy.extend(padded.as_bytes());
+    for value in 1..=6 {
+        npy.extend((value as f32).to_le_bytes());
+    }
+    let source = file(&folder, "in.npy", &npy);
+    let out = folder.join("out.npy").display().to_string();
+    succeeds(&[
+        "run",
+        &kernel,
+        "--devices",
+        "cpu",
+        "--invocations",
+        "6",
+        "--bind",
+        &format!("src=@{source}"),
+        "--bind",
+        "dst=zeros:24",
+        "--out",
+        &format!("dst={out}"),
+    ]);
+    let written = std::fs::read(&out).expect("an output");
+    assert_eq!(&written[..6], b"\x93NUMPY");
+    let values: Vec<f32> = written[written.len() - 24..]
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    assert_eq!(values, [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
+}
+
+#[test]
+fn without_out_a_summary_is_printed_and_json_is_json() {
+    let folder = folder("summary");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let args = [
+        "run",
+        &kernel,
+        "--devices",
+        "cpu",
+        "--workgroups",
+        "1",
+        "--bind",
+        "src=list:f32:1,2,3,-4",
+        "--bind",
+        "dst=zeros:16",
+    ];
+    let text = succeeds(&args);
+    assert!(text.contains("dst") && text.contains("-8"), "{text}");
+    let mut json = args.to_vec();
+    json.push("--json");
+    let value: serde_json::Value = serde_json::from_str(&succeeds(&json)).expect("JSON");
+    assert!(value["outputs"].is_array(), "{value}");
+}
+
+#[test]
+fn usage_mistakes_exit_with_2_and_name_the_thing() {
+    let folder = folder("usage");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let k = kernel.as_str();
+    let src = ["--bind", "src=list:f32:1,2,3,4"];
+    let dst = ["--bind", "dst=zeros:16"];
+    let run = |parts: &[&[&'static str]]| -> Vec<String> {
+        let mut args = vec!["run".to_owned(), k.to_owned()];
+        args.extend(parts.iter().copied().flatten().map(|&part| part.to_owned()));
+        args
+    };
+    let grid: &[&str] = &["--workgroups", "1"];
+    let cases: Vec<(Vec<String>, &[&str])> = vec![
+        (run(&[grid, &src]), &["dst"]),
+        (run(&[&src, &dst]), &["--workgroups", "--invocations"]),
+        (run(&[grid, &src, &dst, &["--bind", "nosuch=zeros:16"]]), &["nosuch", "`src`", "`dst`"]),
+        (run(&[grid, &src, &src, &dst]), &["src", "twice"]),
+        (run(&[grid, &src, &["--bind", "dst=zeros:2"]]), &["dst", "4", "2"]),
+        (run(&[grid, &src, &dst, &["--entry", "other"]]), &["other", "main"]),
+        (run(&[grid, &src, &dst, &["--constant", "N=3"]]), &["N"]),
+        (run(&[grid, &src, &dst, &["--constant", "N=x"]]), &["x"]),
+        (run(&[grid, &src, &dst, &["--set", "dst=3"]]), &["dst"]),
+        (run(&[grid, &src, &dst, &["--devices", "tpu"]]), &["tpu", "cpu"]),
+        (run(&[grid, &src, &dst, &["--devices", "gpu99"]]), &["gpu99"]),
+        (run(&[grid, &src, &dst, &["--chunks", "0"]]), &["0"]),
+        (run(&[grid, &src, &dst, &["--cpu-engine", "magic"]]), &["magic", "interpreter"]),
+        (run(&[&["--workgroups", "5000000000"], &src, &dst]), &["5000000000"]),
+        (run(&[&["--workgroups", "1,2,3,4"], &src, &dst]), &["three"]),
+        (run(&[&["--workgroups", "-1"], &src, &dst]), &["-1"]),
+        (run(&[grid, &dst, &["--bind", "src=list:f32:1,x"]]), &["x", "f32"]),
+        (run(&[grid, &dst, &["--bind", "src=list:i33:1"]]), &["i33"]),
+        (run(&[grid, &dst, &["--bind", "src=sometimes:1"]]), &["sometimes"]),
+        (run(&[grid, &src, &dst, &["--out", "nosuch=x.bin"]]), &["nosuch"]),
+    ];
+    for (args, parts) in cases {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        fails(2, &args, parts);
+    }
+    fails(2, &["fly"], &["fly"]);
+    fails(2, &[], &["Usage"]);
+}
+
+#[test]
+fn a_set_with_missing_wrong_or_extra_fields_is_refused() {
+    let missing = r#"grid={"width":61,"height":47}"#;
+    let extra = r#"grid={"width":61,"height":47,"alpha":0.2,"beta":1}"#;
+    let wrong = r#"grid={"width":61,"height":-47,"alpha":0.2}"#;
+    let list = "grid=[1,2]";
+    let broken = r#"grid={"width":61"#;
+    for (set, parts) in [
+        (missing, vec!["grid", "alpha"]),
+        (extra, vec!["beta"]),
+        (wrong, vec!["height", "-47"]),
+        (list, vec!["grid"]),
+        (broken, vec!["grid"]),
+    ] {
+        let mut args = heat(&["--devices", "cpu"]);
+        args[5] = set;
+        fails(2, &args, &parts);
+    }
+}
+
+#[test]
+fn failures_exit_with_1_and_leave_no_file_behind() {
+    let folder = folder("failures");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let broken = file(&folder, "broken.wgsl", "fn main( {");
+    let endless = file(
+        &folder,
+        "endless.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
+         @compute @workgroup_size(1)
+         fn main() { var x = 1.0; while x > 0.0 { x = x + dst[0]; } dst[0] = x; }",
+    );
+    let out = folder.join("out.bin").display().to_string();
+    let to = format!("dst={out}");
+    let base = ["--devices", "cpu", "--workgroups", "1", "--out", &to, "--bind", "dst=zeros:16"];
+    let run = |first: &[&str], more: &[&str], parts: &[&str]| {
+        let mut args = first.to_vec();
+        args.extend(base);
+        args.extend(more);
+        fails(1, &args, parts);
+        assert!(!Path::new(&out).exists(), "{args:?} left a file");
+    };
+    run(&["run", "nosuch.wgsl"], &[], &["nosuch.wgsl"]);
+    run(&["run", &broken], &[], &["broken.wgsl", "fn main( {"]);
+    run(&["run", &kernel], &["--bind", "src=@nosuch.npy"], &["src", "nosuch.npy"]);
+    let short = file(&folder, "short.npy", b"\x93NUMPY\x01\x00");
+    run(&["run", &kernel], &["--bind", &format!("src=@{short}")], &["src", "short.npy"]);
+    let text = file(&folder, "text.npy", "not an array at all");
+    run(&["run", &kernel], &["--bind", &format!("src=@{text}")], &["src", "text.npy"]);
+    let header = format!("{:<117}\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }");
+    let mut doubles = b"\x93NUMPY\x01\x00".to_vec();
+    doubles.extend((header.len() as u16).to_le_bytes());
+    doubles.extend(header.as_bytes());
+    doubles.extend([0; 16]);
+    let doubles = file(&folder, "doubles.npy", &doubles);
+    run(&["run", &kernel], &["--bind", &format!("src=@{doubles}")], &["src", "f32", "8"]);
+    run(&["run", &endless], &[], &["loop"]);
+    // An output that can't be written is found before anything runs.
+    let nowhere = folder.join("no/such/folder.bin").display().to_string();
+    fails(
+        1,
+        &[
+            "run",
+            &kernel,
+            "--devices",
+            "cpu",
+            "--workgroups",
+            "1",
+            "--bind",
+            "src=list:f32:1,2,3,4",
+            "--bind",
+            "dst=zeros:16",
+            "--out",
+            &format!("dst={nowhere}"),
+        ],
+        &["folder.bin"],
+    );
+}
+
+#[test]
+fn a_failed_run_leaves_an_existing_output_as_it_was() {
+    let folder = folder("existing");
+    let endless = file(
+        &folder,
+        "endless.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
+         @compute @workgroup_size(1)
+         fn main() { var x = 1.0; while x > 0.0 { x = x + dst[0]; } dst[0] = x; }",
+    );
+    let out = file(&folder, "out.bin", "precious");
+    fails(
+        1,
+        &[
+            "run",
+            &endless,
+            "--devices",
+            "cpu",
+            "--workgroups",
+            "1",
+            "--bind",
+            "dst=zeros:16",
+            "--out",
+            &format!("dst={out}"),
+        ],
+        &["loop"],
+    );
+    assert_eq!(std::fs::read(&out).expect("still there"), b"precious");
+}
+
+#[test]
+fn explain_says_what_a_band_of_the_stencil_reads_and_writes() {
+    let mut args = heat(&["--devices", "cpu", "--chunks", "4"]);
+    args[0] = "explain";
+    let text = succeeds(&args);
+    assert!(text.contains("1 row more on each side"), "{text}");
+    assert!(text.contains("writes its own"), "{text}");
+}
+
+#[test]
+fn devices_lists_the_cpu_and_every_adapter() {
+    let text = succeeds(&["devices", "--no-measure"]);
+    assert!(text.contains("cpu"), "{text}");
+    for id in engines::gpu_ids() {
+        assert!(text.contains(&id), "no {id} in:\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&succeeds(&["devices", "--no-measure", "--json"])).expect("JSON");
+    assert!(!json.is_null());
+}
