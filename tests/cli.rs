@@ -317,7 +317,7 @@ fn failures_exit_with_1_and_leave_no_file_behind() {
     doubles.extend([0; 16]);
     let doubles = file(&folder, "doubles.npy", &doubles);
     run(&["run", &kernel], &["--bind", &format!("src=@{doubles}")], &["src", "f32", "8"]);
-    run(&["run", &endless], &[], &["loop"]);
+    run(&["run", &endless], &["--loop-budget", "1000"], &["loop", "1000"]);
     // An output that can't be written is found before anything runs.
     let nowhere = folder.join("no/such/folder.bin").display().to_string();
     fails(
@@ -358,6 +358,8 @@ fn a_failed_run_leaves_an_existing_output_as_it_was() {
             &endless,
             "--devices",
             "cpu",
+            "--loop-budget",
+            "1000",
             "--workgroups",
             "1",
             "--bind",

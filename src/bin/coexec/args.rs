@@ -67,6 +67,11 @@ pub(crate) struct LaunchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunks: Option<u32>,
 
+    /// Iterations that one invocation may make in loops that are not known to end, before the run
+    /// fails
+    #[arg(long, value_name = "N")]
+    pub(crate) loop_budget: Option<u64>,
+
     /// Data for a storage binding. NAME is a WGSL variable or GROUP:BINDING; SRC is @file.npy, any
     /// other @file (raw little-endian bytes), zeros:BYTES (k, M and G mean powers of 1024),
     /// random:SEED:COUNT:TYPE or list:TYPE:1,2,3. TYPE is f32, f16, i32 or u32; random floats are

@@ -18,6 +18,7 @@ pub(crate) struct Prepared {
     pub(crate) buffers: Vec<Bound>,
     grid: Grid,
     chunks: Option<u32>,
+    loop_budget: Option<u64>,
 }
 
 /// A storage binding and its data.
@@ -87,7 +88,15 @@ impl Prepared {
                 return Err(Usage("give --workgroups or --invocations".to_owned()).into());
             }
         };
-        Ok(Prepared { kernel, path, values, buffers, grid, chunks: args.chunks })
+        Ok(Prepared {
+            kernel,
+            path,
+            values,
+            buffers,
+            grid,
+            chunks: args.chunks,
+            loop_budget: args.loop_budget,
+        })
     }
 
     /// New buffers that hold the data.
@@ -108,6 +117,9 @@ impl Prepared {
             Grid::Workgroups(count) => launch.workgroups(count),
             Grid::Invocations(count) => launch.invocations(count),
         };
+        if let Some(iterations) = self.loop_budget {
+            launch = launch.loop_budget(iterations);
+        }
         match self.chunks {
             Some(count) => launch.chunks(count),
             None => launch,
