@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Engine;
-use super::interpreter::{self, Halt, Machine, Program};
+use super::interpreter::{self, Halt, Machine};
+use super::llvm;
 use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
@@ -46,7 +47,15 @@ pub(crate) struct CpuDevice {
     info: DeviceInfo,
     pool: rayon::ThreadPool,
     subgroup_size: u32,
+    engine: Engine,
     programs: Mutex<HashMap<u64, Arc<Program>>>,
+}
+
+/// A kernel, compiled for the engine that runs it.
+#[derive(Debug)]
+enum Program {
+    Interpreter(interpreter::Program),
+    Llvm(llvm::Program),
 }
 
 impl CpuDevice {
@@ -75,8 +84,13 @@ impl CpuDevice {
             .start_handler(|_| keep_denormals())
             .build()
             .map_err(|e| failed("start its threads", e.to_string()))?;
-        let engine = match options.engine {
-            Engine::Auto | Engine::Interpreter => "interpreter",
+        let engine = match (options.engine, llvm::Library::get()) {
+            (Engine::Interpreter, _) => "interpreter".to_owned(),
+            (_, Ok(library)) => library.describe(),
+            (Engine::Auto, Err(_)) => "interpreter".to_owned(),
+            (Engine::Llvm, Err(cause)) => {
+                return Err(failed("use LLVM", cause.to_owned()));
+            }
         };
         let plural = if threads == 1 { "" } else { "s" };
         let info = DeviceInfo {
@@ -97,7 +111,8 @@ impl CpuDevice {
             },
         };
         let programs = Mutex::new(HashMap::new());
-        Ok(CpuDevice { info, pool, subgroup_size: options.subgroup_size, programs })
+        let CpuOptions { engine, subgroup_size, .. } = options;
+        Ok(CpuDevice { info, pool, subgroup_size, engine, programs })
     }
 
     /// The compiled kernel, from the cache if it is there.
@@ -118,11 +133,7 @@ impl CpuDevice {
                 at: String::new(),
             });
         }
-        let compile = || interpreter::compile(kernel, self.subgroup_size);
-        let program = Arc::new(
-            catch_unwind(AssertUnwindSafe(compile))
-                .unwrap_or_else(|panic| Err(panicked("cpu::interpreter (compiling)", &*panic)))?,
-        );
+        let program = Arc::new(self.compile(kernel)?);
         let mut programs = programs();
         if programs.len() >= KEPT_PROGRAMS {
             programs.clear();
@@ -137,6 +148,31 @@ impl CpuDevice {
         self.programs.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Compiles a kernel for the engine that was asked for, or for the best that takes it.
+    fn compile(&self, kernel: &Kernel) -> Result<Program> {
+        let guarded = |place: &str, compile: &dyn Fn() -> Result<Program>| {
+            catch_unwind(AssertUnwindSafe(compile))
+                .unwrap_or_else(|panic| Err(panicked(place, &*panic)))
+        };
+        let llvm = || Ok(Program::Llvm(llvm::compile(kernel)?));
+        let interpreter =
+            || Ok(Program::Interpreter(interpreter::compile(kernel, self.subgroup_size)?));
+        match self.engine {
+            Engine::Interpreter => {}
+            Engine::Llvm => return guarded("cpu::llvm (compiling)", &llvm),
+            Engine::Auto if llvm::Library::get().is_err() => {}
+            Engine::Auto => match guarded("cpu::llvm (compiling)", &llvm) {
+                Ok(program) => return Ok(program),
+                Err(error) => tracing::info!(
+                    kernel = kernel.signature().entry_point,
+                    %error,
+                    "the kernel runs on the interpreter"
+                ),
+            },
+        }
+        guarded("cpu::interpreter (compiling)", &interpreter)
+    }
+
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
         let began = Instant::now();
         let program = self.program(chunk.kernel)?;
@@ -146,16 +182,18 @@ impl CpuDevice {
         if total == 0 {
             return Ok(cost());
         }
-        let work = Work {
+        let mut work = Work {
             program: &program,
             chunk,
             total,
+            batch: 1,
             next: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
         };
-        let batches = total.div_ceil(interpreter::batch_size(&program));
-        let workers = batches.min(self.pool.current_num_threads() as u64);
+        let threads = self.pool.current_num_threads() as u64;
+        work.batch = work.batch_size(threads);
+        let workers = total.div_ceil(work.batch).min(threads);
         let deal = || {
             self.pool.in_place_scope(|scope| {
                 for _ in 0..workers {
@@ -185,6 +223,8 @@ struct Work<'a> {
     chunk: &'a Chunk<'a>,
     /// Workgroups of the chunk.
     total: u64,
+    /// Workgroups that a thread takes at a time.
+    batch: u64,
     /// The first workgroup that nobody has taken, in linear order.
     next: AtomicU64,
     stop: AtomicBool,
@@ -203,15 +243,34 @@ impl Work<'_> {
         }
     }
 
+    /// Enough for the dispatch not to show, few enough for the threads to end together.
+    fn batch_size(&self, threads: u64) -> u64 {
+        match self.program {
+            Program::Interpreter(program) => interpreter::batch_size(program),
+            Program::Llvm(_) => (self.total / (threads * 32)).clamp(1, 4096),
+        }
+    }
+
     fn batches(&self) -> Result<()> {
-        let launch = interpreter::launch(self.program, self.chunk, &self.stop);
+        match self.program {
+            Program::Interpreter(program) => self.interpret(program),
+            Program::Llvm(program) => self.execute(program),
+        }
+    }
+
+    /// The first workgroup of the next batch.
+    fn take(&self) -> Option<u64> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let start = self.next.fetch_add(self.batch, Ordering::Relaxed);
+        (start < self.total).then_some(start)
+    }
+
+    fn interpret(&self, program: &interpreter::Program) -> Result<()> {
+        let launch = interpreter::launch(program, self.chunk, &self.stop);
         let mut machine = Machine::new(&launch);
-        let size = interpreter::batch_size(self.program);
-        while !self.stop.load(Ordering::Relaxed) {
-            let start = self.next.fetch_add(size, Ordering::Relaxed);
-            if start >= self.total {
-                break;
-            }
+        while let Some(start) = self.take() {
             match machine.batch(&launch, start, self.total, &mut ()) {
                 Ok(()) => {}
                 Err(Halt::Stopped) => break,
@@ -221,6 +280,21 @@ impl Work<'_> {
                         at: self.chunk.kernel.source().render(span),
                     });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&self, program: &llvm::Program) -> Result<()> {
+        let launch = llvm::Launch::new(program, self.chunk)?;
+        let mut scratch = llvm::Scratch::new(program)?;
+        while let Some(start) = self.take() {
+            let count = self.batch.min(self.total - start);
+            if !launch.run(start, count, &mut scratch) {
+                return Err(Error::EndlessLoop {
+                    budget: self.chunk.loop_budget,
+                    at: String::new(),
+                });
             }
         }
         Ok(())

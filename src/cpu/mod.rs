@@ -1,11 +1,14 @@
 //! The CPU as a device: kernels run in place on host memory, on coexec's own threads.
 //!
-//! `executor` deals workgroups to threads; an engine runs them. There is one engine so far, the
-//! reference interpreter. `math` holds the numeric functions that all engines share.
+//! `executor` deals workgroups to threads; an engine runs them: the reference interpreter, or
+//! machine code that `spmd` and `llvm` make. All engines give the same bits; `math` holds the
+//! numeric functions that they share.
 
 mod executor;
 mod interpreter;
+mod llvm;
 mod math;
+mod spmd;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -30,6 +33,8 @@ pub enum Engine {
     Auto,
     /// The reference interpreter, and nothing else.
     Interpreter,
+    /// The compiler with LLVM behind it, and nothing else.
+    Llvm,
 }
 
 impl fmt::Display for Engine {
@@ -37,6 +42,7 @@ impl fmt::Display for Engine {
         f.write_str(match self {
             Engine::Auto => "auto",
             Engine::Interpreter => "interpreter",
+            Engine::Llvm => "llvm",
         })
     }
 }
@@ -48,9 +54,10 @@ impl FromStr for Engine {
         match name {
             "auto" => Ok(Engine::Auto),
             "interpreter" => Ok(Engine::Interpreter),
+            "llvm" => Ok(Engine::Llvm),
             _ => Err(Error::NoSuchDevice {
                 name: name.to_owned(),
-                problem: "no such CPU engine; there are auto and interpreter".to_owned(),
+                problem: "no such CPU engine; there are auto, llvm and interpreter".to_owned(),
             }),
         }
     }

@@ -12,14 +12,14 @@ use super::functions::{Binary, Reg, Ternary, Unary};
 use crate::kernel::BindingId;
 
 /// No register: an index that is absent, a result that nobody wants.
-pub(super) const NONE: Reg = Reg::MAX;
+pub(in crate::cpu) const NONE: Reg = Reg::MAX;
 
 /// The index of something out of bounds. Indices into a variable are always smaller.
-pub(super) const OUTSIDE: u32 = u32::MAX;
+pub(in crate::cpu) const OUTSIDE: u32 = u32::MAX;
 
 /// Where memory operations go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
+pub(in crate::cpu) enum Memory {
     /// A storage buffer, in bytes.
     Storage(BindingId),
     /// A uniform or an immediate, in bytes.
@@ -31,39 +31,39 @@ pub(super) enum Memory {
 /// The address of each lane: `offset + outer * stride + inner`. A lane is outside where `outer`
 /// is not below the number of elements, or `inner` is [`OUTSIDE`].
 #[derive(Debug, Clone)]
-pub(super) struct Address {
-    pub(super) memory: Memory,
-    pub(super) offset: u64,
+pub(in crate::cpu) struct Address {
+    pub(in crate::cpu) memory: Memory,
+    pub(in crate::cpu) offset: u64,
     /// Index into the binding's runtime-sized array.
-    pub(super) outer: Reg,
-    pub(super) stride: u64,
+    pub(in crate::cpu) outer: Reg,
+    pub(in crate::cpu) stride: u64,
     /// Whether `outer` is an i32, so that its upper half is negative.
-    pub(super) signed: bool,
+    pub(in crate::cpu) signed: bool,
     /// A byte offset.
-    pub(super) inner: Reg,
+    pub(in crate::cpu) inner: Reg,
 }
 
 /// One scalar of a load or store.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    pub(super) reg: Reg,
+pub(in crate::cpu) struct Part {
+    pub(in crate::cpu) reg: Reg,
     /// Bytes from the address.
-    pub(super) offset: u32,
+    pub(in crate::cpu) offset: u32,
     /// An f16, which takes two bytes in memory.
-    pub(super) half: bool,
+    pub(in crate::cpu) half: bool,
 }
 
 /// A load or a store of some scalars at one address.
 #[derive(Debug, Clone)]
-pub(super) struct Access {
-    pub(super) address: Address,
-    pub(super) parts: Vec<Part>,
-    pub(super) mask: Reg,
+pub(in crate::cpu) struct Access {
+    pub(in crate::cpu) address: Address,
+    pub(in crate::cpu) parts: Vec<Part>,
+    pub(in crate::cpu) mask: Reg,
 }
 
 /// What an atomic does to its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AtomicFunction {
+pub(in crate::cpu) enum AtomicFunction {
     Add,
     Subtract,
     And,
@@ -79,21 +79,21 @@ pub(super) enum AtomicFunction {
 
 /// A read-modify-write of one word.
 #[derive(Debug, Clone)]
-pub(super) struct Atomic {
-    pub(super) function: AtomicFunction,
-    pub(super) address: Address,
-    pub(super) value: Reg,
-    pub(super) compare: Reg,
+pub(in crate::cpu) struct Atomic {
+    pub(in crate::cpu) function: AtomicFunction,
+    pub(in crate::cpu) address: Address,
+    pub(in crate::cpu) value: Reg,
+    pub(in crate::cpu) compare: Reg,
     /// The old value.
-    pub(super) dst: Reg,
+    pub(in crate::cpu) dst: Reg,
     /// Whether a compare-exchange stored.
-    pub(super) exchanged: Reg,
-    pub(super) mask: Reg,
+    pub(in crate::cpu) exchanged: Reg,
+    pub(in crate::cpu) mask: Reg,
 }
 
 /// From which lane of its subgroup a lane takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gather {
+pub(in crate::cpu) enum Gather {
     First,
     /// The lane that the index names.
     Lane,
@@ -107,7 +107,7 @@ pub(super) enum Gather {
 
 /// What a subgroup computes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Collective {
+pub(in crate::cpu) enum Collective {
     Reduce,
     Inclusive,
     Exclusive,
@@ -115,23 +115,23 @@ pub(super) enum Collective {
 
 /// A reduction or a scan over the active lanes of each subgroup.
 #[derive(Debug, Clone)]
-pub(super) struct SubgroupFold {
-    pub(super) collective: Collective,
-    pub(super) combine: Binary,
+pub(in crate::cpu) struct SubgroupFold {
+    pub(in crate::cpu) collective: Collective,
+    pub(in crate::cpu) combine: Binary,
     /// An f16 is rounded after each step.
-    pub(super) half: bool,
-    pub(super) identity: u32,
-    pub(super) dst: Reg,
-    pub(super) src: Reg,
-    pub(super) mask: Reg,
+    pub(in crate::cpu) half: bool,
+    pub(in crate::cpu) identity: u32,
+    pub(in crate::cpu) dst: Reg,
+    pub(in crate::cpu) src: Reg,
+    pub(in crate::cpu) mask: Reg,
 }
 
 /// A position in the code: while compiling a label's number, afterwards an index of an operation.
-pub(super) type Label = u32;
+pub(in crate::cpu) type Label = u32;
 
 /// One operation on planes.
 #[derive(Debug, Clone)]
-pub(super) enum Op {
+pub(in crate::cpu) enum Op {
     /// `dst = f(a)`, every lane.
     Unary {
         f: Unary,
@@ -238,7 +238,7 @@ pub(super) enum Op {
 
 /// A value that the machine sets before the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Builtin {
+pub(in crate::cpu) enum Builtin {
     /// Coordinate of the lane in its workgroup.
     LocalId(u8),
     LocalIndex,
@@ -257,42 +257,42 @@ pub(super) enum Builtin {
 #[derive(Debug)]
 pub(crate) struct Program {
     /// Run once for each thread and chunk: what does not depend on the invocation.
-    pub(super) preamble: Vec<Op>,
+    pub(in crate::cpu) preamble: Vec<Op>,
     /// Run for each batch of workgroups.
-    pub(super) body: Vec<Op>,
+    pub(in crate::cpu) body: Vec<Op>,
     /// The text that each operation of the body comes from.
-    pub(super) spans: Vec<Span>,
-    pub(super) constants: Vec<(Reg, u32)>,
-    pub(super) builtins: Vec<(Reg, Builtin)>,
+    pub(in crate::cpu) spans: Vec<Span>,
+    pub(in crate::cpu) constants: Vec<(Reg, u32)>,
+    pub(in crate::cpu) builtins: Vec<(Reg, Builtin)>,
     /// Planes of the register file.
-    pub(super) slots: u32,
+    pub(in crate::cpu) slots: u32,
     /// Scalars of workgroup memory.
-    pub(super) workgroup_words: usize,
-    pub(super) workgroup_size: [u32; 3],
-    pub(super) subgroup_size: u32,
+    pub(in crate::cpu) workgroup_words: usize,
+    pub(in crate::cpu) workgroup_size: [u32; 3],
+    pub(in crate::cpu) subgroup_size: u32,
     /// Workgroups that run in lockstep with each other.
-    pub(super) pack: u32,
+    pub(in crate::cpu) pack: u32,
     /// Whether workgroups may meet in storage, so that they must start in order.
-    pub(super) storage_atomics: bool,
+    pub(in crate::cpu) storage_atomics: bool,
     /// The text of each loop that has a budget.
-    pub(super) loops: Vec<Span>,
+    pub(in crate::cpu) loops: Vec<Span>,
 }
 
 impl Program {
     /// Invocations of one workgroup.
-    pub(super) fn invocations(&self) -> u32 {
+    pub(in crate::cpu) fn invocations(&self) -> u32 {
         self.workgroup_size.iter().product()
     }
 
     /// Lanes that run in lockstep.
-    pub(super) fn lanes(&self) -> u32 {
+    pub(in crate::cpu) fn lanes(&self) -> u32 {
         self.invocations() * self.pack
     }
 }
 
 impl Op {
     /// Calls `visit` for every register that the operation reads.
-    pub(super) fn for_each_source(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
+    pub(in crate::cpu) fn for_each_source(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
         let mut go = |reg: &mut Reg| {
             if *reg != NONE {
                 visit(reg);
@@ -368,7 +368,7 @@ impl Op {
     }
 
     /// Calls `visit` for every register that the operation writes whole.
-    pub(super) fn for_each_result(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
+    pub(in crate::cpu) fn for_each_result(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
         let mut go = |reg: &mut Reg| {
             if *reg != NONE {
                 visit(reg);
@@ -403,7 +403,7 @@ impl Op {
     }
 
     /// Calls `visit` for the first plane of every variable that the operation works in.
-    pub(super) fn for_each_variable(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
+    pub(in crate::cpu) fn for_each_variable(&mut self, visit: &mut dyn FnMut(&mut Reg)) {
         match self {
             Op::Blend { var, .. }
             | Op::Clear { var, .. }
@@ -414,7 +414,7 @@ impl Op {
     }
 
     /// Whether the operation does nothing but set its results, from its sources alone.
-    pub(super) fn is_pure(&self) -> bool {
+    pub(in crate::cpu) fn is_pure(&self) -> bool {
         matches!(
             self,
             Op::Unary { .. }
@@ -427,7 +427,7 @@ impl Op {
     }
 
     /// Whether the operation may be left out when nobody reads its results.
-    pub(super) fn only_computes(&self) -> bool {
+    pub(in crate::cpu) fn only_computes(&self) -> bool {
         self.is_pure()
             || matches!(self, Op::LocalLoad { .. } | Op::Load(_))
             || matches!(self, Op::SubgroupGather { .. } | Op::SubgroupFold(_) | Op::Ballot { .. })

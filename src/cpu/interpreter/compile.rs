@@ -21,18 +21,18 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
 /// The planes of a value, in flat order.
-pub(super) type Value = Rc<[Reg]>;
+pub(in crate::cpu) type Value = Rc<[Reg]>;
 
 /// What an expression stands for.
 #[derive(Debug, Clone)]
-pub(super) enum Entry {
+pub(in crate::cpu) enum Entry {
     Value(Value),
     Place(Place),
 }
 
 /// What is known of a register while compiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(in crate::cpu) enum Class {
     /// Set once, before every use.
     Temporary,
     /// A mask that control flow changes.
@@ -50,47 +50,49 @@ pub(super) enum Class {
 
 /// Whose expressions: the entry point's or the module's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(in crate::cpu) enum Scope {
     Function,
     Global,
 }
 
-pub(super) struct Compiler<'k> {
-    pub(super) kernel: &'k Kernel,
-    pub(super) module: &'k naga::Module,
-    pub(super) function: &'k naga::Function,
-    pub(super) info: &'k FunctionInfo,
-    pub(super) shapes: Shapes<'k>,
-    pub(super) classes: Vec<Class>,
+pub(in crate::cpu) struct Compiler<'k> {
+    pub(in crate::cpu) kernel: &'k Kernel,
+    pub(in crate::cpu) module: &'k naga::Module,
+    pub(in crate::cpu) function: &'k naga::Function,
+    pub(in crate::cpu) info: &'k FunctionInfo,
+    pub(in crate::cpu) shapes: Shapes<'k>,
+    pub(in crate::cpu) classes: Vec<Class>,
     /// For each register, the number of loops around its definition.
     depths: Vec<u32>,
     /// The loops that are being compiled, outermost first, by the label of their head.
-    pub(super) heads: Vec<Label>,
+    pub(in crate::cpu) heads: Vec<Label>,
     /// What is computed before a loop because it is the same in each iteration.
     hoisted: HashMap<Label, Vec<(Op, Span)>>,
     /// For each variable, the expressions whose values may still be planes of the variable.
     aliases: HashMap<Reg, Vec<(Scope, Handle<Expression>)>>,
     constants: HashMap<u32, Reg>,
-    builtins: HashMap<Builtin, Reg>,
-    pub(super) preamble: Vec<Op>,
-    pub(super) body: Vec<Op>,
-    pub(super) spans: Vec<Span>,
+    pub(in crate::cpu) builtins: HashMap<Builtin, Reg>,
+    pub(in crate::cpu) preamble: Vec<Op>,
+    pub(in crate::cpu) body: Vec<Op>,
+    pub(in crate::cpu) spans: Vec<Span>,
     /// What the operations that are appended now come from.
-    pub(super) span: Span,
+    pub(in crate::cpu) span: Span,
     labels: Label,
-    pub(super) entries: Vec<Option<Entry>>,
-    pub(super) global_entries: Vec<Option<Entry>>,
-    pub(super) locals: HashMap<Handle<naga::LocalVariable>, Reg>,
+    pub(in crate::cpu) entries: Vec<Option<Entry>>,
+    pub(in crate::cpu) global_entries: Vec<Option<Entry>>,
+    pub(in crate::cpu) locals: HashMap<Handle<naga::LocalVariable>, Reg>,
     /// First plane of each private variable, first scalar of each workgroup variable.
-    pub(super) globals: HashMap<Handle<naga::GlobalVariable>, u32>,
-    pub(super) workgroup_words: u64,
+    pub(in crate::cpu) globals: HashMap<Handle<naga::GlobalVariable>, u32>,
+    pub(in crate::cpu) workgroup_words: u64,
     /// The lanes that execute what is appended now.
-    pub(super) exec: Reg,
+    pub(in crate::cpu) exec: Reg,
     /// Whether `exec` has all invocations, wherever the lanes come from.
-    pub(super) full: bool,
-    pub(super) storage_atomics: bool,
-    pub(super) subgroups: bool,
-    pub(super) loops: Vec<Span>,
+    pub(in crate::cpu) full: bool,
+    pub(in crate::cpu) storage_atomics: bool,
+    pub(in crate::cpu) subgroups: bool,
+    pub(in crate::cpu) loops: Vec<Span>,
+    /// Whether a load copies a variable's planes at once, for who keeps no track of stores.
+    pub(in crate::cpu) copies: bool,
 }
 
 /// The most bytes of registers that one batch of workgroups may take.
@@ -114,7 +116,7 @@ pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
 }
 
 impl<'k> Compiler<'k> {
-    fn new(kernel: &'k Kernel) -> Result<Self> {
+    pub(in crate::cpu) fn new(kernel: &'k Kernel) -> Result<Self> {
         let module = kernel.module();
         let function = &kernel.entry_point().function;
         Ok(Compiler {
@@ -145,6 +147,7 @@ impl<'k> Compiler<'k> {
             storage_atomics: false,
             subgroups: false,
             loops: Vec::new(),
+            copies: false,
         })
     }
 
@@ -202,25 +205,25 @@ impl<'k> Compiler<'k> {
     }
 
     /// Valid WGSL that the interpreter does not run.
-    pub(super) fn unsupported(&self, what: &str, span: Span) -> Error {
+    pub(in crate::cpu) fn unsupported(&self, what: &str, span: Span) -> Error {
         Error::Unsupported { what: what.to_owned(), at: self.kernel.source().render(span) }
     }
 
     /// Something that validation or normalisation should have excluded.
-    pub(super) fn broken(&self, what: &str) -> Error {
+    pub(in crate::cpu) fn broken(&self, what: &str) -> Error {
         let at = self.kernel.source().render(self.span);
         Error::Internal { place: "cpu::interpreter".to_owned(), cause: format!("{what}\n{at}") }
     }
 
     // Registers and operations.
 
-    pub(super) fn register(&mut self, class: Class) -> Reg {
+    pub(in crate::cpu) fn register(&mut self, class: Class) -> Reg {
         self.classes.push(class);
         self.depths.push(self.heads.len() as u32);
         (self.classes.len() - 1) as Reg
     }
 
-    pub(super) fn constant(&mut self, value: u32) -> Reg {
+    pub(in crate::cpu) fn constant(&mut self, value: u32) -> Reg {
         if let Some(&reg) = self.constants.get(&value) {
             return reg;
         }
@@ -229,19 +232,19 @@ impl<'k> Compiler<'k> {
         reg
     }
 
-    pub(super) fn float(&mut self, value: f32) -> Reg {
+    pub(in crate::cpu) fn float(&mut self, value: f32) -> Reg {
         self.constant(value.to_bits())
     }
 
     /// The value of a register that is the same everywhere and always.
-    pub(super) fn known(&self, reg: Reg) -> Option<u32> {
+    pub(in crate::cpu) fn known(&self, reg: Reg) -> Option<u32> {
         match self.classes[reg as usize] {
             Class::Constant(value) => Some(value),
             _ => None,
         }
     }
 
-    pub(super) fn builtin(&mut self, builtin: Builtin) -> Reg {
+    pub(in crate::cpu) fn builtin(&mut self, builtin: Builtin) -> Reg {
         if let Some(&reg) = self.builtins.get(&builtin) {
             return reg;
         }
@@ -256,19 +259,19 @@ impl<'k> Compiler<'k> {
         reg
     }
 
-    pub(super) fn label(&mut self) -> Label {
+    pub(in crate::cpu) fn label(&mut self) -> Label {
         self.labels += 1;
         self.labels - 1
     }
 
-    pub(super) fn push(&mut self, op: Op) {
+    pub(in crate::cpu) fn push(&mut self, op: Op) {
         self.body.push(op);
         self.spans.push(self.span);
     }
 
     /// Appends a pure operation: to the preamble if it can be done there, else before the
     /// outermost loop that changes none of its sources.
-    pub(super) fn compute(&mut self, make: impl FnOnce(Reg) -> Op) -> Reg {
+    pub(in crate::cpu) fn compute(&mut self, make: impl FnOnce(Reg) -> Op) -> Reg {
         let dst = self.register(Class::Temporary);
         let mut op = make(dst);
         let mut invariant = true;
@@ -320,7 +323,7 @@ impl<'k> Compiler<'k> {
     // the beginning of a branch or a loop, which might store.
 
     /// Copies what expressions still hold of a variable's planes.
-    pub(super) fn detach(&mut self, variable: Reg) {
+    pub(in crate::cpu) fn detach(&mut self, variable: Reg) {
         let mut copies: HashMap<Reg, Reg> = HashMap::new();
         for (scope, handle) in self.aliases.remove(&variable).unwrap_or_default() {
             let Some(Entry::Value(value)) = self.entry(scope, handle).cloned() else { continue };
@@ -347,7 +350,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// The same for all variables.
-    pub(super) fn detach_all(&mut self) {
+    pub(in crate::cpu) fn detach_all(&mut self) {
         let mut variables: Vec<Reg> = self.aliases.keys().copied().collect();
         // The order of a hash map must not show in the code.
         variables.sort_unstable();
@@ -356,14 +359,14 @@ impl<'k> Compiler<'k> {
         }
     }
 
-    pub(super) fn unary(&mut self, f: Unary, a: Reg) -> Reg {
+    pub(in crate::cpu) fn unary(&mut self, f: Unary, a: Reg) -> Reg {
         match self.known(a) {
             Some(x) => self.constant(f.eval([x])),
             None => self.compute(|dst| Op::Unary { f, dst, a }),
         }
     }
 
-    pub(super) fn binary(&mut self, f: Binary, a: Reg, b: Reg) -> Reg {
+    pub(in crate::cpu) fn binary(&mut self, f: Binary, a: Reg, b: Reg) -> Reg {
         match (self.known(a), self.known(b)) {
             (Some(x), Some(y)) => return self.constant(f.eval([x, y])),
             (_, Some(0)) if matches!(f, Binary::AddI | Binary::SubI | Binary::Or) => return a,
@@ -384,7 +387,7 @@ impl<'k> Compiler<'k> {
         self.compute(|dst| Op::Binary { f, dst, a, b })
     }
 
-    pub(super) fn ternary(&mut self, f: Ternary, a: Reg, b: Reg, c: Reg) -> Reg {
+    pub(in crate::cpu) fn ternary(&mut self, f: Ternary, a: Reg, b: Reg, c: Reg) -> Reg {
         match (self.known(a), self.known(b), self.known(c)) {
             (Some(x), Some(y), Some(z)) => self.constant(f.eval([x, y, z])),
             _ => self.compute(|dst| Op::Ternary { f, dst, a, b, c }),
@@ -392,39 +395,39 @@ impl<'k> Compiler<'k> {
     }
 
     /// `accept` where the condition holds, else `reject`.
-    pub(super) fn select(&mut self, condition: Reg, accept: Reg, reject: Reg) -> Reg {
+    pub(in crate::cpu) fn select(&mut self, condition: Reg, accept: Reg, reject: Reg) -> Reg {
         self.ternary(Ternary::Select, accept, reject, condition)
     }
 
     /// The result of an operation in f32, rounded if it stands for an f16.
-    pub(super) fn rounded(&mut self, kind: Kind, reg: Reg) -> Reg {
+    pub(in crate::cpu) fn rounded(&mut self, kind: Kind, reg: Reg) -> Reg {
         if kind == Kind::F16 { self.unary(Unary::RoundH, reg) } else { reg }
     }
 
     // Entries and types of expressions.
 
-    pub(super) fn expression(&self, scope: Scope, handle: Handle<Expression>) -> &'k Expression {
+    pub(in crate::cpu) fn expression(&self, scope: Scope, handle: Handle<Expression>) -> &'k Expression {
         match scope {
             Scope::Function => &self.function.expressions[handle],
             Scope::Global => &self.module.global_expressions[handle],
         }
     }
 
-    pub(super) fn expression_span(&self, scope: Scope, handle: Handle<Expression>) -> Span {
+    pub(in crate::cpu) fn expression_span(&self, scope: Scope, handle: Handle<Expression>) -> Span {
         match scope {
             Scope::Function => self.function.expressions.get_span(handle),
             Scope::Global => self.module.global_expressions.get_span(handle),
         }
     }
 
-    pub(super) fn entry(&self, scope: Scope, handle: Handle<Expression>) -> Option<&Entry> {
+    pub(in crate::cpu) fn entry(&self, scope: Scope, handle: Handle<Expression>) -> Option<&Entry> {
         match scope {
             Scope::Function => self.entries[handle.index()].as_ref(),
             Scope::Global => self.global_entries[handle.index()].as_ref(),
         }
     }
 
-    pub(super) fn set(&mut self, scope: Scope, handle: Handle<Expression>, entry: Entry) {
+    pub(in crate::cpu) fn set(&mut self, scope: Scope, handle: Handle<Expression>, entry: Entry) {
         if let Entry::Value(value) = &entry {
             let mut previous = None;
             for &reg in value.iter() {
@@ -444,19 +447,19 @@ impl<'k> Compiler<'k> {
     }
 
     /// The planes of an expression of the entry point.
-    pub(super) fn value(&mut self, handle: Handle<Expression>) -> Result<Value> {
+    pub(in crate::cpu) fn value(&mut self, handle: Handle<Expression>) -> Result<Value> {
         self.ensure(Scope::Function, handle)?;
         self.ready_value(Scope::Function, handle)
     }
 
     /// The one plane of a scalar expression of the entry point.
-    pub(super) fn scalar_value(&mut self, handle: Handle<Expression>) -> Result<Reg> {
+    pub(in crate::cpu) fn scalar_value(&mut self, handle: Handle<Expression>) -> Result<Reg> {
         let value = self.value(handle)?;
         value.first().copied().ok_or_else(|| self.broken("a scalar without a plane"))
     }
 
     /// The planes of an expression that is known to have been evaluated.
-    pub(super) fn ready_value(&self, scope: Scope, handle: Handle<Expression>) -> Result<Value> {
+    pub(in crate::cpu) fn ready_value(&self, scope: Scope, handle: Handle<Expression>) -> Result<Value> {
         match self.entry(scope, handle) {
             Some(Entry::Value(value)) => Ok(value.clone()),
             Some(Entry::Place(_)) => Err(self.broken("a pointer is used as a value")),
@@ -465,7 +468,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// The place that a pointer expression of the entry point stands for.
-    pub(super) fn place(&mut self, handle: Handle<Expression>) -> Result<Place> {
+    pub(in crate::cpu) fn place(&mut self, handle: Handle<Expression>) -> Result<Place> {
         self.ensure(Scope::Function, handle)?;
         match self.entry(Scope::Function, handle) {
             Some(Entry::Place(place)) => Ok(place.clone()),
@@ -474,7 +477,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// The type of a value.
-    pub(super) fn shape(&self, scope: Scope, handle: Handle<Expression>) -> Result<Shape> {
+    pub(in crate::cpu) fn shape(&self, scope: Scope, handle: Handle<Expression>) -> Result<Shape> {
         use naga::TypeInner as Ti;
         use naga::proc::TypeResolution;
         let resolution = match scope {
@@ -493,7 +496,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// The scalar type of a scalar, vector or matrix.
-    pub(super) fn kind(&self, scope: Scope, handle: Handle<Expression>) -> Result<Kind> {
+    pub(in crate::cpu) fn kind(&self, scope: Scope, handle: Handle<Expression>) -> Result<Kind> {
         let scalar = self
             .shapes
             .scalar(self.shape(scope, handle)?)
@@ -504,7 +507,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// Scalars of a type that values may have.
-    pub(super) fn flat(&self, shape: Shape) -> Result<u64> {
+    pub(in crate::cpu) fn flat(&self, shape: Shape) -> Result<u64> {
         self.shapes
             .flat(shape)
             .ok_or_else(|| self.unsupported("a type that is not made of 32-bit scalars", self.span))
@@ -513,7 +516,7 @@ impl<'k> Compiler<'k> {
     // Variables.
 
     /// Gives planes to private variables, and words to workgroup variables.
-    fn declare_globals(&mut self) -> Result<()> {
+    pub(in crate::cpu) fn declare_globals(&mut self) -> Result<()> {
         for (handle, var) in self.module.global_variables.iter() {
             if self.info[handle].is_empty() {
                 continue;
@@ -537,7 +540,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// The first of the planes of a new variable.
-    pub(super) fn variable(&mut self, shape: Shape) -> Result<Reg> {
+    pub(in crate::cpu) fn variable(&mut self, shape: Shape) -> Result<Reg> {
         let count = self.flat(shape)?;
         // One lane of it must fit, or the numbers of the registers themselves would not.
         if count > MAX_FILE / 64 {
@@ -551,7 +554,7 @@ impl<'k> Compiler<'k> {
     }
 
     /// Sets private and function variables to what they start with.
-    fn initialise_variables(&mut self) -> Result<()> {
+    pub(in crate::cpu) fn initialise_variables(&mut self) -> Result<()> {
         for (handle, var) in self.module.global_variables.iter() {
             if let (AddressSpace::Private, Some(&base)) = (var.space, self.globals.get(&handle)) {
                 self.span = self.module.global_variables.get_span(handle);

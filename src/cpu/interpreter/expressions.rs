@@ -16,7 +16,7 @@ use crate::error::Result;
 
 impl Compiler<'_> {
     /// Evaluates an expression, and what it needs, unless that has been done.
-    pub(super) fn ensure(&mut self, scope: Scope, handle: Handle<Expression>) -> Result<()> {
+    pub(in crate::cpu) fn ensure(&mut self, scope: Scope, handle: Handle<Expression>) -> Result<()> {
         let mut stack = vec![(scope, handle)];
         while let Some(&(scope, handle)) = stack.last() {
             if self.entry(scope, handle).is_some() {
@@ -170,7 +170,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn ready_scalar(&self, scope: Scope, handle: Handle<Expression>) -> Result<Reg> {
+    pub(in crate::cpu) fn ready_scalar(&self, scope: Scope, handle: Handle<Expression>) -> Result<Reg> {
         match self.ready_value(scope, handle)?[..] {
             [reg] => Ok(reg),
             _ => Err(self.broken("a scalar was expected")),
@@ -189,7 +189,7 @@ impl Compiler<'_> {
     }
 
     /// Folds planes from the left.
-    pub(super) fn fold(&mut self, f: Binary, regs: &[Reg]) -> Result<Reg> {
+    pub(in crate::cpu) fn fold(&mut self, f: Binary, regs: &[Reg]) -> Result<Reg> {
         let mut rest = regs.iter();
         let first = *rest.next().ok_or_else(|| self.broken("a value without planes"))?;
         Ok(rest.fold(first, |sum, &reg| self.binary(f, sum, reg)))

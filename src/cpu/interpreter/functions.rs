@@ -8,15 +8,15 @@
 use crate::cpu::math;
 
 /// Lanes of one row; planes are padded to whole rows.
-pub(super) const WIDTH: usize = 16;
+pub(in crate::cpu) const WIDTH: usize = 16;
 
 /// One row of a plane.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Row(pub(super) [u32; WIDTH]);
+pub(in crate::cpu) struct Row(pub(in crate::cpu) [u32; WIDTH]);
 
 /// A plane: before register allocation a virtual one, after it a slot of the register file.
-pub(super) type Reg = u32;
+pub(in crate::cpu) type Reg = u32;
 
 #[inline(always)]
 fn f(bits: u32) -> f32 {
@@ -59,17 +59,17 @@ macro_rules! scalar_functions {
     ($(#[$doc:meta])* $name:ident $arity:literal $args:tt { $($variant:ident => $value:expr,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum $name { $($variant),* }
+        pub(in crate::cpu) enum $name { $($variant),* }
 
         impl $name {
             /// The function of one lane.
-            pub(super) fn eval(self, args: [u32; $arity]) -> u32 {
+            pub(in crate::cpu) fn eval(self, args: [u32; $arity]) -> u32 {
                 match self { $($name::$variant => bound!($args, args, $value)),* }
             }
 
             /// The function of every lane of a plane.
             #[inline(always)]
-            pub(super) fn apply(
+            pub(in crate::cpu) fn apply(
                 self,
                 file: &mut [Row],
                 rows: usize,

@@ -7,16 +7,16 @@
 //! batch of workgroups.
 
 mod allocate;
-mod bytecode;
-mod compile;
+pub(in crate::cpu) mod bytecode;
+pub(in crate::cpu) mod compile;
 mod expressions;
-mod functions;
+pub(in crate::cpu) mod functions;
 mod machine;
 mod memory;
 mod numeric;
-mod places;
+pub(in crate::cpu) mod places;
 mod probe;
-mod shape;
+pub(in crate::cpu) mod shape;
 mod statements;
 mod subgroup;
 

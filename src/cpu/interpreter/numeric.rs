@@ -41,7 +41,7 @@ impl Compiler<'_> {
     }
 
     /// A sum of products, from left to right.
-    pub(super) fn dot(&mut self, kind: Kind, a: &[Reg], b: &[Reg]) -> Result<Reg> {
+    pub(in crate::cpu) fn dot(&mut self, kind: Kind, a: &[Reg], b: &[Reg]) -> Result<Reg> {
         let mut sum = None;
         for (&a, &b) in a.iter().zip(b) {
             let product = self.mul(kind, a, b);
@@ -93,7 +93,7 @@ impl Compiler<'_> {
             .collect()
     }
 
-    pub(super) fn math(
+    pub(in crate::cpu) fn math(
         &mut self,
         scope: Scope,
         fun: M,

@@ -18,7 +18,7 @@ use crate::kernel::BindingId;
 
 /// The variable that a pointer points into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
+pub(in crate::cpu) enum Root {
     /// The first plane of a variable of the function or private address space.
     Local(Reg),
     Workgroup,
@@ -42,25 +42,25 @@ impl Root {
 
 /// A pointer, as far as it is known while compiling.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) root: Root,
+pub(in crate::cpu) struct Place {
+    pub(in crate::cpu) root: Root,
     /// In planes for a local variable, else in bytes.
     offset: u64,
     /// The index into a runtime-sized array, whether it is signed, and the array's stride.
     outer: Option<(Reg, bool, u64)>,
     /// The sum of the other dynamic indices, in the unit of `offset`.
     inner: Option<Reg>,
-    pub(super) shape: Shape,
+    pub(in crate::cpu) shape: Shape,
 }
 
 impl Compiler<'_> {
-    pub(super) fn local_place(&self, handle: Handle<naga::LocalVariable>) -> Result<Place> {
+    pub(in crate::cpu) fn local_place(&self, handle: Handle<naga::LocalVariable>) -> Result<Place> {
         let base = *self.locals.get(&handle).ok_or_else(|| self.broken("an unknown variable"))?;
         let shape = Shape::Type(self.function.local_variables[handle].ty);
         Ok(Place { root: Root::Local(base), offset: 0, outer: None, inner: None, shape })
     }
 
-    pub(super) fn global_place(&self, handle: Handle<naga::GlobalVariable>) -> Result<Place> {
+    pub(in crate::cpu) fn global_place(&self, handle: Handle<naga::GlobalVariable>) -> Result<Place> {
         let var = &self.module.global_variables[handle];
         let binding = || {
             let bindings = &self.kernel.signature().bindings;
@@ -85,7 +85,7 @@ impl Compiler<'_> {
     }
 
     /// The place of an element that a run-time index selects.
-    pub(super) fn indexed(
+    pub(in crate::cpu) fn indexed(
         &mut self,
         place: &Place,
         index: Handle<Expression>,
@@ -131,7 +131,7 @@ impl Compiler<'_> {
     }
 
     /// The place of a member, or of an element that a constant selects.
-    pub(super) fn member(&mut self, place: &Place, index: u32) -> Result<Place> {
+    pub(in crate::cpu) fn member(&mut self, place: &Place, index: u32) -> Result<Place> {
         let measure = place.root.measure();
         if let Some(elements) = self.shapes.elements(place.shape, measure)
             && elements.count.is_none()
@@ -148,14 +148,14 @@ impl Compiler<'_> {
     }
 
     /// The storage binding and the element count's binding of `arrayLength`.
-    pub(super) fn array_length(&mut self, place: &Place) -> Result<Reg> {
+    pub(in crate::cpu) fn array_length(&mut self, place: &Place) -> Result<Reg> {
         match place.root {
             Root::Storage(binding) => Ok(self.compute(|dst| Op::ArrayLength { dst, binding })),
             _ => Err(self.broken("arrayLength outside of storage")),
         }
     }
 
-    pub(super) fn address(&self, place: &Place) -> Result<Address> {
+    pub(in crate::cpu) fn address(&self, place: &Place) -> Result<Address> {
         let memory = match place.root {
             Root::Storage(binding) => Memory::Storage(binding),
             Root::Value(binding) => Memory::Value(binding),
@@ -185,12 +185,18 @@ impl Compiler<'_> {
             .collect())
     }
 
-    pub(super) fn load(&mut self, place: &Place) -> Result<Entry> {
+    pub(in crate::cpu) fn load(&mut self, place: &Place) -> Result<Entry> {
         let mut regs: Vec<Reg> = Vec::new();
         if let Root::Local(base) = place.root {
             let first = base + place.offset as u32;
             for k in 0..self.flat(place.shape)? as u32 {
                 let Some(index) = place.inner else {
+                    if self.copies {
+                        let dst = self.register(Class::Temporary);
+                        self.push(Op::Unary { f: Unary::Copy, dst, a: first + k });
+                        regs.push(dst);
+                        continue;
+                    }
                     // Not copied unless it must be: see `detach`.
                     regs.push(first + k);
                     continue;
@@ -223,7 +229,7 @@ impl Compiler<'_> {
         Ok(Entry::Value(regs.into()))
     }
 
-    pub(super) fn store(&mut self, place: &Place, value: &Value) -> Result<()> {
+    pub(in crate::cpu) fn store(&mut self, place: &Place, value: &Value) -> Result<()> {
         let mask = self.exec;
         if let Root::Local(base) = place.root {
             let first = base + place.offset as u32;
@@ -254,7 +260,7 @@ impl Compiler<'_> {
     }
 
     /// The element of a value that a run-time index selects.
-    pub(super) fn pick(&mut self, value: &Value, shape: Shape, index: Reg) -> Result<Value> {
+    pub(in crate::cpu) fn pick(&mut self, value: &Value, shape: Shape, index: Reg) -> Result<Value> {
         let elements = self
             .shapes
             .elements(shape, Measure::Flat)

@@ -9,7 +9,7 @@ use naga::{ArraySize, Handle, Scalar, ScalarKind, Type, TypeInner, VectorSize};
 
 /// The scalar types of a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::cpu) enum Kind {
     F32,
     F16,
     I32,
@@ -19,7 +19,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The kind of a naga scalar; nothing for 64 bits. What naga left abstract is 32 bits wide.
-    pub(super) fn of(scalar: Scalar) -> Option<Kind> {
+    pub(in crate::cpu) fn of(scalar: Scalar) -> Option<Kind> {
         Some(match (scalar.kind, scalar.width) {
             (ScalarKind::Float, 4) | (ScalarKind::AbstractFloat, _) => Kind::F32,
             (ScalarKind::Float, 2) => Kind::F16,
@@ -30,14 +30,14 @@ impl Kind {
         })
     }
 
-    pub(super) fn is_float(self) -> bool {
+    pub(in crate::cpu) fn is_float(self) -> bool {
         matches!(self, Kind::F32 | Kind::F16)
     }
 }
 
 /// The unit in which offsets are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(in crate::cpu) enum Measure {
     /// One for each scalar.
     Flat,
     /// Bytes of WGSL's layout.
@@ -46,14 +46,14 @@ pub(super) enum Measure {
 
 /// A scalar of a type.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Leaf {
-    pub(super) offset: u64,
-    pub(super) kind: Kind,
+pub(in crate::cpu) struct Leaf {
+    pub(in crate::cpu) offset: u64,
+    pub(in crate::cpu) kind: Kind,
 }
 
 /// A type, of the module or made up while a pointer is followed.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub(in crate::cpu) enum Shape {
     Type(Handle<Type>),
     /// Columns and rows.
     Matrix(VectorSize, VectorSize, Scalar),
@@ -63,7 +63,7 @@ pub(super) enum Shape {
 
 /// The extents of a scalar, vector or matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(in crate::cpu) enum Extent {
     Scalar,
     Vector(usize),
     /// Columns and rows.
@@ -74,23 +74,23 @@ pub(super) enum Extent {
 
 /// What an index into a type selects.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Elements {
-    pub(super) shape: Shape,
+pub(in crate::cpu) struct Elements {
+    pub(in crate::cpu) shape: Shape,
     /// From one to the next.
-    pub(super) stride: u64,
+    pub(in crate::cpu) stride: u64,
     /// How many there are; nothing for a runtime-sized array.
-    pub(super) count: Option<u32>,
+    pub(in crate::cpu) count: Option<u32>,
 }
 
 /// Sizes of a module's types.
-pub(super) struct Shapes<'m> {
+pub(in crate::cpu) struct Shapes<'m> {
     module: &'m naga::Module,
     /// Scalars in each type; `None` where there is one of 64 bits or none at all.
     flat: Vec<Option<u64>>,
 }
 
 impl<'m> Shapes<'m> {
-    pub(super) fn new(module: &'m naga::Module) -> Self {
+    pub(in crate::cpu) fn new(module: &'m naga::Module) -> Self {
         let mut flat: Vec<Option<u64>> = Vec::with_capacity(module.types.len());
         // A type comes after the types that it is made of.
         for (_, ty) in module.types.iter() {
@@ -120,7 +120,7 @@ impl<'m> Shapes<'m> {
     }
 
     /// Scalars of the type, without a runtime-sized array's.
-    pub(super) fn flat(&self, shape: Shape) -> Option<u64> {
+    pub(in crate::cpu) fn flat(&self, shape: Shape) -> Option<u64> {
         match shape {
             Shape::Type(ty) => self.flat[ty.index()],
             Shape::Matrix(columns, rows, _) => Some(columns as u64 * rows as u64),
@@ -130,7 +130,7 @@ impl<'m> Shapes<'m> {
     }
 
     /// The scalar that a scalar, vector, matrix or atomic is made of.
-    pub(super) fn scalar(&self, shape: Shape) -> Option<Scalar> {
+    pub(in crate::cpu) fn scalar(&self, shape: Shape) -> Option<Scalar> {
         match shape {
             Shape::Type(ty) => self.inner(ty).scalar(),
             Shape::Matrix(_, _, scalar) | Shape::Vector(_, scalar) | Shape::Scalar(scalar) => {
@@ -139,12 +139,12 @@ impl<'m> Shapes<'m> {
         }
     }
 
-    pub(super) fn is_atomic(&self, shape: Shape) -> bool {
+    pub(in crate::cpu) fn is_atomic(&self, shape: Shape) -> bool {
         matches!(shape, Shape::Type(ty) if matches!(self.inner(ty), TypeInner::Atomic(_)))
     }
 
     /// The extents of the type.
-    pub(super) fn extent(&self, shape: Shape) -> Extent {
+    pub(in crate::cpu) fn extent(&self, shape: Shape) -> Extent {
         match shape {
             Shape::Scalar(_) => Extent::Scalar,
             Shape::Vector(size, _) => Extent::Vector(size as usize),
@@ -161,7 +161,7 @@ impl<'m> Shapes<'m> {
     }
 
     /// What an index into the type selects, if it has elements.
-    pub(super) fn elements(&self, shape: Shape, measure: Measure) -> Option<Elements> {
+    pub(in crate::cpu) fn elements(&self, shape: Shape, measure: Measure) -> Option<Elements> {
         let vector = |size: VectorSize, scalar: Scalar| Elements {
             shape: Shape::Scalar(scalar),
             stride: match measure {
@@ -202,7 +202,7 @@ impl<'m> Shapes<'m> {
     }
 
     /// The type of a struct's member, or of an element, and where it lies.
-    pub(super) fn child(&self, shape: Shape, index: u32, measure: Measure) -> Option<(Shape, u64)> {
+    pub(in crate::cpu) fn child(&self, shape: Shape, index: u32, measure: Measure) -> Option<(Shape, u64)> {
         if let Shape::Type(ty) = shape
             && let TypeInner::Struct { ref members, .. } = *self.inner(ty)
         {
@@ -224,7 +224,7 @@ impl<'m> Shapes<'m> {
 
     /// Every scalar of the type, in flat order. Nothing for a type with a runtime-sized array or
     /// with a scalar that planes can't hold.
-    pub(super) fn leaves(&self, shape: Shape, measure: Measure) -> Option<Vec<Leaf>> {
+    pub(in crate::cpu) fn leaves(&self, shape: Shape, measure: Measure) -> Option<Vec<Leaf>> {
         let mut leaves = Vec::with_capacity(self.flat(shape)? as usize);
         // A stack of our own: structs may be nested as deep as the text is long.
         let mut stack = vec![(shape, 0u64)];

@@ -1,0 +1,125 @@
+//! Read-modify-writes: lane after lane, in the order of the lanes.
+
+use super::emit::{Emitter, Val};
+use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, Memory, NONE};
+use crate::cpu::spmd::types::Ty;
+use crate::error::Result;
+
+impl Emitter<'_> {
+    pub(super) fn atomic(&mut self, atomic: &Atomic) -> Result<()> {
+        let place = self.place(&atomic.address)?;
+        let wanted = self.wanted(&place)?;
+        let pointers = self.pointers(&place, place.offset, 4)?;
+        let width = self.width;
+        let int = self.ty(Ty::Int, true);
+        let pointer_slot = self.shared_slot("%atomic.pointers", &format!("<{width} x ptr>"));
+        let value_slot = self.shared_slot("%atomic.values", &int);
+        let compare_slot = self.shared_slot("%atomic.compares", &int);
+        let old_slot = self.shared_slot("%atomic.olds", &int);
+        let bits_slot = self.shared_slot("%atomic.bits", "i32");
+        let value = self.vector(atomic.value, Ty::Int)?;
+        self.line(&format!("store <{width} x ptr> {pointers}, ptr {pointer_slot}"));
+        self.line(&format!("store {int} {value}, ptr {value_slot}"));
+        self.line(&format!("store {int} zeroinitializer, ptr {old_slot}"));
+        let mut compares = None;
+        if atomic.compare != NONE {
+            let compare = self.vector(atomic.compare, Ty::Int)?;
+            self.line(&format!("store {int} {compare}, ptr {compare_slot}"));
+            compares = Some(compare);
+        }
+        let bits = self.bits(&wanted);
+        let bits = self.ins(&format!("zext i{width} {bits} to i32"));
+        self.line(&format!("store i32 {bits}, ptr {bits_slot}"));
+        let (head, one, done) = (self.label(), self.label(), self.label());
+        self.branch(&head);
+        self.begin(&head);
+        let left = self.ins(&format!("load i32, ptr {bits_slot}"));
+        let some = self.ins(&format!("icmp ne i32 {left}, 0"));
+        self.branch_if(&some, &one, &done);
+        self.begin(&one);
+        let lane = self.ins(&format!("call i32 @llvm.cttz.i32(i32 {left}, i1 true)"));
+        let less = self.ins(&format!("sub i32 {left}, 1"));
+        let rest = self.ins(&format!("and i32 {left}, {less}"));
+        self.line(&format!("store i32 {rest}, ptr {bits_slot}"));
+        let of = |this: &mut Self, slot: &str, ty: &str| {
+            let at = this.ins(&format!("getelementptr {ty}, ptr {slot}, i32 {lane}"));
+            this.ins(&format!("load {ty}, ptr {at}"))
+        };
+        let pointer = of(self, pointer_slot, "ptr");
+        let value = of(self, value_slot, "i32");
+        let compare =
+            if compares.is_some() { of(self, compare_slot, "i32") } else { String::new() };
+        let old = if atomic.address.memory == Memory::Workgroup {
+            self.alone(atomic.function, &pointer, &value, &compare)
+        } else {
+            self.together(atomic.function, &pointer, &value, &compare)
+        };
+        let at = self.ins(&format!("getelementptr i32, ptr {old_slot}, i32 {lane}"));
+        self.line(&format!("store i32 {old}, ptr {at}"));
+        self.branch(&head);
+        self.begin(&done);
+        if atomic.dst != NONE {
+            let old = self.ins(&format!("load {int}, ptr {old_slot}"));
+            if let (Some(compare), true) = (&compares, atomic.exchanged != NONE) {
+                let lanes = self.ins(&format!("icmp eq {int} {old}, {compare}"));
+                let lanes = self.and(&lanes, &wanted);
+                self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
+            }
+            self.define(atomic.dst, Val::Vector(old, Ty::Int));
+        }
+        Ok(())
+    }
+
+    /// On workgroup memory, which no other thread sees.
+    fn alone(&mut self, f: AtomicFunction, at: &str, value: &str, compare: &str) -> String {
+        use AtomicFunction as A;
+        let old = self.ins(&format!("load i32, ptr {at}, align 4"));
+        let new = match f {
+            A::Add => self.ins(&format!("add i32 {old}, {value}")),
+            A::Subtract => self.ins(&format!("sub i32 {old}, {value}")),
+            A::And => self.ins(&format!("and i32 {old}, {value}")),
+            A::Or => self.ins(&format!("or i32 {old}, {value}")),
+            A::Xor => self.ins(&format!("xor i32 {old}, {value}")),
+            A::MinI | A::MaxI | A::MinU | A::MaxU => {
+                let name = match f {
+                    A::MinI => "smin",
+                    A::MaxI => "smax",
+                    A::MinU => "umin",
+                    _ => "umax",
+                };
+                self.ins(&format!("call i32 @llvm.{name}.i32(i32 {old}, i32 {value})"))
+            }
+            A::Exchange => value.to_owned(),
+            A::CompareExchange => {
+                let same = self.ins(&format!("icmp eq i32 {old}, {compare}"));
+                self.ins(&format!("select i1 {same}, i32 {value}, i32 {old}"))
+            }
+        };
+        self.line(&format!("store i32 {new}, ptr {at}, align 4"));
+        old
+    }
+
+    /// On storage, which other threads may update at the same time.
+    fn together(&mut self, f: AtomicFunction, at: &str, value: &str, compare: &str) -> String {
+        use AtomicFunction as A;
+        let name = match f {
+            A::Add => "add",
+            A::Subtract => "sub",
+            A::And => "and",
+            A::Or => "or",
+            A::Xor => "xor",
+            A::MinI => "min",
+            A::MaxI => "max",
+            A::MinU => "umin",
+            A::MaxU => "umax",
+            A::Exchange => "xchg",
+            A::CompareExchange => {
+                let pair = self.ins(&format!(
+                    "cmpxchg ptr {at}, i32 {compare}, i32 {value} monotonic monotonic, align 4"
+                ));
+                return self.ins(&format!("extractvalue {{ i32, i1 }} {pair}, 0"));
+            }
+        };
+        self.ins(&format!("atomicrmw {name} ptr {at}, i32 {value} monotonic, align 4"))
+    }
+}

@@ -1,0 +1,440 @@
+//! The frame around a kernel's body: arguments, the loop over workgroups, memory between regions.
+//!
+//! The generated function runs a range of workgroups of a chunk, in linear order. Its arguments
+//! come as one array of 64-bit words, in the order of [`Word`]; an inner function has the buffers
+//! as parameters, so that LLVM knows that they don't overlap. What one region of gangs leaves for
+//! another lies in memory that the calling thread lends.
+
+use std::fmt::Write;
+
+use super::emit::{Emitted, Emitter, Features, Frame, Val};
+use crate::cpu::interpreter::bytecode::{Builtin, Op};
+use crate::cpu::interpreter::functions::Reg;
+use crate::cpu::spmd::ir::{Kernel, Node, Region};
+use crate::cpu::spmd::liveness::{Access, Liveness, access};
+use crate::cpu::spmd::shape::{Class, Shapes};
+use crate::cpu::spmd::types::Ty;
+use crate::error::Result;
+use crate::kernel::{Kernel as Source, Space};
+
+/// Where an argument lies in the array of arguments, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The table of functions that are called by number.
+    Functions,
+    /// Iterations that a gang may make in loops that may not end.
+    Budget,
+    /// Workgroups of the launch along an axis.
+    Grid(usize),
+    /// The first workgroup of the chunk along an axis.
+    First(usize),
+    /// Workgroups of the chunk along an axis.
+    Count(usize),
+    /// Where a binding lies.
+    Pointer(usize),
+    /// Elements of a binding's array.
+    Elements(usize),
+}
+
+impl Word {
+    pub(super) fn index(self) -> usize {
+        match self {
+            Word::Functions => 0,
+            Word::Budget => 1,
+            Word::Grid(axis) => 2 + axis,
+            Word::First(axis) => 5 + axis,
+            Word::Count(axis) => 8 + axis,
+            Word::Pointer(binding) => 11 + 2 * binding,
+            Word::Elements(binding) => 12 + 2 * binding,
+        }
+    }
+}
+
+/// The most bytes of arrays on the stack.
+const STACK_ARRAYS: u64 = 64 << 10;
+
+/// Writes a kernel as LLVM IR.
+pub(super) fn emit(
+    source: &Source,
+    kernel: &Kernel,
+    shapes: &Shapes,
+    liveness: &Liveness,
+    features: Features,
+) -> Result<Emitted> {
+    let mut emitter = Emitter::new(kernel, shapes, liveness, features);
+    let workgroup_bytes = kernel.workgroup_words * 4;
+    emitter.scratch = workgroup_bytes.next_multiple_of(64);
+    emitter.place_arrays();
+    emitter.launch_values(source)?;
+    for op in &kernel.preamble {
+        match op {
+            Op::Load(access) => emitter.load(access)?,
+            op => emitter.pure(op)?,
+        }
+    }
+    emitter.workgroups(workgroup_bytes)?;
+    let text = emitter.finish(source);
+    Ok(Emitted { text, functions: emitter.functions, scratch: emitter.scratch })
+}
+
+impl Emitter<'_> {
+    fn gangs_of_workgroup(&self) -> u64 {
+        let total: u64 = self.kernel.workgroup_size.iter().map(|&n| u64::from(n)).product();
+        total.div_ceil(u64::from(self.width))
+    }
+
+    /// Whether values have to outlive a loop over gangs.
+    fn split(&self) -> bool {
+        !matches!(self.kernel.body.nodes[..], [Node::Gangs(_)])
+    }
+
+    /// Gives arrays their memory.
+    fn place_arrays(&mut self) {
+        let row = u64::from(self.width) * 4;
+        let total: u64 = self.kernel.arrays.iter().map(|a| u64::from(a.count) * row).sum();
+        for array in self.kernel.arrays.clone() {
+            let bytes = u64::from(array.count) * row;
+            let name = format!("%a{}", array.first);
+            if !self.split() && total <= STACK_ARRAYS {
+                self.alloca(&name, &format!("[{bytes} x i8]"));
+                self.arrays.insert(array.first, (name, None));
+            } else {
+                let at = self.scratch;
+                let copies = if self.split() { self.gangs_of_workgroup() } else { 1 };
+                self.scratch += bytes * copies;
+                self.arrays.insert(array.first, (name, Some((at, bytes))));
+            }
+        }
+    }
+
+    /// Names the arrays of the gang that follows.
+    fn gang_arrays(&mut self) {
+        let split = self.split();
+        for array in self.kernel.arrays.clone() {
+            let Some((_, Some((at, bytes)))) = self.arrays.get(&array.first).cloned() else {
+                continue;
+            };
+            let mut offset = at.to_string();
+            if split {
+                let gang = self.gang.clone();
+                let wide = self.ins(&format!("zext i32 {gang} to i64"));
+                let part = self.ins(&format!("mul nuw nsw i64 {wide}, {bytes}"));
+                offset = self.ins(&format!("add nuw nsw i64 {part}, {at}"));
+            }
+            let name = self.ins(&format!("getelementptr i8, ptr %scratch, i64 {offset}"));
+            self.arrays.insert(array.first, (name, Some((at, bytes))));
+        }
+    }
+
+    /// Values that are the same for the launch.
+    fn launch_values(&mut self, source: &Source) -> Result<()> {
+        for (id, binding) in source.signature().bindings.iter().enumerate() {
+            if binding.space.is_storage() {
+                let small = self.ins(&format!("icmp ult i32 %len{id}, -2147483648"));
+                self.line(&format!("%slen{id} = select i1 {small}, i32 %len{id}, i32 -2147483648"));
+            }
+        }
+        let mut builtins: Vec<(Reg, Builtin)> =
+            self.kernel.builtins.iter().map(|(&reg, &builtin)| (reg, builtin)).collect();
+        builtins.sort_by_key(|(reg, _)| *reg);
+        for (reg, builtin) in builtins {
+            if let Builtin::NumWorkgroups(axis) = builtin {
+                self.define(reg, Val::Scalar(format!("%grid{axis}"), Ty::Int));
+            }
+        }
+        Ok(())
+    }
+
+    /// The loop over workgroups.
+    fn workgroups(&mut self, workgroup_bytes: u64) -> Result<()> {
+        for slot in ["%x.slot", "%y.slot", "%z.slot"] {
+            self.alloca(slot, "i32");
+        }
+        self.alloca("%left.slot", "i64");
+        self.alloca("%budget", "i64");
+        for text in [
+            "%cx = zext i32 %count0 to i64",
+            "%cy = zext i32 %count1 to i64",
+            "%x.first = urem i64 %first, %cx",
+            "%rest.first = udiv i64 %first, %cx",
+            "%y.first = urem i64 %rest.first, %cy",
+            "%z.first = udiv i64 %rest.first, %cy",
+            "%x.narrow = trunc i64 %x.first to i32",
+            "%y.narrow = trunc i64 %y.first to i32",
+            "%z.narrow = trunc i64 %z.first to i32",
+            "store i32 %x.narrow, ptr %x.slot",
+            "store i32 %y.narrow, ptr %y.slot",
+            "store i32 %z.narrow, ptr %z.slot",
+            "store i64 %count, ptr %left.slot",
+            "%none = icmp eq i64 %count, 0",
+            "br i1 %none, label %done, label %workgroup.head",
+        ] {
+            self.line(text);
+        }
+        self.begin("workgroup.head");
+        for (axis, slot) in ["%x.slot", "%y.slot", "%z.slot"].into_iter().enumerate() {
+            self.line(&format!("%in{axis} = load i32, ptr {slot}"));
+            self.line(&format!("%wg{axis} = add i32 %in{axis}, %first{axis}"));
+        }
+        self.line("store i64 %loop.budget, ptr %budget");
+        if workgroup_bytes > 0 {
+            self.line(&format!(
+                "call void @llvm.memset.p0.i64(ptr align 64 %workgroup, i8 0, i64 \
+                 {workgroup_bytes}, i1 false)"
+            ));
+        }
+        self.workgroup_builtins();
+        let exit = "workgroup.end".to_owned();
+        self.frames.push(Frame {
+            target: None,
+            masked: false,
+            next: exit.clone(),
+            exit,
+            live: String::new(),
+            active: String::new(),
+            continued: false,
+        });
+        let body: &Region = &self.kernel.body;
+        self.region(body)?;
+        self.branch("workgroup.end");
+        self.begin("workgroup.end");
+        for text in [
+            "%left = load i64, ptr %left.slot",
+            "%left.next = sub i64 %left, 1",
+            "store i64 %left.next, ptr %left.slot",
+            "%more = icmp ne i64 %left.next, 0",
+            "br i1 %more, label %advance, label %done",
+        ] {
+            self.line(text);
+        }
+        self.begin("advance");
+        for text in [
+            "%x.next = add i32 %in0, 1",
+            "%x.wraps = icmp eq i32 %x.next, %count0",
+            "%x.new = select i1 %x.wraps, i32 0, i32 %x.next",
+            "store i32 %x.new, ptr %x.slot",
+            "%x.carry = zext i1 %x.wraps to i32",
+            "%y.next = add i32 %in1, %x.carry",
+            "%y.wraps = icmp eq i32 %y.next, %count1",
+            "%y.new = select i1 %y.wraps, i32 0, i32 %y.next",
+            "store i32 %y.new, ptr %y.slot",
+            "%y.carry = zext i1 %y.wraps to i32",
+            "%z.new = add i32 %in2, %y.carry",
+            "store i32 %z.new, ptr %z.slot",
+            "br label %workgroup.head",
+        ] {
+            self.line(text);
+        }
+        self.begin("done");
+        self.line("ret i32 0");
+        Ok(())
+    }
+
+    // Between regions.
+
+    /// Where a variable waits between regions, and whether it is a vector.
+    fn context(&mut self, var: Reg) -> (u64, bool) {
+        let vector = matches!(self.class(var), Class::Likely | Class::Varying);
+        if let Some(&at) = self.contexts.get(&var) {
+            return (at, vector);
+        }
+        let lanes = if vector { u64::from(self.width) } else { 1 };
+        let at = self.scratch;
+        self.scratch += (lanes * 4 * self.gangs_of_workgroup()).next_multiple_of(64);
+        self.contexts.insert(var, at);
+        (at, vector)
+    }
+
+    fn context_pointer(&mut self, var: Reg) -> (String, bool) {
+        let (at, vector) = self.context(var);
+        let size = if vector { u64::from(self.width) * 4 } else { 4 };
+        let gang = self.gang.clone();
+        let wide = self.ins(&format!("zext i32 {gang} to i64"));
+        let part = self.ins(&format!("mul nuw nsw i64 {wide}, {size}"));
+        let offset = self.ins(&format!("add nuw nsw i64 {part}, {at}"));
+        (self.ins(&format!("getelementptr i8, ptr %scratch, i64 {offset}")), vector)
+    }
+
+    /// Takes up what earlier regions left for this one.
+    pub(super) fn restore(&mut self, body: &Region) -> Result<()> {
+        self.gang_arrays();
+        if !self.split() {
+            self.line("store i64 %loop.budget, ptr %budget");
+            return Ok(());
+        }
+        let liveness = self.liveness;
+        for &var in &liveness.entry[body.id as usize] {
+            if self.class(var) <= Class::Workgroup || self.kernel.array_of(var).is_some() {
+                continue;
+            }
+            let (pointer, vector) = self.context_pointer(var);
+            let slot = self.slot(var);
+            let int = self.ty(Ty::Int, vector);
+            let align = if vector { u64::from(self.width) * 4 } else { 4 };
+            let word = self.ins(&format!("load {int}, ptr {pointer}, align {align}"));
+            let ty = if matches!(self.class(var), Class::Strided(_)) {
+                Ty::Int
+            } else {
+                self.types.of_reg(var)
+            };
+            let value = self.convert(&word, Ty::Int, ty, vector);
+            let text = self.ty(ty, vector);
+            self.line(&format!("store {text} {value}, ptr {slot}"));
+        }
+        Ok(())
+    }
+
+    /// Leaves what later regions need of this one.
+    pub(super) fn save(&mut self, body: &Region) {
+        if !self.split() {
+            return;
+        }
+        let liveness = self.liveness;
+        let mut written = std::collections::BTreeSet::new();
+        body.for_each(&mut |node| {
+            if let Node::Op(op) | Node::UniformLoad(op) = node
+                && let Some(Access::Set(var) | Access::Change(var)) = access(self.kernel, op)
+            {
+                written.insert(var);
+            }
+        });
+        for &var in &liveness.after[body.id as usize] {
+            if !written.contains(&var)
+                || self.class(var) <= Class::Workgroup
+                || self.kernel.array_of(var).is_some()
+            {
+                continue;
+            }
+            let (pointer, vector) = self.context_pointer(var);
+            let slot = self.slot(var);
+            let ty = if matches!(self.class(var), Class::Strided(_)) {
+                Ty::Int
+            } else {
+                self.types.of_reg(var)
+            };
+            let text = self.ty(ty, vector);
+            let value = self.ins(&format!("load {text}, ptr {slot}"));
+            let word = self.convert(&value, ty, Ty::Int, vector);
+            let int = self.ty(Ty::Int, vector);
+            let align = if vector { u64::from(self.width) * 4 } else { 4 };
+            self.line(&format!("store {int} {word}, ptr {pointer}, align {align}"));
+        }
+    }
+
+    // The whole text.
+
+    fn finish(&self, source: &Source) -> String {
+        let mut text = String::new();
+        let bindings = &source.signature().bindings;
+        let mut parameters = vec![
+            "ptr %functions".to_owned(),
+            "i64 %loop.budget".to_owned(),
+            "i64 %first".to_owned(),
+            "i64 %count".to_owned(),
+            "ptr noalias align 64 %scratch".to_owned(),
+        ];
+        let mut words = vec![
+            ("ptr", "functions".to_owned(), Word::Functions),
+            ("i64", "loop.budget".to_owned(), Word::Budget),
+        ];
+        for axis in 0..3 {
+            for (name, word) in [
+                ("grid", Word::Grid(axis)),
+                ("first", Word::First(axis)),
+                ("count", Word::Count(axis)),
+            ] {
+                parameters.push(format!("i32 %{name}{axis}"));
+                words.push(("i32", format!("{name}{axis}"), word));
+            }
+        }
+        for (id, binding) in bindings.iter().enumerate() {
+            let access = match binding.space {
+                Space::StorageWrite => "",
+                _ => " readonly",
+            };
+            parameters.push(format!("ptr noalias{access} align 4 %b{id}"));
+            parameters.push(format!("i32 %len{id}"));
+            words.push(("ptr", format!("b{id}"), Word::Pointer(id)));
+            words.push(("i32", format!("len{id}"), Word::Elements(id)));
+        }
+        let _ = write!(
+            text,
+            "define i32 @coexec_run(ptr %args, i64 %first, i64 %count, ptr %scratch) #0 {{\n"
+        );
+        let mut passed = Vec::new();
+        for (ty, name, word) in words {
+            let _ = write!(
+                text,
+                "  %p.{name} = getelementptr i64, ptr %args, i64 {}\n  %{name} = load {ty}, ptr \
+                 %p.{name}\n",
+                word.index()
+            );
+            passed.push(format!("{ty} %{name}"));
+        }
+        let (head, tail) = passed.split_at(2);
+        let mut order: Vec<String> = head.to_vec();
+        order.extend(["i64 %first", "i64 %count", "ptr %scratch"].map(str::to_owned));
+        order.extend(tail.iter().cloned());
+        let _ = write!(
+            text,
+            "  %status = call i32 @workgroups({})\n  ret i32 %status\n}}\n\n",
+            order.join(", ")
+        );
+        let _ = write!(
+            text,
+            "define internal i32 @workgroups({}) #1 {{\nentry:\n{}  %workgroup = getelementptr i8, \
+             ptr %scratch, i64 0\n  br label %start\nstart:\n{}}}\n\n",
+            parameters.join(", "),
+            self.entry,
+            self.out
+        );
+        self.declare(&mut text);
+        let bits = self.width * 32;
+        let _ = write!(
+            text,
+            "attributes #0 = {{ nounwind }}\nattributes #1 = {{ nounwind noinline \
+             \"prefer-vector-width\"=\"{bits}\" \"min-legal-vector-width\"=\"{bits}\" \
+             \"no-builtins\" }}\n"
+        );
+        text
+    }
+
+    fn declare(&self, text: &mut String) {
+        let width = self.width;
+        let _ = writeln!(
+            text,
+            "declare void @coexec_apply(ptr, i32, ptr, ptr, ptr, ptr, i32) nounwind\n\
+             declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
+             declare i{width} @llvm.ctlz.i{width}(i{width}, i1)"
+        );
+        for vector in [false, true] {
+            let (float, int) = (self.ty(Ty::Float, vector), self.ty(Ty::Int, vector));
+            let (f, i) = (self.suffix(Ty::Float, vector), self.suffix(Ty::Int, vector));
+            for name in ["fabs", "ceil", "floor", "trunc", "roundeven", "sqrt"] {
+                let _ = writeln!(text, "declare {float} @llvm.{name}.{f}({float})");
+            }
+            let _ = writeln!(text, "declare {float} @llvm.fma.{f}({float}, {float}, {float})");
+            for name in ["umin", "umax", "smin", "smax"] {
+                let _ = writeln!(text, "declare {int} @llvm.{name}.{i}({int}, {int})");
+            }
+            for name in ["ctpop", "bitreverse"] {
+                let _ = writeln!(text, "declare {int} @llvm.{name}.{i}({int})");
+            }
+            for name in ["cttz", "ctlz"] {
+                let _ = writeln!(text, "declare {int} @llvm.{name}.{i}({int}, i1)");
+            }
+        }
+        for scalar in ["i32", "i16"] {
+            let (v, m) = (format!("<{width} x {scalar}>"), format!("<{width} x i1>"));
+            let p = format!("<{width} x ptr>");
+            let suffix = format!("v{width}{scalar}");
+            let _ = writeln!(
+                text,
+                "declare {v} @llvm.masked.load.{suffix}.p0(ptr, i32, {m}, {v})\n\
+                 declare void @llvm.masked.store.{suffix}.p0({v}, ptr, i32, {m})\n\
+                 declare {v} @llvm.masked.gather.{suffix}.v{width}p0({p}, i32, {m}, {v})\n\
+                 declare void @llvm.masked.scatter.{suffix}.v{width}p0({v}, {p}, i32, {m})"
+            );
+        }
+    }
+}

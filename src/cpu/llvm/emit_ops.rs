@@ -1,0 +1,547 @@
+//! Scalar functions as LLVM instructions, on one value or on a gang's.
+//!
+//! Each gives the very bits of `interpreter::functions`: no fast-math flag, nothing contracted,
+//! undefined cases (division, shifts, conversions) made defined first. What has no short form is
+//! called lane by lane: the same Rust function that the interpreter calls.
+
+use super::emit::{AnyFunction, Emitter, Val, float_literal};
+use crate::cpu::interpreter::bytecode::Op;
+use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
+use crate::cpu::spmd::shape::Class;
+use crate::cpu::spmd::types::Ty;
+use crate::error::Result;
+
+impl Emitter<'_> {
+    /// Emits a pure operation.
+    pub(super) fn pure(&mut self, op: &Op) -> Result<()> {
+        match *op {
+            Op::Unary { f: Unary::Copy, dst, a } if self.kernel.is_variable(dst) => {
+                if let Some(array) = self.kernel.array_of(dst) {
+                    return self.store_plane(array, dst - array.first, a);
+                }
+                self.store_variable(dst, a)
+            }
+            Op::Unary { f: Unary::Copy, dst, a } if self.kernel.is_variable(a) => {
+                let val = match self.kernel.array_of(a) {
+                    Some(array) => self.load_plane(array, a - array.first),
+                    None => self.load_variable(a),
+                };
+                self.define(dst, val);
+                Ok(())
+            }
+            Op::Unary { f: Unary::Copy, dst, a } => {
+                let val = match self.kernel.known(a) {
+                    Some(_) => Val::Scalar(self.scalar(a, Ty::Int)?, Ty::Int),
+                    None => match self.vals.get(&a) {
+                        Some(val) => val.clone(),
+                        None => return Err(self.broken("a copy of nothing")),
+                    },
+                };
+                self.define(dst, val);
+                Ok(())
+            }
+            Op::Unary { f, dst, a } => {
+                let vector = self.wants_vector(dst);
+                let (name, ty) = self.unary(f, a, vector)?;
+                self.result(dst, name, ty);
+                Ok(())
+            }
+            Op::Binary { f, dst, a, b } => {
+                let vector = self.wants_vector(dst);
+                let (name, ty) = self.binary(f, dst, a, b, vector)?;
+                self.result(dst, name, ty);
+                Ok(())
+            }
+            Op::Ternary { f, dst, a, b, c } => {
+                let vector = self.wants_vector(dst);
+                let (name, ty) = self.ternary(f, dst, a, b, c, vector)?;
+                self.result(dst, name, ty);
+                Ok(())
+            }
+            Op::Index { dst, .. } => {
+                self.indices.insert(dst, op.clone());
+                Ok(())
+            }
+            Op::Pick { dst, ref planes, index } => {
+                let vector = self.wants_vector(dst);
+                let ty = self.types.of_reg(dst);
+                let at = self.get(index, Ty::Int, vector)?;
+                let (int, text) = (self.ty(Ty::Int, vector), self.ty(ty, vector));
+                let lanes = self.ty(Ty::Bool, vector);
+                let mut picked = match (vector, ty) {
+                    (true, _) => "zeroinitializer".to_owned(),
+                    (false, Ty::Float) => float_literal(0),
+                    (false, Ty::Int) => "0".to_owned(),
+                    (false, Ty::Bool) => "false".to_owned(),
+                };
+                for (k, &plane) in planes.iter().enumerate() {
+                    let value = self.get(plane, ty, vector)?;
+                    let number = self.number(k as u32, Ty::Int, vector);
+                    let here = self.ins(&format!("icmp eq {int} {at}, {number}"));
+                    picked = self.ins(&format!(
+                        "select {lanes} {here}, {text} {value}, {text} {picked}"
+                    ));
+                }
+                self.result(dst, picked, ty);
+                Ok(())
+            }
+            Op::ArrayLength { dst, binding } => {
+                self.define(dst, Val::Scalar(format!("%len{binding}"), Ty::Int));
+                Ok(())
+            }
+            _ => Err(self.broken("not a pure operation")),
+        }
+    }
+
+    /// Whether a register's value is a vector: not uniform, and not the first lane of strided ones.
+    fn wants_vector(&self, dst: Reg) -> bool {
+        matches!(self.class(dst), Class::Likely | Class::Varying)
+    }
+
+    fn result(&mut self, dst: Reg, name: String, ty: Ty) {
+        let val = match self.class(dst) {
+            Class::Strided(step) => Val::Strided(name, step),
+            Class::Likely | Class::Varying => Val::Vector(name, ty),
+            _ => Val::Scalar(name, ty),
+        };
+        self.define(dst, val);
+    }
+
+    /// A constant in either form.
+    pub(super) fn number(&mut self, bits: u32, ty: Ty, vector: bool) -> String {
+        if vector {
+            return self.constant(bits, ty);
+        }
+        match ty {
+            Ty::Float => float_literal(bits),
+            Ty::Int => (bits as i32).to_string(),
+            Ty::Bool => (bits != 0).to_string(),
+        }
+    }
+
+    fn float(&mut self, value: f32, vector: bool) -> String {
+        self.number(value.to_bits(), Ty::Float, vector)
+    }
+
+    fn call(&mut self, name: &str, ty: Ty, args: &[&str], vector: bool) -> String {
+        let text = self.ty(ty, vector);
+        let suffix = self.suffix(ty, vector);
+        let args: Vec<String> = args.iter().map(|arg| format!("{text} {arg}")).collect();
+        self.ins(&format!("call {text} @llvm.{name}.{suffix}({})", args.join(", ")))
+    }
+
+    fn select(&mut self, c: &str, yes: &str, no: &str, ty: Ty, vector: bool) -> String {
+        let (lanes, text) = (self.ty(Ty::Bool, vector), self.ty(ty, vector));
+        self.ins(&format!("select {lanes} {c}, {text} {yes}, {text} {no}"))
+    }
+
+    fn compare(&mut self, how: &str, x: &str, y: &str, ty: Ty, vector: bool) -> String {
+        let text = self.ty(ty, vector);
+        let op = if ty == Ty::Float { "fcmp" } else { "icmp" };
+        self.ins(&format!("{op} {how} {text} {x}, {y}"))
+    }
+
+    fn unary(&mut self, f: Unary, a: Reg, v: bool) -> Result<(String, Ty)> {
+        use Unary as U;
+        let (int, float) = (self.ty(Ty::Int, v), self.ty(Ty::Float, v));
+        let flag = if v { "i1 false" } else { "i1 false" };
+        Ok(match f {
+            U::Copy => {
+                let ty = self.types.of_reg(a);
+                (self.get(a, ty, v)?, ty)
+            }
+            U::Not => {
+                let ty = if self.types.of_reg(a) == Ty::Bool { Ty::Bool } else { Ty::Int };
+                let x = self.get(a, ty, v)?;
+                let (text, ones) = (self.ty(ty, v), self.number(u32::MAX, ty, v));
+                (self.ins(&format!("xor {text} {x}, {ones}")), ty)
+            }
+            U::NegI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zero = self.number(0, Ty::Int, v);
+                (self.ins(&format!("sub {int} {zero}, {x}")), Ty::Int)
+            }
+            U::NegF => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.ins(&format!("fneg {float} {x}")), Ty::Float)
+            }
+            U::AbsF => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.call("fabs", Ty::Float, &[&x], v), Ty::Float)
+            }
+            U::AbsI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zero = self.number(0, Ty::Int, v);
+                let minus = self.ins(&format!("sub {int} {zero}, {x}"));
+                let negative = self.compare("slt", &x, &zero, Ty::Int, v);
+                (self.select(&negative, &minus, &x, Ty::Int, v), Ty::Int)
+            }
+            U::SignI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zero = self.number(0, Ty::Int, v);
+                let sign = {
+                    let by = self.number(31, Ty::Int, v);
+                    self.ins(&format!("ashr {int} {x}, {by}"))
+                };
+                let positive = self.compare("sgt", &x, &zero, Ty::Int, v);
+                let one = self.number(1, Ty::Int, v);
+                (self.select(&positive, &one, &sign, Ty::Int, v), Ty::Int)
+            }
+            U::SignF => {
+                let x = self.get(a, Ty::Float, v)?;
+                let (zero, one, minus) =
+                    (self.float(0.0, v), self.float(1.0, v), self.float(-1.0, v));
+                let below = self.compare("olt", &x, &zero, Ty::Float, v);
+                let above = self.compare("ogt", &x, &zero, Ty::Float, v);
+                let low = self.select(&below, &minus, &zero, Ty::Float, v);
+                (self.select(&above, &one, &low, Ty::Float, v), Ty::Float)
+            }
+            U::IToF | U::UToF => {
+                let x = self.get(a, Ty::Int, v)?;
+                let op = if f == U::IToF { "sitofp" } else { "uitofp" };
+                (self.ins(&format!("{op} {int} {x} to {float}")), Ty::Float)
+            }
+            U::FToI | U::FToU | U::HToI | U::HToU => {
+                let (low, high, op) = match f {
+                    U::FToI => (-2_147_483_648.0, 2_147_483_520.0, "fptosi"),
+                    U::FToU => (0.0, 4_294_967_040.0, "fptoui"),
+                    U::HToI => (-65504.0, 65504.0, "fptosi"),
+                    _ => (0.0, 65504.0, "fptoui"),
+                };
+                let x = self.get(a, Ty::Float, v)?;
+                let (low, high) = (self.float(low, v), self.float(high, v));
+                let small = self.compare("olt", &x, &high, Ty::Float, v);
+                let clamped = self.select(&small, &x, &high, Ty::Float, v);
+                let large = self.compare("ogt", &clamped, &low, Ty::Float, v);
+                let clamped = self.select(&large, &clamped, &low, Ty::Float, v);
+                let number = self.ins(&format!("{op} {float} {clamped} to {int}"));
+                let nan = self.compare("uno", &x, &x, Ty::Float, v);
+                let zero = self.number(0, Ty::Int, v);
+                (self.select(&nan, &zero, &number, Ty::Int, v), Ty::Int)
+            }
+            U::NonZeroI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zero = self.number(0, Ty::Int, v);
+                (self.compare("ne", &x, &zero, Ty::Int, v), Ty::Bool)
+            }
+            U::NonZeroF => {
+                let x = self.get(a, Ty::Float, v)?;
+                let zero = self.float(0.0, v);
+                (self.compare("une", &x, &zero, Ty::Float, v), Ty::Bool)
+            }
+            U::BoolToI => {
+                let (x, one) = (self.get(a, Ty::Int, v)?, self.number(1, Ty::Int, v));
+                (self.ins(&format!("and {int} {x}, {one}")), Ty::Int)
+            }
+            U::BoolToF => {
+                let x = self.get(a, Ty::Bool, v)?;
+                let (one, zero) = (self.float(1.0, v), self.float(0.0, v));
+                (self.select(&x, &one, &zero, Ty::Float, v), Ty::Float)
+            }
+            U::RoundH | U::HBits | U::FromHBits if self.features.f16c => {
+                let width = self.width;
+                let of = |scalar: &str| {
+                    if v { format!("<{width} x {scalar}>") } else { scalar.to_owned() }
+                };
+                let (half, short) = (of("half"), of("i16"));
+                let half_value = if f == U::FromHBits {
+                    let x = self.get(a, Ty::Int, v)?;
+                    let low = self.ins(&format!("trunc {int} {x} to {short}"));
+                    self.ins(&format!("bitcast {short} {low} to {half}"))
+                } else {
+                    let x = self.get(a, Ty::Float, v)?;
+                    self.ins(&format!("fptrunc {float} {x} to {half}"))
+                };
+                if f == U::HBits {
+                    let low = self.ins(&format!("bitcast {half} {half_value} to {short}"));
+                    (self.ins(&format!("zext {short} {low} to {int}")), Ty::Int)
+                } else {
+                    (self.ins(&format!("fpext {half} {half_value} to {float}")), Ty::Float)
+                }
+            }
+            U::Ceil | U::Floor | U::Trunc | U::Round | U::Sqrt => {
+                let x = self.get(a, Ty::Float, v)?;
+                let name = match f {
+                    U::Ceil => "ceil",
+                    U::Floor => "floor",
+                    U::Trunc => "trunc",
+                    U::Round => "roundeven",
+                    _ => "sqrt",
+                };
+                (self.call(name, Ty::Float, &[&x], v), Ty::Float)
+            }
+            U::Fract => {
+                let x = self.get(a, Ty::Float, v)?;
+                let floor = self.call("floor", Ty::Float, &[&x], v);
+                (self.ins(&format!("fsub {float} {x}, {floor}")), Ty::Float)
+            }
+            U::InverseSqrt => {
+                let x = self.get(a, Ty::Float, v)?;
+                let root = self.call("sqrt", Ty::Float, &[&x], v);
+                let one = self.float(1.0, v);
+                (self.ins(&format!("fdiv {float} {one}, {root}")), Ty::Float)
+            }
+            U::IsNan => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.compare("uno", &x, &x, Ty::Float, v), Ty::Bool)
+            }
+            U::IsInf => {
+                let x = self.get(a, Ty::Float, v)?;
+                let size = self.call("fabs", Ty::Float, &[&x], v);
+                let infinity = self.float(f32::INFINITY, v);
+                (self.compare("oeq", &size, &infinity, Ty::Float, v), Ty::Bool)
+            }
+            U::CountOnes => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.call("ctpop", Ty::Int, &[&x], v), Ty::Int)
+            }
+            U::ReverseBits => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.call("bitreverse", Ty::Int, &[&x], v), Ty::Int)
+            }
+            U::TrailingZeros | U::LeadingZeros => {
+                let x = self.get(a, Ty::Int, v)?;
+                let name = if f == U::TrailingZeros { "cttz" } else { "ctlz" };
+                (self.count_zeros(name, &x, flag, v), Ty::Int)
+            }
+            U::FirstTrailing => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zeros = self.count_zeros("cttz", &x, flag, v);
+                let zero = self.number(0, Ty::Int, v);
+                let none = self.compare("eq", &x, &zero, Ty::Int, v);
+                let ones = self.number(u32::MAX, Ty::Int, v);
+                (self.select(&none, &ones, &zeros, Ty::Int, v), Ty::Int)
+            }
+            U::FirstLeadingU | U::FirstLeadingI => {
+                let mut x = self.get(a, Ty::Int, v)?;
+                let top = self.number(31, Ty::Int, v);
+                if f == U::FirstLeadingI {
+                    let sign = self.ins(&format!("ashr {int} {x}, {top}"));
+                    x = self.ins(&format!("xor {int} {x}, {sign}"));
+                }
+                let zeros = self.count_zeros("ctlz", &x, flag, v);
+                (self.ins(&format!("sub {int} {top}, {zeros}")), Ty::Int)
+            }
+            U::SignExtend8 => {
+                let x = self.get(a, Ty::Int, v)?;
+                let by = self.number(24, Ty::Int, v);
+                let up = self.ins(&format!("shl {int} {x}, {by}"));
+                (self.ins(&format!("ashr {int} {up}, {by}")), Ty::Int)
+            }
+            U::ZeroExtend8 => {
+                let (x, low) = (self.get(a, Ty::Int, v)?, self.number(0xff, Ty::Int, v));
+                (self.ins(&format!("and {int} {x}, {low}")), Ty::Int)
+            }
+            _ => {
+                let function = AnyFunction::Unary(f);
+                let ty = match f {
+                    U::HBits
+                    | U::FrexpExponent
+                    | U::ToSnorm8
+                    | U::ToUnorm8
+                    | U::ToSnorm16
+                    | U::ToUnorm16
+                    | U::ClampI8
+                    | U::ClampU8 => Ty::Int,
+                    _ => Ty::Float,
+                };
+                (self.apply(function, &[a], ty, v)?, ty)
+            }
+        })
+    }
+
+    fn count_zeros(&mut self, name: &str, x: &str, flag: &str, v: bool) -> String {
+        let (int, suffix) = (self.ty(Ty::Int, v), self.suffix(Ty::Int, v));
+        self.ins(&format!("call {int} @llvm.{name}.{suffix}({int} {x}, {flag})"))
+    }
+
+    fn binary(&mut self, f: Binary, dst: Reg, a: Reg, b: Reg, v: bool) -> Result<(String, Ty)> {
+        use Binary as B;
+        let float_op = match f {
+            B::AddF => Some("fadd"),
+            B::SubF => Some("fsub"),
+            B::MulF => Some("fmul"),
+            B::DivF => Some("fdiv"),
+            _ => None,
+        };
+        if let Some(op) = float_op {
+            let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+            let float = self.ty(Ty::Float, v);
+            return Ok((self.ins(&format!("{op} {float} {x}, {y}")), Ty::Float));
+        }
+        let int_op = match f {
+            B::AddI => Some("add"),
+            B::SubI => Some("sub"),
+            B::MulI => Some("mul"),
+            _ => None,
+        };
+        let int = self.ty(Ty::Int, v);
+        if let Some(op) = int_op {
+            let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+            return Ok((self.ins(&format!("{op} {int} {x}, {y}")), Ty::Int));
+        }
+        let compare = match f {
+            B::EqF => Some(("oeq", Ty::Float)),
+            B::NeF => Some(("une", Ty::Float)),
+            B::LtF => Some(("olt", Ty::Float)),
+            B::LeF => Some(("ole", Ty::Float)),
+            B::EqI => Some(("eq", Ty::Int)),
+            B::NeI => Some(("ne", Ty::Int)),
+            B::LtI => Some(("slt", Ty::Int)),
+            B::LeI => Some(("sle", Ty::Int)),
+            B::LtU => Some(("ult", Ty::Int)),
+            B::LeU => Some(("ule", Ty::Int)),
+            _ => None,
+        };
+        if let Some((how, ty)) = compare {
+            let (x, y) = (self.get(a, ty, v)?, self.get(b, ty, v)?);
+            return Ok((self.compare(how, &x, &y, ty, v), Ty::Bool));
+        }
+        Ok(match f {
+            B::MinF | B::MaxF => {
+                let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+                let how = if f == B::MinF { "olt" } else { "ogt" };
+                let first = self.compare(how, &x, &y, Ty::Float, v);
+                let picked = self.select(&first, &x, &y, Ty::Float, v);
+                let nan = self.compare("uno", &y, &y, Ty::Float, v);
+                (self.select(&nan, &x, &picked, Ty::Float, v), Ty::Float)
+            }
+            B::StepF => {
+                let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+                let reached = self.compare("ole", &x, &y, Ty::Float, v);
+                let (one, zero) = (self.float(1.0, v), self.float(0.0, v));
+                (self.select(&reached, &one, &zero, Ty::Float, v), Ty::Float)
+            }
+            B::DivI | B::RemI | B::DivU | B::RemU => {
+                let (x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let (one, zero) = (self.number(1, Ty::Int, v), self.number(0, Ty::Int, v));
+                let signed = matches!(f, B::DivI | B::RemI);
+                let harmless = self.kernel.known(b).is_some_and(|c| c != 0 && c != u32::MAX);
+                if !harmless {
+                    let mut bad = self.compare("eq", &y, &zero, Ty::Int, v);
+                    if signed {
+                        let least = self.number(1 << 31, Ty::Int, v);
+                        let ones = self.number(u32::MAX, Ty::Int, v);
+                        let least = self.compare("eq", &x, &least, Ty::Int, v);
+                        let minus = self.compare("eq", &y, &ones, Ty::Int, v);
+                        let lanes = self.ty(Ty::Bool, v);
+                        let overflow = self.ins(&format!("and {lanes} {least}, {minus}"));
+                        bad = self.ins(&format!("or {lanes} {bad}, {overflow}"));
+                    }
+                    y = self.select(&bad, &one, &y, Ty::Int, v);
+                }
+                let op = match f {
+                    B::DivI => "sdiv",
+                    B::RemI => "srem",
+                    B::DivU => "udiv",
+                    _ => "urem",
+                };
+                (self.ins(&format!("{op} {int} {x}, {y}")), Ty::Int)
+            }
+            B::MinI | B::MaxI | B::MinU | B::MaxU => {
+                let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let name = match f {
+                    B::MinI => "smin",
+                    B::MaxI => "smax",
+                    B::MinU => "umin",
+                    _ => "umax",
+                };
+                (self.call(name, Ty::Int, &[&x, &y], v), Ty::Int)
+            }
+            B::And | B::Or | B::Xor | B::AndNot => {
+                let ty = if self.types.of_reg(dst) == Ty::Bool { Ty::Bool } else { Ty::Int };
+                let (x, mut y) = (self.get(a, ty, v)?, self.get(b, ty, v)?);
+                let text = self.ty(ty, v);
+                if f == B::AndNot {
+                    let ones = self.number(u32::MAX, ty, v);
+                    y = self.ins(&format!("xor {text} {y}, {ones}"));
+                }
+                let op = match f {
+                    B::Or => "or",
+                    B::Xor => "xor",
+                    _ => "and",
+                };
+                (self.ins(&format!("{op} {text} {x}, {y}")), ty)
+            }
+            B::Shl | B::ShrU | B::ShrI => {
+                let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let low = self.number(31, Ty::Int, v);
+                let by = self.ins(&format!("and {int} {y}, {low}"));
+                let op = match f {
+                    B::Shl => "shl",
+                    B::ShrU => "lshr",
+                    _ => "ashr",
+                };
+                (self.ins(&format!("{op} {int} {x}, {by}")), Ty::Int)
+            }
+            _ => {
+                let ty = if matches!(f, B::FieldMask | B::Dot4I | B::Dot4U) {
+                    Ty::Int
+                } else {
+                    Ty::Float
+                };
+                (self.apply(AnyFunction::Binary(f), &[a, b], ty, v)?, ty)
+            }
+        })
+    }
+
+    fn ternary(
+        &mut self,
+        f: Ternary,
+        dst: Reg,
+        a: Reg,
+        b: Reg,
+        c: Reg,
+        v: bool,
+    ) -> Result<(String, Ty)> {
+        Ok(match f {
+            Ternary::Select => {
+                let ty = self.types.of_reg(dst);
+                let (x, y) = (self.get(a, ty, v)?, self.get(b, ty, v)?);
+                let condition = self.get(c, Ty::Bool, v)?;
+                (self.select(&condition, &x, &y, ty, v), ty)
+            }
+            Ternary::FmaF if self.features.fma => {
+                let x = self.get(a, Ty::Float, v)?;
+                let y = self.get(b, Ty::Float, v)?;
+                let z = self.get(c, Ty::Float, v)?;
+                (self.call("fma", Ty::Float, &[&x, &y, &z], v), Ty::Float)
+            }
+            Ternary::FmaF | Ternary::FmaH => {
+                let args = [a, b, c];
+                (self.apply(AnyFunction::Ternary(f), &args, Ty::Float, v)?, Ty::Float)
+            }
+            Ternary::ExtractU | Ternary::ExtractI => {
+                (self.apply(AnyFunction::Ternary(f), &[a, b, c], Ty::Int, v)?, Ty::Int)
+            }
+        })
+    }
+
+    /// Calls a Rust function for each lane.
+    fn apply(&mut self, function: AnyFunction, args: &[Reg], ty: Ty, v: bool) -> Result<String> {
+        let number = match self.functions.iter().position(|&known| known == function) {
+            Some(number) => number,
+            None => {
+                self.functions.push(function);
+                self.functions.len() - 1
+            }
+        };
+        let all = self.ty(Ty::Int, true);
+        let slots = ["%arg.a", "%arg.b", "%arg.c"].map(|name| self.shared_slot(name, &all));
+        let out = self.shared_slot("%arg.out", &all);
+        for (&arg, slot) in args.iter().zip(slots) {
+            let value = self.get(arg, Ty::Int, v)?;
+            let int = self.ty(Ty::Int, v);
+            self.line(&format!("store {int} {value}, ptr {slot}, align 64"));
+        }
+        let lanes = if v { self.width } else { 1 };
+        let [a, b, c] = slots;
+        self.line(&format!(
+            "call void @coexec_apply(ptr %functions, i32 {number}, ptr {a}, ptr {b}, ptr {c}, \
+             ptr {out}, i32 {lanes})"
+        ));
+        let int = self.ty(Ty::Int, v);
+        let value = self.ins(&format!("load {int}, ptr {out}, align 64"));
+        Ok(self.convert(&value, Ty::Int, ty, v))
+    }
+}

@@ -1,0 +1,267 @@
+//! Textual LLVM IR to machine code in this process.
+//!
+//! Every compilation has a context and a JIT of its own, freed with the [`Code`]. Optimisation is
+//! LLVM's O3 without its vectorisers: the vectors are ours. No fast-math flag is ever in the text.
+
+use std::ffi::{c_char, c_int};
+use std::ptr::null_mut;
+
+use super::library::{Library, Ref, SafeContext, SymbolPair, c_string};
+
+/// Machine code, and the JIT that owns it.
+#[derive(Debug)]
+pub(super) struct Code {
+    library: &'static Library,
+    jit: Ref,
+    address: u64,
+}
+
+// SAFETY: the JIT is only touched when the code is dropped; machine code may run on any thread.
+unsafe impl Send for Code {}
+// SAFETY: as for Send; nothing is mutable through a shared reference.
+unsafe impl Sync for Code {}
+
+impl Code {
+    /// The address of the function that was looked up.
+    pub(super) fn address(&self) -> u64 {
+        self.address
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        // SAFETY: made by `compile`, disposed of once; whoever runs the code borrows it.
+        let error = unsafe { (self.library.api.lljit_dispose)(self.jit) };
+        if let Err(cause) = self.library.check(error) {
+            tracing::warn!(cause, "LLVM's JIT could not be disposed of");
+        }
+    }
+}
+
+/// Which stage of the code to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// The LLVM IR after optimisation.
+    Optimised,
+    /// Assembly.
+    Assembly,
+}
+
+/// A target machine, disposed of when dropped.
+struct Machine<'l> {
+    library: &'l Library,
+    machine: Ref,
+    triple: String,
+}
+
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made by `Machine::host`, disposed of once.
+        unsafe { (self.library.api.dispose_target_machine)(self.machine) }
+    }
+}
+
+impl<'l> Machine<'l> {
+    /// The machine that this runs on, all its features included.
+    fn host(library: &'l Library) -> Result<Machine<'l>, String> {
+        let api = &library.api;
+        // SAFETY: plain calls of the C API with strings that live long enough.
+        unsafe {
+            let triple = library.take_message((api.default_triple)());
+            let c_triple = c_string(&triple);
+            let (mut target, mut message) = (null_mut(), null_mut());
+            if (api.target_from_triple)(c_triple.as_ptr(), &mut target, &mut message) != 0 {
+                return Err(library.take_message(message));
+            }
+            let cpu = c_string(&library.take_message((api.host_cpu)()));
+            let features = c_string(&library.take_message((api.host_features)()));
+            // Level 3, relocation by default, code model for a JIT.
+            let machine = (api.create_target_machine)(
+                target,
+                c_triple.as_ptr(),
+                cpu.as_ptr(),
+                features.as_ptr(),
+                3,
+                0,
+                1,
+            );
+            if machine.is_null() {
+                return Err(format!("LLVM has no target machine for {triple}"));
+            }
+            Ok(Machine { library, machine, triple })
+        }
+    }
+}
+
+/// A module in a context of its own.
+struct Module<'l> {
+    library: &'l Library,
+    module: Ref,
+    safe: Ref,
+    /// The context, where the shared context does not own it yet.
+    context: Ref,
+}
+
+impl Drop for Module<'_> {
+    fn drop(&mut self) {
+        let api = &self.library.api;
+        // SAFETY: each is null or owned by us, and disposed of once, the module before its context.
+        unsafe {
+            if !self.module.is_null() {
+                (api.module_dispose)(self.module);
+            }
+            if !self.safe.is_null() {
+                (api.safe_context_dispose)(self.safe);
+            } else if !self.context.is_null() {
+                (api.context_dispose)(self.context);
+            }
+        }
+    }
+}
+
+impl<'l> Module<'l> {
+    fn parse(library: &'l Library, text: &str) -> Result<Module<'l>, String> {
+        let api = &library.api;
+        // SAFETY: plain calls of the C API; the buffer copies the text, the parser takes the
+        // buffer over.
+        unsafe {
+            let (context, safe) = match library.safe_context {
+                SafeContext::Inside { create, context } => {
+                    let safe = create();
+                    (context(safe), safe)
+                }
+                SafeContext::Around { .. } => ((api.context_create)(), null_mut()),
+            };
+            let mut parsed = Module { library, module: null_mut(), safe, context };
+            let name = c_string("kernel");
+            let buffer =
+                (api.buffer_create)(text.as_ptr().cast::<c_char>(), text.len(), name.as_ptr());
+            let mut message = null_mut();
+            if (api.parse_ir)(context, buffer, &mut parsed.module, &mut message) != 0 {
+                parsed.module = null_mut();
+                return Err(library.take_message(message));
+            }
+            Ok(parsed)
+        }
+    }
+
+    /// Targets the machine, and runs LLVM's O3.
+    fn optimise(&self, machine: &Machine<'_>) -> Result<(), String> {
+        let api = &self.library.api;
+        // SAFETY: plain calls of the C API on objects that are alive.
+        unsafe {
+            (api.set_target)(self.module, c_string(&machine.triple).as_ptr());
+            let layout = (api.create_data_layout)(machine.machine);
+            (api.set_data_layout)(self.module, layout);
+            (api.dispose_data_layout)(layout);
+            let options = (api.pass_options)();
+            (api.pass_loop_vectorization)(options, 0);
+            (api.pass_slp_vectorization)(options, 0);
+            (api.pass_loop_interleaving)(options, 0);
+            let passes = c_string("default<O3>");
+            let error =
+                (api.run_passes)(self.module, passes.as_ptr(), machine.machine, options);
+            (api.pass_options_dispose)(options);
+            self.library.check(error)
+        }
+    }
+
+    /// Hands the module over to a JIT: a thread-safe module.
+    fn into_safe_module(mut self) -> Ref {
+        let api = &self.library.api;
+        // SAFETY: the thread-safe module takes the module over and shares the context, whose
+        // handle is then disposed of by our `drop`.
+        unsafe {
+            if let SafeContext::Around { create } = self.library.safe_context {
+                self.safe = create(self.context);
+                self.context = null_mut();
+            }
+            let safe_module = (api.safe_module)(self.module, self.safe);
+            self.module = null_mut();
+            safe_module
+        }
+    }
+}
+
+/// Compiles a module and looks one of its functions up. `symbols` are what it may call.
+pub(super) fn compile(
+    library: &'static Library,
+    text: &str,
+    function: &str,
+    symbols: &[(&str, u64)],
+) -> Result<Code, String> {
+    let api = &library.api;
+    let machine = Machine::host(library)?;
+    let module = Module::parse(library, text)?;
+    module.optimise(&machine)?;
+    let safe_module = module.into_safe_module();
+    // A second machine: the builder takes its machine over.
+    let machine = Machine::host(library)?;
+    // SAFETY: plain calls of the C API. The builder takes the machine over, the JIT takes the
+    // builder, the module and the symbols over; whatever fails gives an error object.
+    unsafe {
+        let builder = (api.lljit_builder)();
+        let machine_builder = (api.machine_builder)(machine.machine);
+        std::mem::forget(machine);
+        (api.lljit_builder_set_machine)(builder, machine_builder);
+        let mut jit = null_mut();
+        library.check((api.lljit_create)(&mut jit, builder))?;
+        let mut code = Code { library, jit, address: 0 };
+        let main = (api.lljit_main)(jit);
+        let mut pairs: Vec<SymbolPair> = symbols
+            .iter()
+            .map(|&(name, address)| SymbolPair {
+                name: (api.lljit_intern)(jit, c_string(name).as_ptr()),
+                address,
+                // Exported and callable.
+                generic_flags: 1 | 4,
+                target_flags: 0,
+            })
+            .collect();
+        let unit = (api.absolute_symbols)(pairs.as_mut_ptr(), pairs.len());
+        library.check((api.dylib_define)(main, unit))?;
+        library.check((api.lljit_add_module)(jit, main, safe_module))?;
+        library.check((api.lljit_lookup)(jit, &mut code.address, c_string(function).as_ptr()))?;
+        Ok(code)
+    }
+}
+
+/// What LLVM makes of a module, as text.
+pub(super) fn list(library: &Library, text: &str, listing: Listing) -> Result<String, String> {
+    let api = &library.api;
+    let machine = Machine::host(library)?;
+    let module = Module::parse(library, text)?;
+    module.optimise(&machine)?;
+    // SAFETY: plain calls of the C API; the buffer is ours and read before it is disposed of.
+    unsafe {
+        if listing == Listing::Optimised {
+            return Ok(library.take_message((api.module_print)(module.module)));
+        }
+        let (mut message, mut buffer) = (null_mut(), null_mut());
+        const ASSEMBLY: c_int = 0;
+        if (api.emit_to_buffer)(
+            machine.machine,
+            module.module,
+            ASSEMBLY,
+            &mut message,
+            &mut buffer,
+        ) != 0
+        {
+            return Err(library.take_message(message));
+        }
+        let bytes = std::slice::from_raw_parts(
+            (api.buffer_start)(buffer).cast::<u8>(),
+            (api.buffer_size)(buffer),
+        );
+        let assembly = String::from_utf8_lossy(bytes).into_owned();
+        (api.buffer_dispose)(buffer);
+        Ok(assembly)
+    }
+}
+
+/// Whether the library reads the pointers of LLVM 15 and newer.
+pub(super) fn check_opaque_pointers(library: &Library) -> Result<(), String> {
+    Module::parse(library, "define void @f(ptr %p) { ret void }").map(|_| ()).map_err(|_| {
+        "it is older than LLVM 15".to_owned()
+    })
+}

@@ -1,0 +1,153 @@
+//! The SPMD form of a kernel: scalar operations in structured control flow, for one lane of many.
+//!
+//! The operations are those of the interpreter's front end, so one lowering of expressions gives
+//! every engine its meaning, and its bits; what differs is control flow, which stays structured
+//! here. A register that is not a variable is set once, before every use. Masks are not part of
+//! the form: a node is executed by the lanes that reach it, and a back end keeps the mask.
+
+use std::collections::HashMap;
+
+use crate::cpu::interpreter::bytecode::{Builtin, Op};
+use crate::cpu::interpreter::compile::Class;
+use crate::cpu::interpreter::functions::Reg;
+use crate::cpu::interpreter::shape::Kind;
+
+/// A loop or a switch that can be left.
+pub(in crate::cpu) type Target = u32;
+
+/// Nodes that are executed one after the other.
+#[derive(Debug, Clone, Default)]
+pub(in crate::cpu) struct Region {
+    /// Its number, for facts about it; unique in the kernel.
+    pub(in crate::cpu) id: u32,
+    pub(in crate::cpu) nodes: Vec<Node>,
+}
+
+/// A step of the program.
+#[derive(Debug, Clone)]
+pub(in crate::cpu) enum Node {
+    Op(Op),
+    If { condition: Reg, accept: Region, reject: Region },
+    Loop(Box<Loop>),
+    /// A switch: a region that `Break` leaves.
+    Once { target: Target, body: Region },
+    Break(Target),
+    Continue(Target),
+    Return,
+    /// Every invocation of the workgroup gets here before one goes on.
+    Barrier,
+    /// A load from a place that is the same for the workgroup; between barriers.
+    UniformLoad(Op),
+    /// Executed by one gang of the workgroup after the other. There is one of these at least, and
+    /// none inside of another; what is outside of them is executed once for the workgroup.
+    Gangs(Region),
+}
+
+/// A loop. Lanes that continue meet at `continuing`.
+#[derive(Debug, Clone)]
+pub(in crate::cpu) struct Loop {
+    pub(in crate::cpu) target: Target,
+    pub(in crate::cpu) body: Region,
+    pub(in crate::cpu) continuing: Region,
+    /// Evaluated after `continuing`; where it is true, the lane leaves.
+    pub(in crate::cpu) break_if: Option<Reg>,
+    /// Whether it is known to end.
+    pub(in crate::cpu) finite: bool,
+}
+
+/// A variable that is indexed at run time: consecutive planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cpu) struct Array {
+    pub(in crate::cpu) first: Reg,
+    pub(in crate::cpu) count: u32,
+}
+
+/// A kernel in SPMD form.
+#[derive(Debug)]
+pub(in crate::cpu) struct Kernel {
+    /// Lanes of a gang.
+    pub(in crate::cpu) width: u32,
+    pub(in crate::cpu) workgroup_size: [u32; 3],
+    /// What is the same for the whole launch.
+    pub(in crate::cpu) preamble: Vec<Op>,
+    pub(in crate::cpu) body: Region,
+    /// Regions, targets: one more than the largest number.
+    pub(in crate::cpu) regions: u32,
+    pub(in crate::cpu) targets: u32,
+    pub(in crate::cpu) classes: Vec<Class>,
+    pub(in crate::cpu) builtins: HashMap<Reg, Builtin>,
+    /// The scalar type of each plane of a variable.
+    pub(in crate::cpu) planes: HashMap<Reg, Kind>,
+    pub(in crate::cpu) arrays: Vec<Array>,
+    pub(in crate::cpu) workgroup_words: u64,
+    pub(in crate::cpu) storage_atomics: bool,
+}
+
+impl Kernel {
+    /// The array that a plane belongs to.
+    pub(in crate::cpu) fn array_of(&self, plane: Reg) -> Option<Array> {
+        self.arrays.iter().copied().find(|a| (a.first..a.first + a.count).contains(&plane))
+    }
+
+    /// Whether the register is a plane of a variable.
+    pub(in crate::cpu) fn is_variable(&self, reg: Reg) -> bool {
+        self.classes[reg as usize] == Class::Variable
+    }
+
+    /// The value of a constant.
+    pub(in crate::cpu) fn known(&self, reg: Reg) -> Option<u32> {
+        match self.classes[reg as usize] {
+            Class::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Region {
+    /// Calls `visit` for every node, outer ones first.
+    pub(in crate::cpu) fn for_each(&self, visit: &mut dyn FnMut(&Node)) {
+        for node in &self.nodes {
+            visit(node);
+            for inner in node.regions() {
+                inner.for_each(visit);
+            }
+        }
+    }
+
+    /// Whether there is a barrier at any depth.
+    pub(in crate::cpu) fn has_barrier(&self) -> bool {
+        let mut found = false;
+        self.for_each(&mut |node| {
+            found |= matches!(node, Node::Barrier | Node::UniformLoad(_));
+        });
+        found
+    }
+}
+
+impl Node {
+    /// The regions directly inside, in text order.
+    pub(in crate::cpu) fn regions(&self) -> Vec<&Region> {
+        match self {
+            Node::If { accept, reject, .. } => vec![accept, reject],
+            Node::Loop(l) => vec![&l.body, &l.continuing],
+            Node::Once { body, .. } | Node::Gangs(body) => vec![body],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The regions directly inside, in text order.
+    pub(in crate::cpu) fn regions_mut(&mut self) -> Vec<&mut Region> {
+        match self {
+            Node::If { accept, reject, .. } => vec![accept, reject],
+            Node::Loop(l) => vec![&mut l.body, &mut l.continuing],
+            Node::Once { body, .. } | Node::Gangs(body) => vec![body],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether there is a barrier in it.
+    pub(in crate::cpu) fn has_barrier(&self) -> bool {
+        matches!(self, Node::Barrier | Node::UniformLoad(_))
+            || self.regions().into_iter().any(Region::has_barrier)
+    }
+}

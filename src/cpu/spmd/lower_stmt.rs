@@ -1,0 +1,367 @@
+//! From the normalised module to the SPMD form: statements to nodes.
+//!
+//! Expressions, variables and pointers are lowered by the interpreter's front end; the operations
+//! that it appends are taken out and put where the statement stands. A switch becomes a chain of
+//! `If`s, inside a `Once` where a case breaks in its middle.
+
+use naga::{AtomicFunction as A, Block, Expression, Handle, Statement, SwitchCase, SwitchValue};
+
+use super::ir::{Array, Kernel, Loop, Node, Region, Target};
+use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, NONE, Op};
+use crate::cpu::interpreter::compile::{Class, Compiler, Entry, Scope, Value};
+use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
+use crate::cpu::interpreter::places::Root;
+use crate::cpu::interpreter::shape::{Kind, Measure, Shape};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel as Source;
+
+/// What `break` and `continue` refer to.
+#[derive(Clone, Copy)]
+enum Frame {
+    Loop(Target),
+    Switch(Target),
+}
+
+struct Walk<'k> {
+    c: Compiler<'k>,
+    frames: Vec<Frame>,
+    targets: Target,
+    finite: std::vec::IntoIter<bool>,
+}
+
+/// Lowers a kernel for gangs of `width` lanes. `finite` says of each loop whether it surely ends,
+/// in the order of `analysis::Facts::finite_loops`.
+pub(super) fn lower(source: &Source, finite: Vec<bool>, width: u32) -> Result<Kernel> {
+    let mut c = Compiler::new(source)?;
+    c.declare_globals()?;
+    c.exec = c.register(Class::Mask);
+    c.full = true;
+    c.initialise_variables()?;
+    let mut walk = Walk { c, frames: Vec::new(), targets: 0, finite: finite.into_iter() };
+    let mut nodes = walk.take();
+    walk.block(&walk.c.function.body, &mut nodes)?;
+    walk.finish(nodes, width)
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Unsupported { what: format!("{what} in the CPU's compiler"), at: String::new() }
+}
+
+impl<'k> Walk<'k> {
+    /// The operations that were appended since the last call.
+    fn take(&mut self) -> Vec<Node> {
+        self.c.spans.clear();
+        self.c.body.drain(..).map(Node::Op).collect()
+    }
+
+    fn region(&mut self, block: &'k Block) -> Result<Region> {
+        let mut nodes = Vec::new();
+        self.block(block, &mut nodes)?;
+        Ok(Region { id: 0, nodes })
+    }
+
+    fn block(&mut self, block: &'k Block, out: &mut Vec<Node>) -> Result<()> {
+        for (statement, &span) in block.span_iter() {
+            self.c.span = span;
+            self.statement(statement, out)?;
+            if matches!(out.last(), Some(Node::Break(_) | Node::Continue(_) | Node::Return)) {
+                // What follows in this block is never executed.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &'k Statement, out: &mut Vec<Node>) -> Result<()> {
+        match *statement {
+            Statement::Emit(ref range) => {
+                for handle in range.clone() {
+                    self.c.ensure(Scope::Function, handle)?;
+                }
+                out.extend(self.take());
+            }
+            Statement::Block(ref block) => self.block(block, out)?,
+            Statement::If { condition, ref accept, ref reject } => {
+                let condition = self.c.scalar_value(condition)?;
+                out.extend(self.take());
+                let accept = self.region(accept)?;
+                let reject = self.region(reject)?;
+                out.push(Node::If { condition, accept, reject });
+            }
+            Statement::Switch { selector, ref cases } => self.switch(selector, cases, out)?,
+            Statement::Loop { ref body, ref continuing, break_if } => {
+                let target = self.target();
+                let finite = self.finite.next().unwrap_or(false);
+                self.frames.push(Frame::Loop(target));
+                let body = self.region(body)?;
+                let mut continuing = self.region(continuing)?;
+                self.frames.pop();
+                let break_if = match break_if {
+                    Some(condition) => {
+                        let condition = self.c.scalar_value(condition)?;
+                        continuing.nodes.extend(self.take());
+                        Some(condition)
+                    }
+                    None => None,
+                };
+                out.push(Node::Loop(Box::new(Loop { target, body, continuing, break_if, finite })));
+            }
+            Statement::Break => match self.frames.last() {
+                Some(&(Frame::Loop(target) | Frame::Switch(target))) => {
+                    out.push(Node::Break(target));
+                }
+                None => return Err(self.c.broken("a break outside of a loop")),
+            },
+            Statement::Continue => {
+                let target = self.frames.iter().rev().find_map(|frame| match *frame {
+                    Frame::Loop(target) => Some(target),
+                    Frame::Switch(_) => None,
+                });
+                match target {
+                    Some(target) => out.push(Node::Continue(target)),
+                    None => return Err(self.c.broken("a continue outside of a loop")),
+                }
+            }
+            Statement::Return { .. } => out.push(Node::Return),
+            Statement::ControlBarrier(barrier) => {
+                if barrier.contains(naga::Barrier::STORAGE) {
+                    out.push(Node::Op(Op::Fence));
+                }
+                out.push(Node::Barrier);
+            }
+            Statement::MemoryBarrier(_) => out.push(Node::Op(Op::Fence)),
+            Statement::Store { pointer, value } => {
+                let place = self.c.place(pointer)?;
+                let value = self.c.value(value)?;
+                self.c.store(&place, &value)?;
+                out.extend(self.take());
+            }
+            Statement::Atomic { pointer, ref fun, value, result } => {
+                self.atomic(pointer, fun, value, result)?;
+                out.extend(self.take());
+            }
+            Statement::WorkGroupUniformLoad { pointer, result } => {
+                let place = self.c.place(pointer)?;
+                out.extend(self.take());
+                let entry = self.c.load(&place)?;
+                self.c.set(Scope::Function, result, entry);
+                out.push(Node::Barrier);
+                for node in self.take() {
+                    out.push(match node {
+                        Node::Op(op @ Op::Load(_)) => Node::UniformLoad(op),
+                        other => other,
+                    });
+                }
+                out.push(Node::Barrier);
+            }
+            _ => return Err(unsupported("a subgroup operation")),
+        }
+        Ok(())
+    }
+
+    fn target(&mut self) -> Target {
+        self.targets += 1;
+        self.targets - 1
+    }
+
+    fn switch(
+        &mut self,
+        selector: Handle<Expression>,
+        cases: &'k [SwitchCase],
+        out: &mut Vec<Node>,
+    ) -> Result<()> {
+        let selector = self.c.scalar_value(selector)?;
+        let target = self.target();
+        // Arms: the condition, if it is not the default's, and the body.
+        let mut arms: Vec<(Option<Reg>, &'k Block)> = Vec::new();
+        let mut default: Option<&'k Block> = None;
+        let (mut condition, mut has_default) = (None, false);
+        for case in cases {
+            let value = match case.value {
+                SwitchValue::I32(value) => Some(value as u32),
+                SwitchValue::U32(value) => Some(value),
+                SwitchValue::Default => None,
+            };
+            match value {
+                Some(value) => {
+                    let value = self.c.constant(value);
+                    let equal = self.c.binary(Binary::EqI, selector, value);
+                    condition = Some(match condition {
+                        Some(other) => self.c.binary(Binary::Or, other, equal),
+                        None => equal,
+                    });
+                }
+                None => has_default = true,
+            }
+            if case.fall_through {
+                if !case.body.is_empty() {
+                    return Err(unsupported("a case that falls through"));
+                }
+                continue;
+            }
+            if std::mem::take(&mut has_default) {
+                default = Some(&case.body);
+                condition = None;
+            } else {
+                arms.push((condition.take(), &case.body));
+            }
+        }
+        out.extend(self.take());
+        self.frames.push(Frame::Switch(target));
+        let mut chain = match default {
+            Some(block) => self.region(block)?,
+            None => Region::default(),
+        };
+        let mut regions = Vec::new();
+        for (condition, block) in arms {
+            regions.push((condition, self.region(block)?));
+        }
+        self.frames.pop();
+        let ends = |region: &mut Region| {
+            if matches!(region.nodes.last(), Some(Node::Break(t)) if *t == target) {
+                region.nodes.pop();
+            }
+        };
+        ends(&mut chain);
+        for (condition, mut accept) in regions.into_iter().rev() {
+            ends(&mut accept);
+            let Some(condition) = condition else {
+                return Err(self.c.broken("a case without a value"));
+            };
+            let reject = std::mem::take(&mut chain);
+            chain.nodes.push(Node::If { condition, accept, reject });
+        }
+        let mut breaks = false;
+        chain.for_each(&mut |node| breaks |= matches!(node, Node::Break(t) if *t == target));
+        if breaks {
+            out.push(Node::Once { target, body: chain });
+        } else {
+            out.extend(chain.nodes);
+        }
+        Ok(())
+    }
+
+    fn atomic(
+        &mut self,
+        pointer: Handle<Expression>,
+        fun: &A,
+        value: Handle<Expression>,
+        result: Option<Handle<Expression>>,
+    ) -> Result<()> {
+        let place = self.c.place(pointer)?;
+        let signed = self.c.kind(Scope::Function, value)? == Kind::I32;
+        let value = self.c.scalar_value(value)?;
+        let mut compare = NONE;
+        let function = match *fun {
+            A::Add => AtomicFunction::Add,
+            A::Subtract => AtomicFunction::Subtract,
+            A::And => AtomicFunction::And,
+            A::ExclusiveOr => AtomicFunction::Xor,
+            A::InclusiveOr => AtomicFunction::Or,
+            A::Min if signed => AtomicFunction::MinI,
+            A::Min => AtomicFunction::MinU,
+            A::Max if signed => AtomicFunction::MaxI,
+            A::Max => AtomicFunction::MaxU,
+            A::Exchange { compare: None } => AtomicFunction::Exchange,
+            A::Exchange { compare: Some(other) } => {
+                compare = self.c.scalar_value(other)?;
+                AtomicFunction::CompareExchange
+            }
+        };
+        let address = self.c.address(&place)?;
+        self.c.storage_atomics |= matches!(place.root, Root::Storage(_));
+        let (mut dst, mut exchanged) = (NONE, NONE);
+        if let Some(result) = result {
+            dst = self.c.register(Class::Temporary);
+            let entry = if function == AtomicFunction::CompareExchange {
+                exchanged = self.c.register(Class::Temporary);
+                Value::from([dst, exchanged])
+            } else {
+                Value::from([dst])
+            };
+            self.c.set(Scope::Function, result, Entry::Value(entry));
+        }
+        let mask = self.c.exec;
+        let atomic = Atomic { function, address, value, compare, dst, exchanged, mask };
+        self.c.push(Op::Atomic(Box::new(atomic)));
+        Ok(())
+    }
+
+    fn finish(mut self, nodes: Vec<Node>, width: u32) -> Result<Kernel> {
+        if self.c.subgroups {
+            return Err(unsupported("a subgroup operation"));
+        }
+        let mut planes = std::collections::HashMap::new();
+        let mut variables = Vec::new();
+        let declared = self
+            .c
+            .function
+            .local_variables
+            .iter()
+            .map(|(handle, var)| (self.c.locals.get(&handle).copied(), var.ty))
+            .chain(self.c.module.global_variables.iter().map(|(handle, var)| {
+                let private = var.space == naga::AddressSpace::Private;
+                (self.c.globals.get(&handle).copied().filter(|_| private), var.ty)
+            }));
+        for (first, ty) in declared {
+            let Some(first) = first else { continue };
+            let leaves = self
+                .c
+                .shapes
+                .leaves(Shape::Type(ty), Measure::Flat)
+                .ok_or_else(|| unsupported("a variable of this type"))?;
+            for (k, leaf) in leaves.iter().enumerate() {
+                planes.insert(first + k as u32, leaf.kind);
+            }
+            variables.push(Array { first, count: leaves.len() as u32 });
+        }
+        let mut region = Region { id: 0, nodes };
+        let mut arrays: Vec<Array> = Vec::new();
+        region.for_each(&mut |node| {
+            if let Node::Op(Op::LocalLoad { var, .. } | Op::LocalStore { var, .. }) = node
+                && let Some(&array) =
+                    variables.iter().find(|a| (a.first..a.first + a.count).contains(var))
+                && !arrays.contains(&array)
+            {
+                arrays.push(array);
+            }
+        });
+        split_clears(&mut region, &arrays, self.c.constant(0));
+        let builtins =
+            self.c.builtins.iter().map(|(&builtin, &reg)| (reg, builtin)).collect();
+        Ok(Kernel {
+            width,
+            workgroup_size: self.c.kernel.signature().workgroup_size,
+            preamble: std::mem::take(&mut self.c.preamble),
+            body: region,
+            regions: 0,
+            targets: self.targets,
+            classes: std::mem::take(&mut self.c.classes),
+            builtins,
+            planes,
+            arrays,
+            workgroup_words: self.c.workgroup_words,
+            storage_atomics: self.c.storage_atomics,
+        })
+    }
+}
+
+/// Turns `Clear`s of planes that are not in arrays into copies of zero.
+fn split_clears(region: &mut Region, arrays: &[Array], zero: Reg) {
+    let nodes = std::mem::take(&mut region.nodes);
+    for mut node in nodes {
+        for inner in node.regions_mut() {
+            split_clears(inner, arrays, zero);
+        }
+        match node {
+            Node::Op(Op::Clear { var, count })
+                if !arrays.iter().any(|a| (a.first..a.first + a.count).contains(&var)) =>
+            {
+                region.nodes.extend((var..var + count).map(|dst| {
+                    Node::Op(Op::Unary { f: Unary::Copy, dst, a: zero })
+                }));
+            }
+            other => region.nodes.push(other),
+        }
+    }
+}

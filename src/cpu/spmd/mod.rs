@@ -1,0 +1,44 @@
+//! The SPMD compiler's middle: from the normalised module to structured code for gangs of lanes.
+//!
+//! [`compile`] reads as the algorithm; each pass is a file. What comes out is what a back end
+//! needs: the code, the shape of every register, and which variables matter where.
+
+mod guards;
+pub(in crate::cpu) mod ir;
+pub(in crate::cpu) mod liveness;
+mod lower_stmt;
+mod regions;
+pub(in crate::cpu) mod shape;
+mod text;
+pub(in crate::cpu) mod types;
+mod verify;
+
+pub(in crate::cpu) use text::print;
+
+use crate::analysis::facts;
+use crate::error::Result;
+use crate::kernel::Kernel;
+
+/// A kernel in SPMD form, and what is known of it.
+#[derive(Debug)]
+pub(in crate::cpu) struct Compiled {
+    pub(in crate::cpu) code: ir::Kernel,
+    pub(in crate::cpu) shapes: shape::Shapes,
+    pub(in crate::cpu) liveness: liveness::Liveness,
+}
+
+/// Compiles a kernel for gangs of `width` lanes, a power of two.
+///
+/// # Errors
+/// `Unsupported` for what only the interpreter runs, with the reason.
+pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32) -> Result<Compiled> {
+    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width)?;
+    guards::structure(&mut code);
+    let liveness = liveness::analyse(&mut code);
+    let mut shapes = shape::analyse(&code, kernel, &liveness)?;
+    regions::split(&mut code, &mut shapes)?;
+    // Fission made regions, and variables between them.
+    let liveness = liveness::analyse(&mut code);
+    verify::verify(&code, &shapes)?;
+    Ok(Compiled { code, shapes, liveness })
+}
