@@ -64,7 +64,10 @@ impl CpuDevice {
     /// # Errors
     /// [`Error::Device`] when the system gives no threads, or for a subgroup size that is not 8,
     /// 16, 32 or 64.
-    pub(crate) fn new(options: CpuOptions) -> Result<CpuDevice> {
+    pub(crate) fn new(mut options: CpuOptions) -> Result<CpuDevice> {
+        if let (Engine::Auto, Ok(named)) = (options.engine, std::env::var("COEXEC_CPU_ENGINE")) {
+            options.engine = named.parse()?;
+        }
         let failed = |doing: &str, cause: String| Error::Device {
             device: options.id.clone(),
             doing: doing.to_owned(),
@@ -290,10 +293,10 @@ impl Work<'_> {
         let mut scratch = llvm::Scratch::new(program)?;
         while let Some(start) = self.take() {
             let count = self.batch.min(self.total - start);
-            if !launch.run(start, count, &mut scratch) {
+            if let Err(span) = launch.run(start, count, &mut scratch) {
                 return Err(Error::EndlessLoop {
                     budget: self.chunk.loop_budget,
-                    at: String::new(),
+                    at: self.chunk.kernel.source().render(span),
                 });
             }
         }

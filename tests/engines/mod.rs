@@ -58,8 +58,10 @@ pub(crate) fn skip(test: &str, why: &str) {
 /// A runtime on these devices, with the CPU engine that the environment names.
 pub(crate) fn runtime(devices: &str) -> Runtime {
     let engine = match std::env::var("COEXEC_CPU_ENGINE").as_deref() {
-        Err(_) | Ok("interpreter") => Engine::Interpreter,
-        Ok(other) => panic!("COEXEC_CPU_ENGINE={other}: there is no such engine"),
+        Err(_) => Engine::Interpreter,
+        Ok(name) => {
+            name.parse().unwrap_or_else(|error| panic!("COEXEC_CPU_ENGINE={name}: {error}"))
+        }
     };
     Runtime::builder()
         .devices(devices)

@@ -106,6 +106,8 @@ pub(crate) struct DeviceArgs {
 pub(crate) enum CpuEngine {
     /// The fastest that can run the kernel
     Auto,
+    /// The compiler, through a libLLVM of this machine
+    Llvm,
     /// The reference interpreter
     Interpreter,
 }

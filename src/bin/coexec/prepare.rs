@@ -207,6 +207,7 @@ fn how_to_give(kernel: &Kernel, binding: &Binding) -> String {
 pub(crate) fn runtime(args: &DeviceArgs, devices: Option<&str>) -> Result<Runtime> {
     let mut builder = Runtime::builder().cpu_engine(match args.cpu_engine {
         CpuEngine::Auto => coexec::Engine::Auto,
+        CpuEngine::Llvm => coexec::Engine::Llvm,
         CpuEngine::Interpreter => coexec::Engine::Interpreter,
     });
     if let Some(devices) = devices.or(args.devices.as_deref()) {

@@ -406,7 +406,11 @@ impl<'k> Compiler<'k> {
 
     // Entries and types of expressions.
 
-    pub(in crate::cpu) fn expression(&self, scope: Scope, handle: Handle<Expression>) -> &'k Expression {
+    pub(in crate::cpu) fn expression(
+        &self,
+        scope: Scope,
+        handle: Handle<Expression>,
+    ) -> &'k Expression {
         match scope {
             Scope::Function => &self.function.expressions[handle],
             Scope::Global => &self.module.global_expressions[handle],
@@ -459,7 +463,11 @@ impl<'k> Compiler<'k> {
     }
 
     /// The planes of an expression that is known to have been evaluated.
-    pub(in crate::cpu) fn ready_value(&self, scope: Scope, handle: Handle<Expression>) -> Result<Value> {
+    pub(in crate::cpu) fn ready_value(
+        &self,
+        scope: Scope,
+        handle: Handle<Expression>,
+    ) -> Result<Value> {
         match self.entry(scope, handle) {
             Some(Entry::Value(value)) => Ok(value.clone()),
             Some(Entry::Place(_)) => Err(self.broken("a pointer is used as a value")),

@@ -16,7 +16,11 @@ use crate::error::Result;
 
 impl Compiler<'_> {
     /// Evaluates an expression, and what it needs, unless that has been done.
-    pub(in crate::cpu) fn ensure(&mut self, scope: Scope, handle: Handle<Expression>) -> Result<()> {
+    pub(in crate::cpu) fn ensure(
+        &mut self,
+        scope: Scope,
+        handle: Handle<Expression>,
+    ) -> Result<()> {
         let mut stack = vec![(scope, handle)];
         while let Some(&(scope, handle)) = stack.last() {
             if self.entry(scope, handle).is_some() {
@@ -170,7 +174,11 @@ impl Compiler<'_> {
         }
     }
 
-    pub(in crate::cpu) fn ready_scalar(&self, scope: Scope, handle: Handle<Expression>) -> Result<Reg> {
+    pub(in crate::cpu) fn ready_scalar(
+        &self,
+        scope: Scope,
+        handle: Handle<Expression>,
+    ) -> Result<Reg> {
         match self.ready_value(scope, handle)?[..] {
             [reg] => Ok(reg),
             _ => Err(self.broken("a scalar was expected")),

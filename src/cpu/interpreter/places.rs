@@ -60,7 +60,10 @@ impl Compiler<'_> {
         Ok(Place { root: Root::Local(base), offset: 0, outer: None, inner: None, shape })
     }
 
-    pub(in crate::cpu) fn global_place(&self, handle: Handle<naga::GlobalVariable>) -> Result<Place> {
+    pub(in crate::cpu) fn global_place(
+        &self,
+        handle: Handle<naga::GlobalVariable>,
+    ) -> Result<Place> {
         let var = &self.module.global_variables[handle];
         let binding = || {
             let bindings = &self.kernel.signature().bindings;
@@ -260,7 +263,12 @@ impl Compiler<'_> {
     }
 
     /// The element of a value that a run-time index selects.
-    pub(in crate::cpu) fn pick(&mut self, value: &Value, shape: Shape, index: Reg) -> Result<Value> {
+    pub(in crate::cpu) fn pick(
+        &mut self,
+        value: &Value,
+        shape: Shape,
+        index: Reg,
+    ) -> Result<Value> {
         let elements = self
             .shapes
             .elements(shape, Measure::Flat)

@@ -202,7 +202,12 @@ impl<'m> Shapes<'m> {
     }
 
     /// The type of a struct's member, or of an element, and where it lies.
-    pub(in crate::cpu) fn child(&self, shape: Shape, index: u32, measure: Measure) -> Option<(Shape, u64)> {
+    pub(in crate::cpu) fn child(
+        &self,
+        shape: Shape,
+        index: u32,
+        measure: Measure,
+    ) -> Option<(Shape, u64)> {
         if let Shape::Type(ty) = shape
             && let TypeInner::Struct { ref members, .. } = *self.inner(ty)
         {

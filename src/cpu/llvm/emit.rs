@@ -39,6 +39,8 @@ pub(super) struct Emitted {
     pub(super) functions: Vec<AnyFunction>,
     /// Bytes that each thread has to lend.
     pub(super) scratch: u64,
+    /// The text of the loop that each status stands for, from 1 on.
+    pub(super) loops: Vec<naga::Span>,
 }
 
 /// How a value is held.
@@ -92,6 +94,9 @@ pub(super) struct Emitter<'k> {
     /// Whether the current block has its terminator.
     pub(super) ended: bool,
     pub(super) frames: Vec<Frame>,
+    /// Divergent branches around what is being emitted: how many frames there were, and where the
+    /// branch ends.
+    pub(super) arms: Vec<(usize, String)>,
     pub(super) functions: Vec<AnyFunction>,
     /// Index ops, which are not computed but looked through by what uses them.
     pub(super) indices: HashMap<Reg, Op>,
@@ -104,6 +109,8 @@ pub(super) struct Emitter<'k> {
     pub(super) scratch: u64,
     /// The number of the gang, as an i32 value.
     pub(super) gang: String,
+    /// Where loops that have a budget are, in the order of the statuses that name them.
+    pub(super) loop_spans: Vec<naga::Span>,
     /// Operations that may still be emitted twice.
     pub(super) clones: usize,
     /// Slots that operations share.
@@ -139,6 +146,8 @@ impl<'k> Emitter<'k> {
             mask: Mask::Full,
             ended: false,
             frames: Vec::new(),
+            arms: Vec::new(),
+            loop_spans: Vec::new(),
             functions: Vec::new(),
             indices: HashMap::new(),
             slots: HashMap::new(),
@@ -271,9 +280,8 @@ impl<'k> Emitter<'k> {
         if let Some(text) = self.iotas.get(&step) {
             return text.clone();
         }
-        let lanes: Vec<String> = (0..self.width as i32)
-            .map(|lane| format!("i32 {}", lane.wrapping_mul(step)))
-            .collect();
+        let lanes: Vec<String> =
+            (0..self.width as i32).map(|lane| format!("i32 {}", lane.wrapping_mul(step))).collect();
         let text = format!("<{}>", lanes.join(", "));
         self.iotas.insert(step, text.clone());
         text

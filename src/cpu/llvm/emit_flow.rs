@@ -152,10 +152,11 @@ impl Emitter<'_> {
     /// After a node that lanes may have left from: the mask of those that are still here. When
     /// there are none, goes on behind the construct.
     fn after_leaving(&mut self, before: Mask) {
-        let Some(frame) = self.frames.iter().rev().find(|frame| frame.masked).cloned() else {
+        let Some(at) = self.frames.iter().rposition(|frame| frame.masked) else {
             self.mask = before;
             return;
         };
+        let frame = self.frames[at].clone();
         let lanes = self.ty(Ty::Bool, true);
         let active = self.ins(&format!("load {lanes}, ptr {}", frame.active));
         let mask = match before {
@@ -165,7 +166,12 @@ impl Emitter<'_> {
         let any = self.any(&mask);
         self.mask = Mask::Some(mask);
         let rest = self.label();
-        let away = if frame.continued { frame.next } else { frame.exit };
+        // Lanes outside of a divergent branch are still to come: go to its end only.
+        let away = match self.arms.last() {
+            Some((frames, end)) if *frames > at => end.clone(),
+            _ if frame.continued => frame.next,
+            _ => frame.exit,
+        };
         self.branch_if(&any, &rest, &away);
         self.begin(&rest);
     }
@@ -215,7 +221,9 @@ impl Emitter<'_> {
                 self.branch_if(&every, &full, &part);
                 self.begin(&full);
                 self.mask = Mask::Full;
+                self.arms.push((self.frames.len(), merge.clone()));
                 self.region(main)?;
+                self.arms.pop();
                 self.branch(&merge);
                 self.begin(&part);
             }
@@ -234,7 +242,9 @@ impl Emitter<'_> {
             self.branch_if(&any, &inside, &outside);
             self.begin(&inside);
             self.mask = Mask::Some(mask);
+            self.arms.push((self.frames.len(), outside.clone()));
             self.region(region)?;
+            self.arms.pop();
             self.branch(&outside);
             self.begin(&outside);
         }
@@ -250,13 +260,20 @@ impl Emitter<'_> {
     // Loops.
 
     /// Counts an iteration of a loop that may not end.
-    fn count_iteration(&mut self) {
+    fn count_iteration(&mut self, span: naga::Span) {
         let left = self.ins("load i64, ptr %budget");
         let none = self.ins(&format!("icmp eq i64 {left}, 0"));
         let (stop, go) = (self.label(), self.label());
         self.branch_if(&none, &stop, &go);
         self.begin(&stop);
-        self.line("ret i32 1");
+        let status = match self.loop_spans.iter().position(|&known| known == span) {
+            Some(at) => at + 1,
+            None => {
+                self.loop_spans.push(span);
+                self.loop_spans.len()
+            }
+        };
+        self.line(&format!("ret i32 {status}"));
         self.begin(&go);
         let less = self.ins(&format!("sub i64 {left}, 1"));
         self.line(&format!("store i64 {less}, ptr %budget"));
@@ -286,7 +303,7 @@ impl Emitter<'_> {
         self.branch(&head);
         self.begin(&head);
         if !l.finite {
-            self.count_iteration();
+            self.count_iteration(l.span);
         }
         if frame.masked {
             let live = self.ins(&format!("load {lanes}, ptr {}", frame.live));
@@ -358,9 +375,7 @@ impl Emitter<'_> {
         let mut found = false;
         region.for_each(&mut |node| {
             found |= match node {
-                Node::Break(t) | Node::Continue(t) => {
-                    *t != own && self.shapes.masked[*t as usize]
-                }
+                Node::Break(t) | Node::Continue(t) => *t != own && self.shapes.masked[*t as usize],
                 Node::Return => self.shapes.returns,
                 _ => false,
             };
@@ -429,8 +444,10 @@ impl Emitter<'_> {
         self.restore(body)?;
         // Frames of the workgroup's level stay below: `Return` goes to the first.
         let outer = std::mem::replace(&mut self.frames, vec![frame]);
+        let arms = std::mem::take(&mut self.arms);
         self.region(body)?;
         self.frames = outer;
+        self.arms = arms;
         self.branch(&exit);
         self.begin(&exit);
         self.save(body);

@@ -74,7 +74,8 @@ pub(super) fn emit(
     }
     emitter.workgroups(workgroup_bytes)?;
     let text = emitter.finish(source);
-    Ok(Emitted { text, functions: emitter.functions, scratch: emitter.scratch })
+    let Emitter { functions, scratch, loop_spans: loops, .. } = emitter;
+    Ok(Emitted { text, functions, scratch, loops })
 }
 
 impl Emitter<'_> {

@@ -115,7 +115,12 @@ impl Emitter<'_> {
     }
 
     /// Whether all lanes are inside, as an i1; nothing where there is no doubt.
-    fn inside(&mut self, place: &Place, first: &[(Reg, String)], more: u64) -> Result<Option<String>> {
+    fn inside(
+        &mut self,
+        place: &Place,
+        first: &[(Reg, String)],
+        more: u64,
+    ) -> Result<Option<String>> {
         let mut inside: Option<String> = None;
         for (reg, bound) in place.checks.clone() {
             let step = match self.class(reg) {
@@ -282,9 +287,7 @@ impl Emitter<'_> {
             Lanes::Strided(bytes) if self.interleaved(access, bytes) && self.mask == Mask::Full => {
                 self.load_interleaved(access, &place, bytes)
             }
-            Lanes::Likely(bytes)
-                if self.contiguous(access, bytes) && self.mask == Mask::Full =>
-            {
+            Lanes::Likely(bytes) if self.contiguous(access, bytes) && self.mask == Mask::Full => {
                 let (first, likely) = self.likely(&place)?;
                 self.load_contiguous(access, &place, &first, Some(likely))
             }
@@ -325,13 +328,13 @@ impl Emitter<'_> {
         let mut pointer = self.pointer(&place, &[])?;
         if let Some(inside) = &inside {
             // Where it is outside, what lies at the start is read and not used.
-            pointer = self
-                .ins(&format!("select i1 {inside}, ptr {pointer}, ptr {}", place.base));
+            pointer = self.ins(&format!("select i1 {inside}, ptr {pointer}, ptr {}", place.base));
         }
         for part in &access.parts {
             let ty = self.word(part.half, false);
             let at = self.at(&pointer, place.offset + u64::from(part.offset));
-            let mut value = self.ins(&format!("load {ty}, ptr {at}, align {}", if part.half { 2 } else { 4 }));
+            let mut value =
+                self.ins(&format!("load {ty}, ptr {at}, align {}", if part.half { 2 } else { 4 }));
             if let Some(inside) = &inside {
                 value = self.ins(&format!("select i1 {inside}, {ty} {value}, {ty} 0"));
             }
@@ -429,7 +432,13 @@ impl Emitter<'_> {
         ))
     }
 
-    fn gather_part(&mut self, place: &Place, offset: u64, half: bool, mask: &str) -> Result<String> {
+    fn gather_part(
+        &mut self,
+        place: &Place,
+        offset: u64,
+        half: bool,
+        mask: &str,
+    ) -> Result<String> {
         let pointers = self.pointers(place, offset, if half { 2 } else { 4 })?;
         let (ty, lanes) = (self.word(half, true), self.ty(Ty::Bool, true));
         let (suffix, align) = if half { ("i16", 2) } else { ("i32", 4) };
@@ -696,7 +705,8 @@ impl Emitter<'_> {
             }
             let mut value = self.ins(&format!("load {int}, ptr {pointer}, align 64"));
             if let Some(inside) = &inside {
-                value = self.ins(&format!("select i1 {inside}, {int} {value}, {int} zeroinitializer"));
+                value =
+                    self.ins(&format!("select i1 {inside}, {int} {value}, {int} zeroinitializer"));
             }
             self.define(dst, Val::Vector(value, Ty::Int));
             return Ok(());

@@ -78,9 +78,8 @@ impl Emitter<'_> {
                     let value = self.get(plane, ty, vector)?;
                     let number = self.number(k as u32, Ty::Int, vector);
                     let here = self.ins(&format!("icmp eq {int} {at}, {number}"));
-                    picked = self.ins(&format!(
-                        "select {lanes} {here}, {text} {value}, {text} {picked}"
-                    ));
+                    picked = self
+                        .ins(&format!("select {lanes} {here}, {text} {value}, {text} {picked}"));
                 }
                 self.result(dst, picked, ty);
                 Ok(())

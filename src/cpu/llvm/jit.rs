@@ -159,8 +159,7 @@ impl<'l> Module<'l> {
             (api.pass_slp_vectorization)(options, 0);
             (api.pass_loop_interleaving)(options, 0);
             let passes = c_string("default<O3>");
-            let error =
-                (api.run_passes)(self.module, passes.as_ptr(), machine.machine, options);
+            let error = (api.run_passes)(self.module, passes.as_ptr(), machine.machine, options);
             (api.pass_options_dispose)(options);
             self.library.check(error)
         }
@@ -239,13 +238,8 @@ pub(super) fn list(library: &Library, text: &str, listing: Listing) -> Result<St
         }
         let (mut message, mut buffer) = (null_mut(), null_mut());
         const ASSEMBLY: c_int = 0;
-        if (api.emit_to_buffer)(
-            machine.machine,
-            module.module,
-            ASSEMBLY,
-            &mut message,
-            &mut buffer,
-        ) != 0
+        if (api.emit_to_buffer)(machine.machine, module.module, ASSEMBLY, &mut message, &mut buffer)
+            != 0
         {
             return Err(library.take_message(message));
         }
@@ -261,7 +255,7 @@ pub(super) fn list(library: &Library, text: &str, listing: Listing) -> Result<St
 
 /// Whether the library reads the pointers of LLVM 15 and newer.
 pub(super) fn check_opaque_pointers(library: &Library) -> Result<(), String> {
-    Module::parse(library, "define void @f(ptr %p) { ret void }").map(|_| ()).map_err(|_| {
-        "it is older than LLVM 15".to_owned()
-    })
+    Module::parse(library, "define void @f(ptr %p) { ret void }")
+        .map(|_| ())
+        .map_err(|_| "it is older than LLVM 15".to_owned())
 }

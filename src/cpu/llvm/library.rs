@@ -92,10 +92,7 @@ api! {
 #[derive(Debug)]
 pub(super) enum SafeContext {
     /// Create a shared context, then take the LLVM context out of it.
-    Inside {
-        create: unsafe extern "C" fn() -> Ref,
-        context: unsafe extern "C" fn(Ref) -> Ref,
-    },
+    Inside { create: unsafe extern "C" fn() -> Ref, context: unsafe extern "C" fn(Ref) -> Ref },
     /// Make a shared context of an LLVM context.
     Around { create: unsafe extern "C" fn(Ref) -> Ref },
 }

@@ -34,6 +34,7 @@ pub(crate) struct Program {
     code: jit::Code,
     functions: Vec<AnyFunction>,
     scratch: u64,
+    loops: Vec<naga::Span>,
     /// Gangs of one workgroup.
     gangs: u64,
 }
@@ -112,14 +113,14 @@ pub(crate) fn compile(kernel: &Kernel) -> Result<Program> {
         ("memset", memset as *const () as u64),
         ("memcpy", memcpy as *const () as u64),
     ];
-    let code =
-        jit::compile(library, &emitted.text, "coexec_run", &symbols).map_err(refused)?;
+    let code = jit::compile(library, &emitted.text, "coexec_run", &symbols).map_err(refused)?;
     let invocations: u64 =
         kernel.signature().workgroup_size.iter().map(|&n| u64::from(n)).product();
     Ok(Program {
         code,
         functions: emitted.functions,
         scratch: emitted.scratch,
+        loops: emitted.loops,
         gangs: invocations.div_ceil(u64::from(width())),
     })
 }
@@ -249,15 +250,30 @@ impl Drop for Scratch {
 }
 
 impl Launch<'_> {
-    /// Runs workgroups `first` to `first + count` of the chunk. Gives whether every loop ended.
-    pub(crate) fn run(&self, first: u64, count: u64, scratch: &mut Scratch) -> bool {
+    /// Runs workgroups `first` to `first + count` of the chunk.
+    ///
+    /// # Errors
+    /// The text of a loop that did not end.
+    pub(crate) fn run(
+        &self,
+        first: u64,
+        count: u64,
+        scratch: &mut Scratch,
+    ) -> Result<(), naga::Span> {
         // SAFETY: the address is that of a function of this type, in code that `program` keeps.
         // The arguments are in the order of `Word`; bindings are borrowed for as long as the
         // launch, buffers are as long as their number of elements says, and the scratch memory
         // has the size that was asked for and is ours alone.
-        unsafe {
+        let status = unsafe {
             let run: Run = std::mem::transmute(self.program.code.address() as usize);
-            run(self.words.as_ptr(), first, count, scratch.start) == 0
+            run(self.words.as_ptr(), first, count, scratch.start)
+        };
+        match status {
+            0 => Ok(()),
+            status => {
+                let span = self.program.loops.get(status as usize - 1);
+                Err(span.copied().unwrap_or_default())
+            }
         }
     }
 }

@@ -1,1 +1,145 @@
+//! Compiled kernels against the interpreter, to the bit.
 
+use crate::cpu::{CpuDevice, CpuOptions, Engine};
+use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
+use crate::error::Result;
+use crate::grid::GroupBox;
+use crate::kernel::{Kernel, ScalarType, Space};
+
+fn device(engine: Engine) -> CpuDevice {
+    CpuDevice::new(CpuOptions { threads: Some(2), engine, ..CpuOptions::default() }).unwrap()
+}
+
+fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>]) -> Result<()> {
+    let signature = kernel.signature();
+    assert_eq!(signature.bindings.len(), data.len(), "bindings");
+    let bindings = signature
+        .bindings
+        .iter()
+        .zip(data)
+        .map(|(binding, words)| {
+            let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+            if matches!(binding.space, Space::Uniform | Space::Immediate) {
+                return ChunkBinding::Value(bytes);
+            }
+            let elements = binding.layout.elements(bytes.len() as u64);
+            ChunkBinding::Storage {
+                memory: HostBytes::new(bytes),
+                elements,
+                window: 0..elements,
+                upload: 0..elements,
+                write_back: 0..elements,
+                write_header: true,
+            }
+        })
+        .collect();
+    let groups = GroupBox::whole(grid);
+    let chunk = Chunk { kernel, grid, groups, bindings, loop_budget: 1 << 20 };
+    device.start(chunk)?.finish().map(|_| ())
+}
+
+/// Runs a kernel on both engines and compares every word.
+fn compare(name: &str, kernel: &Kernel, grid: [u32; 3], data: &[Vec<u32>]) {
+    let (mut wanted, mut got) = (data.to_vec(), data.to_vec());
+    run(&device(Engine::Interpreter), kernel, grid, &mut wanted).unwrap();
+    if let Err(error) = run(&device(Engine::Llvm), kernel, grid, &mut got) {
+        panic!("{name}: {error}");
+    }
+    for (id, binding) in kernel.signature().bindings.iter().enumerate() {
+        let float = binding.layout.scalar == Some(ScalarType::F32);
+        for (i, (&a, &b)) in wanted[id].iter().zip(&got[id]).enumerate() {
+            let both_nan = f32::from_bits(a).is_nan() && f32::from_bits(b).is_nan();
+            assert!(
+                a == b || float && both_nan,
+                "{name}, {}[{i}]: the interpreter gives {a:#x} ({}), LLVM {b:#x} ({})",
+                binding.name,
+                f32::from_bits(a),
+                f32::from_bits(b)
+            );
+        }
+    }
+}
+
+/// Numbers from -1 to 1, the same every time.
+fn noise(seed: u32, count: usize) -> Vec<u32> {
+    let mut state = seed.wrapping_mul(2_654_435_769).wrapping_add(1);
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) as f32 / 8_388_608.0 - 1.0).to_bits()
+        })
+        .collect()
+}
+
+fn library(name: &str) -> Kernel {
+    let kernel = crate::ops::library().iter().find(|k| k.name == name).unwrap();
+    Kernel::from_wgsl(kernel.text).unwrap()
+}
+
+fn check(name: &str, grid: [u32; 3], data: &[Vec<u32>]) {
+    compare(name, &library(name), grid, data);
+}
+
+#[test]
+fn saxpy_equals_the_interpreter() {
+    for n in [1, 255, 256, 1000] {
+        check("saxpy", [5, 1, 1], &[vec![2.5f32.to_bits(), n], noise(1, 1000), noise(2, 1000)]);
+    }
+}
+
+#[test]
+fn stencils_equal_the_interpreter() {
+    for (w, h) in [(64, 4), (130, 9), (33, 21), (1, 1)] {
+        let cells = (w * h) as usize;
+        let uniform = vec![w, h, 0.2f32.to_bits()];
+        let grid = [w.div_ceil(64), h.div_ceil(4), 1];
+        check("stencil5", grid, &[uniform, noise(3, cells), vec![0; cells]]);
+        let uniform = vec![w, h, 3, 0.1f32.to_bits()];
+        let grid = [w.div_ceil(32), h.div_ceil(4), 2];
+        check("stencil7", grid, &[uniform, noise(4, 3 * cells), vec![0; 3 * cells]]);
+    }
+}
+
+#[test]
+fn matrix_products_equal_the_interpreter() {
+    for (m, n, k) in [(64, 64, 16), (65, 130, 33), (7, 5, 3)] {
+        let data = [
+            vec![m, n, k],
+            noise(5, (m * k) as usize),
+            noise(6, (k * n) as usize),
+            vec![0; (m * n) as usize],
+        ];
+        check("matmul_naive", [n.div_ceil(32), m.div_ceil(4), 1], &data);
+        check("matmul", [n.div_ceil(64), m.div_ceil(64), 1], &data);
+    }
+}
+
+#[test]
+fn mandelbrot_equals_the_interpreter() {
+    let view = vec![70, 20, 100, 0.04f32.to_bits(), 0, 0, (-2.0f32).to_bits(), (-0.4f32).to_bits()];
+    let view = [&view[..4], &view[6..]].concat();
+    check("mandelbrot", [3, 3, 1], &[view, vec![0; 1400]]);
+}
+
+#[test]
+fn kernels_with_barriers_equal_the_interpreter() {
+    check("reduce_sum", [3, 1, 1], &[noise(7, 10000), vec![0; 3]]);
+    let (rows, columns) = (70, 45);
+    let cells = (rows * columns) as usize;
+    check("transpose", [2, 3, 1], &[vec![rows, columns], noise(8, cells), vec![0; cells]]);
+    let params = vec![300, 0.01f32.to_bits(), 0.1f32.to_bits()];
+    let four = |seed| noise(seed, 1200);
+    check("nbody", [2, 1, 1], &[params, four(9), four(10), vec![0; 1200], vec![0; 1200]]);
+}
+
+#[test]
+fn the_other_library_kernels_equal_the_interpreter() {
+    let market = vec![0.05f32.to_bits(), 0.3f32.to_bits(), 300];
+    let options: Vec<u32> =
+        noise(11, 1200).iter().map(|&x| (f32::from_bits(x).abs() * 50.0 + 1.0).to_bits()).collect();
+    check("black_scholes", [2, 1, 1], &[market, options, vec![0; 300], vec![0; 300]]);
+    let rows: Vec<u32> = (0..201).map(|r| r * (r % 7) / 2 % 9 + r * 4).collect();
+    let columns: Vec<u32> = (0..1000).map(|i| i * 37 % 100).collect();
+    check("csr_spmv", [2, 1, 1], &[rows, columns, noise(12, 1000), noise(13, 100), vec![0; 200]]);
+    check("histogram", [3, 1, 1], &[noise(14, 3000), vec![0; 256]]);
+}

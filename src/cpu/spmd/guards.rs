@@ -45,9 +45,7 @@ fn tail(region: Region, leaves: &dyn Fn(&Node) -> bool) -> Region {
             {
                 let (yes, no) = (ends(&accept), ends(&reject));
                 let rest: Vec<Node> = rest.collect();
-                for (region, ends, other) in
-                    [(&mut accept, yes, no), (&mut reject, no, yes)]
-                {
+                for (region, ends, other) in [(&mut accept, yes, no), (&mut reject, no, yes)] {
                     if ends {
                         region.nodes.pop();
                     } else if other {

@@ -27,10 +27,17 @@ pub(in crate::cpu) struct Region {
 #[derive(Debug, Clone)]
 pub(in crate::cpu) enum Node {
     Op(Op),
-    If { condition: Reg, accept: Region, reject: Region },
+    If {
+        condition: Reg,
+        accept: Region,
+        reject: Region,
+    },
     Loop(Box<Loop>),
     /// A switch: a region that `Break` leaves.
-    Once { target: Target, body: Region },
+    Once {
+        target: Target,
+        body: Region,
+    },
     Break(Target),
     Continue(Target),
     Return,
@@ -53,6 +60,8 @@ pub(in crate::cpu) struct Loop {
     pub(in crate::cpu) break_if: Option<Reg>,
     /// Whether it is known to end.
     pub(in crate::cpu) finite: bool,
+    /// Its text.
+    pub(in crate::cpu) span: naga::Span,
 }
 
 /// A variable that is indexed at run time: consecutive planes.

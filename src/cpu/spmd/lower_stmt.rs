@@ -63,7 +63,7 @@ impl<'k> Walk<'k> {
     fn block(&mut self, block: &'k Block, out: &mut Vec<Node>) -> Result<()> {
         for (statement, &span) in block.span_iter() {
             self.c.span = span;
-            self.statement(statement, out)?;
+            self.statement(statement, span, out)?;
             if matches!(out.last(), Some(Node::Break(_) | Node::Continue(_) | Node::Return)) {
                 // What follows in this block is never executed.
                 break;
@@ -72,7 +72,12 @@ impl<'k> Walk<'k> {
         Ok(())
     }
 
-    fn statement(&mut self, statement: &'k Statement, out: &mut Vec<Node>) -> Result<()> {
+    fn statement(
+        &mut self,
+        statement: &'k Statement,
+        span: naga::Span,
+        out: &mut Vec<Node>,
+    ) -> Result<()> {
         match *statement {
             Statement::Emit(ref range) => {
                 for handle in range.clone() {
@@ -104,7 +109,8 @@ impl<'k> Walk<'k> {
                     }
                     None => None,
                 };
-                out.push(Node::Loop(Box::new(Loop { target, body, continuing, break_if, finite })));
+                let l = Loop { target, body, continuing, break_if, finite, span };
+                out.push(Node::Loop(Box::new(l)));
             }
             Statement::Break => match self.frames.last() {
                 Some(&(Frame::Loop(target) | Frame::Switch(target))) => {
@@ -327,8 +333,7 @@ impl<'k> Walk<'k> {
             }
         });
         split_clears(&mut region, &arrays, self.c.constant(0));
-        let builtins =
-            self.c.builtins.iter().map(|(&builtin, &reg)| (reg, builtin)).collect();
+        let builtins = self.c.builtins.iter().map(|(&builtin, &reg)| (reg, builtin)).collect();
         Ok(Kernel {
             width,
             workgroup_size: self.c.kernel.signature().workgroup_size,
@@ -357,9 +362,10 @@ fn split_clears(region: &mut Region, arrays: &[Array], zero: Reg) {
             Node::Op(Op::Clear { var, count })
                 if !arrays.iter().any(|a| (a.first..a.first + a.count).contains(&var)) =>
             {
-                region.nodes.extend((var..var + count).map(|dst| {
-                    Node::Op(Op::Unary { f: Unary::Copy, dst, a: zero })
-                }));
+                region.nodes.extend(
+                    (var..var + count)
+                        .map(|dst| Node::Op(Op::Unary { f: Unary::Copy, dst, a: zero })),
+                );
             }
             other => region.nodes.push(other),
         }

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::ir::{Kernel, Node, Region};
 use super::shape::{Class, Shape, Shapes, wants_workgroup};
-use super::types::{Types, Ty};
+use super::types::{Ty, Types};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::compile::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};

@@ -95,7 +95,11 @@ struct Walk<'k> {
 }
 
 /// Analyses a kernel.
-pub(in crate::cpu) fn analyse(kernel: &Kernel, source: &Source, liveness: &Liveness) -> Result<Shapes> {
+pub(in crate::cpu) fn analyse(
+    kernel: &Kernel,
+    source: &Source,
+    liveness: &Liveness,
+) -> Result<Shapes> {
     let regs = (0..kernel.classes.len() as Reg).map(|reg| initial(kernel, reg)).collect();
     let targets = kernel.targets as usize;
     let mut walk = Walk {
@@ -158,9 +162,7 @@ fn builtin_shape(kernel: &Kernel, builtin: Builtin) -> Shape {
     match builtin {
         Builtin::LocalIndex => Shape { class: Class::Strided(1), align: low_bit(width) },
         Builtin::LocalId(axis) => local(axis),
-        Builtin::WorkgroupId(_) | Builtin::NumWorkgroups(_) => {
-            Shape::uniform(Class::Workgroup, 1)
-        }
+        Builtin::WorkgroupId(_) | Builtin::NumWorkgroups(_) => Shape::uniform(Class::Workgroup, 1),
         Builtin::GlobalId(axis) => {
             let of_group = low_bit(kernel.workgroup_size[axis as usize]);
             let local = local(axis);
@@ -250,8 +252,7 @@ impl Walk<'_> {
                                 break;
                             }
                         }
-                        let rejoins = matches!(node, Node::Continue(_))
-                            || !self.is_loop(*target);
+                        let rejoins = matches!(node, Node::Continue(_)) || !self.is_loop(*target);
                         if rejoins {
                             away.push(*target);
                         }
@@ -473,8 +474,7 @@ impl Walk<'_> {
                 return Shape { class: Class::Unset, align: 1 << 31 };
             }
             let near = |class: Class| matches!(class, Class::Strided(1) | Class::Likely);
-            if let (Class::Strided(j), Class::Strided(k), true) =
-                (x.class, y.class, z.is_uniform())
+            if let (Class::Strided(j), Class::Strided(k), true) = (x.class, y.class, z.is_uniform())
                 && j == k
             {
                 return Shape { class: Class::Strided(j), align: x.align.min(y.align) };

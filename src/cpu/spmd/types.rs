@@ -126,7 +126,15 @@ impl Types {
             | B::PowF
             | B::Atan2F
             | B::Ldexp => Ty::Float,
-            B::EqF | B::NeF | B::LtF | B::LeF | B::EqI | B::NeI | B::LtI | B::LeI | B::LtU
+            B::EqF
+            | B::NeF
+            | B::LtF
+            | B::LeF
+            | B::EqI
+            | B::NeI
+            | B::LtI
+            | B::LeI
+            | B::LtU
             | B::LeU => Ty::Bool,
             B::And | B::Or | B::Xor | B::AndNot => {
                 let truth = |reg: Reg| match kernel.known(reg) {

@@ -23,8 +23,7 @@ struct Verifier<'k> {
 
 /// Checks a kernel. A failure is a bug of the compiler, not of the kernel.
 pub(super) fn verify(kernel: &Kernel, shapes: &Shapes) -> Result<()> {
-    let mut verifier =
-        Verifier { kernel, shapes, set: HashSet::new(), ever: HashSet::new() };
+    let mut verifier = Verifier { kernel, shapes, set: HashSet::new(), ever: HashSet::new() };
     for op in &kernel.preamble {
         verifier.op(op, true)?;
     }
