@@ -494,6 +494,15 @@ impl Emitter<'_> {
         v: bool,
     ) -> Result<(String, Ty)> {
         Ok(match f {
+            Ternary::Select if self.types.of_reg(c) != Ty::Bool => {
+                let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let z = self.get(c, Ty::Int, v)?;
+                let (int, ones) = (self.ty(Ty::Int, v), self.number(u32::MAX, Ty::Int, v));
+                let yes = self.ins(&format!("and {int} {x}, {z}"));
+                let not = self.ins(&format!("xor {int} {z}, {ones}"));
+                let no = self.ins(&format!("and {int} {y}, {not}"));
+                (self.ins(&format!("or {int} {yes}, {no}")), Ty::Int)
+            }
             Ternary::Select => {
                 let ty = self.types.of_reg(dst);
                 let (x, y) = (self.get(a, ty, v)?, self.get(b, ty, v)?);

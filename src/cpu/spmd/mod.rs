@@ -3,12 +3,14 @@
 //! [`compile`] reads as the algorithm; each pass is a file. What comes out is what a back end
 //! needs: the code, the shape of every register, and which variables matter where.
 
+mod counted;
 mod guards;
 pub(in crate::cpu) mod ir;
 pub(in crate::cpu) mod liveness;
 mod lower_stmt;
 mod regions;
 pub(in crate::cpu) mod shape;
+mod starts;
 mod text;
 pub(in crate::cpu) mod types;
 mod verify;
@@ -33,7 +35,9 @@ pub(in crate::cpu) struct Compiled {
 /// `Unsupported` for what only the interpreter runs, with the reason.
 pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32) -> Result<Compiled> {
     let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width)?;
+    counted::mark(&mut code);
     guards::structure(&mut code);
+    starts::sink(&mut code);
     let liveness = liveness::analyse(&mut code);
     let mut shapes = shape::analyse(&code, kernel, &liveness)?;
     regions::split(&mut code, &mut shapes)?;

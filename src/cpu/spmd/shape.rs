@@ -203,7 +203,6 @@ impl Walk<'_> {
             match node {
                 Node::Op(op) => self.op(op, depth, workgroup),
                 Node::UniformLoad(op) => {
-                    self.op(op, depth, workgroup);
                     op.clone().for_each_result(&mut |reg| {
                         self.define(*reg, Shape::uniform(Class::Workgroup, 1));
                     });

@@ -61,7 +61,7 @@ impl Types {
             Op::Unary { dst, .. } if kernel.is_variable(dst) => return,
             Op::Unary { f, dst, a } => (dst, self.unary(f, a)),
             Op::Binary { f, dst, a, b } => (dst, self.binary(kernel, f, a, b)),
-            Op::Ternary { f, dst, a, b, .. } => (dst, self.ternary(kernel, f, a, b)),
+            Op::Ternary { f, dst, a, b, c } => (dst, self.ternary(kernel, f, [a, b, c])),
             Op::Pick { dst, ref planes, .. } => {
                 let ty = planes.iter().find_map(|&reg| self.types[reg as usize]);
                 (dst, ty.unwrap_or(Ty::Int))
@@ -147,9 +147,11 @@ impl Types {
         }
     }
 
-    fn ternary(&self, kernel: &Kernel, f: Ternary, a: Reg, b: Reg) -> Ty {
+    fn ternary(&self, kernel: &Kernel, f: Ternary, [a, b, c]: [Reg; 3]) -> Ty {
         match f {
             Ternary::FmaF | Ternary::FmaH => Ty::Float,
+            // A mask of single bits.
+            Ternary::Select if self.of_reg(c) != Ty::Bool => Ty::Int,
             Ternary::Select => {
                 // A constant goes along with the other.
                 let of = |reg: Reg| match kernel.known(reg) {

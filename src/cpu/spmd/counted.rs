@@ -1,0 +1,112 @@
+//! Loops that plainly end: a counter goes up by one step a turn, and a bound stops it.
+//!
+//! A budget costs a check each turn and keeps LLVM from unrolling. This looks at one loop's text
+//! only; what `analysis` proves comes on top.
+
+use std::collections::HashMap;
+
+use super::ir::{Kernel, Loop, Node, Region};
+use super::liveness::{Access, access};
+use crate::cpu::interpreter::bytecode::Op;
+use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
+
+/// Marks the loops that plainly end.
+pub(super) fn mark(kernel: &mut Kernel) {
+    let mut body = std::mem::take(&mut kernel.body);
+    region(kernel, &mut body);
+    kernel.body = body;
+}
+
+fn region(kernel: &Kernel, inside: &mut Region) {
+    for node in &mut inside.nodes {
+        if let Node::Loop(l) = node {
+            l.finite |= ends(kernel, l).is_some();
+        }
+        for inner in node.regions_mut() {
+            region(kernel, inner);
+        }
+    }
+}
+
+fn ends(kernel: &Kernel, l: &Loop) -> Option<()> {
+    // What the loop computes, and how often it sets each variable.
+    let mut computed: HashMap<Reg, Op> = HashMap::new();
+    let mut sets: HashMap<Reg, u32> = HashMap::new();
+    let mut note = |node: &Node| {
+        let (Node::Op(op) | Node::UniformLoad(op)) = node else { return };
+        if let Some(Access::Set(var) | Access::Change(var)) = access(kernel, op) {
+            *sets.entry(var).or_default() += 1;
+        }
+        op.clone().for_each_result(&mut |reg| {
+            computed.insert(*reg, op.clone());
+        });
+    };
+    l.body.for_each(&mut note);
+    l.continuing.for_each(&mut note);
+    // The first decision of a turn is whether to leave.
+    let (condition, stays) = l.body.nodes.iter().find_map(|node| match node {
+        Node::Op(_) => None,
+        Node::If { condition, accept, reject } => {
+            let leaves = |region: &Region| {
+                matches!(region.nodes[..], [Node::Break(target)] if target == l.target)
+            };
+            Some(if leaves(reject) {
+                Some((*condition, true))
+            } else if leaves(accept) {
+                Some((*condition, false))
+            } else {
+                None
+            })
+        }
+        _ => Some(None),
+    })??;
+    // Staying means `counter < bound`, or not `bound <= counter`.
+    let (counter, bound, signed) = match (computed.get(&condition)?, stays) {
+        (Op::Binary { f: Binary::LtU, a, b, .. }, true) => (*a, *b, false),
+        (Op::Binary { f: Binary::LtI, a, b, .. }, true) => (*a, *b, true),
+        (Op::Binary { f: Binary::LeU, a, b, .. }, false) => (*b, *a, false),
+        (Op::Binary { f: Binary::LeI, a, b, .. }, false) => (*b, *a, true),
+        _ => return None,
+    };
+    let variable = |reg: Reg| match computed.get(&reg)? {
+        Op::Unary { f: Unary::Copy, a, .. } if kernel.is_variable(*a) => Some(*a),
+        _ => None,
+    };
+    let counter = variable(counter)?;
+    if kernel.array_of(counter).is_some() || sets.get(&counter) != Some(&1) {
+        return None;
+    }
+    // It is set once a turn, at the end.
+    let next = l.continuing.nodes.iter().find_map(|node| match node {
+        Node::Op(Op::Unary { f: Unary::Copy, dst, a }) if *dst == counter => Some(*a),
+        _ => None,
+    })?;
+    let step = match computed.get(&next)? {
+        Op::Binary { f: Binary::AddI, a, b, .. } => {
+            let one =
+                |x: Reg, y: Reg| (variable(x) == Some(counter)).then(|| kernel.known(y)).flatten();
+            one(*a, *b).or_else(|| one(*b, *a))?
+        }
+        _ => return None,
+    };
+    let last = if signed { i32::MAX as u32 } else { u32::MAX };
+    if step == 0 || step > last / 2 {
+        return None;
+    }
+    let limit = kernel.known(bound);
+    let within = match limit {
+        // No step from below the bound goes past the end of the numbers.
+        Some(limit) => (signed && (limit as i32) < 0) || limit <= last - step + 1,
+        None => step == 1,
+    };
+    // A bound that the loop itself moves could stay ahead of the counter.
+    let fixed = limit.is_some()
+        || match computed.get(&bound) {
+            None => true,
+            Some(Op::Unary { f: Unary::Copy, a, .. }) => {
+                kernel.is_variable(*a) && kernel.array_of(*a).is_none() && !sets.contains_key(a)
+            }
+            Some(_) => false,
+        };
+    (within && fixed).then_some(())
+}
