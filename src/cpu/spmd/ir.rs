@@ -100,7 +100,7 @@ impl Kernel {
 
     /// Whether the register is a plane of a variable.
     pub(in crate::cpu) fn is_variable(&self, reg: Reg) -> bool {
-        self.classes[reg as usize] == Class::Variable
+        matches!(self.classes[reg as usize], Class::Variable(_))
     }
 
     /// The value of a constant.

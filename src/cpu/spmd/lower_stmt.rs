@@ -36,6 +36,7 @@ pub(super) fn lower(source: &Source, finite: Vec<bool>, width: u32) -> Result<Ke
     c.declare_globals()?;
     c.exec = c.register(Class::Mask);
     c.full = true;
+    c.copies = true;
     c.initialise_variables()?;
     let mut walk = Walk { c, frames: Vec::new(), targets: 0, finite: finite.into_iter() };
     let mut nodes = walk.take();

@@ -320,7 +320,7 @@ impl Carry<'_> {
             return var;
         }
         let var = self.fresh(reg);
-        self.kernel.classes[var as usize] = RegClass::Variable;
+        self.kernel.classes[var as usize] = RegClass::Variable(var);
         let shape = &mut self.shapes.regs[var as usize];
         match shape.class {
             Class::Likely => *shape = Shape { class: Class::Varying, align: 1 },

@@ -141,7 +141,7 @@ fn initial(kernel: &Kernel, reg: Reg) -> Shape {
             Some(&builtin) => builtin_shape(kernel, builtin),
             None => VARYING,
         },
-        RegClass::Temporary | RegClass::Mask | RegClass::Variable => UNSET,
+        RegClass::Temporary | RegClass::Mask | RegClass::Variable(_) => UNSET,
     }
 }
 

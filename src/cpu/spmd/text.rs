@@ -55,7 +55,7 @@ impl Printer<'_> {
             Class::Likely => "l".to_owned(),
             Class::Varying => "v".to_owned(),
         };
-        let kind = if *class == RegClass::Variable { "@" } else { "%" };
+        let kind = if matches!(class, RegClass::Variable(_)) { "@" } else { "%" };
         format!("{kind}{reg}{mark}")
     }
 

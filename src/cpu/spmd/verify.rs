@@ -39,7 +39,7 @@ impl Verifier<'_> {
         let there = match self.kernel.classes.get(reg as usize) {
             Some(RegClass::Temporary) => self.set.contains(&reg),
             // Variables are read by copies only, which is checked where they are.
-            Some(RegClass::Constant(_) | RegClass::Builtin | RegClass::Variable) => true,
+            Some(RegClass::Constant(_) | RegClass::Builtin | RegClass::Variable(_)) => true,
             Some(RegClass::Invariant) => {
                 self.set.contains(&reg) || self.kernel.builtins.contains_key(&reg)
             }
