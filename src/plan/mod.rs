@@ -21,7 +21,7 @@ pub(crate) use policy::{Policy, Speed};
 use crate::analysis::{Arguments, Facts, Footprint};
 use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
 use crate::grid::GroupBox;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, ScalarType};
 
 /// How a launch is split over devices, and why so. `Display` tells it in sentences.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Plan {
     pub(crate) split: Split,
     pub(crate) devices: Vec<PlannedDevice>,
     pub(crate) buffers: Vec<BufferUse>,
+    /// What a row of an array might be long, in elements: the integers among the uniforms.
+    pub(crate) row_lengths: Vec<u64>,
 }
 
 /// A device of the runtime, and what the plan makes of it.
@@ -127,7 +129,24 @@ pub(crate) fn plan(
         split,
         devices,
         buffers,
+        row_lengths: row_lengths(kernel, arguments),
     }
+}
+
+/// The words of uniforms and immediates that are `u32` or `i32` and more than 1.
+fn row_lengths(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<u64> {
+    let mut found = Vec::new();
+    for (binding, argument) in kernel.signature().bindings.iter().zip(&arguments.bindings) {
+        let crate::analysis::Argument::Value(bytes) = argument else { continue };
+        for (at, scalar) in binding.element_scalars() {
+            let word = bytes.get(*at as usize..*at as usize + 4);
+            if let (ScalarType::I32 | ScalarType::U32, Some(&[a, b, c, d])) = (scalar, word) {
+                found.push(u64::from(u32::from_le_bytes([a, b, c, d])));
+            }
+        }
+    }
+    found.retain(|&word| word > 1);
+    found
 }
 
 fn buffer_uses(

@@ -111,16 +111,20 @@ impl Plan {
         let lines =
             u64::from(bands[at].end - bands[at].start) * u64::from(self.workgroup_size[axis]);
         let own = self.own_rows(buffer, bands, at);
-        let row = own.as_ref().map(|own| (own.end - own.start) / lines).filter(|&row| {
-            row > 0 && own.as_ref().is_some_and(|own| (own.end - own.start) % lines == 0)
+        // A row is as long as some uniform says, if what one line of invocations owns is made of
+        // whole rows of that length.
+        let line = own.as_ref().map(|own| own.end - own.start).filter(|own| own % lines == 0);
+        let row = line.map(|own| own / lines).and_then(|line| {
+            self.row_lengths.iter().copied().filter(|row| line > 0 && line % row == 0).max()
         });
-        let count = |n: u64| match row {
-            Some(row) if row > 1 && n % row == 0 => {
-                let rows = n / row;
-                format!("{rows} row{}", if rows == 1 { "" } else { "s" })
+        let amount = |n: u64, more: &str| match row {
+            Some(row) if n % row == 0 => {
+                format!("{}{more} row{} of {row}", n / row, if n == row { "" } else { "s" })
             }
-            _ => format!("{n} element{}", if n == 1 { "" } else { "s" }),
+            _ => format!("{n}{more} element{}", if n == 1 { "" } else { "s" }),
         };
+        let count = |n: u64| amount(n, "");
+        let more = |n: u64| amount(n, " more");
         let mut parts = Vec::new();
         if !read.is_empty() {
             parts.push(match &own {
@@ -131,10 +135,10 @@ impl Plan {
                 Some(own) if read.start <= own.start && own.end <= read.end => {
                     let (before, after) = (own.start - read.start, read.end - own.end);
                     let halo = match (before, after) {
-                        (b, a) if b == a => format!("{} more on each side", count(b)),
-                        (0, a) => format!("{} more after", count(a)),
-                        (b, 0) => format!("{} more before", count(b)),
-                        (b, a) => format!("{} more before and {} after", count(b), count(a)),
+                        (b, a) if b == a => format!("{} on each side", more(b)),
+                        (0, a) => format!("{} after", more(a)),
+                        (b, 0) => format!("{} before", more(b)),
+                        (b, a) => format!("{} before and {} after", more(b), count(a)),
                     };
                     format!(
                         "reads its own {} and {halo} ({})",
