@@ -80,7 +80,7 @@ pub(crate) struct LaunchArgs {
     pub(crate) binds: Vec<(String, Source)>,
 
     /// The value of a uniform, as JSON: a number, a list for a vector, matrix or array, an object
-    /// for a struct
+    /// for a struct. Or a field at a time: --set grid.width=64 --set grid.height=32
     #[arg(long = "set", value_name = "NAME=JSON", value_parser = json)]
     pub(crate) sets: Vec<(String, serde_json::Value)>,
 

@@ -18,6 +18,13 @@ pub(crate) fn encode(kernel: &Kernel, name: &str, value: &Value) -> Result<Vec<u
     Ok(kernel.encode(name, &value)?)
 }
 
+/// A value of a part of a uniform, from JSON.
+pub(crate) fn value(path: &str, value: &Value) -> Result<coexec::Value> {
+    Ok(convert(value).map_err(|found| {
+        Usage(format!("`{path}`: {found} is no value for --set; give a number"))
+    })?)
+}
+
 fn convert(value: &Value) -> Result<coexec::Value, String> {
     Ok(match value {
         // What WGSL's u32(true) gives; bool itself can't be in a uniform.

@@ -3,7 +3,7 @@
 //! Nothing runs here. What was not given is reported all at once, each with the flag that gives it.
 
 use anyhow::{Context, Result};
-use coexec::{Binding, Buffer, Kernel, Launch, Runtime, Space};
+use coexec::{Binding, Buffer, Kernel, Launch, Runtime, Space, Value};
 
 use crate::Usage;
 use crate::args::{CpuEngine, DeviceArgs, LaunchArgs};
@@ -15,6 +15,8 @@ pub(crate) struct Prepared {
     /// The kernel's file.
     pub(crate) path: String,
     values: Vec<(String, Vec<u8>)>,
+    /// Parts of values, by path: `grid.width`.
+    fields: Vec<(String, Value)>,
     pub(crate) buffers: Vec<Bound>,
     grid: Grid,
     chunks: Option<u32>,
@@ -55,7 +57,9 @@ impl Prepared {
             }
             Ok(())
         };
-        for (name, json) in &args.sets {
+        let mut fields: Vec<(String, Value)> = Vec::new();
+        for (path, json) in &args.sets {
+            let name = &path[..path.find(['.', '[']).unwrap_or(path.len())];
             let (position, binding) = find(&kernel, name)?;
             if binding.space.is_storage() {
                 return Err(Usage(format!(
@@ -65,8 +69,18 @@ impl Prepared {
                 ))
                 .into());
             }
-            claim(position, name)?;
-            values.push((name.clone(), crate::json::encode(&kernel, name, json)?));
+            if name == path {
+                claim(position, name)?;
+                values.push((path.clone(), crate::json::encode(&kernel, name, json)?));
+            } else {
+                // Several flags make one value; the library says what is still missing.
+                let begun =
+                    |(path, _): &(String, Value)| path.split(['.', '[']).next() == Some(name);
+                if !fields.iter().any(begun) {
+                    claim(position, name)?;
+                }
+                fields.push((path.clone(), crate::json::value(path, json)?));
+            }
         }
         let mut buffers = Vec::new();
         for (name, source) in &args.binds {
@@ -92,6 +106,7 @@ impl Prepared {
             kernel,
             path,
             values,
+            fields,
             buffers,
             grid,
             chunks: args.chunks,
@@ -109,6 +124,9 @@ impl Prepared {
         let mut launch = runtime.launch(&self.kernel);
         for (name, bytes) in &self.values {
             launch = launch.set_bytes(name, bytes.clone());
+        }
+        for (path, value) in &self.fields {
+            launch = launch.set_field(path, value.clone());
         }
         for (bound, buffer) in self.buffers.iter().zip(buffers) {
             launch = launch.bind(&bound.binding.name, buffer);
