@@ -40,6 +40,9 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
         (1, 0) => "Its loop surely ends.".to_owned(),
         (1, _) => "Its loop is not known to end, and has an iteration budget.".to_owned(),
         (_, 0) => format!("Its {all} loops surely end."),
+        (_, open) if open == all => {
+            format!("None of its {all} loops is known to end; each has an iteration budget.")
+        }
         (_, open) => {
             format!(
                 "Of its {all} loops, {open} are not known to end, and have an iteration budget."
