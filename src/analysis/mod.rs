@@ -5,6 +5,20 @@
 //! the whole buffer, a loop may be endless, a value is varying.
 
 mod facts;
+mod footprint;
+mod integer;
+mod interval;
+mod linear;
+mod loops;
+mod machine;
+mod must_write;
+mod program;
+mod refine;
+mod state;
+#[cfg(test)]
+mod tests;
+mod value;
+mod walk;
 mod whole;
 
 use std::ops::Range;
@@ -14,6 +28,8 @@ use naga::Span;
 use crate::device::HostBytes;
 use crate::grid::GroupBox;
 use crate::kernel::{BindingId, Kernel};
+use machine::Machine;
+use program::Program;
 
 /// What holds of a kernel whatever its arguments.
 #[derive(Debug, Clone, Default)]
@@ -76,19 +92,33 @@ pub(crate) struct Cost {
     pub(crate) exact: bool,
 }
 
+/// Expressions and statements that one interpretation may look at before it gives up. Beyond
+/// what any real kernel needs; a bound for those that nest a dozen loops.
+const FUEL: u64 = 1 << 20;
+
 /// The analysis of one kernel: what holds once, and what is worth keeping between launches.
 #[derive(Debug, Clone)]
 pub(crate) struct Analysis {
     kernel: Kernel,
+    program: Program,
     facts: Facts,
 }
 
 impl Analysis {
     /// Analyses a kernel as far as its arguments do not matter.
     pub(crate) fn new(kernel: &Kernel) -> Analysis {
+        let program = Program::new(kernel);
         let mut facts = facts::syntactic(kernel);
-        facts.finite_loops = vec![false; facts::loops(&kernel.entry_point().function.body)];
-        Analysis { kernel: kernel.clone(), facts }
+        facts.finite_loops = vec![false; program.loops];
+        if program.loops > 0 {
+            let groups = GroupBox::whole([0; 3]);
+            let (mut machine, state) = Machine::new(kernel, &program, None, groups, FUEL);
+            machine.walk(&program.steps, state, &mut Vec::new());
+            if machine.fuel > 0 {
+                facts.finite_loops = machine.finite;
+            }
+        }
+        Analysis { kernel: kernel.clone(), program, facts }
     }
 
     /// What holds whatever the arguments.
@@ -98,12 +128,19 @@ impl Analysis {
 
     /// The elements that these workgroups touch, by `BindingId`; the default for what is not a
     /// storage binding.
-    pub(crate) fn footprints(
-        &self,
-        arguments: &Arguments<'_>,
-        _groups: GroupBox,
-    ) -> Vec<Footprint> {
-        whole::whole(&self.kernel, arguments)
+    pub(crate) fn footprints(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Footprint> {
+        let bindings = self.kernel.signature().bindings.len();
+        debug_assert_eq!(arguments.bindings.len(), bindings);
+        if groups.workgroups() == 0 {
+            return vec![Footprint::default(); bindings];
+        }
+        let (mut machine, state) =
+            Machine::new(&self.kernel, &self.program, Some(arguments), groups, FUEL);
+        machine.walk(&self.program.steps, state, &mut Vec::new());
+        if machine.fuel == 0 {
+            return whole::whole(&self.kernel, arguments);
+        }
+        machine.recorder.finish()
     }
 
     /// What one invocation costs.

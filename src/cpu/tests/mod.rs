@@ -4,6 +4,7 @@
 //! words.
 
 mod control;
+mod footprints;
 mod memory;
 mod numbers;
 mod together;

@@ -1,0 +1,189 @@
+//! What the walk meets of accesses to storage, and the footprints that come of it.
+//!
+//! The element index of an access is the first index into the binding's outermost array; all
+//! other steps stay inside the element. Indices outside of the buffer touch nothing.
+
+use std::ops::Range;
+
+use naga::{ArraySize, Handle, Span, Type, TypeInner};
+
+use super::interval::{IntType, Interval};
+use super::linear::{Linear, Symbol};
+use super::machine::{Machine, Part, State};
+use super::must_write::surely_written;
+use super::state::Guards;
+use super::{Argument, Arguments, Footprint};
+use crate::kernel::Kernel;
+
+/// What an access does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    /// An atomic update: both.
+    Update,
+}
+
+/// A store of a whole element that an invocation executes exactly if it meets the guards.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    pub(super) binding: usize,
+    /// The element, as a mathematical integer over dimensions.
+    pub(super) index: Linear,
+    pub(super) guards: Guards,
+    /// The values that each symbol of the index and the guards takes.
+    pub(super) dimensions: Vec<(Symbol, Interval)>,
+}
+
+/// Accesses met so far.
+#[derive(Debug, Clone)]
+pub(super) struct Recorder {
+    footprints: Vec<Footprint>,
+    /// By binding; nothing where nothing is recorded.
+    elements: Vec<Option<u64>>,
+    stores: Vec<Store>,
+}
+
+/// A state of the recorder to go back to.
+pub(super) struct Mark {
+    footprints: Vec<Footprint>,
+    stores: usize,
+}
+
+impl Recorder {
+    /// Without arguments nothing is recorded.
+    pub(super) fn new(kernel: &Kernel, arguments: Option<&Arguments<'_>>) -> Recorder {
+        let bindings = kernel.signature().bindings.len();
+        let elements = (0..bindings)
+            .map(|id| match arguments?.bindings.get(id)? {
+                Argument::Storage { elements, .. } => Some(*elements),
+                Argument::Value(_) => None,
+            })
+            .collect();
+        Recorder { footprints: vec![Footprint::default(); bindings], elements, stores: Vec::new() }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { footprints: self.footprints.clone(), stores: self.stores.len() }
+    }
+
+    /// Forgets what was recorded since.
+    pub(super) fn back_to(&mut self, mark: &Mark) {
+        self.footprints.clone_from(&mark.footprints);
+        self.stores.truncate(mark.stores);
+    }
+
+    /// The footprints of a walk that has ended.
+    pub(super) fn finish(mut self) -> Vec<Footprint> {
+        for (id, footprint) in self.footprints.iter_mut().enumerate() {
+            if let Some(elements) = self.elements[id] {
+                let stores: Vec<&Store> = self.stores.iter().filter(|s| s.binding == id).collect();
+                footprint.must_write = surely_written(&stores, &footprint.read, elements);
+            }
+        }
+        self.footprints
+    }
+}
+
+fn widen(range: &mut Range<u64>, more: &Range<u64>) {
+    if more.is_empty() {
+        return;
+    }
+    if range.is_empty() {
+        *range = more.clone();
+    } else {
+        *range = range.start.min(more.start)..range.end.max(more.end);
+    }
+}
+
+impl Machine<'_> {
+    /// Records an access to a storage binding. For one element (or several that an index may
+    /// mean): the steps inside it, its type, and the index's range.
+    pub(super) fn access<'p>(
+        &mut self,
+        id: usize,
+        parts: &'p [Part],
+        state: &mut State,
+        span: Span,
+        kind: Kind,
+    ) -> Option<(&'p [Part], Handle<Type>, Interval)> {
+        let module = self.kernel.module();
+        let binding = &self.kernel.signature().bindings[id];
+        let elements = self.recorder.elements[id]?;
+        let root = module.global_variables[binding.global].ty;
+        let zero = Part::At(0);
+        let (index, rest, ty) = match &module.types[root].inner {
+            TypeInner::Array { base, .. } => match parts.split_first() {
+                Some((index, rest)) => (Some(index), rest, *base),
+                None => (None, parts, *base),
+            },
+            TypeInner::Struct { members, .. } => {
+                let last = members.len().saturating_sub(1);
+                match members.last().map(|m| &module.types[m.ty].inner) {
+                    Some(TypeInner::Array { base, size: ArraySize::Dynamic, .. }) => match parts {
+                        [Part::At(member), index, rest @ ..] if *member as usize == last => {
+                            (Some(index), rest, *base)
+                        }
+                        [Part::At(member), ..] if (*member as usize) < last => {
+                            if kind != Kind::Read {
+                                self.recorder.footprints[id].writes_header = true;
+                            }
+                            return None;
+                        }
+                        _ => (None, parts, *base),
+                    },
+                    _ => (Some(&zero), parts, root),
+                }
+            }
+            _ => (Some(&zero), parts, root),
+        };
+        let Some(index) = index else {
+            self.record(id, 0..elements, kind, None);
+            return None;
+        };
+        let (index_type, form) = match index {
+            Part::At(i) => (IntType::U32, Linear::constant(i64::from(*i)).wrapped()),
+            Part::Dynamic(ty, form) => (*ty, form.clone()),
+        };
+        let (range, shift) = state.known.value_range(&self.symbols, &form, index_type);
+        let buffer = Interval::new(0, (i128::from(elements) - 1).max(0));
+        if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {
+            let touched = inside.lo as u64..inside.hi as u64 + 1;
+            // A range of half the integers is none.
+            let unbounded = inside == buffer && range.hi - range.lo >= (1 << 31) - 1;
+            self.record(id, touched, kind, unbounded.then_some(span));
+            let whole = rest.is_empty() && binding.layout.scalar.is_some();
+            if let (Kind::Write, true, Some(shift)) = (kind, whole, shift) {
+                self.record_store(id, &form.plus_constant(-shift), state);
+            }
+        }
+        Some((rest, ty, range))
+    }
+
+    fn record(&mut self, id: usize, touched: Range<u64>, kind: Kind, unbounded: Option<Span>) {
+        let footprint = &mut self.recorder.footprints[id];
+        if kind != Kind::Write {
+            widen(&mut footprint.read, &touched);
+        }
+        if kind != Kind::Read {
+            widen(&mut footprint.may_write, &touched);
+        }
+        if footprint.unbounded.is_none() {
+            footprint.unbounded = unbounded;
+        }
+    }
+
+    fn record_store(&mut self, id: usize, index: &Linear, state: &State) {
+        let Some(guards) = &state.guards else { return };
+        let mut dimensions: Vec<(Symbol, Interval)> = Vec::new();
+        let forms = guards.iter().map(|g| &g.form).chain([index]);
+        for &(symbol, _) in forms.flat_map(Linear::terms) {
+            let Some((lo, hi)) = self.symbols.infos[symbol as usize].dimension else { return };
+            if !dimensions.iter().any(|d| d.0 == symbol) {
+                dimensions.push((symbol, Interval::new(lo.into(), hi.into())));
+            }
+        }
+        let guards = guards.clone();
+        self.recorder.stores.push(Store { binding: id, index: index.clone(), guards, dimensions });
+    }
+}

@@ -1,0 +1,471 @@
+//! What WGSL's operators and built-in functions do to abstract values.
+//!
+//! Sums, differences and products with a constant stay linear forms, modulo 2³². Division and
+//! remainder by a constant of something that is not negative are tied to each other by
+//! `x = d q + r`, so that an index that was taken apart can be put together again. The rest gets
+//! a symbol with the interval that `interval::apply` gives.
+
+use std::rc::Rc;
+
+use naga::{BinaryOperator, MathFunction, ScalarKind, UnaryOperator};
+
+use super::interval::{IntType, Interval, Operator};
+use super::linear::Linear;
+use super::machine::{Machine, State, int_type};
+use super::refine::refine;
+use super::state::MAX_TERMS;
+use super::value::{Condition, Value};
+
+impl Machine<'_> {
+    pub(super) fn unary(&self, op: UnaryOperator, value: Value) -> Value {
+        match (op, value) {
+            (UnaryOperator::Negate, Value::Int(ty, form)) => {
+                Value::Int(ty, form.scaled_wrapped(-1))
+            }
+            (UnaryOperator::BitwiseNot, Value::Int(ty, form)) => {
+                Value::Int(ty, Linear::constant(-1).plus(&form, -1).wrapped())
+            }
+            (UnaryOperator::LogicalNot, Value::Bool(c)) => Value::Bool(Condition::not(&c)),
+            (_, Value::Many(parts)) => {
+                Value::Many(Rc::new(parts.iter().map(|p| self.unary(op, p.clone())).collect()))
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOperator,
+        left: &Value,
+        right: &Value,
+        state: &mut State,
+    ) -> Value {
+        match (left, right) {
+            (Value::Many(a), Value::Many(b)) if a.len() == b.len() => {
+                let parts = a.iter().zip(b.iter()).map(|(a, b)| self.binary(op, a, b, state));
+                Value::Many(Rc::new(parts.collect()))
+            }
+            (Value::Many(_), Value::Many(_)) => Value::Unknown,
+            (Value::Many(a), b) => {
+                let parts = a.iter().map(|a| self.binary(op, a, b, state));
+                Value::Many(Rc::new(parts.collect()))
+            }
+            (a, Value::Many(b)) => {
+                let parts = b.iter().map(|b| self.binary(op, a, b, state));
+                Value::Many(Rc::new(parts.collect()))
+            }
+            (Value::Int(ty, a), Value::Int(_, b)) => self.binary_integers(op, *ty, a, b, state),
+            (Value::Bool(a), Value::Bool(b)) => binary_booleans(op, a, b),
+            (Value::Bool(a), Value::Unknown) => {
+                binary_booleans(op, a, &Rc::new(Condition::Unknown))
+            }
+            (Value::Unknown, Value::Bool(b)) => {
+                binary_booleans(op, &Rc::new(Condition::Unknown), b)
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    fn binary_integers(
+        &mut self,
+        op: BinaryOperator,
+        ty: IntType,
+        a: &Linear,
+        b: &Linear,
+        state: &mut State,
+    ) -> Value {
+        let less = |a: &Linear, b: &Linear| Condition::Less(ty, a.clone(), b.clone());
+        let equal = || Rc::new(Condition::Equal(ty, a.clone(), b.clone()));
+        let form = match op {
+            BinaryOperator::Add => self.sum(ty, a, b, 1, state),
+            BinaryOperator::Subtract => self.sum(ty, a, b, -1, state),
+            BinaryOperator::Multiply => self.product(ty, a, b, state),
+            BinaryOperator::Divide => self.quotient(ty, a, b, state),
+            BinaryOperator::Modulo => self.remainder(ty, a, b, state),
+            BinaryOperator::And => self.and(ty, a, b, state),
+            BinaryOperator::ExclusiveOr => self.operation(ty, Operator::Xor, a, b, state),
+            BinaryOperator::InclusiveOr => self.operation(ty, Operator::Or, a, b, state),
+            BinaryOperator::ShiftLeft => self.shift_left(ty, a, b, state),
+            BinaryOperator::ShiftRight => self.shift_right(ty, a, b, state),
+            BinaryOperator::Less => return Value::Bool(Rc::new(less(a, b))),
+            BinaryOperator::Greater => return Value::Bool(Rc::new(less(b, a))),
+            BinaryOperator::LessEqual => {
+                return Value::Bool(Condition::not(&Rc::new(less(b, a))));
+            }
+            BinaryOperator::GreaterEqual => {
+                return Value::Bool(Condition::not(&Rc::new(less(a, b))));
+            }
+            BinaryOperator::Equal => return Value::Bool(equal()),
+            BinaryOperator::NotEqual => return Value::Bool(Condition::not(&equal())),
+            BinaryOperator::LogicalAnd | BinaryOperator::LogicalOr => return Value::Unknown,
+        };
+        Value::Int(ty, form)
+    }
+
+    /// The value, when only one is possible on this path.
+    fn only(&self, ty: IntType, form: &Linear, state: &mut State) -> Option<i64> {
+        let (range, _) = state.known.value_range(&self.symbols, form, ty);
+        range.value().and_then(|v| i64::try_from(v).ok())
+    }
+
+    fn sum(&mut self, ty: IntType, a: &Linear, b: &Linear, sign: i64, state: &mut State) -> Linear {
+        let sum = a.plus(b, sign).wrapped();
+        if sum.terms().len() <= MAX_TERMS {
+            return sum;
+        }
+        let (range, _) = state.known.value_range(&self.symbols, &sum, ty);
+        Linear::symbol(state.known.opaque(&mut self.symbols, ty, range))
+    }
+
+    fn product(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        if let Some(factor) = self.only(ty, b, state) {
+            return a.scaled_wrapped(factor);
+        }
+        if let Some(factor) = self.only(ty, a, state) {
+            return b.scaled_wrapped(factor);
+        }
+        self.operation(ty, Operator::Multiply, a, b, state)
+    }
+
+    /// The form as a mathematical integer, if it is surely not negative.
+    fn natural(&self, ty: IntType, form: &Linear, state: &mut State) -> Option<(Linear, Interval)> {
+        let (range, shift) = state.known.value_range(&self.symbols, form, ty);
+        (range.lo >= 0).then_some((form.plus_constant(-shift?), range))
+    }
+
+    fn quotient(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        match self.only(ty, b, state) {
+            Some(1) => a.clone(),
+            Some(d) if d > 1 => match self.natural(ty, a, state) {
+                Some((a, range)) => self.natural_quotient(ty, &a, range, d, state),
+                None => self.operation(ty, Operator::Divide, a, &Linear::constant(d), state),
+            },
+            _ => self.operation(ty, Operator::Divide, a, b, state),
+        }
+    }
+
+    /// `a / d` for a mathematical `a` that is not negative and a `d` above 1.
+    fn natural_quotient(
+        &mut self,
+        ty: IntType,
+        a: &Linear,
+        range: Interval,
+        d: i64,
+        state: &mut State,
+    ) -> Linear {
+        if range.hi < i128::from(d) {
+            return Linear::constant(0);
+        }
+        // d x + y with 0 <= y < d gives x.
+        let (whole, rest): (Vec<_>, Vec<_>) = a.terms().iter().partition(|t| t.1 % d == 0);
+        let rest = Linear::from_terms(a.k.rem_euclid(d), &rest);
+        let rest = state.known.bounds(&self.symbols, &rest);
+        if Interval::new(0, i128::from(d) - 1).contains(rest) {
+            let whole: Vec<_> = whole.iter().map(|t| (t.0, t.1 / d)).collect();
+            return Linear::from_terms(a.k.div_euclid(d), &whole).wrapped();
+        }
+        let divisor = Linear::constant(d);
+        let quotient = self.operation(ty, Operator::Divide, &a.clone().wrapped(), &divisor, state);
+        // 0 <= a - d q < d
+        let remainder = a.plus(&quotient, -d);
+        state.known.constrain(&remainder, Interval::new(0, i128::from(d) - 1));
+        quotient
+    }
+
+    fn remainder(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        if let Some(d) = self.only(ty, b, state).filter(|&d| d >= 1)
+            && let Some((natural, range)) = self.natural(ty, a, state)
+        {
+            if range.hi < i128::from(d) {
+                return natural.wrapped();
+            }
+            if d == 1 {
+                return Linear::constant(0);
+            }
+            let quotient = self.natural_quotient(ty, &natural, range, d, state);
+            let remainder = natural.plus(&quotient.scaled_wrapped(d), -1).wrapped();
+            if remainder.terms().len() <= MAX_TERMS {
+                return remainder;
+            }
+        }
+        self.operation(ty, Operator::Remainder, a, b, state)
+    }
+
+    fn and(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        let (a, mask) = match (self.only(ty, a, state), self.only(ty, b, state)) {
+            (_, Some(mask)) => (a, mask as u32),
+            (Some(mask), None) => (b, mask as u32),
+            _ => return self.operation(ty, Operator::And, a, b, state),
+        };
+        if mask == u32::MAX {
+            return a.clone();
+        }
+        // The low bits are a remainder, the high ones what it leaves.
+        if mask & mask.wrapping_add(1) == 0 {
+            if self.natural(ty, a, state).is_some() {
+                return self.remainder(ty, a, &Linear::constant(i64::from(mask) + 1), state);
+            }
+        } else if !mask & (!mask).wrapping_add(1) == 0 && self.natural(ty, a, state).is_some() {
+            let low = self.remainder(ty, a, &Linear::constant(i64::from(!mask) + 1), state);
+            return self.sum(ty, a, &low, -1, state);
+        }
+        let mask = match ty {
+            IntType::U32 => i64::from(mask),
+            IntType::I32 => i64::from(mask as i32),
+        };
+        self.operation(ty, Operator::And, a, &Linear::constant(mask), state)
+    }
+
+    fn shift_left(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        match self.only(IntType::U32, b, state) {
+            Some(count) => a.scaled_wrapped(1 << (count & 31)),
+            None => self.operation(ty, Operator::ShiftLeft, a, b, state),
+        }
+    }
+
+    fn shift_right(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        if let Some(count) = self.only(IntType::U32, b, state).map(|c| c & 31) {
+            if count == 0 {
+                return a.clone();
+            }
+            // 2³¹ is no i32, but then nothing is left of what is not negative.
+            if let Some((natural, range)) = self.natural(ty, a, state) {
+                return self.natural_quotient(ty, &natural, range, 1 << count, state);
+            }
+        }
+        self.operation(ty, Operator::ShiftRight, a, b, state)
+    }
+
+    /// `accept` where the condition holds and `reject` where not, each looked at where it is used.
+    pub(super) fn select(
+        &mut self,
+        condition: &Value,
+        accept: &Value,
+        reject: &Value,
+        state: &mut State,
+    ) -> Value {
+        let several = |conditions: &Value| match (conditions, accept, reject) {
+            (Value::Many(c), Value::Many(a), Value::Many(b)) => {
+                Some((c.clone(), a.clone(), b.clone()))
+            }
+            _ => None,
+        };
+        if let Some((c, a, b)) = several(condition) {
+            let parts = (0..c.len()).map(|i| {
+                let part = |v: &Rc<Vec<Value>>| v.get(i).cloned().unwrap_or(Value::Unknown);
+                self.select(&part(&c), &part(&a), &part(&b), state)
+            });
+            return Value::Many(Rc::new(parts.collect()));
+        }
+        let condition = condition.condition();
+        self.choose(&condition, accept, reject, state)
+    }
+
+    fn choose(
+        &mut self,
+        condition: &Rc<Condition>,
+        accept: &Value,
+        reject: &Value,
+        state: &mut State,
+    ) -> Value {
+        match (accept, reject) {
+            (Value::Many(a), Value::Many(b)) if a.len() == b.len() => {
+                let parts =
+                    a.iter().zip(b.iter()).map(|(a, b)| self.choose(condition, a, b, state));
+                Value::Many(Rc::new(parts.collect()))
+            }
+            (Value::Int(ty, a), Value::Int(_, b)) => {
+                if a == b {
+                    return accept.clone();
+                }
+                let mut range = None;
+                for (form, truth) in [(a, true), (b, false)] {
+                    let mut known = state.known.clone();
+                    if refine(&mut known, &self.symbols, condition, truth) {
+                        let (part, _) = known.value_range(&self.symbols, form, *ty);
+                        range = Some(range.map_or(part, |r: Interval| r.hull(part)));
+                    }
+                }
+                self.any_of(*ty, range.unwrap_or(ty.range()), state)
+            }
+            _ if matches!((accept, reject), (Value::Bool(_), _) | (_, Value::Bool(_))) => {
+                let (a, b) = (accept.condition(), reject.condition());
+                Value::Bool(Condition::choose(condition, &a, &b))
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Built-in functions of integers; `Unknown` for those that are not tracked.
+    pub(super) fn math(
+        &mut self,
+        fun: MathFunction,
+        first: Value,
+        rest: [Option<Value>; 2],
+        state: &mut State,
+    ) -> Value {
+        if let (MathFunction::Dot, Value::Many(a), Some(Value::Many(b))) = (fun, &first, &rest[0]) {
+            let mut sum: Option<Value> = None;
+            for (a, b) in a.iter().zip(b.iter()) {
+                let product = self.binary(BinaryOperator::Multiply, a, b, state);
+                sum = Some(match sum {
+                    None => product,
+                    Some(so_far) => self.binary(BinaryOperator::Add, &so_far, &product, state),
+                });
+            }
+            return sum.unwrap_or(Value::Unknown);
+        }
+        // Functions of several vectors at once that are not componentwise.
+        if !componentwise(fun) {
+            return Value::Unknown;
+        }
+        if let Value::Many(parts) = &first {
+            let parts = parts.iter().enumerate().map(|(i, part)| {
+                let rest = [0, 1].map(|r: usize| {
+                    rest[r].as_ref().map(|v| match v {
+                        Value::Many(_) => v.component(i),
+                        v => v.clone(),
+                    })
+                });
+                self.math(fun, part.clone(), rest, state)
+            });
+            return Value::Many(Rc::new(parts.collect()));
+        }
+        let Value::Int(ty, x) = first else { return Value::Unknown };
+        let form = |value: &Option<Value>| match value {
+            Some(Value::Int(_, form)) => Some(form.clone()),
+            _ => None,
+        };
+        let (y, z) = (form(&rest[0]), form(&rest[1]));
+        let bits = |hi: i128| Interval::new(0, hi);
+        match (fun, y, z) {
+            (MathFunction::Min, Some(y), _) => {
+                Value::Int(ty, self.extreme(ty, Operator::Minimum, &x, &y, state))
+            }
+            (MathFunction::Max, Some(y), _) => {
+                Value::Int(ty, self.extreme(ty, Operator::Maximum, &x, &y, state))
+            }
+            // min(max(x, low), high), also where low > high.
+            (MathFunction::Clamp, Some(low), Some(high)) => {
+                let above = self.extreme(ty, Operator::Maximum, &x, &low, state);
+                Value::Int(ty, self.extreme(ty, Operator::Minimum, &above, &high, state))
+            }
+            (MathFunction::Abs, _, _) => {
+                if ty == IntType::U32 || self.natural(ty, &x, state).is_some() {
+                    return Value::Int(ty, x);
+                }
+                let zero = Linear::constant(0);
+                Value::Int(ty, self.operation(ty, Operator::Absolute, &x, &zero, state))
+            }
+            (MathFunction::Sign, _, _) => self.any_of(ty, Interval::new(-1, 1), state),
+            (
+                MathFunction::CountOneBits
+                | MathFunction::CountLeadingZeros
+                | MathFunction::CountTrailingZeros,
+                _,
+                _,
+            ) => self.any_of(ty, bits(32), state),
+            (MathFunction::FirstLeadingBit | MathFunction::FirstTrailingBit, _, _) => {
+                let (range, _) = state.known.value_range(&self.symbols, &x, ty);
+                match ty {
+                    IntType::I32 => self.any_of(ty, Interval::new(-1, 31), state),
+                    IntType::U32 if range.lo > 0 => {
+                        let top = i128::from(127 - range.hi.leading_zeros());
+                        self.any_of(ty, bits(top), state)
+                    }
+                    IntType::U32 => self.any_of(ty, ty.range(), state),
+                }
+            }
+            // extractBits(x, offset, count)
+            (MathFunction::ExtractBits, Some(_), Some(count)) if ty == IntType::U32 => {
+                let (count, _) = state.known.value_range(&self.symbols, &count, IntType::U32);
+                let count = count.hi.min(32);
+                self.any_of(ty, bits((1 << count) - 1), state)
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    /// The smaller or the larger of two; one of the two where that is known.
+    fn extreme(
+        &mut self,
+        ty: IntType,
+        operator: Operator,
+        a: &Linear,
+        b: &Linear,
+        state: &mut State,
+    ) -> Linear {
+        let (x, _) = state.known.value_range(&self.symbols, a, ty);
+        let (y, _) = state.known.value_range(&self.symbols, b, ty);
+        let (below, above) = (x.hi <= y.lo, y.hi <= x.lo);
+        match operator {
+            Operator::Minimum if below => a.clone(),
+            Operator::Minimum if above => b.clone(),
+            Operator::Maximum if above => a.clone(),
+            Operator::Maximum if below => b.clone(),
+            _ => self.operation(ty, operator, a, b, state),
+        }
+    }
+
+    /// A conversion, or (`numeric` false) the same bits as another type.
+    pub(super) fn convert(
+        &mut self,
+        value: Value,
+        kind: ScalarKind,
+        numeric: bool,
+        state: &mut State,
+    ) -> Value {
+        match (value, int_type(kind)) {
+            (Value::Many(parts), _) => {
+                let parts =
+                    parts.iter().map(|p| self.convert(p.clone(), kind, numeric, state)).collect();
+                Value::Many(Rc::new(parts))
+            }
+            // Between i32 and u32 the bits stay.
+            (Value::Int(_, form), Some(ty)) => Value::Int(ty, form),
+            (Value::Bool(_), Some(ty)) => self.any_of(ty, Interval::new(0, 1), state),
+            (Value::Bool(condition), None) if kind == ScalarKind::Bool => Value::Bool(condition),
+            (Value::Int(ty, form), None) if kind == ScalarKind::Bool => {
+                let zero = Condition::Equal(ty, form, Linear::constant(0));
+                Value::Bool(Condition::not(&Rc::new(zero)))
+            }
+            _ => Value::Unknown,
+        }
+    }
+}
+
+fn componentwise(fun: MathFunction) -> bool {
+    matches!(
+        fun,
+        MathFunction::Min
+            | MathFunction::Max
+            | MathFunction::Clamp
+            | MathFunction::Abs
+            | MathFunction::Sign
+            | MathFunction::CountOneBits
+            | MathFunction::CountLeadingZeros
+            | MathFunction::CountTrailingZeros
+            | MathFunction::FirstLeadingBit
+            | MathFunction::FirstTrailingBit
+            | MathFunction::ExtractBits
+    )
+}
+
+fn binary_booleans(op: BinaryOperator, a: &Rc<Condition>, b: &Rc<Condition>) -> Value {
+    let same = |a: &Rc<Condition>, b: &Rc<Condition>| match (&**a, &**b) {
+        (Condition::Known(true), _) => b.clone(),
+        (_, Condition::Known(true)) => a.clone(),
+        (Condition::Known(false), _) => Condition::not(b),
+        (_, Condition::Known(false)) => Condition::not(a),
+        _ => Rc::new(Condition::Unknown),
+    };
+    match op {
+        BinaryOperator::And | BinaryOperator::LogicalAnd => Value::Bool(Condition::and(a, b)),
+        BinaryOperator::InclusiveOr | BinaryOperator::LogicalOr => Value::Bool(Condition::or(a, b)),
+        BinaryOperator::Equal => Value::Bool(same(a, b)),
+        BinaryOperator::NotEqual | BinaryOperator::ExclusiveOr => {
+            Value::Bool(Condition::not(&same(a, b)))
+        }
+        _ => Value::Unknown,
+    }
+}

@@ -1,0 +1,482 @@
+//! The entry point's statements, with what a walk over them asks again and again.
+//!
+//! Made once per kernel; it owns no part of the module but handles. Loops are numbered in the
+//! order of a pre-order walk, a loop's `body` before its `continuing`.
+
+use naga::{
+    AddressSpace, BinaryOperator, Block, Expression, Function, Handle, Span, Statement,
+    SwitchValue, TypeInner,
+};
+
+use crate::kernel::{BindingId, Kernel};
+
+/// Statements in order; nested blocks are dissolved.
+pub(super) type Steps = Vec<Step>;
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Emit(naga::Range<Expression>),
+    If {
+        condition: Handle<Expression>,
+        accept: Steps,
+        reject: Steps,
+        /// Whether control may leave the branch other than at its end.
+        escapes: [bool; 2],
+    },
+    Switch {
+        selector: Handle<Expression>,
+        cases: Vec<Case>,
+        /// Whether control may leave the switch other than to the step after it.
+        escapes: bool,
+    },
+    Loop(Box<Loop>),
+    Break,
+    Continue,
+    Return,
+    Store {
+        pointer: Handle<Expression>,
+        value: Handle<Expression>,
+        span: Span,
+    },
+    Atomic {
+        pointer: Handle<Expression>,
+        result: Option<Handle<Expression>>,
+        span: Span,
+    },
+    /// An expression whose value comes from elsewhere: other invocations, workgroup memory.
+    Unpredictable(Handle<Expression>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) value: SwitchValue,
+    pub(super) body: Steps,
+    pub(super) fall_through: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Loop {
+    /// Its number.
+    pub(super) id: usize,
+    pub(super) body: Steps,
+    pub(super) continuing: Steps,
+    pub(super) break_if: Option<Handle<Expression>>,
+    /// Loops around it.
+    pub(super) depth: usize,
+    /// The variables that may be stored to inside, and which way their values seem to go.
+    pub(super) modified: Vec<(usize, Trend)>,
+    /// The body is left before its end whatever happens: there is no second iteration.
+    pub(super) once: bool,
+    /// There is a `return` inside.
+    pub(super) returns: bool,
+    /// The only way out is one `if … { break; }` that each iteration meets first: the step's
+    /// position in the body.
+    pub(super) guard: Option<usize>,
+    /// Expressions of the body that `continuing` uses although a `continue` may skip them.
+    pub(super) skipped: Vec<Handle<Expression>>,
+}
+
+/// A guess at how a variable changes from one iteration to the next. Only a guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trend {
+    Up,
+    Down,
+    Other,
+    /// Each iteration stores to it before it looks at it.
+    Fresh,
+}
+
+/// What a pointer points into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Root {
+    /// A function or private variable, by number.
+    Variable(usize),
+    /// A uniform or immediate binding.
+    Uniform(BindingId),
+    Storage(BindingId),
+    /// Workgroup memory.
+    Shared,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    pub(super) steps: Steps,
+    pub(super) loops: usize,
+    /// Function variables, then private ones: type and initial value.
+    pub(super) variables: Vec<Variable>,
+    /// By expression index: whether it is a pointer, and whether its type holds an integer.
+    pub(super) pointer: Vec<bool>,
+    pub(super) integral: Vec<bool>,
+    /// By index of the module's global variables.
+    roots: Vec<Root>,
+}
+
+/// A variable that belongs to one invocation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Variable {
+    pub(super) ty: Handle<naga::Type>,
+    /// Of the function's expressions (function variables) or the module's (private ones).
+    pub(super) init: Option<Handle<Expression>>,
+    pub(super) private: bool,
+}
+
+impl Program {
+    pub(super) fn new(kernel: &Kernel) -> Program {
+        let module = kernel.module();
+        let function = &kernel.entry_point().function;
+        let info = kernel.info().get_entry_point(0);
+        let mut variables: Vec<Variable> = function
+            .local_variables
+            .iter()
+            .map(|(_, v)| Variable { ty: v.ty, init: v.init, private: false })
+            .collect();
+        let mut roots = Vec::new();
+        for (global, v) in module.global_variables.iter() {
+            let binding = kernel.signature().bindings.iter().position(|b| b.global == global);
+            roots.push(match (v.space, binding) {
+                (AddressSpace::Private, _) => {
+                    variables.push(Variable { ty: v.ty, init: v.init, private: true });
+                    Root::Variable(variables.len() - 1)
+                }
+                (AddressSpace::Storage { .. }, Some(id)) => Root::Storage(id),
+                (AddressSpace::Uniform | AddressSpace::Immediate, Some(id)) => Root::Uniform(id),
+                _ => Root::Shared,
+            });
+        }
+        let mut pointer = Vec::new();
+        let mut integral = Vec::new();
+        for (handle, _) in function.expressions.iter() {
+            let inner = info[handle].ty.inner_with(&module.types);
+            pointer.push(inner.pointer_space().is_some());
+            integral.push(holds_integer(module, inner));
+        }
+        let mut builder = Builder { function, roots: &roots, loops: 0, depth: 0 };
+        let steps = builder.steps(&function.body);
+        let loops = builder.loops;
+        Program { steps, loops, variables, pointer, integral, roots }
+    }
+
+    pub(super) fn root(&self, function: &Function, base: Handle<Expression>) -> Option<Root> {
+        root(function, &self.roots, base)
+    }
+}
+
+fn root(function: &Function, roots: &[Root], base: Handle<Expression>) -> Option<Root> {
+    match function.expressions[base] {
+        Expression::LocalVariable(local) => Some(Root::Variable(local.index())),
+        Expression::GlobalVariable(global) => Some(roots[global.index()]),
+        _ => None,
+    }
+}
+
+/// Whether a type holds a 32-bit integer that the analysis tracks, at any depth.
+pub(super) fn holds_integer(module: &naga::Module, inner: &TypeInner) -> bool {
+    match inner {
+        TypeInner::Scalar(s) | TypeInner::Atomic(s) | TypeInner::Vector { scalar: s, .. } => {
+            matches!(s.kind, naga::ScalarKind::Sint | naga::ScalarKind::Uint)
+        }
+        TypeInner::Array { base, .. } => holds_integer(module, &module.types[*base].inner),
+        TypeInner::Struct { members, .. } => {
+            members.iter().any(|m| holds_integer(module, &module.types[m.ty].inner))
+        }
+        _ => false,
+    }
+}
+
+struct Builder<'a> {
+    function: &'a Function,
+    roots: &'a [Root],
+    loops: usize,
+    depth: usize,
+}
+
+impl Builder<'_> {
+    fn steps(&mut self, block: &Block) -> Steps {
+        let mut steps = Vec::with_capacity(block.len());
+        self.append(block, &mut steps);
+        steps
+    }
+
+    fn append(&mut self, block: &Block, steps: &mut Steps) {
+        for (statement, &span) in block.span_iter() {
+            let step = match statement {
+                Statement::Emit(range) => Step::Emit(range.clone()),
+                Statement::Block(inner) => {
+                    self.append(inner, steps);
+                    continue;
+                }
+                Statement::If { condition, accept, reject } => {
+                    let (accept, reject) = (self.steps(accept), self.steps(reject));
+                    let escapes = [escapes(&accept), escapes(&reject)];
+                    Step::If { condition: *condition, accept, reject, escapes }
+                }
+                Statement::Switch { selector, cases } => {
+                    let cases: Vec<_> = cases
+                        .iter()
+                        .map(|case| Case {
+                            value: case.value,
+                            body: self.steps(&case.body),
+                            fall_through: case.fall_through,
+                        })
+                        .collect();
+                    let escapes = cases.iter().any(|c| leaves(&c.body, true, false));
+                    Step::Switch { selector: *selector, cases, escapes }
+                }
+                Statement::Loop { body, continuing, break_if } => {
+                    Step::Loop(Box::new(self.a_loop(body, continuing, *break_if)))
+                }
+                Statement::Break => Step::Break,
+                Statement::Continue => Step::Continue,
+                Statement::Return { .. } | Statement::Kill => Step::Return,
+                Statement::Store { pointer, value } => {
+                    Step::Store { pointer: *pointer, value: *value, span }
+                }
+                Statement::Atomic { pointer, result, .. } => {
+                    Step::Atomic { pointer: *pointer, result: *result, span }
+                }
+                Statement::WorkGroupUniformLoad { result, .. }
+                | Statement::SubgroupBallot { result, .. }
+                | Statement::SubgroupGather { result, .. }
+                | Statement::SubgroupCollectiveOperation { result, .. }
+                | Statement::Call { result: Some(result), .. } => Step::Unpredictable(*result),
+                // Barriers change nothing that one invocation knows; textures and ray queries do
+                // not get past `kernel`.
+                _ => continue,
+            };
+            steps.push(step);
+        }
+    }
+
+    fn a_loop(
+        &mut self,
+        body: &Block,
+        continuing: &Block,
+        break_if: Option<Handle<Expression>>,
+    ) -> Loop {
+        let id = self.loops;
+        self.loops += 1;
+        let depth = self.depth;
+        self.depth += 1;
+        let body = self.steps(body);
+        let continuing = self.steps(continuing);
+        self.depth -= 1;
+
+        let mut modified = Vec::new();
+        self.modified(&body, &mut modified);
+        self.modified(&continuing, &mut modified);
+        for (variable, trend) in &mut modified {
+            if self.stored_first(&body, *variable) {
+                *trend = Trend::Fresh;
+            }
+        }
+        let returns = any(&body, &mut |s| matches!(s, Step::Return))
+            || any(&continuing, &mut |s| matches!(s, Step::Return));
+        let continues = continues(&body);
+        let once = !continues && matches!(body.last(), Some(Step::Break | Step::Return));
+        let mut skipped = Vec::new();
+        if continues {
+            let mut emitted = Vec::new();
+            emissions(&body, &mut emitted);
+            skipped = emitted;
+        }
+        let guard = if returns || break_if.is_some() { None } else { sole_guard(&body) };
+        Loop { id, body, continuing, break_if, depth, modified, once, returns, guard, skipped }
+    }
+
+    /// The variables that steps store to.
+    fn modified(&self, steps: &Steps, found: &mut Vec<(usize, Trend)>) {
+        for step in steps {
+            match step {
+                Step::Store { pointer, value, .. } => {
+                    let mut base = *pointer;
+                    while let Expression::Access { base: b, .. }
+                    | Expression::AccessIndex { base: b, .. } =
+                        self.function.expressions[base]
+                    {
+                        base = b;
+                    }
+                    if let Some(Root::Variable(variable)) = root(self.function, self.roots, base) {
+                        let trend = self.trend(base == *pointer, base, *value);
+                        match found.iter_mut().find(|f| f.0 == variable) {
+                            Some(old) if old.1 != trend => old.1 = Trend::Other,
+                            Some(_) => {}
+                            None => found.push((variable, trend)),
+                        }
+                    }
+                }
+                Step::If { accept, reject, .. } => {
+                    self.modified(accept, found);
+                    self.modified(reject, found);
+                }
+                Step::Switch { cases, .. } => {
+                    for case in cases {
+                        self.modified(&case.body, found);
+                    }
+                }
+                Step::Loop(inner) => {
+                    self.modified(&inner.body, found);
+                    self.modified(&inner.continuing, found);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the first of these steps that mentions a variable stores to all of it. A guess
+    /// where jumps are involved.
+    fn stored_first(&self, steps: &Steps, variable: usize) -> bool {
+        for step in steps {
+            match step {
+                Step::Store { pointer, .. } if self.variable(*pointer) == Some(variable) => {
+                    return matches!(
+                        self.function.expressions[*pointer],
+                        Expression::LocalVariable(_) | Expression::GlobalVariable(_)
+                    );
+                }
+                // What both branches of an `if` store to first, as for `&&`.
+                Step::If { accept, reject, .. }
+                    if self.stored_first(accept, variable)
+                        && self.stored_first(reject, variable) =>
+                {
+                    return true;
+                }
+                step if self.mentions(step, variable) => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn mentions(&self, step: &Step, variable: usize) -> bool {
+        any(std::slice::from_ref(step), &mut |step| match step {
+            Step::Emit(range) => {
+                range.clone().any(|handle| match self.function.expressions[handle] {
+                    Expression::Load { pointer } => self.variable(pointer) == Some(variable),
+                    _ => false,
+                })
+            }
+            Step::Store { pointer, .. } => self.variable(*pointer) == Some(variable),
+            _ => false,
+        })
+    }
+
+    /// The variable that a pointer points into.
+    fn variable(&self, pointer: Handle<Expression>) -> Option<usize> {
+        let mut base = pointer;
+        while let Expression::Access { base: b, .. } | Expression::AccessIndex { base: b, .. } =
+            self.function.expressions[base]
+        {
+            base = b;
+        }
+        match root(self.function, self.roots, base) {
+            Some(Root::Variable(variable)) => Some(variable),
+            _ => None,
+        }
+    }
+
+    fn trend(&self, whole: bool, variable: Handle<Expression>, value: Handle<Expression>) -> Trend {
+        let expressions = &self.function.expressions;
+        let Expression::Binary { op, left, right } = expressions[value] else {
+            return Trend::Other;
+        };
+        let own = |e: Handle<Expression>| match expressions[e] {
+            Expression::Load { pointer } => expressions[pointer] == expressions[variable],
+            _ => false,
+        };
+        match op {
+            _ if !whole => Trend::Other,
+            BinaryOperator::Add | BinaryOperator::Multiply if own(left) || own(right) => Trend::Up,
+            BinaryOperator::ShiftLeft if own(left) => Trend::Up,
+            BinaryOperator::Subtract | BinaryOperator::Divide | BinaryOperator::ShiftRight
+                if own(left) =>
+            {
+                Trend::Down
+            }
+            _ => Trend::Other,
+        }
+    }
+}
+
+/// Whether control may leave steps other than at their end.
+fn escapes(steps: &Steps) -> bool {
+    leaves(steps, false, false)
+}
+
+/// As `escapes`, for steps inside a switch (a `break` stays inside) or a loop (a `continue` too).
+fn leaves(steps: &Steps, in_switch: bool, in_loop: bool) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Return => true,
+        Step::Break => !in_switch && !in_loop,
+        Step::Continue => !in_loop,
+        Step::If { accept, reject, .. } => {
+            leaves(accept, in_switch, in_loop) || leaves(reject, in_switch, in_loop)
+        }
+        Step::Switch { cases, .. } => cases.iter().any(|c| leaves(&c.body, true, in_loop)),
+        Step::Loop(inner) => inner.returns,
+        _ => false,
+    })
+}
+
+/// Whether there is a step like that, at any depth.
+fn any(steps: &[Step], what: &mut impl FnMut(&Step) -> bool) -> bool {
+    steps.iter().any(|step| {
+        what(step)
+            || match step {
+                Step::If { accept, reject, .. } => any(accept, what) || any(reject, what),
+                Step::Switch { cases, .. } => cases.iter().any(|c| any(&c.body, what)),
+                Step::Loop(inner) => any(&inner.body, what) || any(&inner.continuing, what),
+                _ => false,
+            }
+    })
+}
+
+/// Whether there is a `continue` that belongs to the loop whose body this is.
+fn continues(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Continue => true,
+        Step::If { accept, reject, .. } => continues(accept) || continues(reject),
+        Step::Switch { cases, .. } => cases.iter().any(|c| continues(&c.body)),
+        _ => false,
+    })
+}
+
+/// `break`s that belong to the loop whose body this is.
+fn breaks(steps: &Steps) -> usize {
+    steps
+        .iter()
+        .map(|step| match step {
+            Step::Break => 1,
+            Step::If { accept, reject, .. } => breaks(accept) + breaks(reject),
+            _ => 0,
+        })
+        .sum()
+}
+
+/// The position of the one `if` that leaves a loop, if every iteration gets there.
+fn sole_guard(body: &Steps) -> Option<usize> {
+    if breaks(body) != 1 {
+        return None;
+    }
+    let at = body.iter().position(|step| match step {
+        Step::If { accept, reject, .. } => breaks(accept) + breaks(reject) == 1,
+        _ => false,
+    })?;
+    let Step::If { accept, reject, .. } = &body[at] else { return None };
+    let plain =
+        matches!((accept.as_slice(), reject.as_slice()), ([Step::Break], []) | ([], [Step::Break]));
+    (plain && !continues(&body[..at])).then_some(at)
+}
+
+/// The expressions that steps emit.
+fn emissions(steps: &Steps, found: &mut Vec<Handle<Expression>>) {
+    for step in steps {
+        match step {
+            Step::Emit(range) => found.extend(range.clone()),
+            Step::Atomic { result: Some(result), .. } | Step::Unpredictable(result) => {
+                found.push(*result);
+            }
+            // What nested blocks emit is not visible outside of them.
+            _ => {}
+        }
+    }
+}

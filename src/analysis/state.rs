@@ -1,0 +1,476 @@
+//! Symbols, and what one path through the kernel knows of them.
+//!
+//! A [`Symbols`] table says what each symbol is; a [`Knowledge`] bounds the symbols on one path:
+//! an interval for each, and constraints on linear forms of several. What always holds: every
+//! execution that takes the path has its symbols inside all of these bounds. Symbols never
+//! change, so nothing here is ever invalidated by a store; a join of two paths takes hulls.
+
+use std::rc::Rc;
+
+use super::interval::{IntType, Interval, MODULUS, Operator, apply, ceil_div, floor_div};
+use super::linear::{Linear, Symbol, gcd_of};
+
+/// Forms on more symbols than this are given a symbol of their own.
+pub(super) const MAX_TERMS: usize = 10;
+/// Symbols defined through longer chains forget their definition.
+const MAX_DEPTH: u8 = 24;
+/// Older constraints are forgotten.
+const MAX_CONSTRAINTS: usize = 24;
+/// Bounds that one refinement may tighten before it stops; a bound on time, not on truth.
+const REFINE_FUEL: u32 = 48;
+
+/// How a symbol comes about.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Definition {
+    /// A builtin, a load, the value of a variable where paths meet: nothing more is known.
+    Opaque,
+    /// The value of an operator. The forms are values of the symbol's type (the count of a shift
+    /// is a `u32`).
+    Operation(Operator, Linear, Linear),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct SymbolInfo {
+    pub(super) ty: IntType,
+    pub(super) definition: Definition,
+    /// Bounds that hold on every path.
+    range: (i64, i64),
+    depth: u8,
+    /// For the components of workgroup and local ids and the counters of counted loops: an
+    /// invocation (and an iteration) exists for every combination of values in these ranges.
+    pub(super) dimension: Option<(i64, i64)>,
+}
+
+/// All symbols, by index.
+#[derive(Debug, Default)]
+pub(super) struct Symbols {
+    pub(super) infos: Vec<SymbolInfo>,
+}
+
+impl Symbols {
+    pub(super) fn len(&self) -> usize {
+        self.infos.len()
+    }
+
+    fn push(&mut self, info: SymbolInfo) -> Symbol {
+        self.infos.push(info);
+        (self.infos.len() - 1) as Symbol
+    }
+
+    fn depth_of(&self, form: &Linear) -> u8 {
+        form.terms().iter().map(|t| self.infos[t.0 as usize].depth).max().unwrap_or(0)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    lo: i64,
+    hi: i64,
+    /// The version of the knowledge in which the definition was last looked at.
+    seen: u32,
+}
+
+/// `lo <= form <= hi`, for a form of at least two symbols without a constant, coefficients
+/// without a common divisor, the first one positive.
+#[derive(Debug, Clone)]
+struct Constraint {
+    form: Linear,
+    lo: i128,
+    hi: i128,
+}
+
+const UNBOUNDED: i128 = 1 << 80;
+
+/// Everything below (`Interval::lo`) or above a bound.
+pub(super) fn at_most(hi: i128) -> Interval {
+    Interval::new(-UNBOUNDED, hi)
+}
+pub(super) fn at_least(lo: i128) -> Interval {
+    Interval::new(lo, UNBOUNDED)
+}
+
+/// What one path knows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Knowledge {
+    bounds: Vec<Bound>,
+    constraints: Vec<Constraint>,
+    version: u32,
+}
+
+impl Knowledge {
+    fn reserve(&mut self, symbols: &Symbols, count: usize) {
+        // Symbols of other paths in between: they have no meaning here.
+        for info in &symbols.infos[self.bounds.len().min(count)..count] {
+            self.bounds.push(Bound { lo: info.range.0, hi: info.range.1, seen: 0 });
+        }
+    }
+
+    /// A new symbol of which no more is known than an interval.
+    pub(super) fn opaque(&mut self, symbols: &mut Symbols, ty: IntType, known: Interval) -> Symbol {
+        let range = (known.lo as i64, known.hi as i64);
+        let definition = Definition::Opaque;
+        let new = symbols.push(SymbolInfo { ty, definition, range, depth: 0, dimension: None });
+        self.reserve(symbols, symbols.len());
+        new
+    }
+
+    /// A new symbol that takes every value of an interval, whatever the other dimensions.
+    pub(super) fn dimension(&mut self, symbols: &mut Symbols, values: Interval) -> Symbol {
+        let new = self.opaque(symbols, IntType::U32, values);
+        symbols.infos[new as usize].dimension = Some((values.lo as i64, values.hi as i64));
+        new
+    }
+
+    /// A new symbol for the value of an operator, whose operands are values of type `ty`.
+    pub(super) fn operation(
+        &mut self,
+        symbols: &mut Symbols,
+        ty: IntType,
+        operator: Operator,
+        a: &Linear,
+        b: &Linear,
+    ) -> Symbol {
+        let known = self.apply(symbols, ty, operator, a, b);
+        let depth = symbols.depth_of(a).max(symbols.depth_of(b)) + 1;
+        if depth > MAX_DEPTH {
+            return self.opaque(symbols, ty, known);
+        }
+        let all = ty.range();
+        let definition = Definition::Operation(operator, a.clone(), b.clone());
+        let range = (all.lo as i64, all.hi as i64);
+        let new = symbols.push(SymbolInfo { ty, definition, range, depth, dimension: None });
+        self.reserve(symbols, symbols.len());
+        let (lo, hi) = (known.lo as i64, known.hi as i64);
+        self.bounds[new as usize] = Bound { lo, hi, seen: self.version };
+        new
+    }
+
+    fn apply(
+        &mut self,
+        symbols: &Symbols,
+        ty: IntType,
+        operator: Operator,
+        a: &Linear,
+        b: &Linear,
+    ) -> Interval {
+        let shift = matches!(operator, Operator::ShiftLeft | Operator::ShiftRight);
+        let (x, _) = self.value_range(symbols, a, ty);
+        let (y, _) = self.value_range(symbols, b, if shift { IntType::U32 } else { ty });
+        apply(operator, ty, x, y)
+    }
+
+    /// Bounds of a symbol.
+    pub(super) fn symbol(&mut self, symbols: &Symbols, symbol: Symbol) -> Interval {
+        let at = symbol as usize;
+        if at >= self.bounds.len() {
+            self.reserve(symbols, at + 1);
+        }
+        let bound = self.bounds[at];
+        let known = Interval { lo: bound.lo.into(), hi: bound.hi.into() };
+        let info = &symbols.infos[at];
+        if bound.seen == self.version {
+            return known;
+        }
+        self.bounds[at].seen = self.version;
+        let Definition::Operation(operator, a, b) = &info.definition else { return known };
+        let derived = self.apply(symbols, info.ty, *operator, a, b);
+        // An empty meet means that the path is never taken; either bound is true then.
+        let known = known.meet(derived).unwrap_or(known);
+        self.bounds[at].lo = known.lo as i64;
+        self.bounds[at].hi = known.hi as i64;
+        known
+    }
+
+    /// Bounds of a form as a mathematical integer, from the bounds of its symbols alone.
+    fn plain(&mut self, symbols: &Symbols, form: &Linear) -> Interval {
+        let mut sum = Interval::single(form.k.into());
+        for &(symbol, c) in form.terms() {
+            sum = sum.plus(self.symbol(symbols, symbol).scaled(c.into()));
+        }
+        sum
+    }
+
+    /// Bounds of a form as a mathematical integer.
+    pub(super) fn bounds(&mut self, symbols: &Symbols, form: &Linear) -> Interval {
+        let mut best = self.plain(symbols, form);
+        if form.terms().len() < 2 || self.constraints.is_empty() {
+            return best;
+        }
+        // The form is split into multiples of constrained forms and a rest, in several ways.
+        let count = self.constraints.len();
+        for first in 0..count {
+            let Some((mut sum, mut rest)) = self.constraints[first].take(form) else { continue };
+            for next in (0..count).rev() {
+                if rest.terms().len() < 2 {
+                    break;
+                }
+                if next != first
+                    && let Some((part, less)) = self.constraints[next].take(&rest)
+                {
+                    (sum, rest) = (sum.plus(part), less);
+                }
+            }
+            let sum = sum.plus(self.plain(symbols, &rest));
+            best = best.meet(sum).unwrap_or(best);
+        }
+        best
+    }
+
+    /// The range of a value of a type, and, when the form surely wraps around the same number of
+    /// times, the multiple of 2³² to subtract from the form to make it equal the value.
+    pub(super) fn value_range(
+        &mut self,
+        symbols: &Symbols,
+        form: &Linear,
+        ty: IntType,
+    ) -> (Interval, Option<i64>) {
+        let all = ty.range();
+        let math = self.bounds(symbols, form);
+        let turns = floor_div(math.lo - all.lo, MODULUS);
+        if turns == floor_div(math.hi - all.lo, MODULUS) {
+            let shift = turns * MODULUS;
+            (Interval::new(math.lo - shift, math.hi - shift), i64::try_from(shift).ok())
+        } else {
+            (all, None)
+        }
+    }
+
+    /// The form as a mathematical integer that equals the value, if it surely wraps around the
+    /// same number of times on this path.
+    pub(super) fn unwrapped(
+        &mut self,
+        symbols: &Symbols,
+        form: &Linear,
+        ty: IntType,
+    ) -> Option<Linear> {
+        let (_, shift) = self.value_range(symbols, form, ty);
+        Some(form.plus_constant(-shift?))
+    }
+
+    /// Adds that a value of a type lies in an interval. False when no execution can.
+    pub(super) fn refine_value(
+        &mut self,
+        symbols: &Symbols,
+        form: &Linear,
+        ty: IntType,
+        to: Interval,
+    ) -> bool {
+        let mut fuel = REFINE_FUEL;
+        self.refine_value_with(symbols, form, ty, to, &mut fuel)
+    }
+
+    fn refine_value_with(
+        &mut self,
+        symbols: &Symbols,
+        form: &Linear,
+        ty: IntType,
+        to: Interval,
+        fuel: &mut u32,
+    ) -> bool {
+        let Some(to) = to.meet(ty.range()) else { return false };
+        let math = self.bounds(symbols, form);
+        // The form is the value plus some multiple of 2³²: which ones are possible?
+        let first = ceil_div(math.lo - to.hi, MODULUS);
+        let last = floor_div(math.hi - to.lo, MODULUS);
+        if first > last {
+            return false;
+        }
+        if first < last {
+            return true;
+        }
+        let shift = first * MODULUS;
+        self.refine_with(symbols, form, Interval::new(to.lo + shift, to.hi + shift), fuel)
+    }
+
+    /// Adds that a form, as a mathematical integer, lies in an interval. False when no execution
+    /// can.
+    pub(super) fn refine(&mut self, symbols: &Symbols, form: &Linear, to: Interval) -> bool {
+        let mut fuel = REFINE_FUEL;
+        self.refine_with(symbols, form, to, &mut fuel)
+    }
+
+    fn refine_with(
+        &mut self,
+        symbols: &Symbols,
+        form: &Linear,
+        to: Interval,
+        fuel: &mut u32,
+    ) -> bool {
+        let known = self.bounds(symbols, form);
+        let Some(to) = to.meet(known) else { return false };
+        if to == known {
+            return true;
+        }
+        let terms = form.terms();
+        if terms.len() > 1 && !self.constrain(form, to) {
+            return false;
+        }
+        self.version += 1;
+        for &(symbol, c) in terms {
+            // c * symbol = form - rest
+            let mut rest = Interval::single(form.k.into());
+            for &(other, d) in terms {
+                if other != symbol {
+                    rest = rest.plus(self.symbol(symbols, other).scaled(d.into()));
+                }
+            }
+            let (lo, hi) = (to.lo - rest.hi, to.hi - rest.lo);
+            let c = i128::from(c);
+            let (lo, hi) = if c > 0 {
+                (ceil_div(lo, c), floor_div(hi, c))
+            } else {
+                (ceil_div(-hi, -c), floor_div(-lo, -c))
+            };
+            if lo > hi || !self.tighten(symbols, symbol, Interval::new(lo, hi), fuel) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Adds a bound on a symbol, and what it says of the operands that the symbol comes from.
+    fn tighten(&mut self, symbols: &Symbols, symbol: Symbol, to: Interval, fuel: &mut u32) -> bool {
+        let known = self.symbol(symbols, symbol);
+        let Some(to) = known.meet(to) else { return false };
+        if to == known {
+            return true;
+        }
+        self.bounds[symbol as usize].lo = to.lo as i64;
+        self.bounds[symbol as usize].hi = to.hi as i64;
+        self.version += 1;
+        if *fuel == 0 {
+            return true;
+        }
+        *fuel -= 1;
+        let info = &symbols.infos[symbol as usize];
+        let Definition::Operation(operator, a, b) = &info.definition else { return true };
+        let ty = info.ty;
+        let (x, _) = self.value_range(symbols, a, ty);
+        match operator {
+            Operator::Minimum | Operator::Maximum => {
+                let (y, _) = self.value_range(symbols, b, ty);
+                let (near, far) = if *operator == Operator::Minimum {
+                    // Both are at least the minimum; one that cannot be it leaves the other.
+                    (at_least(to.lo), at_most(to.hi))
+                } else {
+                    (at_most(to.hi), at_least(to.lo))
+                };
+                let beyond = |side: Interval| far.meet(side).is_none();
+                self.refine_value_with(symbols, a, ty, near, fuel)
+                    && self.refine_value_with(symbols, b, ty, near, fuel)
+                    && (!beyond(y) || self.refine_value_with(symbols, a, ty, far, fuel))
+                    && (!beyond(x) || self.refine_value_with(symbols, b, ty, far, fuel))
+            }
+            Operator::Divide if x.lo >= 0 => {
+                let Some(d) = b.as_constant().filter(|&d| d > 0) else { return true };
+                let d = i128::from(d);
+                let to = Interval::new(to.lo * d, to.hi * d + d - 1);
+                self.refine_value_with(symbols, a, ty, to, fuel)
+            }
+            _ => true,
+        }
+    }
+
+    /// Adds a constraint on a form of several symbols. False when no execution meets it.
+    pub(super) fn constrain(&mut self, form: &Linear, to: Interval) -> bool {
+        let Some(new) = Constraint::new(form, to) else { return true };
+        if let Some(old) = self.constraints.iter_mut().find(|c| c.form == new.form) {
+            old.lo = old.lo.max(new.lo);
+            old.hi = old.hi.min(new.hi);
+            return old.lo <= old.hi;
+        }
+        if self.constraints.len() == MAX_CONSTRAINTS {
+            self.constraints.remove(0);
+        }
+        let possible = new.lo <= new.hi;
+        self.constraints.push(new);
+        possible
+    }
+
+    /// What holds on either of two paths. Symbols that exist on one of them only keep its bounds:
+    /// nothing that is alive after the join refers to them on the other.
+    pub(super) fn join(mut self, mut other: Knowledge, symbols: &Symbols) -> Knowledge {
+        let version = self.version.max(other.version) + 1;
+        let mut constraints = Vec::with_capacity(self.constraints.len());
+        for this in [true, false] {
+            let list = if this { &self.constraints } else { &other.constraints };
+            for constraint in list.clone() {
+                let known = constraints.iter().any(|c: &Constraint| c.form == constraint.form);
+                let shared = |k: &Knowledge| {
+                    constraint.form.terms().iter().all(|t| (t.0 as usize) < k.bounds.len())
+                };
+                if known || !shared(&self) || !shared(&other) {
+                    continue;
+                }
+                let hull = self
+                    .bounds(symbols, &constraint.form)
+                    .hull(other.bounds(symbols, &constraint.form));
+                constraints.push(Constraint { lo: hull.lo, hi: hull.hi, ..constraint });
+            }
+        }
+        constraints.truncate(MAX_CONSTRAINTS);
+        let common = self.bounds.len().min(other.bounds.len());
+        let mut bounds = Vec::with_capacity(self.bounds.len().max(other.bounds.len()));
+        for (a, b) in self.bounds.iter().zip(&other.bounds) {
+            bounds.push(Bound { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi), seen: 0 });
+        }
+        for longer in [&self, &other] {
+            bounds.extend(longer.bounds[common..].iter().map(|b| Bound { seen: 0, ..*b }));
+        }
+        let mut joined = Knowledge { bounds, constraints: Vec::new(), version };
+        constraints.retain(|c| {
+            let plain = joined.plain(symbols, &c.form);
+            plain.lo < c.lo || c.hi < plain.hi
+        });
+        joined.constraints = constraints;
+        joined
+    }
+}
+
+impl Constraint {
+    fn new(form: &Linear, to: Interval) -> Option<Constraint> {
+        let terms = form.terms();
+        if terms.len() < 2 {
+            return None;
+        }
+        let divisor = gcd_of(terms) * terms[0].1.signum();
+        let terms: Vec<_> = terms.iter().map(|t| (t.0, t.1 / divisor)).collect();
+        let (lo, hi) = (to.lo - i128::from(form.k), to.hi - i128::from(form.k));
+        let d = i128::from(divisor);
+        let (lo, hi) = if d > 0 {
+            (ceil_div(lo, d), floor_div(hi, d))
+        } else {
+            (ceil_div(-hi, -d), floor_div(-lo, -d))
+        };
+        // No integer multiple lies in between: an empty constraint, kept as such.
+        Some(Constraint { form: Linear::from_terms(0, &terms), lo, hi })
+    }
+
+    /// The bounds of the multiple of the constrained form that `form` contains, and the rest.
+    fn take(&self, form: &Linear) -> Option<(Interval, Linear)> {
+        let terms = self.form.terms();
+        let (symbol, c) = terms[0];
+        let d = form.coefficient(symbol);
+        if d == 0 || d % c != 0 || self.lo > self.hi {
+            return None;
+        }
+        let factor = d / c;
+        if !terms[1..].iter().all(|t| form.coefficient(t.0) == factor.saturating_mul(t.1)) {
+            return None;
+        }
+        let part = Interval::new(self.lo, self.hi).scaled(factor.into());
+        Some((part, form.plus(&self.form, -factor)))
+    }
+}
+
+/// A list of bounds on forms, shared between paths.
+pub(super) type Guards = Rc<Vec<Guard>>;
+
+/// A linear inequality over dimensions: `form`, without a constant, lies in the interval.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Guard {
+    pub(super) form: Linear,
+    pub(super) within: Interval,
+    /// It holds anyway, of every execution that gets there.
+    pub(super) always: bool,
+}

@@ -1,0 +1,283 @@
+//! Footprints of small kernels, exactly, and kernels made to mislead the analysis.
+
+use std::ops::Range;
+
+use super::*;
+use crate::kernel::Space;
+
+/// What a test gives for a storage binding.
+struct Launch {
+    analysis: Analysis,
+    values: Vec<Vec<u8>>,
+    elements: Vec<u64>,
+    contents: Vec<Option<Vec<u32>>>,
+    grid: [u32; 3],
+}
+
+impl Launch {
+    /// Storage bindings in order have so many elements; the one uniform, if any, these words.
+    fn new(wgsl: &str, uniform: &[u32], elements: &[u64], grid: [u32; 3]) -> Launch {
+        let kernel = Kernel::from_wgsl(wgsl).unwrap_or_else(|e| panic!("{e}"));
+        let mut sizes = elements.iter();
+        let mut launch = Launch {
+            analysis: Analysis::new(&kernel),
+            values: Vec::new(),
+            elements: Vec::new(),
+            contents: Vec::new(),
+            grid,
+        };
+        for binding in &kernel.signature().bindings {
+            let value = match binding.space {
+                Space::Uniform | Space::Immediate => bytemuck::cast_slice(uniform).to_vec(),
+                _ => Vec::new(),
+            };
+            let count = match binding.space {
+                Space::Uniform | Space::Immediate => 0,
+                _ => *sizes.next().expect("a size for each storage binding"),
+            };
+            launch.values.push(value);
+            launch.elements.push(count);
+            launch.contents.push(None);
+        }
+        launch
+    }
+
+    fn arguments<R>(&mut self, f: impl FnOnce(&Analysis, &Arguments<'_>) -> R) -> R {
+        let bindings = &self.analysis.kernel.signature().bindings;
+        let bindings = bindings
+            .iter()
+            .zip(&self.values)
+            .zip(&self.elements)
+            .zip(&mut self.contents)
+            .map(|(((binding, value), &elements), contents)| match binding.space {
+                Space::Uniform | Space::Immediate => Argument::Value(value),
+                _ => Argument::Storage {
+                    elements,
+                    contents: contents
+                        .as_mut()
+                        .map(|words| HostBytes::new(bytemuck::cast_slice_mut(words))),
+                },
+            })
+            .collect();
+        let arguments = Arguments { grid: self.grid, bindings };
+        f(&self.analysis, &arguments)
+    }
+
+    fn footprints(&mut self, groups: GroupBox) -> Vec<Footprint> {
+        self.arguments(|analysis, arguments| analysis.footprints(arguments, groups))
+    }
+
+    /// Of the storage bindings, over the whole grid.
+    fn whole(&mut self) -> Vec<Footprint> {
+        let grid = self.grid;
+        self.footprints(GroupBox::whole(grid))
+    }
+
+    /// Of the workgroups from `start` to `end` along an axis.
+    fn band(&mut self, axis: usize, start: u32, end: u32) -> Vec<Footprint> {
+        let grid = self.grid;
+        self.footprints(GroupBox::whole(grid).band(axis, start, end))
+    }
+}
+
+fn reads(range: Range<u64>) -> Footprint {
+    Footprint { read: range, ..Footprint::default() }
+}
+
+/// Every element of the range, for sure.
+fn writes(range: Range<u64>) -> Footprint {
+    Footprint { may_write: range.clone(), must_write: range, ..Footprint::default() }
+}
+
+fn may_write(range: Range<u64>) -> Footprint {
+    Footprint { may_write: range, ..Footprint::default() }
+}
+
+fn kernel(name: &str) -> String {
+    let path = format!("{}/kernels/{name}.wgsl", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The storage footprints of workgroups `band` along `axis` of a kernel of `kernels/`.
+fn library(
+    name: &str,
+    uniform: &[u32],
+    elements: &[u64],
+    grid: [u32; 3],
+    (axis, band): (usize, Range<u32>),
+) -> Vec<Footprint> {
+    let mut launch = Launch::new(&kernel(name), uniform, elements, grid);
+    launch.band(axis, band.start, band.end)
+}
+
+#[test]
+fn saxpy_touches_its_own_stretch() {
+    let got = library("saxpy", &[0, 1000], &[1000, 1000], [4, 1, 1], (0, 1..3));
+    let both = Footprint { read: 256..768, may_write: 256..768, ..Footprint::default() };
+    assert_eq!(got, [Footprint::default(), reads(256..768), both]);
+    let last = library("saxpy", &[0, 1000], &[1000, 1000], [4, 1, 1], (0, 3..4));
+    assert_eq!(last[1], reads(768..1000));
+}
+
+#[test]
+fn a_band_of_a_stencil_reads_one_row_more_on_each_side_and_surely_writes_its_own() {
+    let got = library("stencil5", &[100, 50, 0], &[5000, 5000], [2, 13, 1], (1, 2..4));
+    assert_eq!(got[1..], [reads(700..1700), writes(800..1600)]);
+    let first = library("stencil5", &[100, 50, 0], &[5000, 5000], [2, 13, 1], (1, 0..2));
+    assert_eq!(first[1..], [reads(0..900), writes(0..800)]);
+    let last = library("stencil5", &[100, 50, 0], &[5000, 5000], [2, 13, 1], (1, 12..13));
+    assert_eq!(last[1..], [reads(4700..5000), writes(4800..5000)]);
+    let columns = library("stencil5", &[100, 50, 0], &[5000, 5000], [2, 13, 1], (0, 0..1));
+    assert_eq!(columns[1..], [reads(0..4965), may_write(0..4964)]);
+    let got = library("stencil7", &[40, 30, 20, 0], &[24000, 24000], [2, 8, 10], (2, 2..4));
+    assert_eq!(got[1..], [reads(3600..10800), writes(4800..9600)]);
+}
+
+#[test]
+fn a_band_of_a_product_reads_the_same_band_of_a_and_all_of_b() {
+    let got = library("matmul_naive", &[100, 50, 30], &[3000, 1500, 5000], [2, 25, 1], (1, 5..10));
+    assert_eq!(got[1..], [reads(600..1200), reads(0..1500), writes(1000..2000)]);
+    for (m, band) in [(300u32, 1u32..3), (256, 1..3), (254, 3..4), (254, 0..1), (65, 1..2)] {
+        let (n, k) = (200u32, 130u32);
+        let sizes = [m * k, k * n, m * n].map(u64::from);
+        let grid = [n.div_ceil(64), m.div_ceil(64), 1];
+        let got = library("matmul", &[m, n, k], &sizes, grid, (1, band.clone()));
+        let rows = u64::from(band.start * 64)..u64::from(m.min(band.end * 64));
+        let of = |width: u64| rows.start * width..rows.end * width;
+        assert_eq!(got[1..], [reads(of(130)), reads(0..26000), writes(of(200))], "m = {m}");
+    }
+}
+
+#[test]
+fn the_other_kernels_of_the_library_have_the_footprints_that_their_authors_expect() {
+    let got = library("transpose", &[100, 70], &[7000, 7000], [3, 4, 1], (0, 1..2));
+    assert_eq!(got[1..], [reads(32..6994), writes(3200..6400)]);
+    let got = library("transpose", &[100, 70], &[7000, 7000], [3, 4, 1], (1, 1..2));
+    assert_eq!(got[1..], [reads(2240..4480), may_write(32..6964)]);
+    let got = library("reduce_sum", &[], &[100_000, 25], [25, 1, 1], (0, 3..5));
+    assert_eq!(got, [reads(12288..20480), writes(3..5)]);
+    let view = [100, 50, 30, 0, 0, 0];
+    let got = library("mandelbrot", &view, &[5000], [4, 7, 1], (1, 2..4));
+    assert_eq!(got[1..], [writes(1600..3200)]);
+    let got = library("nbody", &[1000, 0, 0], &[1000; 4], [4, 1, 1], (0, 1..2));
+    assert_eq!(got[1..], [reads(0..1000), reads(256..512), writes(256..512), writes(256..512)]);
+    let got = library("black_scholes", &[0, 0, 1000], &[1000; 3], [4, 1, 1], (0, 3..4));
+    assert_eq!(got[1..], [reads(768..1000), writes(768..1000), writes(768..1000)]);
+}
+
+#[test]
+fn what_the_host_holds_bounds_a_sparse_row() {
+    let sizes = [1001, 5000, 5000, 1000, 1000];
+    let mut launch = Launch::new(&kernel("csr_spmv"), &[], &sizes, [8, 1, 1]);
+    launch.contents[0] = Some((0..1001).map(|i| i * 5).collect());
+    launch.contents[1] = Some((0..5000).map(|i| i / 5).collect());
+    let got = launch.band(0, 1, 2);
+    assert_eq!(
+        got,
+        [reads(128..257), reads(640..1280), reads(640..1280), reads(128..256), writes(128..256)]
+    );
+    // Without the columns anything may be gathered, and the access is named.
+    launch.contents[1] = None;
+    let got = launch.band(0, 1, 2);
+    assert_eq!(got[3].read, 0..1000);
+    let span = got[3].unbounded.expect("a place").to_range().unwrap();
+    assert_eq!(&launch.analysis.kernel.text()[span], "x[columns[i]]");
+}
+
+#[test]
+fn every_loop_of_the_library_is_finite() {
+    for (name, loops) in [("matmul", 4), ("matmul_naive", 1), ("nbody", 2), ("transpose", 2)] {
+        assert_eq!(facts(&Kernel::from_wgsl(&kernel(name)).unwrap()).finite_loops.len(), loops);
+    }
+    let names = ["matmul_naive", "reduce_sum", "mandelbrot", "csr_spmv", "transpose"];
+    for name in names {
+        let facts = facts(&Kernel::from_wgsl(&kernel(name)).unwrap());
+        assert!(facts.finite_loops.iter().all(|&finite| finite), "{name}");
+    }
+    // Their outer loops step by more than one to a bound that may be near 2^32.
+    for name in ["matmul", "nbody"] {
+        let facts = facts(&Kernel::from_wgsl(&kernel(name)).unwrap());
+        assert!(!facts.finite_loops[0] && facts.finite_loops[1..].iter().all(|&f| f), "{name}");
+    }
+}
+
+/// The loops of a body, and which are finite.
+fn finite(body: &str) -> Vec<bool> {
+    let text = format!(
+        "struct Values {{ n: u32, s: i32, step: u32 }}
+         @group(0) @binding(0) var<uniform> v: Values;
+         @group(0) @binding(1) var<storage, read_write> data: array<u32>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+             _ = v.n; data[0] = 1u; {body}
+         }}"
+    );
+    facts(&Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"))).finite_loops
+}
+
+#[test]
+fn finite_loops_are_those_that_end_for_all_arguments() {
+    for body in [
+        "for (var i = 0u; i < v.n; i++) { data[i] = 1u; }",
+        "for (var i = id.x; i < data[5]; i++) { data[i] = 1u; }",
+        "for (var i = v.s; i > -5; i--) {}",
+        "for (var i = 0; i < v.s; i += 1) { if i == 7 { continue; } data[i] = 1u; }",
+        "for (var i = 0u; i < 1000u; i += 7u) {}",
+        "for (var i = 0u; i < min(v.n, 1000000u); i += 64u) {}",
+        "for (var i = 0u; i <= 1000u; i++) {}",
+        "for (var s = v.n; s > 0u; s /= 2u) {}",
+        "for (var s = v.s; s > 0; s >>= 1u) {}",
+        "for (var s = 1u; s < 1024u; s *= 2u) {}",
+        "var i = 0u; loop { if i >= v.n { break; } i++; if data[i] == 0u { break; } }",
+        "var i = v.n; while i > 0u { i -= 1u; data[i] = 1u; }",
+        "var i = 0u; loop { data[i] = 1u; continuing { i += 1u; break if i >= 9u; } }",
+        "var i = 0u; loop { i += 1u; if i >= 9u { break; } }",
+        // Below whatever there is, `i` cannot wrap around.
+        "var n = 9u; for (var i = 0u; i < n; i++) { n = n + 1u; }",
+    ] {
+        assert_eq!(finite(body), [true], "{body}");
+    }
+    for body in [
+        "for (var i = 0u; i < v.n; i += 2u) {}",
+        "for (var i = 0u; i < v.n; i += v.step) {}",
+        "for (var i = 0u; i <= v.n; i++) {}",
+        "for (var i = 0u; i != v.n; i++) {}",
+        "for (var i = 5u; i >= 0u; i--) {}",
+        "for (var i = 0u; i < v.n; ) { if data[i] == 0u { i++; } }",
+        "for (var i = 0u; i < v.n; i++) { if data[i] == 0u { i -= 1u; } }",
+        "for (var i = 0u; i < v.n; i++) { if data[i] == 0u { i = 0u; } }",
+        "for (var s = v.n; s >= 0u; s /= 2u) {}",
+        "for (var s = 0u; s < 1024u; s *= 2u) {}",
+        "for (var s = v.s; s != 1; s /= 2) {}",
+        "loop { if data[0] == 3u { break; } }",
+        "for (var i = 0u; i < 9u; i++) { i = i & 7u; }",
+    ] {
+        assert_eq!(finite(body), [false], "{body}");
+    }
+    assert_eq!(
+        finite("while data[1] == 0u { for (var i = 0u; i < 9u; i++) { while i < 3u {} } }"),
+        [false, true, false]
+    );
+}
+
+#[test]
+fn atomics_subgroups_and_barriers_are_found_with_their_place() {
+    let text = "enable subgroups;
+        @group(0) @binding(0) var<storage, read_write> sum: atomic<u32>;
+        @group(0) @binding(1) var<storage, read_write> bins: array<atomic<u32>>;
+        var<workgroup> shared_sum: atomic<u32>;
+        @compute @workgroup_size(64)
+        fn main(@builtin(local_invocation_index) i: u32) {
+            atomicAdd(&shared_sum, 1u);
+            workgroupBarrier();
+            atomicMax(&bins[i], subgroupAdd(i));
+            atomicAdd(&sum, 1u);
+        }";
+    let kernel = Kernel::from_wgsl(text).unwrap();
+    let facts = facts(&kernel);
+    let line = |span: Span| kernel.source().line(span).unwrap();
+    let atomics: Vec<_> = facts.storage_atomics.iter().map(|&(id, s)| (id, line(s))).collect();
+    assert_eq!(atomics, [(1, 9), (0, 10)]);
+    assert_eq!(facts.subgroups.map(line), Some(9));
+    assert_eq!(facts.barrier.map(line), Some(8));
+}

@@ -1,0 +1,136 @@
+//! Abstract values: what is known of one WGSL value on one path.
+//!
+//! Values refer to symbols, which never change, so a value stays true however variables are
+//! stored to afterwards. Floats are not tracked.
+
+use std::rc::Rc;
+
+use super::interval::IntType;
+use super::linear::Linear;
+
+/// What is known of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    /// An integer, equal to the form modulo 2³².
+    Int(IntType, Linear),
+    Bool(Rc<Condition>),
+    /// The components of a vector, the elements of an array, the members of a struct.
+    Many(Rc<Vec<Value>>),
+    /// Nothing: a float, a matrix, or something too large to track.
+    Unknown,
+}
+
+impl Value {
+    pub(super) fn bool(known: bool) -> Value {
+        Value::Bool(Rc::new(Condition::Known(known)))
+    }
+
+    /// The condition that a boolean holds.
+    pub(super) fn condition(&self) -> Rc<Condition> {
+        match self {
+            Value::Bool(condition) => condition.clone(),
+            _ => Rc::new(Condition::Unknown),
+        }
+    }
+
+    /// Component `index`, or what is known of it.
+    pub(super) fn component(&self, index: usize) -> Value {
+        match self {
+            Value::Many(parts) => parts.get(index).cloned().unwrap_or(Value::Unknown),
+            _ => Value::Unknown,
+        }
+    }
+}
+
+/// A boolean as a formula over immutable symbols; true or false of an execution for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Condition {
+    Known(bool),
+    Unknown,
+    /// Of two integers of one type.
+    Less(IntType, Linear, Linear),
+    Equal(IntType, Linear, Linear),
+    Not(Rc<Condition>),
+    /// The last field counts the formula's nodes.
+    And(Rc<Condition>, Rc<Condition>, u32),
+    Or(Rc<Condition>, Rc<Condition>, u32),
+}
+
+/// Formulas with more nodes become unknown: they are trees in time though not in space.
+const MAX_NODES: u32 = 64;
+
+impl Condition {
+    fn nodes(&self) -> u32 {
+        match self {
+            Condition::And(_, _, n) | Condition::Or(_, _, n) => *n,
+            Condition::Not(inner) => inner.nodes() + 1,
+            _ => 1,
+        }
+    }
+
+    pub(super) fn not(this: &Rc<Condition>) -> Rc<Condition> {
+        match &**this {
+            Condition::Known(b) => Rc::new(Condition::Known(!b)),
+            Condition::Unknown => this.clone(),
+            Condition::Not(inner) => inner.clone(),
+            _ if this.nodes() >= MAX_NODES => Rc::new(Condition::Unknown),
+            _ => Rc::new(Condition::Not(this.clone())),
+        }
+    }
+
+    pub(super) fn and(a: &Rc<Condition>, b: &Rc<Condition>) -> Rc<Condition> {
+        match (&**a, &**b) {
+            (Condition::Known(true), _) => b.clone(),
+            (_, Condition::Known(true)) => a.clone(),
+            (Condition::Known(false), _) | (_, Condition::Known(false)) => {
+                Rc::new(Condition::Known(false))
+            }
+            _ => {
+                let nodes = a.nodes() + b.nodes() + 1;
+                Rc::new(if nodes > MAX_NODES {
+                    Condition::Unknown
+                } else {
+                    Condition::And(a.clone(), b.clone(), nodes)
+                })
+            }
+        }
+    }
+
+    pub(super) fn or(a: &Rc<Condition>, b: &Rc<Condition>) -> Rc<Condition> {
+        match (&**a, &**b) {
+            (Condition::Known(false), _) => b.clone(),
+            (_, Condition::Known(false)) => a.clone(),
+            (Condition::Known(true), _) | (_, Condition::Known(true)) => {
+                Rc::new(Condition::Known(true))
+            }
+            _ => {
+                let nodes = a.nodes() + b.nodes() + 1;
+                Rc::new(if nodes > MAX_NODES {
+                    Condition::Unknown
+                } else {
+                    Condition::Or(a.clone(), b.clone(), nodes)
+                })
+            }
+        }
+    }
+
+    /// `accept` where `condition` holds, `reject` where it does not: how naga's WGSL front end
+    /// lowers `&&` and `||` (an `if` that stores to a temporary).
+    pub(super) fn choose(
+        condition: &Rc<Condition>,
+        accept: &Rc<Condition>,
+        reject: &Rc<Condition>,
+    ) -> Rc<Condition> {
+        match (&**accept, &**reject) {
+            _ if accept == reject && **accept != Condition::Unknown => accept.clone(),
+            (_, Condition::Known(false)) => Condition::and(condition, accept),
+            (_, Condition::Known(true)) => Condition::or(&Condition::not(condition), accept),
+            (Condition::Known(true), _) => Condition::or(condition, reject),
+            (Condition::Known(false), _) => Condition::and(&Condition::not(condition), reject),
+            _ => Condition::or(
+                &Condition::and(condition, accept),
+                &Condition::and(&Condition::not(condition), reject),
+            ),
+        }
+    }
+}
