@@ -81,17 +81,6 @@ pub(crate) struct Footprint {
     pub(crate) unbounded: Option<Span>,
 }
 
-/// What one invocation costs, on average over the grid.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Cost {
-    /// Floating-point operations; a fused multiply-add is two.
-    pub(crate) flops: f64,
-    /// Bytes read from and written to storage bindings.
-    pub(crate) bytes: f64,
-    /// Whether every loop's number of iterations is known; a guess otherwise.
-    pub(crate) exact: bool,
-}
-
 /// Expressions and statements that one interpretation may look at before it gives up. Beyond
 /// what any real kernel needs; a bound for those that nest a dozen loops.
 const FUEL: u64 = 1 << 20;
@@ -142,28 +131,9 @@ impl Analysis {
         }
         machine.recorder.finish()
     }
-
-    /// What one invocation costs.
-    pub(crate) fn cost(&self, _arguments: &Arguments<'_>) -> Cost {
-        Cost { flops: 0.0, bytes: 0.0, exact: false }
-    }
 }
 
 /// [`Analysis::facts`] of a kernel.
 pub(crate) fn facts(kernel: &Kernel) -> Facts {
     Analysis::new(kernel).facts
-}
-
-/// [`Analysis::footprints`] of a kernel.
-pub(crate) fn footprints(
-    kernel: &Kernel,
-    arguments: &Arguments<'_>,
-    groups: GroupBox,
-) -> Vec<Footprint> {
-    Analysis::new(kernel).footprints(arguments, groups)
-}
-
-/// [`Analysis::cost`] of a kernel.
-pub(crate) fn cost(kernel: &Kernel, arguments: &Arguments<'_>) -> Cost {
-    Analysis::new(kernel).cost(arguments)
 }

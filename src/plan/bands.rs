@@ -10,7 +10,7 @@ use std::ops::Range;
 use naga::Span;
 
 use super::{Split, Wishes};
-use crate::analysis::{Arguments, Facts, Footprint, footprints};
+use crate::analysis::{Analysis, Arguments, Footprint};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, Space};
 
@@ -30,7 +30,7 @@ const BANDS: u32 = 64;
 /// Cuts the grid along the first axis on which the cut can be shown to be sound.
 pub(super) fn split(
     kernel: &Kernel,
-    facts: &Facts,
+    analysis: &Analysis,
     arguments: &Arguments<'_>,
     able: usize,
     wishes: &Wishes,
@@ -44,18 +44,18 @@ pub(super) fn split(
         Split::Whole {
             reason,
             at: span.map(|span| kernel.source().render(span)).unwrap_or_default(),
-            band: Band { start: 0, end: 1, footprints: footprints(kernel, arguments, all) },
+            band: Band { start: 0, end: 1, footprints: analysis.footprints(arguments, all) },
         }
     };
     let bindings = &kernel.signature().bindings;
-    if let Some(&(binding, span)) = facts.storage_atomics.first() {
+    if let Some(&(binding, span)) = analysis.facts().storage_atomics.first() {
         let name = &bindings[binding].name;
         return whole(
             format!("it updates `{name}` atomically, and what one device adds another can't see"),
             Some(span),
         );
     }
-    if let Some(span) = facts.subgroups {
+    if let Some(span) = analysis.facts().subgroups {
         return whole(
             "it uses subgroups, whose size differs from device to device".into(),
             Some(span),
@@ -77,7 +77,7 @@ pub(super) fn split(
     axes.sort_by_key(|&axis| std::cmp::Reverse(grid[axis].min(wanted)));
     let mut refusal: Option<(String, Option<Span>)> = None;
     for axis in axes.into_iter().filter(|&axis| grid[axis] > 1) {
-        match cut(kernel, arguments, axis, grid[axis].min(wanted)) {
+        match cut(kernel, analysis, arguments, axis, grid[axis].min(wanted)) {
             Ok(bands) => return Split::Bands { axis, bands },
             Err(reason) => refusal = refusal.or(Some(reason)),
         }
@@ -91,6 +91,7 @@ pub(super) fn split(
 /// Cuts along one axis into `count` bands of nearly equal size, or says why that is unsound.
 fn cut(
     kernel: &Kernel,
+    analysis: &Analysis,
     arguments: &Arguments<'_>,
     axis: usize,
     count: u32,
@@ -101,7 +102,7 @@ fn cut(
     let bands: Vec<Band> = (0..count)
         .map(|band| {
             let (start, end) = (edge(band), edge(band + 1));
-            let footprints = footprints(kernel, arguments, all.band(axis, start, end));
+            let footprints = analysis.footprints(arguments, all.band(axis, start, end));
             Band { start, end, footprints }
         })
         .collect();

@@ -18,7 +18,7 @@ pub(crate) use bands::Band;
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Policy, Speed};
 
-use crate::analysis::{Arguments, Facts, Footprint};
+use crate::analysis::{Analysis, Arguments, Footprint};
 use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, ScalarType};
@@ -94,7 +94,7 @@ pub(crate) struct Wishes {
 /// device that gets a launch that is not split.
 pub(crate) fn plan(
     kernel: &Kernel,
-    facts: &Facts,
+    analysis: &Analysis,
     arguments: &Arguments<'_>,
     devices: &[&DeviceInfo],
     unable: &[Option<String>],
@@ -112,7 +112,7 @@ pub(crate) fn plan(
         })
         .collect();
     let able = devices.iter().filter(|d| d.left_out.is_none()).count();
-    let split = bands::split(kernel, facts, arguments, able, wishes);
+    let split = bands::split(kernel, analysis, arguments, able, wishes);
     let whole = bands::footprints_of(&split);
     let buffers = buffer_uses(kernel, arguments, &whole);
     if let Split::Whole { .. } = split {

@@ -121,14 +121,15 @@ impl<'a> Session<'a> {
             .map(|device| device.prepare(&checked.kernel).err().map(|error| error.to_string()))
             .collect();
         let arguments = checked.arguments(memory);
-        let facts = checked.runtime.inner.memo.facts(&checked.kernel);
+        let analysis = checked.runtime.inner.memo.analysis(&checked.kernel);
         let mut wishes = checked.wishes.clone();
         let mut made;
         loop {
             let Some(preferred) = preferred(&infos, &unable) else {
                 return Err(no_device(&checked.kernel, &infos, &unable));
             };
-            made = plan(&checked.kernel, &facts, &arguments, &infos, &unable, preferred, &wishes);
+            made =
+                plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
             let misfit = first_misfit(&checked.kernel, &made, &infos, &unable);
             let Some((device, why)) = misfit else { break };
             // Finer bands have smaller windows; where they do not help the device can't.

@@ -1,9 +1,9 @@
-//! What a runtime remembers of kernels: facts, and how fast each device ran them.
+//! What a runtime remembers of kernels: their analysis, and how fast each device ran them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::analysis::{Facts, facts};
+use crate::analysis::Analysis;
 use crate::device::DeviceKind;
 use crate::kernel::Kernel;
 use crate::plan::Speed;
@@ -17,17 +17,17 @@ pub(super) struct Memo {
 }
 
 struct Entry {
-    facts: Arc<Facts>,
+    analysis: Arc<Analysis>,
     /// Workgroups per second, by device.
     rates: HashMap<usize, f64>,
 }
 
 impl Memo {
-    pub(super) fn facts(&self, kernel: &Kernel) -> Arc<Facts> {
+    pub(super) fn analysis(&self, kernel: &Kernel) -> Arc<Analysis> {
         if let Some(entry) = self.lock().get(&kernel.id()) {
-            return Arc::clone(&entry.facts);
+            return Arc::clone(&entry.analysis);
         }
-        let found = Arc::new(facts(kernel));
+        let found = Arc::new(Analysis::new(kernel));
         let mut kernels = self.lock();
         if kernels.len() >= KEPT
             && let Some(&oldest) = kernels.keys().min()
@@ -36,7 +36,7 @@ impl Memo {
         }
         kernels
             .entry(kernel.id())
-            .or_insert_with(|| Entry { facts: Arc::clone(&found), rates: HashMap::new() });
+            .or_insert_with(|| Entry { analysis: Arc::clone(&found), rates: HashMap::new() });
         found
     }
 

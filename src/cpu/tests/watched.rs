@@ -23,7 +23,7 @@ fn watch(text: &str, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) ->
             })
             .collect(),
     };
-    let footprints = analysis::footprints(&kernel, &arguments, groups);
+    let footprints = analysis::Analysis::new(&kernel).footprints(&arguments, groups);
     let chunk = Chunk { kernel: &kernel, grid, groups, bindings, loop_budget: 1 << 20 };
     let touched = touched(&chunk, 32).unwrap();
     for (found, inferred) in touched.iter().zip(&footprints) {
