@@ -99,3 +99,35 @@ fn every_file_holds_on_every_gpu_however_it_is_cut() {
         run_all(&setups);
     }
 }
+
+#[test]
+fn a_wrong_value_a_wrong_cut_and_a_missing_error_are_noticed() {
+    let kernel = "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
+        @compute @workgroup_size(1) fn main() { dst[0] = 1.0; }";
+    let setup = &engines::cpu()[2];
+    let check = |lines: &str| {
+        let text = format!("//! workgroups 2\n//! zeros dst f32 2\n{lines}\n{kernel}");
+        Case::parse("here", &text).expect("a case").check(setup).map(drop)
+    };
+    assert_eq!(check("//! expect dst f32 1 0"), Ok(()));
+    assert_eq!(check("//! expect dst f32 1|2 _\n//! whole"), Ok(()));
+    assert_eq!(check("//! expect dst f32 1.001 0\n//! tolerance 0 1e-2"), Ok(()));
+    for wrong in [
+        "//! expect dst f32 1 1",
+        "//! expect dst f32 1",
+        "//! expect dst f32 1 0 0",
+        "//! expect dst f32 nan 0",
+        "//! expect dst f32 1.001 0\n//! tolerance 0 1e-4",
+        "//! expect dst f32 0x3f800002 0\n//! ulps 1",
+        "//! expect dst f32 1 -0",
+        "//! expect dst f32 1 0\n//! split",
+        "//! expect src f32 1 0",
+        "//! error \"anything\"",
+    ] {
+        assert!(check(wrong).is_err(), "{wrong}");
+    }
+    for unread in ["", "//! expext dst f32 1 0", "//! expect dst f23 1 0", "//! only cpu:"] {
+        let text = format!("{unread}\n{kernel}");
+        assert!(Case::parse("here", &text).is_err(), "{unread}");
+    }
+}

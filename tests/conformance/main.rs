@@ -3,8 +3,11 @@
 
 #[path = "../engines/mod.rs"]
 mod engines;
-// `coexec bench` uses what these tests do not.
-#[expect(dead_code, reason = "shared with the benchmarks")]
+#[allow(
+    dead_code,
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "shared with the benchmarks; a NaN is wrong, too"
+)]
 mod reference;
 
 use std::path::Path;

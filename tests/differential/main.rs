@@ -196,3 +196,19 @@ fn random_kernels_agree_between_the_cpu_and_every_gpu() {
         });
     }
 }
+
+#[test]
+fn a_wrong_bit_is_noticed() {
+    let of = |name: &str, bits: u32| vec![(name.to_owned(), bits.to_le_bytes().to_vec())];
+    let differ = |name: &str, a: u32, b: u32| disagreement(&of(name, a), &of(name, b)).is_some();
+    assert!(differ("out_u", 1, 2) && !differ("out_u", 2, 2));
+    assert!(differ("out_e", 0x3f80_0000, 0x3f80_0001) && !differ("out_e", 0, 0x8000_0000));
+    assert!(
+        differ("out_a", 0x3f80_0000, 0x3f90_0000) && !differ("out_a", 0x3f80_0000, 0x3f80_0009)
+    );
+    assert!(differ("out_a", 0x7fc0_0000, 0x3f80_0000), "NaN is near nothing");
+    let seed = generator::generate(1).text;
+    let case = Case::parse_inputs("seed 1", &seed).expect("a case");
+    assert!(case.difference(&of("out_u", 1), &of("out_u", 2)).is_some());
+    assert!(case.difference(&of("out_u", 1), &of("out_u", 1)).is_none());
+}

@@ -4,6 +4,8 @@
 //! engine, the interpreter where it is not set. A forced engine never falls back: a runtime
 //! refuses what it does not have, and the test fails.
 
+#![allow(dead_code, reason = "each test binary uses its part of this")]
+
 use coexec::{Engine, Runtime};
 
 /// Which rules a result is judged by.

@@ -353,7 +353,7 @@ impl Generator {
     fn vector(&mut self, ty: Type, depth: u32) -> String {
         let n = ty.size;
         let wide = |f: &str| format!("{f}{n}");
-        match self.random.below(10) {
+        match self.random.below(11) {
             0..=2 => {
                 let (a, b) = (self.expression(ty, depth), self.expression(ty, depth));
                 match ty.scalar {
@@ -369,6 +369,12 @@ impl Generator {
                     Approximate => format!("{}(({a} + {b}) * 0.5)", wide("near")),
                     Wild => format!("({a} * {b})"),
                 }
+            }
+            3..=6 if ty.scalar == Bool => {
+                let scalar = *self.random.pick(&[I32, U32, self.float()]);
+                let of = Type::vector(scalar, n);
+                let op = *self.random.pick(&["<", "<=", ">", ">=", "==", "!="]);
+                format!("({} {op} {})", self.expression(of, depth), self.expression(of, depth))
             }
             3 | 4 if ty.scalar != Bool => {
                 // A swizzle of a vector of any size.
@@ -387,6 +393,10 @@ impl Generator {
                     let index = self.index(u64::from(m.columns));
                     return format!("{}[{index}]", m.name);
                 }
+                if self.random.percent(30) {
+                    let v = self.expression(Type::vector(Exact, m.columns), depth);
+                    return format!("{}({v} * transpose({}))", wide("exact"), m.name);
+                }
                 let v = self.expression(Type::vector(Exact, m.columns), depth);
                 format!("{}({} * {v})", wide("exact"), m.name)
             }
@@ -398,7 +408,17 @@ impl Generator {
                 let f = *self.random.pick(&["min", "max"]);
                 format!("{f}({}, {})", self.expression(ty, depth), self.expression(ty, depth))
             }
+            8 if ty.scalar != Bool && self.random.percent(50) => {
+                let (a, b) = (self.expression(ty, depth), self.expression(ty, depth));
+                let conditions = self.expression(Type::vector(Bool, n), depth);
+                format!("select({a}, {b}, {conditions})")
+            }
             8 => self.select(ty, depth),
+            9 if matches!(ty.scalar, I32 | U32) => {
+                let op = *self.random.pick(&["<<", ">>"]);
+                let counts = self.expression(Type::vector(U32, n), depth);
+                format!("({} {op} {counts})", self.expression(ty, depth))
+            }
             _ => {
                 let parts: Vec<String> =
                     (0..n).map(|_| self.of(ty.scalar, depth.saturating_sub(1))).collect();

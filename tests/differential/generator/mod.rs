@@ -44,6 +44,8 @@ pub(super) struct Generator {
     pointer: Option<String>,
     /// Calls that this function may still make: they are inlined.
     calls_left: u32,
+    /// Local structs, in the order of their declarations.
+    structs: Vec<String>,
     names: u32,
     loops: u32,
     depth: u32,
@@ -65,6 +67,7 @@ pub(crate) fn generate(seed: u64) -> Generated {
         callees: Vec::new(),
         pointer: None,
         calls_left: 0,
+        structs: Vec::new(),
         names: 0,
         loops: 0,
         in_loop: false,
@@ -190,6 +193,7 @@ impl Generator {
         }
         self.line("var<private> kept: array<i32, 4> = array<i32, 4>(1, 2, 3, 4);");
         self.line("var<workgroup> tile: array<u32, 16>;");
+        self.line("var<workgroup> counts: array<atomic<u32>, 3>;");
         if self.wild {
             return;
         }
@@ -316,6 +320,10 @@ impl Generator {
             rounds -= 1;
             self.exchange(size);
         }
+        if !barriers && self.random.percent(25) {
+            let condition = self.of(Bool, 2);
+            self.line(&format!("if {condition} {{ return; }}"));
+        }
         // Invocations outside the extent own nothing.
         let guard = shape.two_d || barriers || self.random.percent(60);
         if guard {
@@ -333,6 +341,23 @@ impl Generator {
 
     /// Everybody gives a number and takes somebody else's, in uniform control flow.
     fn exchange(&mut self, size: u64) {
+        if self.random.percent(30) {
+            // Everybody counts, in any order, and then sees the same counts.
+            let index = self.index(3);
+            let amount = self.of(U32, 2);
+            let op = *self.random.pick(&["Add", "Xor", "Or", "Max", "Sub"]);
+            self.line(&format!("atomic{op}(&counts[{index}], {amount});"));
+            self.line("workgroupBarrier();");
+            let name = self.fresh("c");
+            let index = self.index(3);
+            self.line(&format!("let {name} = atomicLoad(&counts[{index}]);"));
+            self.line("workgroupBarrier();");
+            return self.scope.variables.push(Variable {
+                name,
+                ty: Type::scalar(U32),
+                mutable: false,
+            });
+        }
         let uniform = self.random.percent(40);
         if uniform {
             let k = self.fresh("k");
@@ -389,7 +414,13 @@ impl Generator {
         }
         let add = self.of(U32, 2);
         let op = *self.random.pick(&["+=", "^=", "*="]);
-        self.line(&format!("state[{at}] {op} {add} + params.turns;"));
+        if self.random.percent(30) {
+            self.line(&format!("let place = &state[{at}];"));
+            self.line(&format!("*place {op} {add} + params.turns;"));
+            self.line(&format!("if *place > 77u {{ *place -= {add}; }}"));
+        } else {
+            self.line(&format!("state[{at}] {op} {add} + params.turns;"));
+        }
         if stride > 1 && self.random.percent(50) {
             let n = stride;
             let value = self.of(U32, 2);

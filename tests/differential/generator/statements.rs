@@ -67,6 +67,14 @@ impl Generator {
     fn declare_array(&mut self) {
         let element = self.any_type();
         let len = self.random.between(1, 6);
+        if self.random.percent(25) {
+            // An array that is a value, and is indexed as one.
+            let values: Vec<String> = (0..len).map(|_| self.expression(element, 1)).collect();
+            let name = self.fresh("table");
+            let ty = element.wgsl();
+            self.line(&format!("let {name} = array<{ty}, {len}>({});", values.join(", ")));
+            return self.scope.arrays.push(Array { name, element, len, mutable: false });
+        }
         let name = self.fresh("list");
         self.line(&format!("var {name}: array<{}, {len}>;", element.wgsl()));
         self.scope.arrays.push(Array { name, element, len, mutable: true });
@@ -74,7 +82,13 @@ impl Generator {
 
     fn declare_struct(&mut self) {
         let name = self.fresh("s");
-        self.line(&format!("var {name}: Mixed;"));
+        match self.structs.last().cloned() {
+            Some(other) if self.random.percent(60) && self.in_scope(&other) => {
+                self.line(&format!("var {name} = {other};"));
+            }
+            _ => self.line(&format!("var {name}: Mixed;")),
+        }
+        self.structs.push(name.clone());
         let float = self.float();
         for (member, ty) in [
             ("a", Type::scalar(I32)),
@@ -91,6 +105,11 @@ impl Generator {
             len: 3,
             mutable: true,
         });
+    }
+
+    fn in_scope(&self, name: &str) -> bool {
+        let member = format!("{name}.a");
+        self.scope.variables.iter().any(|variable| variable.name == member)
     }
 
     fn declare_matrix(&mut self) {
