@@ -516,6 +516,11 @@ impl<'k> Emitter<'k> {
             let name = match builtin {
                 Builtin::WorkgroupId(axis) => format!("%wg{axis}"),
                 Builtin::NumWorkgroups(axis) => format!("%grid{axis}"),
+                // Along an axis where the workgroup is one invocation wide.
+                Builtin::LocalId(_) if self.class(reg) <= Class::Workgroup => "0".to_owned(),
+                Builtin::GlobalId(axis) if self.class(reg) <= Class::Workgroup => {
+                    format!("%wg{axis}")
+                }
                 _ => continue,
             };
             self.define(reg, Val::Scalar(name, Ty::Int));
@@ -528,6 +533,9 @@ impl<'k> Emitter<'k> {
             self.kernel.builtins.iter().map(|(&reg, &builtin)| (reg, builtin)).collect();
         builtins.sort_by_key(|(reg, _)| *reg);
         for (reg, builtin) in builtins {
+            if self.class(reg) <= Class::Workgroup {
+                continue;
+            }
             let val = match builtin {
                 Builtin::LocalIndex => {
                     let (gang, width) = (self.gang.clone(), self.width);

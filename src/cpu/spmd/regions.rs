@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use super::ir::{Kernel, Node, Region};
 use super::shape::{Class, Shape, Shapes, wants_workgroup};
 use super::types::{Ty, Types};
-use crate::cpu::interpreter::bytecode::Op;
+use crate::cpu::interpreter::bytecode::{NONE, Op};
 use crate::cpu::interpreter::compile::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 use crate::cpu::interpreter::shape::Kind;
@@ -104,6 +104,16 @@ impl Fission<'_> {
                 Node::Barrier => self.close(&mut run, &mut out),
                 Node::UniformLoad(op) => {
                     self.close(&mut run, &mut out);
+                    if let Op::Load(access) = &op {
+                        for reg in [access.address.outer, access.address.inner] {
+                            if reg != NONE && self.class(reg) > Class::Workgroup {
+                                return Err(refused(
+                                    "workgroupUniformLoad from a place that is not known to be \
+                                     the same for all",
+                                ));
+                            }
+                        }
+                    }
                     out.push(Node::UniformLoad(op));
                 }
                 Node::Break(_) | Node::Continue(_) | Node::Return => {

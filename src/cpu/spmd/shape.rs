@@ -141,6 +141,8 @@ fn initial(kernel: &Kernel, reg: Reg) -> Shape {
             Some(&builtin) => builtin_shape(kernel, builtin),
             None => VARYING,
         },
+        // Which planes a store at run time changes is not known.
+        RegClass::Variable(_) if kernel.array_of(reg).is_some() => VARYING,
         RegClass::Temporary | RegClass::Mask | RegClass::Variable(_) => UNSET,
     }
 }
