@@ -17,7 +17,7 @@ mod plan;
 mod rewrite;
 mod runtime;
 
-pub use cpu::Engine;
+pub use cpu::{Engine, Listing, listing};
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};
 pub use kernel::{

@@ -377,8 +377,8 @@ fn explain_says_what_a_band_of_the_stencil_reads_and_writes() {
     let mut args = heat(&["--devices", "cpu", "--chunks", "4"]);
     args[0] = "explain";
     let text = succeeds(&args);
-    assert!(text.contains("1 row more on each side"), "{text}");
-    assert!(text.contains("writes its own"), "{text}");
+    assert!(text.contains("1 more row of 61 on each side"), "{text}");
+    assert!(text.contains("writes its own 12 rows"), "{text}");
 }
 
 #[test]

@@ -109,17 +109,3 @@ fn storage_root(
     matches!(kernel.module().global_variables[global].space, AddressSpace::Storage { .. })
         .then(|| kernel.signature().bindings.iter().position(|b| b.global == global))?
 }
-
-/// Loops in a block, at any depth.
-pub(super) fn loops(statements: &Block) -> usize {
-    statements
-        .iter()
-        .map(|statement| match statement {
-            Statement::Block(inner) => loops(inner),
-            Statement::If { accept, reject, .. } => loops(accept) + loops(reject),
-            Statement::Switch { cases, .. } => cases.iter().map(|case| loops(&case.body)).sum(),
-            Statement::Loop { body, continuing, .. } => 1 + loops(body) + loops(continuing),
-            _ => 0,
-        })
-        .sum()
-}

@@ -407,18 +407,11 @@ impl Machine<'_> {
         }
     }
 
-    /// A conversion, or (`numeric` false) the same bits as another type.
-    pub(super) fn convert(
-        &mut self,
-        value: Value,
-        kind: ScalarKind,
-        numeric: bool,
-        state: &mut State,
-    ) -> Value {
+    /// A conversion, or the same bits as another type: of integers they are alike.
+    pub(super) fn convert(&mut self, value: Value, kind: ScalarKind, state: &mut State) -> Value {
         match (value, int_type(kind)) {
             (Value::Many(parts), _) => {
-                let parts =
-                    parts.iter().map(|p| self.convert(p.clone(), kind, numeric, state)).collect();
+                let parts = parts.iter().map(|p| self.convert(p.clone(), kind, state)).collect();
                 Value::Many(Rc::new(parts))
             }
             // Between i32 and u32 the bits stay.

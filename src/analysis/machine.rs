@@ -144,8 +144,8 @@ impl<'a> Machine<'a> {
         let mut workgroup = Vec::new();
         let mut local = Vec::new();
         let mut count = Vec::new();
-        for axis in 0..3 {
-            let last = i128::from(size[axis].max(1)) - 1;
+        for (axis, size) in size.into_iter().enumerate() {
+            let last = i128::from(size.max(1)) - 1;
             local.push(self.dimension(state, Interval::new(0, last)));
             let first = i128::from(groups.first[axis]);
             match self.arguments {
@@ -502,9 +502,9 @@ impl<'a> Machine<'a> {
                 let first = self.value(*arg);
                 self.math(*fun, first, rest, state)
             }
-            Expression::As { expr, kind, convert } => {
+            Expression::As { expr, kind, .. } => {
                 let value = self.value(*expr);
-                self.convert(value, *kind, convert.is_some(), state)
+                self.convert(value, *kind, state)
             }
             Expression::ArrayLength(array) => {
                 match super::facts::global_root(function, *array).and_then(|g| {

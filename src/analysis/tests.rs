@@ -67,12 +67,6 @@ impl Launch {
         self.arguments(|analysis, arguments| analysis.footprints(arguments, groups))
     }
 
-    /// Of the storage bindings, over the whole grid.
-    fn whole(&mut self) -> Vec<Footprint> {
-        let grid = self.grid;
-        self.footprints(GroupBox::whole(grid))
-    }
-
     /// Of the workgroups from `start` to `end` along an axis.
     fn band(&mut self, axis: usize, start: u32, end: u32) -> Vec<Footprint> {
         let grid = self.grid;

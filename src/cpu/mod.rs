@@ -37,6 +37,29 @@ pub enum Engine {
     Llvm,
 }
 
+/// A stage of the CPU compiler, for whoever tunes a kernel by reading what is generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Listing {
+    /// The SPMD form: gangs of lanes, what is uniform, strided and varying.
+    Spmd,
+    /// LLVM IR as it is handed over.
+    Llvm,
+    /// LLVM IR after optimisation.
+    Optimised,
+    /// Assembly.
+    Assembly,
+}
+
+/// What the CPU compiler makes of a kernel, as text.
+///
+/// # Errors
+/// [`Error::Unsupported`] for what only the interpreter runs, [`Error::Device`] when assembly or
+/// optimised code is asked for and there is no libLLVM.
+pub fn listing(kernel: &crate::kernel::Kernel, stage: Listing) -> Result<String> {
+    llvm::list(kernel, stage)
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -258,15 +258,11 @@ fn first_store(kernel: &Kernel, id: usize) -> Option<Span> {
     while let Some(block) = pending.pop() {
         for (statement, span) in block.span_iter() {
             match statement {
-                naga::Statement::Store { pointer, .. } => {
+                naga::Statement::Store { pointer, .. }
                     if root(function, *pointer) == Some(global)
-                        && span.to_range().map(|r| r.start)
-                            < found
-                                .and_then(Span::to_range)
-                                .map_or(Some(usize::MAX), |r| Some(r.start))
-                    {
-                        found = Some(*span);
-                    }
+                        && starts(*span) < found.map_or(usize::MAX, starts) =>
+                {
+                    found = Some(*span);
                 }
                 naga::Statement::Block(inner) => pending.push(inner),
                 naga::Statement::If { accept, reject, .. } => pending.extend([accept, reject]),
@@ -281,6 +277,10 @@ fn first_store(kernel: &Kernel, id: usize) -> Option<Span> {
         }
     }
     found
+}
+
+fn starts(span: Span) -> usize {
+    span.to_range().map_or(usize::MAX, |range| range.start)
 }
 
 fn root(

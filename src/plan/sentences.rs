@@ -113,12 +113,13 @@ impl Plan {
         let own = self.own_rows(buffer, bands, at);
         // A row is as long as some uniform says, if what one line of invocations owns is made of
         // whole rows of that length.
-        let line = own.as_ref().map(|own| own.end - own.start).filter(|own| own % lines == 0);
+        let line =
+            own.as_ref().map(|own| own.end - own.start).filter(|own| own.is_multiple_of(lines));
         let row = line.map(|own| own / lines).and_then(|line| {
             self.row_lengths.iter().copied().filter(|row| line > 0 && line % row == 0).max()
         });
         let amount = |n: u64, more: &str| match row {
-            Some(row) if n % row == 0 => {
+            Some(row) if n.is_multiple_of(row) => {
                 format!("{}{more} row{} of {row}", n / row, if n == row { "" } else { "s" })
             }
             _ => format!("{n}{more} element{}", if n == 1 { "" } else { "s" }),

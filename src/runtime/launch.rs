@@ -209,7 +209,7 @@ impl Launch {
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
     /// subgroups, loops.
     pub fn facts(&self) -> Vec<String> {
-        facts_in_words(&self.kernel, &self.runtime.inner.memo.analysis(&self.kernel).facts())
+        facts_in_words(&self.kernel, self.runtime.inner.memo.analysis(&self.kernel).facts())
     }
 
     fn attempt(mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Self {

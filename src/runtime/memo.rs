@@ -69,6 +69,8 @@ pub(super) fn guess(kind: DeviceKind) -> f64 {
     match kind {
         DeviceKind::DiscreteGpu | DeviceKind::OtherGpu => 100.0,
         DeviceKind::IntegratedGpu => 20.0,
-        DeviceKind::SoftwareGpu | DeviceKind::Cpu => 1.0,
+        DeviceKind::Cpu => 1.0,
+        // On the same cores, and slower at it.
+        DeviceKind::SoftwareGpu => 0.3,
     }
 }

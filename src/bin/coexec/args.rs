@@ -146,6 +146,18 @@ pub(crate) struct RunArgs {
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) launch: LaunchArgs,
+
+    /// Print what the CPU compiler makes of the kernel: gangs, and what is uniform in them
+    #[arg(long, conflicts_with_all = ["llvm", "asm"])]
+    pub(crate) spmd: bool,
+
+    /// Print the LLVM IR of the kernel after optimisation
+    #[arg(long, conflicts_with = "asm")]
+    pub(crate) llvm: bool,
+
+    /// Print the kernel's assembly
+    #[arg(long)]
+    pub(crate) asm: bool,
 }
 
 #[derive(Debug, Args)]

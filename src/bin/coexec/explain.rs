@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use coexec::{Kernel, Space};
+use coexec::{Kernel, Listing, Space};
 
 use crate::args::ExplainArgs;
 use crate::output;
@@ -12,6 +12,14 @@ use crate::prepare::{self, Prepared};
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let prepared = Prepared::new(&args.launch)?;
+    let stages = [
+        (args.spmd, Listing::Spmd),
+        (args.llvm, Listing::Optimised),
+        (args.asm, Listing::Assembly),
+    ];
+    if let Some((_, stage)) = stages.into_iter().find(|(wanted, _)| *wanted) {
+        return output::print(&coexec::listing(&prepared.kernel, stage)?);
+    }
     let runtime = prepare::runtime(&args.launch.devices, None)?;
     let buffers = prepared.upload();
     let facts = prepared.launch(&runtime, &buffers).facts().join(" ");

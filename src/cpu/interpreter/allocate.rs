@@ -6,8 +6,6 @@
 
 use std::collections::HashMap;
 
-use naga::Span;
-
 use super::bytecode::{Label, NONE, Op};
 use super::compile::Class;
 use super::functions::Reg;
@@ -16,7 +14,6 @@ use super::functions::Reg;
 pub(super) struct Code {
     pub(super) preamble: Vec<Op>,
     pub(super) body: Vec<Op>,
-    pub(super) spans: Vec<Span>,
     pub(super) slots: u32,
     places: Vec<Reg>,
 }
@@ -28,19 +25,10 @@ impl Code {
     }
 }
 
-pub(super) fn allocate(
-    classes: &[Class],
-    preamble: Vec<Op>,
-    body: Vec<Op>,
-    spans: Vec<Span>,
-) -> Code {
+pub(super) fn allocate(classes: &[Class], preamble: Vec<Op>, body: Vec<Op>) -> Code {
     let mut used = vec![false; classes.len()];
-    let body = body.into_iter().zip(spans).collect();
-    let body = without_dead(classes, body, &mut used);
-    let preamble = preamble.into_iter().map(|op| (op, Span::UNDEFINED)).collect();
-    let preamble = without_dead(classes, preamble, &mut used);
-    let (mut body, mut spans): (Vec<Op>, Vec<Span>) = body.into_iter().unzip();
-    let mut preamble: Vec<Op> = preamble.into_iter().map(|(op, _)| op).collect();
+    let mut body = without_dead(classes, body, &mut used);
+    let mut preamble = without_dead(classes, preamble, &mut used);
 
     let mut places = vec![NONE; classes.len()];
     let mut slots = 0;
@@ -65,15 +53,15 @@ pub(super) fn allocate(
         // results, a store's are sources.
         op.for_each_result(&mut |reg| *reg = places[*reg as usize]);
     }
-    resolve_labels(&mut body, &mut spans);
-    Code { preamble, body, spans, slots, places }
+    resolve_labels(&mut body);
+    Code { preamble, body, slots, places }
 }
 
 /// The code without operations whose results nobody reads. `used` gets what the rest reads.
-fn without_dead(classes: &[Class], mut ops: Vec<(Op, Span)>, used: &mut [bool]) -> Vec<(Op, Span)> {
+fn without_dead(classes: &[Class], mut ops: Vec<Op>, used: &mut [bool]) -> Vec<Op> {
     // Results come before their uses in the text, so one walk backwards sees every use first.
-    let mut live: Vec<(Op, Span)> = Vec::with_capacity(ops.len());
-    while let Some((mut op, span)) = ops.pop() {
+    let mut live: Vec<Op> = Vec::with_capacity(ops.len());
+    while let Some(mut op) = ops.pop() {
         let mut wanted = !op.only_computes();
         let keeps = |reg: Reg| {
             used[reg as usize] || matches!(classes[reg as usize], Class::Mask | Class::Variable(_))
@@ -103,7 +91,7 @@ fn without_dead(classes: &[Class], mut ops: Vec<(Op, Span)>, used: &mut [bool]) 
             _ => {}
         }
         op.for_each_source(&mut |reg| used[*reg as usize] = true);
-        live.push((op, span));
+        live.push(op);
     }
     live.reverse();
     live
@@ -181,7 +169,7 @@ fn assign(body: &mut [Op], last: &[usize], places: &mut [Reg], mut slots: u32) -
 }
 
 /// Turns labels into positions, and leaves the labels out.
-fn resolve_labels(body: &mut Vec<Op>, spans: &mut Vec<Span>) {
+fn resolve_labels(body: &mut Vec<Op>) {
     let mut positions: HashMap<Label, u32> = HashMap::new();
     let mut at = 0;
     for op in body.iter() {
@@ -192,11 +180,7 @@ fn resolve_labels(body: &mut Vec<Op>, spans: &mut Vec<Span>) {
             _ => at += 1,
         }
     }
-    let keep: Vec<bool> = body.iter().map(|op| !matches!(op, Op::Label(_))).collect();
-    let mut flags = keep.iter();
-    body.retain(|_| flags.next() == Some(&true));
-    let mut flags = keep.iter();
-    spans.retain(|_| flags.next() == Some(&true));
+    body.retain(|op| !matches!(op, Op::Label(_)));
     for op in body {
         if let Op::Jump { to } | Op::JumpIfNone { to, .. } = op {
             *to = positions.get(to).copied().unwrap_or(at);

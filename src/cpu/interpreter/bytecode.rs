@@ -260,8 +260,6 @@ pub(crate) struct Program {
     pub(in crate::cpu) preamble: Vec<Op>,
     /// Run for each batch of workgroups.
     pub(in crate::cpu) body: Vec<Op>,
-    /// The text that each operation of the body comes from.
-    pub(in crate::cpu) spans: Vec<Span>,
     pub(in crate::cpu) constants: Vec<(Reg, u32)>,
     pub(in crate::cpu) builtins: Vec<(Reg, Builtin)>,
     /// Planes of the register file.
@@ -272,8 +270,6 @@ pub(crate) struct Program {
     pub(in crate::cpu) subgroup_size: u32,
     /// Workgroups that run in lockstep with each other.
     pub(in crate::cpu) pack: u32,
-    /// Whether workgroups may meet in storage, so that they must start in order.
-    pub(in crate::cpu) storage_atomics: bool,
     /// The text of each loop that has a budget.
     pub(in crate::cpu) loops: Vec<Span>,
 }

@@ -67,14 +67,13 @@ pub(in crate::cpu) struct Compiler<'k> {
     /// The loops that are being compiled, outermost first, by the label of their head.
     pub(in crate::cpu) heads: Vec<Label>,
     /// What is computed before a loop because it is the same in each iteration.
-    hoisted: HashMap<Label, Vec<(Op, Span)>>,
+    hoisted: HashMap<Label, Vec<Op>>,
     /// For each variable, the expressions whose values may still be planes of the variable.
     aliases: HashMap<Reg, Vec<(Scope, Handle<Expression>)>>,
     constants: HashMap<u32, Reg>,
     pub(in crate::cpu) builtins: HashMap<Builtin, Reg>,
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Vec<Op>,
-    pub(in crate::cpu) spans: Vec<Span>,
     /// What the operations that are appended now come from.
     pub(in crate::cpu) span: Span,
     labels: Label,
@@ -134,7 +133,6 @@ impl<'k> Compiler<'k> {
             builtins: HashMap::new(),
             preamble: Vec::new(),
             body: Vec::new(),
-            spans: Vec::new(),
             span: Span::UNDEFINED,
             labels: 0,
             entries: vec![None; function.expressions.len()],
@@ -158,7 +156,6 @@ impl<'k> Compiler<'k> {
             &self.classes,
             std::mem::take(&mut self.preamble),
             std::mem::take(&mut self.body),
-            std::mem::take(&mut self.spans),
         );
         let lanes: u32 = size.iter().product();
         let bytes = |lanes: u32| u64::from(code.slots) * u64::from(lanes) * 4;
@@ -195,12 +192,10 @@ impl<'k> Compiler<'k> {
             workgroup_size: size,
             subgroup_size,
             pack,
-            storage_atomics: self.storage_atomics,
             loops: self.loops,
             slots: code.slots,
             preamble: code.preamble,
             body: code.body,
-            spans: code.spans,
         })
     }
 
@@ -266,7 +261,6 @@ impl<'k> Compiler<'k> {
 
     pub(in crate::cpu) fn push(&mut self, op: Op) {
         self.body.push(op);
-        self.spans.push(self.span);
     }
 
     /// Appends a pure operation: to the preamble if it can be done there, else before the
@@ -294,7 +288,7 @@ impl<'k> Compiler<'k> {
             self.preamble.push(op);
         } else if let Some(&head) = self.heads.get(depth as usize) {
             self.depths[dst as usize] = depth;
-            self.hoisted.entry(head).or_default().push((op, self.span));
+            self.hoisted.entry(head).or_default().push(op);
         } else {
             self.push(op);
         }
@@ -304,18 +298,13 @@ impl<'k> Compiler<'k> {
     /// Puts hoisted operations before the heads of their loops.
     fn place_hoisted(&mut self) {
         let body = std::mem::take(&mut self.body);
-        let spans = std::mem::take(&mut self.spans);
-        for (op, span) in body.into_iter().zip(spans) {
+        for op in body {
             if let Op::Label(label) = op
                 && let Some(before) = self.hoisted.remove(&label)
             {
-                for (op, span) in before {
-                    self.body.push(op);
-                    self.spans.push(span);
-                }
+                self.body.extend(before);
             }
             self.body.push(op);
-            self.spans.push(span);
         }
     }
 

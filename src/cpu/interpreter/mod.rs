@@ -71,8 +71,3 @@ pub(crate) fn launch<'a>(
 pub(crate) fn batch_size(program: &Program) -> u64 {
     u64::from(program.pack)
 }
-
-/// Whether workgroups may wait for others with a lower number.
-pub(crate) fn starts_in_order(program: &Program) -> bool {
-    program.storage_atomics
-}

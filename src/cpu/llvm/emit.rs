@@ -571,7 +571,7 @@ impl<'k> Emitter<'k> {
         let [x, y, z] = self.kernel.workgroup_size;
         let (gang, width) = (self.gang.clone(), self.width);
         let extents = [x, y, z];
-        if x != 1 && y * z == 1 && axis == 0 || x == 1 && y * z == 1 && axis == 0 {
+        if y * z == 1 && axis == 0 {
             return Val::Strided(self.ins(&format!("mul nuw nsw i32 {gang}, {width}")), 1);
         }
         if extents[axis as usize] == 1 {

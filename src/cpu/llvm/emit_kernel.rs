@@ -358,9 +358,9 @@ impl Emitter<'_> {
             words.push(("ptr", format!("b{id}"), Word::Pointer(id)));
             words.push(("i32", format!("len{id}"), Word::Elements(id)));
         }
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "define i32 @coexec_run(ptr %args, i64 %first, i64 %count, ptr %scratch) #0 {{\n"
+            "define i32 @coexec_run(ptr %args, i64 %first, i64 %count, ptr %scratch) #0 {{"
         );
         let mut passed = Vec::new();
         for (ty, name, word) in words {

@@ -143,7 +143,7 @@ impl Emitter<'_> {
     fn unary(&mut self, f: Unary, a: Reg, v: bool) -> Result<(String, Ty)> {
         use Unary as U;
         let (int, float) = (self.ty(Ty::Int, v), self.ty(Ty::Float, v));
-        let flag = if v { "i1 false" } else { "i1 false" };
+        let flag = "i1 false";
         Ok(match f {
             U::Copy => {
                 let ty = self.types.of_reg(a);

@@ -40,7 +40,7 @@ impl Drop for Code {
 
 /// Which stage of the code to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listing {
+pub(super) enum Stage {
     /// The LLVM IR after optimisation.
     Optimised,
     /// Assembly.
@@ -226,14 +226,14 @@ pub(super) fn compile(
 }
 
 /// What LLVM makes of a module, as text.
-pub(super) fn list(library: &Library, text: &str, listing: Listing) -> Result<String, String> {
+pub(super) fn list(library: &Library, text: &str, stage: Stage) -> Result<String, String> {
     let api = &library.api;
     let machine = Machine::host(library)?;
     let module = Module::parse(library, text)?;
     module.optimise(&machine)?;
     // SAFETY: plain calls of the C API; the buffer is ours and read before it is disposed of.
     unsafe {
-        if listing == Listing::Optimised {
+        if stage == Stage::Optimised {
             return Ok(library.take_message((api.module_print)(module.module)));
         }
         let (mut message, mut buffer) = (null_mut(), null_mut());

@@ -18,9 +18,9 @@ mod tests;
 
 use std::alloc::Layout as Memory;
 
+use super::Listing;
 use emit::{AnyFunction, Features};
 use emit_kernel::Word;
-pub(crate) use jit::Listing;
 pub(crate) use library::Library;
 
 use super::spmd;
@@ -125,22 +125,21 @@ pub(crate) fn compile(kernel: &Kernel) -> Result<Program> {
     })
 }
 
-/// What is generated for a kernel, as text: the SPMD form, the LLVM IR as it is handed over, or
-/// what LLVM makes of it.
-pub(crate) fn explain(kernel: &Kernel, listing: Option<Listing>) -> Result<String> {
+/// What is generated for a kernel, as text.
+pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
     let refused = |cause: String| Error::Device {
         device: "cpu".to_owned(),
         doing: "list a kernel with LLVM".to_owned(),
         cause,
     };
-    let emitted = emitted(kernel)?;
-    match listing {
-        None => Ok(emitted.text),
-        Some(listing) => {
-            let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-            jit::list(library, &emitted.text, listing).map_err(refused)
-        }
-    }
+    let stage = match listing {
+        Listing::Spmd => return Ok(spmd::print(&spmd::compile(kernel, width())?)),
+        Listing::Llvm => return Ok(emitted(kernel)?.text),
+        Listing::Optimised => jit::Stage::Optimised,
+        Listing::Assembly => jit::Stage::Assembly,
+    };
+    let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
+    jit::list(library, &emitted(kernel)?.text, stage).map_err(refused)
 }
 
 /// `memset`, for what LLVM does not spell out.

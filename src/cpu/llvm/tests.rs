@@ -116,7 +116,7 @@ fn matrix_products_equal_the_interpreter() {
 
 #[test]
 fn mandelbrot_equals_the_interpreter() {
-    let view = vec![70, 20, 100, 0.04f32.to_bits(), 0, 0, (-2.0f32).to_bits(), (-0.4f32).to_bits()];
+    let view = [70, 20, 100, 0.04f32.to_bits(), 0, 0, (-2.0f32).to_bits(), (-0.4f32).to_bits()];
     let view = [&view[..4], &view[6..]].concat();
     check("mandelbrot", [3, 3, 1], &[view, vec![0; 1400]]);
 }

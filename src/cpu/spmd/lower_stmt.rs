@@ -51,7 +51,6 @@ fn unsupported(what: &str) -> Error {
 impl<'k> Walk<'k> {
     /// The operations that were appended since the last call.
     fn take(&mut self) -> Vec<Node> {
-        self.c.spans.clear();
         self.c.body.drain(..).map(Node::Op).collect()
     }
 

@@ -201,9 +201,9 @@ fn check_boxes(text: &str, seed: u64, boxes: usize) {
         let grid = [1 + random.below(5), 1 + random.below(4), 1 + random.below(2)];
         let grid = grid.map(|n| n as u32);
         let mut groups = GroupBox::whole(grid);
-        for axis in 0..3 {
-            let start = random.below(u64::from(grid[axis])) as u32;
-            let end = start + 1 + random.below(u64::from(grid[axis] - start)) as u32;
+        for (axis, extent) in grid.into_iter().enumerate() {
+            let start = random.below(u64::from(extent)) as u32;
+            let end = start + 1 + random.below(u64::from(extent - start)) as u32;
             groups = groups.band(axis, start, end);
         }
         let mut data: Vec<Vec<u32>> = kernel
@@ -550,7 +550,7 @@ impl Writer {
             "i += b",
             "i = i + 3u",
         ]);
-        let step = step.replace('i', &i).replace(&format!("{i}++"), &format!("{i}++"));
+        let step = step.replace('i', &i);
         let header = match self.random.below(8) {
             0 => format!("for (var {i} = {start}; {i} > 0u; {i}--) {{"),
             1 => format!("for (var {i} = {start}; {i} > 0u; {i} /= 2u) {{"),
