@@ -96,6 +96,10 @@ pub struct DeviceLimits {
 
 /// One binding of a chunk, at the binding's position in the signature.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "gpu"),
+    allow(dead_code, reason = "only devices that copy look at the ranges")
+)]
 pub(crate) enum ChunkBinding<'a> {
     /// The bytes of a uniform or an immediate, as long as its layout says.
     Value(&'a [u8]),

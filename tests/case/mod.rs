@@ -3,7 +3,7 @@
 //! `filetests/README.md` documents the language. A [`Case`] is plain data: [`Case::parse`] reads
 //! it, `run` executes it. Nothing here knows which engines there are.
 
-#![allow(dead_code, reason = "each test binary uses its part of this")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part of this")]
 
 mod run;
 mod values;

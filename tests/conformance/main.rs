@@ -3,11 +3,6 @@
 
 #[path = "../engines/mod.rs"]
 mod engines;
-#[allow(
-    dead_code,
-    clippy::neg_cmp_op_on_partial_ord,
-    reason = "shared with the benchmarks; a NaN is wrong, too"
-)]
 mod reference;
 
 use std::path::Path;

@@ -116,9 +116,10 @@ impl Output {
             let error = (found - expected).abs();
             checked += 1;
             // A NaN is wrong too.
-            if !(error <= tolerance.abs.max(tolerance.rel * expected.abs())) {
+            let allowed = tolerance.abs.max(tolerance.rel * expected.abs());
+            if error.is_nan() || error > allowed {
                 wrong += 1;
-                if !(error <= worst.0) {
+                if error.is_nan() || error > worst.0 {
                     worst = (error, index, expected, found);
                 }
             }

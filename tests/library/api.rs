@@ -114,8 +114,8 @@ fn parts_of_one_buffer_that_do_not_overlap_may_be_read_and_written() {
     let all = Buffer::from_slice(&(0..20u32).collect::<Vec<_>>());
     runtime
         .launch(&affine())
-        .bind("src", &all.slice(0..10).expect("inside"))
-        .bind("dst", &all.slice(10..20).expect("inside"))
+        .bind("src", all.slice(0..10).expect("inside"))
+        .bind("dst", all.slice(10..20).expect("inside"))
         .invocations([10, 1, 1])
         .run()
         .expect("a launch");

@@ -166,6 +166,7 @@ impl Source {
 }
 
 /// Zeroed memory, or an error where there is not so much.
+#[expect(clippy::slow_vector_initialization, reason = "vec! aborts where memory is short")]
 fn allocate(count: u64) -> Result<Vec<u8>> {
     let count = usize::try_from(count).ok();
     let mut bytes = Vec::new();

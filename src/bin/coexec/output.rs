@@ -141,7 +141,7 @@ fn npy_shape(binding: &Binding, bytes: u64, size: u64, shape: Option<&[u64]>) ->
         return shape.to_vec();
     }
     let per_element = if size == 1 { 1 } else { binding.layout.stride / size };
-    if per_element > 1 && scalars % per_element == 0 {
+    if per_element > 1 && scalars.is_multiple_of(per_element) {
         vec![scalars / per_element, per_element]
     } else {
         vec![scalars]

@@ -118,8 +118,9 @@ fn stencil5(job: &Job) -> Peer {
                     here[x] + alpha * (around - 4.0 * here[x])
                 };
                 out[0] = cell(0, 0, 1.min(width - 1));
-                for x in 1..width.max(1) - 1 {
-                    out[x] = cell(x, x - 1, x + 1);
+                let inner = out.iter_mut().enumerate().take(width.max(1) - 1).skip(1);
+                for (x, out) in inner {
+                    *out = cell(x, x - 1, x + 1);
                 }
                 out[width - 1] = cell(width - 1, width.max(2) - 2, width - 1);
             });
