@@ -115,9 +115,8 @@ pub(crate) fn check_buffer(binding: &Binding, given: u64) -> Result<()> {
         return wrong(
             binding,
             format!(
-                "the buffer has {} elements, and WGSL indices reach {}; bind a part of it",
-                layout.elements(given),
-                u32::MAX
+                "the buffer has {} elements, and WGSL indices reach 2^32 - 1; bind a part of it",
+                layout.elements(given)
             ),
         );
     }

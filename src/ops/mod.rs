@@ -2,7 +2,11 @@
 //!
 //! A kernel's own top comment says what it computes, what it binds and with which tolerance; this
 //! list adds nothing but the names. A test checks that every file of the folder is here, and that
-//! each builds.
+//! each builds. `fragments` has what other kernels can be built from.
+
+mod fragments;
+
+pub use fragments::{Fragment, fragments};
 
 /// A kernel that comes with coexec.
 #[derive(Debug, Clone, Copy)]

@@ -155,22 +155,6 @@ impl<'a> Session<'a> {
                 Argument::Value(_) => 0,
             })
             .collect();
-        let too_many = checked
-            .kernel
-            .signature()
-            .bindings
-            .iter()
-            .zip(&elements)
-            .find(|(_, elements): &(_, &u64)| **elements > u64::from(u32::MAX));
-        if let Some((binding, elements)) = too_many {
-            return Err(Error::Binding {
-                name: binding.name.clone(),
-                problem: format!(
-                    "its buffer has {elements} elements, and WGSL indexes reach 2^32 - 1; bind a \
-                     part of it, or wider elements"
-                ),
-            });
-        }
         Ok(Session { checked, memory, elements, plan: made, unable })
     }
 

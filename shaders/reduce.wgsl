@@ -1,0 +1,33 @@
+// reduce: what 256 invocations of a workgroup have, brought together. Every invocation of the
+// workgroup must make the call, with its local_invocation_index; every one gets the result.
+
+var<workgroup> reduce_scratch: array<f32, 256>;
+
+fn reduce_sum_256(index: u32, value: f32) -> f32 {
+    reduce_scratch[index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half >>= 1u) {
+        if index < half {
+            reduce_scratch[index] += reduce_scratch[index + half];
+        }
+        workgroupBarrier();
+    }
+    let sum = reduce_scratch[0];
+    // Nobody begins the next reduction before all have read.
+    workgroupBarrier();
+    return sum;
+}
+
+fn reduce_max_256(index: u32, value: f32) -> f32 {
+    reduce_scratch[index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half >>= 1u) {
+        if index < half {
+            reduce_scratch[index] = max(reduce_scratch[index], reduce_scratch[index + half]);
+        }
+        workgroupBarrier();
+    }
+    let largest = reduce_scratch[0];
+    workgroupBarrier();
+    return largest;
+}
