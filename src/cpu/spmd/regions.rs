@@ -26,8 +26,12 @@ pub(super) fn split(kernel: &mut Kernel, shapes: &mut Shapes) -> Result<()> {
         kernel.body = Region { id, nodes: vec![Node::Gangs(body)] };
         return Ok(());
     }
-    if shapes.returns {
-        return Err(refused("a return that not all invocations take, in a kernel with barriers"));
+    // A return ends one gang's run of one stretch; it would have to end the stretches after the
+    // barrier too.
+    let mut returns = shapes.returns;
+    body.for_each(&mut |node| returns |= matches!(node, Node::Return));
+    if returns {
+        return Err(refused("an early return in a kernel with barriers"));
     }
     let mut fission = Fission { kernel, shapes };
     let body = fission.region(body)?;
