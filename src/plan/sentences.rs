@@ -111,16 +111,11 @@ impl Plan {
         let lines =
             u64::from(bands[at].end - bands[at].start) * u64::from(self.workgroup_size[axis]);
         let own = self.own_rows(buffer, bands, at);
-        // A row is as long as some uniform says, if what one line of invocations owns is made of
-        // whole rows of that length.
-        let line =
-            own.as_ref().map(|own| own.end - own.start).filter(|own| own.is_multiple_of(lines));
-        let row = line.map(|own| own / lines).and_then(|line| {
-            self.row_lengths.iter().copied().filter(|row| line > 0 && line % row == 0).max()
-        });
-        let amount = |n: u64, more: &str| match row {
-            Some(row) if n.is_multiple_of(row) => {
-                format!("{}{more} row{} of {row}", n / row, if n == row { "" } else { "s" })
+        let line = own.as_ref().map(|own| own.end - own.start).filter(|own| own % lines == 0);
+        let unit = line.and_then(|own| self.unit(own / lines, buffer.elements));
+        let amount = |n: u64, more: &str| match unit {
+            Some((unit, size)) if n.is_multiple_of(size) => {
+                format!("{}{more} {unit}{} of {size}", n / size, if n == size { "" } else { "s" })
             }
             _ => format!("{n}{more} element{}", if n == 1 { "" } else { "s" }),
         };
@@ -166,6 +161,21 @@ impl Plan {
             }
         }
         if parts.is_empty() { "is not touched".to_owned() } else { parts.join(", ") }
+    }
+
+    /// What the elements that belong to one line of invocations are called, and how many they are:
+    /// a row, if the uniforms say that the array has rows of that length and how many; a plane, if
+    /// they say so of a product of two. Else nothing: that a line is a row is then only a guess.
+    fn unit(&self, line: u64, elements: u64) -> Option<(&'static str, u64)> {
+        let known = &self.row_lengths;
+        if line == 0 || !elements.is_multiple_of(line) || !known.contains(&(elements / line)) {
+            return None;
+        }
+        if known.contains(&line) {
+            return Some(("row", line));
+        }
+        let plane = known.iter().any(|&a| known.iter().any(|&b| a.checked_mul(b) == Some(line)));
+        plane.then_some(("plane", line))
     }
 
     /// The elements of a buffer that belong to a band: an equal part of what all bands touch, if

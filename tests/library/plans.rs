@@ -1,2 +1,167 @@
-//! What a plan says of the standard kernels, word for word. Snapshots of text may be blessed
-//! again; the numbers in them follow from the kernels and never change by themselves.
+//! What a plan says of the standard kernels, word for word. The words may change; the numbers in
+//! them follow from the kernels and the grid, and were worked out by hand from those.
+
+use coexec::{Buffer, Kernel, Launch, Plan, Value};
+
+use super::engines;
+
+/// The plan of a kernel of the library in four chunks over two logical devices.
+fn plan(name: &str, describe: impl FnOnce(Launch) -> Launch) -> String {
+    let entry = coexec::ops::library().iter().find(|k| k.name == name).expect("in the library");
+    let kernel = Kernel::from_wgsl(entry.text).expect("valid WGSL");
+    let runtime = engines::runtime("virtual:2:cpu");
+    let plan: Plan = describe(runtime.launch(&kernel)).chunks(4).plan().expect("a plan");
+    // What the processor is called is the machine's affair.
+    let lines: Vec<String> = plan
+        .to_string()
+        .lines()
+        .filter(|line| !line.starts_with("cpu."))
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+fn floats(count: usize) -> Buffer<f32> {
+    Buffer::zeroed(count)
+}
+
+fn int(n: u32) -> Value {
+    n.into()
+}
+
+#[test]
+fn a_band_of_the_stencil_reads_one_more_row_on_each_side() {
+    // 100 wide, 64 high; bands of 4 workgroups of 4 rows.
+    let text = plan("stencil5", |launch| {
+        launch
+            .bind("src", &floats(6400))
+            .bind("dst", &floats(6400))
+            .set_field("grid.width", int(100))
+            .set_field("grid.height", int(64))
+            .set_field("grid.alpha", 0.2)
+            .invocations([100, 64, 1])
+    });
+    assert_eq!(
+        text,
+        "`stencil5` over 2 × 16 × 1 workgroups of 64 × 4 × 1 invocations.\n\
+         It is cut along y into 4 bands of about 4 workgroups (16 invocations along y); devices \
+         take runs of bands. A band in the middle (y = 8 to 11):\n\
+         \x20 `src`, 6400 × f32 (4 B each): reads its own 16 rows of 100 and 1 more row of 100 on \
+         each side (3100 to 4899).\n\
+         \x20 `dst`, 6400 × f32 (4 B each): writes its own 16 rows of 100 (3200 to 4799), every \
+         one of them, so nothing is uploaded.\n\
+         What different bands write is disjoint, and is copied back as ranges."
+    );
+}
+
+#[test]
+fn a_band_of_a_product_needs_its_rows_of_a_and_all_of_b() {
+    // C is 256 by 128, A 256 by 32; a workgroup computes 64 by 64 of C.
+    let text = plan("matmul", |launch| {
+        launch
+            .bind("a", &floats(256 * 32))
+            .bind("b", &floats(32 * 128))
+            .bind("c", &floats(256 * 128))
+            .set_field("dims.m", int(256))
+            .set_field("dims.n", int(128))
+            .set_field("dims.k", int(32))
+            .workgroups([2, 4, 1])
+    });
+    assert!(
+        text.contains("`a`, 8192 × f32 (4 B each): reads its own 2048 elements (4096 to 6143)")
+    );
+    assert!(text.contains("`b`, 4096 × f32 (4 B each): reads all of it"), "{text}");
+    assert!(
+        text.contains("`c`, 32768 × f32 (4 B each): writes its own 8192 elements (16384 to 24575)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn saxpy_in_place_reads_and_writes_its_own_elements() {
+    let text = plan("saxpy", |launch| {
+        launch
+            .bind("x", &floats(1000))
+            .bind("y", &floats(1000))
+            .set_field("params.a", 2.0)
+            .set_field("params.n", int(1000))
+            .invocations([1000, 1, 1])
+    });
+    // Bands of one workgroup of 256.
+    assert!(text.contains("It is cut along x into 4 bands"), "{text}");
+    assert!(text.contains("`x`, 1000 × f32 (4 B each): reads its own 256 elements (512 to 767)"));
+    assert!(
+        text.contains(
+            "`y`, 1000 × f32 (4 B each): reads its own 256 elements (512 to 767), writes its own \
+             256 elements (512 to 767)"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_transpose_is_cut_where_its_bands_write_apart() {
+    // 64 rows of 128; a workgroup takes 32 by 32. Along x bands write whole rows of the result.
+    let text = plan("transpose", |launch| {
+        launch
+            .bind("src", &floats(64 * 128))
+            .bind("dst", &floats(64 * 128))
+            .set_field("dims.rows", int(64))
+            .set_field("dims.columns", int(128))
+            .workgroups([4, 2, 1])
+    });
+    assert!(text.contains("It is cut along x into 4 bands"), "{text}");
+    assert!(text.contains("writes its own 32 rows of 64 (4096 to 6143)"), "{text}");
+}
+
+#[test]
+fn storage_atomics_keep_a_launch_whole_and_the_line_is_shown() {
+    let text = plan("histogram", |launch| {
+        launch
+            .bind("values", &floats(4096))
+            .bind("counts", &Buffer::<u32>::zeroed(256))
+            .workgroups([4, 1, 1])
+    });
+    assert!(text.contains("It runs whole on one device: it updates `counts` atomically"), "{text}");
+    assert!(text.contains("| ") && text.contains("atomicAdd(&counts[index]"), "{text}");
+}
+
+#[test]
+fn a_relaxation_in_place_is_refused_with_what_the_bands_share() {
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read_write> data: array<f32>;
+         @compute @workgroup_size(64)
+         fn relax(@builtin(global_invocation_id) id: vec3<u32>) {
+             data[id.x] = 0.5 * (data[id.x] + data[id.x + 1u]);
+         }",
+    )
+    .expect("valid WGSL");
+    let runtime = engines::runtime("virtual:2:cpu");
+    let data = floats(256);
+    let launch = runtime.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).chunks(2);
+    let text = launch.plan().expect("a plan").to_string();
+    // The first band is elements 0 to 127, and looks at 128.
+    assert!(text.contains("band 0 of 2 reads elements 0 to 128 of `data`"), "{text}");
+    assert!(text.contains("band 1 may write 128 to 255"), "{text}");
+    assert!(text.contains("4 |"), "the line of the store is shown: {text}");
+}
+
+#[test]
+fn a_band_of_the_3d_stencil_reads_one_more_plane_on_each_side() {
+    // 32 by 8 by 32; bands of 4 workgroups of 2 planes of 256.
+    let text = plan("stencil7", |launch| {
+        launch
+            .bind("src", &floats(8192))
+            .bind("dst", &floats(8192))
+            .set_field("grid.width", int(32))
+            .set_field("grid.height", int(8))
+            .set_field("grid.depth", int(32))
+            .set_field("grid.alpha", 0.1)
+            .invocations([32, 8, 32])
+    });
+    assert!(
+        text.contains("reads its own 8 planes of 256 and 1 more plane of 256 on each side"),
+        "{text}"
+    );
+    assert!(text.contains("writes its own 8 planes of 256 (4096 to 6143)"), "{text}");
+}
