@@ -6,16 +6,14 @@
 //! pool never waits here in a way that makes it take up other work of that pool: so a launch from
 //! inside a rayon job can't deadlock.
 
-use std::any::Any;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::Engine;
 use super::interpreter::{self, Halt, Machine};
-use super::llvm;
+use super::program::{self, Code, Program, panicked};
+use super::{Engine, llvm};
 use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
@@ -38,9 +36,6 @@ impl Default for CpuOptions {
     }
 }
 
-/// Compiled kernels that are kept. A process rarely has more, and forgetting one costs little.
-const KEPT_PROGRAMS: usize = 64;
-
 /// The machine's cores.
 #[derive(Debug)]
 pub(crate) struct CpuDevice {
@@ -48,14 +43,6 @@ pub(crate) struct CpuDevice {
     pool: rayon::ThreadPool,
     subgroup_size: u32,
     engine: Engine,
-    programs: Mutex<HashMap<u64, Arc<Program>>>,
-}
-
-/// A kernel, compiled for the engine that runs it.
-#[derive(Debug)]
-enum Program {
-    Interpreter(interpreter::Program),
-    Llvm(llvm::Program),
 }
 
 impl CpuDevice {
@@ -87,19 +74,14 @@ impl CpuDevice {
             .start_handler(|_| keep_denormals())
             .build()
             .map_err(|e| failed("start its threads", e.to_string()))?;
-        let engine = match (options.engine, llvm::Library::get()) {
-            (Engine::Interpreter, _) => "interpreter".to_owned(),
-            (_, Ok(library)) => library.describe(),
-            (Engine::Auto, Err(_)) => "interpreter".to_owned(),
-            (Engine::Llvm, Err(cause)) => {
-                return Err(failed("use LLVM", cause.to_owned()));
-            }
-        };
+        let engine = program::describe(options.engine)
+            .map_err(|cause| failed("use the engine that was asked for", cause.to_owned()))?;
         let plural = if threads == 1 { "" } else { "s" };
         let info = DeviceInfo {
             id: options.id,
-            name: format!("{}, {threads} thread{plural}, {engine}", processor_name()),
-            driver: String::new(),
+            name: format!("{}, {threads} thread{plural}", processor_name()),
+            driver: engine,
+            advice: program::advice(options.engine),
             kind: DeviceKind::Cpu,
             limits: DeviceLimits {
                 max_binding: u64::MAX,
@@ -113,17 +95,12 @@ impl CpuDevice {
                 subgroup_size: Some((options.subgroup_size, options.subgroup_size)),
             },
         };
-        let programs = Mutex::new(HashMap::new());
         let CpuOptions { engine, subgroup_size, .. } = options;
-        Ok(CpuDevice { info, pool, subgroup_size, engine, programs })
+        Ok(CpuDevice { info, pool, subgroup_size, engine })
     }
 
-    /// The compiled kernel, from the cache if it is there.
+    /// The compiled kernel.
     fn program(&self, kernel: &Kernel) -> Result<Arc<Program>> {
-        let programs = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = programs().get(&kernel.id()) {
-            return Ok(program.clone());
-        }
         let limits = &self.info.limits;
         let size = kernel.signature().workgroup_size;
         let invocations = size.iter().try_fold(1u32, |n, &extent| n.checked_mul(extent));
@@ -136,44 +113,7 @@ impl CpuDevice {
                 at: String::new(),
             });
         }
-        let program = Arc::new(self.compile(kernel)?);
-        let mut programs = programs();
-        if programs.len() >= KEPT_PROGRAMS {
-            programs.clear();
-        }
-        programs.insert(kernel.id(), program.clone());
-        Ok(program)
-    }
-
-    /// Kernels whose programs are kept.
-    #[cfg(test)]
-    pub(super) fn compiled(&self) -> usize {
-        self.programs.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Compiles a kernel for the engine that was asked for, or for the best that takes it.
-    fn compile(&self, kernel: &Kernel) -> Result<Program> {
-        let guarded = |place: &str, compile: &dyn Fn() -> Result<Program>| {
-            catch_unwind(AssertUnwindSafe(compile))
-                .unwrap_or_else(|panic| Err(panicked(place, &*panic)))
-        };
-        let llvm = || Ok(Program::Llvm(llvm::compile(kernel)?));
-        let interpreter =
-            || Ok(Program::Interpreter(interpreter::compile(kernel, self.subgroup_size)?));
-        match self.engine {
-            Engine::Interpreter => {}
-            Engine::Llvm => return guarded("cpu::llvm (compiling)", &llvm),
-            Engine::Auto if llvm::Library::get().is_err() => {}
-            Engine::Auto => match guarded("cpu::llvm (compiling)", &llvm) {
-                Ok(program) => return Ok(program),
-                Err(error) => tracing::info!(
-                    kernel = kernel.signature().entry_point,
-                    %error,
-                    "the kernel runs on the interpreter"
-                ),
-            },
-        }
-        guarded("cpu::interpreter (compiling)", &interpreter)
+        Program::of(kernel, self.engine, self.subgroup_size)
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
@@ -238,9 +178,7 @@ impl Work<'_> {
     /// Takes and runs batches until there are none.
     fn run(&self) {
         let result = catch_unwind(AssertUnwindSafe(|| self.batches()));
-        if let Err(error) =
-            result.unwrap_or_else(|panic| Err(panicked("cpu::interpreter", &*panic)))
-        {
+        if let Err(error) = result.unwrap_or_else(|panic| Err(panicked("cpu::executor", &*panic))) {
             self.stop.store(true, Ordering::Relaxed);
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
@@ -248,16 +186,16 @@ impl Work<'_> {
 
     /// Enough for the dispatch not to show, few enough for the threads to end together.
     fn batch_size(&self, threads: u64) -> u64 {
-        match self.program {
-            Program::Interpreter(program) => interpreter::batch_size(program),
-            Program::Llvm(_) => (self.total / (threads * 32)).clamp(1, 4096),
+        match &self.program.code {
+            Code::Interpreter(program) => interpreter::batch_size(program),
+            Code::Llvm(_) => (self.total / (threads * 32)).clamp(1, 4096),
         }
     }
 
     fn batches(&self) -> Result<()> {
-        match self.program {
-            Program::Interpreter(program) => self.interpret(program),
-            Program::Llvm(program) => self.execute(program),
+        match &self.program.code {
+            Code::Interpreter(program) => self.interpret(program),
+            Code::Llvm(program) => self.execute(program),
         }
     }
 
@@ -322,6 +260,10 @@ impl Device for CpuDevice {
         self.program(kernel).map(|_| ())
     }
 
+    fn engine(&self, kernel: &Kernel) -> Option<String> {
+        self.program(kernel).ok().map(|program| program.describe())
+    }
+
     fn depth(&self) -> usize {
         1
     }
@@ -341,16 +283,6 @@ fn keep_denormals() {
         // variable; nothing else is touched.
         unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &default, options(nostack, readonly)) };
     }
-}
-
-/// A panic as the error that it is: a bug of ours.
-fn panicked(place: &str, panic: &(dyn Any + Send)) -> Error {
-    let cause = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned());
-    Error::Internal { place: place.to_owned(), cause }
 }
 
 /// The processor's name, as far as the system tells.

@@ -8,6 +8,7 @@ mod executor;
 mod interpreter;
 mod llvm;
 mod math;
+mod program;
 mod spmd;
 #[cfg(test)]
 mod tests;

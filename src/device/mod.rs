@@ -61,10 +61,12 @@ pub struct DeviceInfo {
     /// The name that `--devices` takes: `cpu`, `gpu0`, `gpu1`, `gpu0.1` for a second logical
     /// device on the first adapter.
     pub id: String,
-    /// The product: "AMD Ryzen …, 2 threads, interpreter", "llvmpipe (LLVM 15.0.6, 256 bits)".
+    /// The product: "AMD Ryzen …, 2 threads", "llvmpipe (LLVM 15.0.6, 256 bits)".
     pub name: String,
-    /// The driver and its version; empty for the CPU.
+    /// The driver and its version; for the CPU the engine that compiles kernels.
     pub driver: String,
+    /// What the user could do to make it faster; nothing where nothing is known.
+    pub advice: Option<String>,
     /// What kind of device it is.
     pub kind: DeviceKind,
     /// What a chunk on this device may use.
@@ -161,6 +163,11 @@ pub(crate) trait Device: Send + Sync {
     /// Whether it can run this kernel, and if not, why: a limit, a feature, a rejected pipeline.
     /// Compiles, and keeps what it compiled for later chunks.
     fn prepare(&self, kernel: &Kernel) -> Result<()>;
+
+    /// How it runs this kernel, where it has several ways, and why not a faster one.
+    fn engine(&self, _kernel: &Kernel) -> Option<String> {
+        None
+    }
 
     /// How many chunks are worth having in flight: 1 for a device that computes in `start` or
     /// works in place, 2 or more where transfers overlap with computing.

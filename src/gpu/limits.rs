@@ -37,6 +37,7 @@ pub(super) fn describe(
         id,
         name: adapter.name.clone(),
         driver: driver.trim().to_owned(),
+        advice: None,
         kind,
         limits: DeviceLimits {
             // A binding's size is a multiple of 4.

@@ -10,6 +10,7 @@
 //!
 //! This module knows nothing of launches, devices or sizes.
 
+mod derived;
 mod directives;
 mod fit;
 mod isolated;
@@ -66,6 +67,7 @@ struct Inner {
     module: naga::Module,
     info: naga::valid::ModuleInfo,
     signature: Signature,
+    derived: derived::Derived,
 }
 
 impl Kernel {
@@ -104,6 +106,16 @@ impl Kernel {
     #[allow(dead_code)]
     pub(crate) fn id(&self) -> u64 {
         self.inner.id
+    }
+
+    /// What a floor above makes of the kernel, made once per type and variant, and dropped with
+    /// the last clone of the kernel.
+    pub(crate) fn derived<T: std::any::Any + Send + Sync>(
+        &self,
+        variant: u64,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        self.inner.derived.get(variant, make)
     }
 
     pub(crate) fn source(&self) -> &Source {
@@ -199,6 +211,15 @@ impl KernelBuilder {
             Ok((module, info, signature))
         })?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Kernel { inner: Arc::new(Inner { id, source, module, info, signature }) })
+        Ok(Kernel {
+            inner: Arc::new(Inner {
+                id,
+                source,
+                module,
+                info,
+                signature,
+                derived: derived::Derived::default(),
+            }),
+        })
     }
 }

@@ -222,6 +222,9 @@ impl<'a> Session<'a> {
         let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
+            if report.chunks > 0 {
+                report.engine = devices[index].engine(&self.checked.kernel);
+            }
             if let Some(rate) = state.policy.rate(index) {
                 memo.remember(&self.checked.kernel, index, rate * groups / f64::from(bands));
             }

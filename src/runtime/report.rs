@@ -27,6 +27,9 @@ pub struct DeviceReport {
     pub id: String,
     /// The product's name.
     pub name: String,
+    /// What ran the kernel there, where the device has several ways: "LLVM 22.1.0", "interpreter
+    /// (not llvm: …)". Nothing for a device that did nothing.
+    pub engine: Option<String>,
     /// Chunks completed.
     pub chunks: u32,
     /// Workgroups completed.
@@ -66,7 +69,10 @@ impl fmt::Display for Report {
                 bytes(device.uploaded),
                 bytes(device.downloaded),
                 device.rate(),
-                device.name,
+                device
+                    .engine
+                    .as_ref()
+                    .map_or(device.name.clone(), |engine| format!("{}, {engine}", device.name)),
             )?;
         }
         for event in &self.events {

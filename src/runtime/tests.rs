@@ -98,6 +98,7 @@ fn runtime(scripts: &[(Script, usize)]) -> Runtime {
             id: format!("d{i}"),
             name: format!("scripted {i}"),
             driver: String::new(),
+            advice: None,
             kind: DeviceKind::Cpu,
             limits: DeviceLimits {
                 max_binding: u64::MAX,

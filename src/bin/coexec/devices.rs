@@ -94,6 +94,11 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<()> {
         ]);
     }
     let mut text = output::table(&rows).join("\n") + "\n" + &notes;
+    for (device, _) in &rates {
+        if let Some(advice) = &device.advice {
+            text += &format!("{} could be faster: {advice}.\n", device.id);
+        }
+    }
     let gpus: Vec<_> = rates.iter().filter(|(d, _)| !d.kind.shares_cpu_cores()).collect();
     if gpus.is_empty() {
         text += if cfg!(feature = "gpu") {
@@ -186,6 +191,7 @@ fn as_json(device: &DeviceInfo, rates: Option<&Result<Rates>>) -> Value {
         "id": device.id,
         "name": device.name,
         "driver": device.driver,
+        "advice": device.advice,
         "kind": device.kind.to_string(),
         "copy_bytes_per_s": rates.and_then(|r| r.as_ref().ok()).map(|r| r.copy),
         "flop_per_s": rates.and_then(|r| r.as_ref().ok()).map(|r| r.compute),

@@ -1,6 +1,9 @@
 //! What invocations do together: atomics, barriers, subgroups; and the device around them.
 
+use std::sync::Arc;
+
 use super::{device, launch, launch_on, output};
+use crate::cpu::program::Program;
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
 use crate::device::Device;
 use crate::error::Error;
@@ -223,8 +226,10 @@ fn a_launch_inside_a_rayon_job_ends() {
 fn a_device_says_what_it_is_and_refuses_bad_options() {
     let interpreter =
         CpuOptions { threads: Some(2), engine: Engine::Interpreter, ..CpuOptions::default() };
-    let name = CpuDevice::new(interpreter).unwrap().info().name.clone();
-    assert!(name.contains("2 threads, interpreter"), "{name}");
+    let info = CpuDevice::new(interpreter).unwrap().info().clone();
+    assert!(info.name.contains("2 threads"), "{}", info.name);
+    assert_eq!(info.driver, "interpreter");
+    assert_eq!(info.advice, None);
     let bad = CpuDevice::new(CpuOptions { subgroup_size: 7, ..CpuOptions::default() });
     assert!(matches!(bad, Err(Error::Device { .. })));
     assert_eq!("auto".parse::<Engine>().unwrap(), Engine::Auto);
@@ -234,9 +239,13 @@ fn a_device_says_what_it_is_and_refuses_bad_options() {
 
 #[test]
 fn a_kernel_is_compiled_once() {
-    let device = CpuDevice::new(CpuOptions::default()).unwrap();
     let kernel = Kernel::from_wgsl("@compute @workgroup_size(1) fn main() { }").unwrap();
-    device.prepare(&kernel).unwrap();
-    device.prepare(&kernel).unwrap();
-    assert_eq!(device.compiled(), 1);
+    let first = Program::of(&kernel, Engine::Interpreter, 32).unwrap();
+    let clone = Program::of(&kernel.clone(), Engine::Interpreter, 32).unwrap();
+    assert!(Arc::ptr_eq(&first, &clone), "clones of a kernel share programs");
+    let other = Program::of(&kernel, Engine::Interpreter, 8).unwrap();
+    assert!(!Arc::ptr_eq(&first, &other), "subgroups of 8 are another program");
+    let freed = Arc::downgrade(&first);
+    drop((first, clone, kernel));
+    assert!(freed.upgrade().is_none(), "programs go with their kernel");
 }

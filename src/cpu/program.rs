@@ -1,0 +1,125 @@
+//! A kernel made ready for the engine that runs it.
+//!
+//! This is where the choice of an engine is made: the one that was asked for and no other, or the
+//! fastest that takes the kernel. Programs are kept with their kernel, so all devices and runtimes
+//! of a process share them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{Engine, interpreter, llvm};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// A kernel, compiled for the engine that runs it.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) code: Code,
+    /// Why a faster engine did not take the kernel.
+    fallback: Option<String>,
+}
+
+/// What an engine runs.
+#[derive(Debug)]
+pub(super) enum Code {
+    Interpreter(interpreter::Program),
+    Llvm(llvm::Program),
+}
+
+impl Program {
+    /// The program of a kernel, compiled unless it was before.
+    ///
+    /// # Errors
+    /// A forced engine never gives way to another: [`Error::Unsupported`] for a kernel that it
+    /// does not take, [`Error::Device`] when it is missing or fails.
+    pub(super) fn of(kernel: &Kernel, engine: Engine, subgroup_size: u32) -> Result<Arc<Program>> {
+        let variant = u64::from(subgroup_size) << 8 | engine as u64;
+        kernel.derived(variant, || Program::compile(kernel, engine, subgroup_size))
+    }
+
+    fn compile(kernel: &Kernel, engine: Engine, subgroup_size: u32) -> Result<Program> {
+        let make = |engine: Engine| {
+            catch_unwind(AssertUnwindSafe(|| match engine {
+                Engine::Llvm => llvm::compile(kernel).map(Code::Llvm),
+                _ => interpreter::compile(kernel, subgroup_size).map(Code::Interpreter),
+            }))
+            .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))
+        };
+        let (last, faster) = candidates(engine);
+        let mut causes: Vec<String> = Vec::new();
+        for &candidate in faster {
+            match make(candidate) {
+                Ok(code) => return Ok(Program { code, fallback: reasons(&causes) }),
+                Err(error) => {
+                    tracing::info!(
+                        kernel = kernel.signature().entry_point,
+                        engine = %candidate,
+                        %error,
+                        "the kernel goes to the next engine"
+                    );
+                    causes.push(format!("not {candidate}: {error}"));
+                }
+            }
+        }
+        Ok(Program { code: make(last)?, fallback: reasons(&causes) })
+    }
+
+    /// The engine, and why it is not a faster one.
+    pub(super) fn describe(&self) -> String {
+        let engine = match self.code {
+            Code::Interpreter(_) => "interpreter".to_owned(),
+            Code::Llvm(_) => llvm::Library::get()
+                .map_or_else(|_| "LLVM".to_owned(), |library| library.version().to_owned()),
+        };
+        match &self.fallback {
+            None => engine,
+            Some(why) => format!("{engine} ({why})"),
+        }
+    }
+}
+
+fn reasons(causes: &[String]) -> Option<String> {
+    (!causes.is_empty()).then(|| causes.join("; "))
+}
+
+/// The engine that has the last word, and those that are tried before it, the preferred one
+/// first.
+fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
+    match engine {
+        Engine::Auto if llvm::Library::get().is_err() => (Engine::Interpreter, &[]),
+        Engine::Auto => (Engine::Interpreter, &[Engine::Llvm]),
+        forced => (forced, &[]),
+    }
+}
+
+/// What runs kernels when an engine is asked for, in words.
+///
+/// # Errors
+/// Why a forced engine is not there.
+pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static str> {
+    match (engine, llvm::Library::get()) {
+        (Engine::Interpreter, _) => Ok("interpreter".to_owned()),
+        (_, Ok(library)) => Ok(library.describe()),
+        (Engine::Auto, Err(_)) => Ok("interpreter".to_owned()),
+        (Engine::Llvm, Err(cause)) => Err(cause),
+    }
+}
+
+/// What would make the CPU faster; nothing where the fastest engine is in use.
+pub(super) fn advice(engine: Engine) -> Option<String> {
+    match (engine, llvm::Library::get()) {
+        (Engine::Auto, Err(cause)) => Some(cause.to_owned()),
+        _ => None,
+    }
+}
+
+/// A panic as the error that it is: a bug of ours.
+pub(super) fn panicked(place: &str, panic: &(dyn Any + Send)) -> Error {
+    let cause = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned());
+    Error::Internal { place: place.to_owned(), cause }
+}
