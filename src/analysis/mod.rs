@@ -11,6 +11,7 @@ mod interval;
 mod linear;
 mod loops;
 mod machine;
+mod memory;
 mod must_write;
 mod program;
 mod refine;
@@ -83,7 +84,7 @@ pub(crate) struct Footprint {
 
 /// Expressions and statements that one interpretation may look at before it gives up. Beyond
 /// what any real kernel needs; a bound for those that nest a dozen loops.
-const FUEL: u64 = 1 << 20;
+const FUEL: u64 = 1 << 18;
 
 /// The analysis of one kernel: what holds once, and what is worth keeping between launches.
 #[derive(Debug, Clone)]

@@ -122,6 +122,8 @@ impl Machine<'_> {
         frames: &mut Vec<Frame>,
     ) -> Option<State> {
         let condition = self.value(condition).condition();
+        // Each branch copies what is known of the symbols.
+        self.fuel = self.fuel.saturating_sub(self.symbols.len() as u64 / 256);
         let remembered = self.remembered();
         let mut ends: [Option<State>; 2] = [None, None];
         for (i, truth) in [(0, true), (1, false)] {
