@@ -69,8 +69,18 @@ impl Recorder {
 
     /// Forgets what was recorded since.
     pub(super) fn back_to(&mut self, mark: &Mark) {
-        self.footprints.clone_from(&mark.footprints);
+        // What was looked at was looked at, though a better walk may not need it.
+        for (footprint, before) in self.footprints.iter_mut().zip(&mark.footprints) {
+            let consulted = footprint.consulted;
+            footprint.clone_from(before);
+            footprint.consulted |= consulted;
+        }
         self.stores.truncate(mark.stores);
+    }
+
+    /// Contents of a binding were looked at.
+    pub(super) fn consulted(&mut self, id: usize) {
+        self.footprints[id].consulted = true;
     }
 
     /// The footprints of a walk that has ended.

@@ -5,21 +5,17 @@
 //! the kernel writes, workgroup memory and floats hold anything.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use naga::{Expression, Handle, ScalarKind, Type, TypeInner};
 
 use super::Argument;
 use super::footprint::Kind;
-use super::interval::{IntType, Interval};
+use super::interval::Interval;
 use super::linear::Linear;
 use super::machine::{Machine, Part, State, int_type};
 use super::program::Root;
 use super::value::Value;
 use crate::kernel::Space;
-
-/// Elements of a buffer that one load may look at.
-const MAX_SCAN: u64 = 1 << 20;
 
 /// The integers that were found in a buffer.
 pub(super) struct Scan {
@@ -138,8 +134,7 @@ impl Machine<'_> {
         state: &mut State,
     ) -> Value {
         let span = self.kernel.entry_point().function.expressions.get_span(pointer);
-        let Some(element) = self.access(id, parts, state, span, Kind::Read)
-        else {
+        let Some(element) = self.access(id, parts, state, span, Kind::Read) else {
             return Value::Unknown;
         };
         let Some(Argument::Storage { elements, contents: Some(contents) }) =
@@ -155,28 +150,19 @@ impl Machine<'_> {
             return Value::Int(int, Linear::constant(0));
         };
         let (first, last) = (inside.lo as u64, inside.hi as u64);
-        if last - first >= MAX_SCAN || binding.space == Space::StorageWrite {
+        if binding.space == Space::StorageWrite {
             return Value::Unknown;
         }
+        self.recorder.consulted(id);
         let place = (id, offset, first, last);
         let mut range = match self.scanned.iter().find(|s| s.place == place) {
             Some(done) => done.range,
             None => {
-                let at =
-                    |i: u64| (binding.layout.header + i * binding.layout.stride + offset) as usize;
-                if at(last) + 4 > contents.len() {
+                let layout = &binding.layout;
+                let series = (layout.header + offset, layout.stride, *elements);
+                let Some(range) = contents.range(int, series, first, last) else {
                     return Value::Unknown;
-                }
-                let (mut lo, mut hi) = (i64::MAX, i64::MIN);
-                for i in first..=last {
-                    let word = contents.u32_at(at(i)).load(Relaxed);
-                    let value = match int {
-                        IntType::U32 => i64::from(word),
-                        IntType::I32 => i64::from(word as i32),
-                    };
-                    (lo, hi) = (lo.min(value), hi.max(value));
-                }
-                let range = Interval::new(lo.into(), hi.into());
+                };
                 self.scanned.push(Scan { place, range });
                 range
             }

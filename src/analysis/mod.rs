@@ -4,6 +4,7 @@
 //! [`Analysis::footprints`] for these arguments, this grid and this box of workgroups. Everything here is conservative: when nothing can be proved a footprint is
 //! the whole buffer, a loop may be endless, a value is varying.
 
+mod contents;
 mod facts;
 mod footprint;
 mod integer;
@@ -26,9 +27,9 @@ use std::ops::Range;
 
 use naga::Span;
 
-use crate::device::HostBytes;
 use crate::grid::GroupBox;
 use crate::kernel::{BindingId, Kernel};
+pub(crate) use contents::{Contents, Version};
 use machine::Machine;
 use program::Program;
 
@@ -54,7 +55,7 @@ pub(crate) enum Argument<'a> {
     Value(&'a [u8]),
     /// A storage buffer of so many elements; its contents, when the host holds them and the
     /// kernel only reads them.
-    Storage { elements: u64, contents: Option<HostBytes<'a>> },
+    Storage { elements: u64, contents: Option<Contents<'a>> },
 }
 
 /// What a launch gives, as far as the analysis cares. Bindings are in the signature's order.
@@ -77,6 +78,9 @@ pub(crate) struct Footprint {
     pub(crate) must_write: Range<u64>,
     /// The header (see `Layout`) may be written. It may always be read.
     pub(crate) writes_header: bool,
+    /// Indices into this or other bindings were bounded by what the host holds in this one: the
+    /// footprints hold for this version of its contents only.
+    pub(crate) consulted: bool,
     /// Where a range had to be widened to the whole buffer because an index could not be bounded:
     /// the access, for the plan to show.
     pub(crate) unbounded: Option<Span>,

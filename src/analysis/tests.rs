@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::*;
+use crate::device::HostBytes;
 use crate::kernel::Space;
 
 /// What a test gives for a storage binding.
@@ -53,9 +54,11 @@ impl Launch {
                 Space::Uniform | Space::Immediate => Argument::Value(value),
                 _ => Argument::Storage {
                     elements,
-                    contents: contents
-                        .as_mut()
-                        .map(|words| HostBytes::new(bytemuck::cast_slice_mut(words))),
+                    contents: contents.as_mut().map(|words| Contents {
+                        bytes: HostBytes::new(bytemuck::cast_slice_mut(words)),
+                        start: 0,
+                        version: Version::new(),
+                    }),
                 },
             })
             .collect();
@@ -166,9 +169,16 @@ fn what_the_host_holds_bounds_a_sparse_row() {
     launch.contents[0] = Some((0..1001).map(|i| i * 5).collect());
     launch.contents[1] = Some((0..5000).map(|i| i / 5).collect());
     let got = launch.band(0, 1, 2);
+    let consulted = |range| Footprint { consulted: true, ..reads(range) };
     assert_eq!(
         got,
-        [reads(128..257), reads(640..1280), reads(640..1280), reads(128..256), writes(128..256)]
+        [
+            consulted(128..257),
+            consulted(640..1280),
+            reads(640..1280),
+            reads(128..256),
+            writes(128..256)
+        ]
     );
     // Without the columns anything may be gathered, and the access is named.
     launch.contents[1] = None;
@@ -176,6 +186,27 @@ fn what_the_host_holds_bounds_a_sparse_row() {
     assert_eq!(got[3].read, 0..1000);
     let span = got[3].unbounded.expect("a place").to_range().unwrap();
     assert_eq!(&launch.analysis.kernel.text()[span], "x[columns[i]]");
+}
+
+#[test]
+fn a_sparse_row_of_millions_is_bounded_by_what_was_summarised_once() {
+    let rows = 1 << 20;
+    let sizes = [rows + 1, 5 * rows, 5 * rows, rows, rows];
+    let mut launch = Launch::new(&kernel("csr_spmv"), &[], &sizes, [8192, 1, 1]);
+    launch.contents[0] = Some((0..=rows as u32).map(|i| i * 5).collect());
+    let summarised = launch.arguments(|analysis, arguments| {
+        for band in 0..8 {
+            let groups = GroupBox::whole([8192, 1, 1]).band(0, band * 1024, band * 1024 + 1024);
+            let got = analysis.footprints(arguments, groups);
+            let (first, last) = (u64::from(band) << 17, u64::from(band + 1) << 17);
+            assert_eq!(got[2].read, 5 * first..5 * last);
+        }
+        match &arguments.bindings[0] {
+            Argument::Storage { contents: Some(contents), .. } => contents.version.looked_at(),
+            _ => unreachable!("it was given"),
+        }
+    });
+    assert_eq!(summarised, rows);
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint
                 must_write: 0..0,
                 writes_header: used.intersects(GlobalUse::WRITE | GlobalUse::ATOMIC)
                     && binding.layout.header > 0,
+                consulted: false,
                 unbounded: Some(kernel.module().global_variables.get_span(binding.global)),
             }
         })

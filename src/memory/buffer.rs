@@ -10,6 +10,7 @@ use bytemuck::Pod;
 
 use super::allocation::Allocation;
 use super::gate::{Gate, queue_all};
+use crate::analysis::{Contents, Version};
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
 use crate::kernel::RustType;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     memory: Option<Allocation>,
     bytes: u64,
+    /// What the bytes are between two writes; a new one with each pass to write.
+    version: Mutex<Arc<Version>>,
     /// The name of the binding and the cause, after a launch failed while writing.
     poison: Mutex<Option<(String, String)>>,
 }
@@ -47,7 +50,18 @@ impl Shared {
         let poison = memory.is_none().then(|| {
             ("(new)".to_owned(), format!("the host has no {bytes} bytes of memory left for it"))
         });
-        Arc::new(Shared { gate: Arc::default(), memory, bytes, poison: Mutex::new(poison) })
+        Arc::new(Shared {
+            gate: Arc::default(),
+            memory,
+            bytes,
+            version: Mutex::new(Version::new()),
+            poison: Mutex::new(poison),
+        })
+    }
+
+    /// The holder of a granted pass to write is about to.
+    pub(super) fn changes(&self) {
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Version::new();
     }
 
     pub(super) fn set_poison(&self, poison: Option<(String, String)>) {
@@ -81,6 +95,9 @@ impl Shared {
     fn with<R>(&self, write: bool, body: impl FnOnce(HostBytes<'_>) -> Result<R>) -> Result<R> {
         let passes = queue_all(std::iter::once((Arc::clone(&self.gate), write)));
         passes[0].wait();
+        if write {
+            self.changes();
+        }
         // SAFETY: the pass is granted and outlives the view, which `body` cannot keep.
         body(unsafe { self.view() })
     }
@@ -251,6 +268,12 @@ impl BufferRange {
     /// Bytes of the part.
     pub(crate) fn len(&self) -> u64 {
         self.bytes.end - self.bytes.start
+    }
+
+    /// The part's contents, for the holder of a granted pass, who has its memory.
+    pub(crate) fn contents<'a>(&self, memory: HostBytes<'a>) -> Contents<'a> {
+        let version = self.shared.version.lock().unwrap_or_else(PoisonError::into_inner);
+        Contents { bytes: memory, start: self.bytes.start, version: Arc::clone(&version) }
     }
 
     /// Whether two bound parts share a byte.

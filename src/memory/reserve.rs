@@ -38,6 +38,9 @@ impl Reservation {
     /// healed by it, but that the launch does overwrite all of it is not known here.
     pub(crate) fn wait(&self) -> Result<Vec<HostBytes<'_>>> {
         self.passes.iter().for_each(Pass::wait);
+        for (_, part, _) in self.parts.iter().filter(|(_, _, write)| *write) {
+            part.shared.changes();
+        }
         self.parts
             .iter()
             .map(|(_, part, _)| {

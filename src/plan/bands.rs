@@ -207,6 +207,7 @@ pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
         all.read = cover(&all.read, &one.read);
         all.may_write = cover(&all.may_write, &one.may_write);
         all.writes_header |= one.writes_header;
+        all.consulted |= one.consulted;
         all.unbounded = all.unbounded.or(one.unbounded);
         let next = &one.must_write;
         must = Some(match must {

@@ -18,7 +18,7 @@ pub(crate) use bands::Band;
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Policy, Speed};
 
-use crate::analysis::{Analysis, Arguments, Footprint};
+use crate::analysis::{Analysis, Argument, Arguments, Footprint};
 use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, ScalarType};
@@ -56,6 +56,8 @@ pub(crate) struct BufferUse {
     pub(crate) unbounded_line: Option<u32>,
     /// Position in the footprints of a band.
     pub(crate) binding: usize,
+    /// Where its contents bounded indices: the elements that were summarised for that.
+    pub(crate) consulted: Option<u64>,
 }
 
 /// What becomes of the grid.
@@ -137,7 +139,7 @@ pub(crate) fn plan(
 fn row_lengths(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<u64> {
     let mut found = Vec::new();
     for (binding, argument) in kernel.signature().bindings.iter().zip(&arguments.bindings) {
-        let crate::analysis::Argument::Value(bytes) = argument else { continue };
+        let Argument::Value(bytes) = argument else { continue };
         for (at, scalar) in binding.element_scalars() {
             let word = bytes.get(*at as usize..*at as usize + 4);
             if let (ScalarType::I32 | ScalarType::U32, Some(&[a, b, c, d])) = (scalar, word) {
@@ -163,8 +165,8 @@ fn buffer_uses(
         .map(|(binding, b)| BufferUse {
             name: b.name.clone(),
             elements: match arguments.bindings[binding] {
-                crate::analysis::Argument::Storage { elements, .. } => elements,
-                crate::analysis::Argument::Value(_) => 0,
+                Argument::Storage { elements, .. } => elements,
+                Argument::Value(_) => 0,
             },
             element_name: b.layout.element_name.clone(),
             stride: b.layout.stride,
@@ -173,6 +175,14 @@ fn buffer_uses(
                 .and_then(|f| f.unbounded)
                 .and_then(|span| kernel.source().line(span)),
             binding,
+            consulted: match &arguments.bindings[binding] {
+                Argument::Storage { contents: Some(contents), .. }
+                    if footprints.get(binding).is_some_and(|f| f.consulted) =>
+                {
+                    Some(contents.version.looked_at())
+                }
+                _ => None,
+            },
         })
         .collect()
 }

@@ -34,6 +34,19 @@ impl fmt::Display for Plan {
             }
             Split::Bands { axis, bands } => self.bands_in_words(f, *axis, bands)?,
         }
+        for buffer in &self.buffers {
+            let Some(summarised) = buffer.consulted else { continue };
+            write!(f, "What the host holds in `{}` bounds indices", buffer.name)?;
+            match summarised {
+                0 => writeln!(f, ".")?,
+                n => {
+                    writeln!(
+                        f,
+                        ": {n} of its elements were summarised, once until it is written."
+                    )?;
+                }
+            }
+        }
         for device in &self.devices {
             match &device.left_out {
                 None => writeln!(f, "{} ({}) takes part.", device.id, device.name)?,

@@ -66,11 +66,17 @@ impl Checked {
         let bindings = bindings
             .zip(memory)
             .zip(&self.values)
-            .map(|((binding, memory), value)| match binding.space {
+            .zip(&self.buffers)
+            .map(|(((binding, memory), value), buffer)| match binding.space {
                 Space::Uniform | Space::Immediate => Argument::Value(value),
                 space => Argument::Storage {
                     elements: binding.layout.elements(memory.len() as u64),
-                    contents: (space == Space::StorageRead).then_some(*memory),
+                    contents: match buffer {
+                        Some(buffer) if space == Space::StorageRead => {
+                            Some(buffer.contents(*memory))
+                        }
+                        _ => None,
+                    },
                 },
             })
             .collect();

@@ -115,6 +115,37 @@ fn a_transpose_is_cut_where_its_bands_write_apart() {
 }
 
 #[test]
+fn a_band_of_sparse_rows_reads_just_its_rows_and_follows_the_row_pointers_when_they_change() {
+    // 512 rows of 3 elements; bands of one workgroup of 128 rows.
+    let pointers = |length: u32| (0..=512).map(|row| row * length).collect::<Vec<u32>>();
+    let row_ptr = Buffer::from_slice(&pointers(3));
+    let (columns, values) = (Buffer::<u32>::zeroed(1536), floats(1536));
+    let of = || {
+        plan("csr_spmv", |launch| {
+            launch
+                .bind("row_ptr", &row_ptr)
+                .bind("columns", &columns)
+                .bind("values", &values)
+                .bind("x", &floats(512))
+                .bind("y", &floats(512))
+                .invocations([512, 1, 1])
+        })
+    };
+    let text = of();
+    assert!(
+        text.contains("`values`, 1536 × f32 (4 B each): reads its own 384 elements (768 to 1151)"),
+        "{text}"
+    );
+    assert!(text.contains("What the host holds in `row_ptr` bounds indices"), "{text}");
+    row_ptr.write(0, &pointers(2)).expect("it fits");
+    let text = of();
+    assert!(
+        text.contains("`values`, 1536 × f32 (4 B each): reads its own 256 elements (512 to 767)"),
+        "{text}"
+    );
+}
+
+#[test]
 fn storage_atomics_keep_a_launch_whole_and_the_line_is_shown() {
     let text = plan("histogram", |launch| {
         launch

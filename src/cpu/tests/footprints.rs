@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
-use crate::analysis::{Analysis, Argument, Arguments, Footprint};
+use crate::analysis::{Analysis, Argument, Arguments, Contents, Footprint, Version};
 use crate::cpu::interpreter::{Halt, Machine, Probe, Touch, batch_size, compile, launch};
 use crate::device::{Chunk, ChunkBinding, HostBytes};
 use crate::grid::GroupBox;
@@ -97,7 +97,11 @@ fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>
             .map(|i| match memory[i] {
                 Some(m) => Argument::Storage {
                     elements: elements[i],
-                    contents: (bindings[i].space == Space::StorageRead).then_some(m),
+                    contents: (bindings[i].space == Space::StorageRead).then(|| Contents {
+                        bytes: m,
+                        start: 0,
+                        version: Version::new(),
+                    }),
                 },
                 None => Argument::Value(&uniforms[i]),
             })
