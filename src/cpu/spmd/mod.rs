@@ -4,13 +4,16 @@
 //! needs: the code, the shape of every register, and which variables matter where.
 
 mod counted;
+mod divergence;
 mod guards;
 pub(in crate::cpu) mod ir;
 pub(in crate::cpu) mod liveness;
 mod lower_stmt;
 mod regions;
+mod scopes;
 pub(in crate::cpu) mod shape;
 mod starts;
+mod straighten;
 mod text;
 pub(in crate::cpu) mod types;
 mod verify;
@@ -38,8 +41,13 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32) -> Result<Compiled> {
     counted::mark(&mut code);
     guards::structure(&mut code);
     starts::sink(&mut code);
-    let liveness = liveness::analyse(&mut code);
+    let mut liveness = liveness::analyse(&mut code);
     let mut shapes = shape::analyse(&code, kernel, &liveness)?;
+    if straighten::straighten(&mut code, &shapes, &liveness) {
+        scopes::repair(&mut code);
+        liveness = liveness::analyse(&mut code);
+        shapes = shape::analyse(&code, kernel, &liveness)?;
+    }
     regions::split(&mut code, &mut shapes)?;
     // Fission made regions, and variables between them.
     let liveness = liveness::analyse(&mut code);

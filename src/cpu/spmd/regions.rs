@@ -3,8 +3,8 @@
 //! Afterwards the kernel's outer level is executed once for a workgroup: scalar operations on what
 //! is the same for the workgroup, `If`s and loops that had barriers in them, and `Gangs` regions.
 //! A variable of the workgroup is only written on that level. What one `Gangs` region computes and
-//! another needs is computed again where that is cheap, else it goes through a new variable. A
-//! barrier in control flow that is not the same for the workgroup is refused.
+//! another needs is computed again where that is cheap, else it goes through a new variable.
+//! Barriers stand in control flow that is the same for the workgroup: `straighten` sees to that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,13 +26,6 @@ pub(super) fn split(kernel: &mut Kernel, shapes: &mut Shapes) -> Result<()> {
         kernel.body = Region { id, nodes: vec![Node::Gangs(body)] };
         return Ok(());
     }
-    // A return ends one gang's run of one stretch; it would have to end the stretches after the
-    // barrier too.
-    let mut returns = shapes.returns;
-    body.for_each(&mut |node| returns |= matches!(node, Node::Return));
-    if returns {
-        return Err(refused("an early return in a kernel with barriers"));
-    }
     let mut fission = Fission { kernel, shapes };
     let body = fission.region(body)?;
     kernel.body = body;
@@ -40,8 +33,8 @@ pub(super) fn split(kernel: &mut Kernel, shapes: &mut Shapes) -> Result<()> {
     Ok(())
 }
 
-fn refused(what: &str) -> Error {
-    Error::Unsupported { what: format!("{what}, in the CPU's compiler"), at: String::new() }
+fn broken(what: &str) -> Error {
+    Error::Internal { place: "cpu::spmd::regions".to_owned(), cause: what.to_owned() }
 }
 
 struct Fission<'k> {
@@ -111,10 +104,7 @@ impl Fission<'_> {
                     if let Op::Load(access) = &op {
                         for reg in [access.address.outer, access.address.inner] {
                             if reg != NONE && self.class(reg) > Class::Workgroup {
-                                return Err(refused(
-                                    "workgroupUniformLoad from a place that is not known to be \
-                                     the same for all",
-                                ));
+                                return Err(broken("a load is not the workgroup's"));
                             }
                         }
                     }
@@ -143,7 +133,7 @@ impl Fission<'_> {
             if this.class(reg) <= Class::Workgroup {
                 Ok(())
             } else {
-                Err(refused("a barrier in control flow that is not uniform"))
+                Err(broken("a branch around a barrier is not the workgroup's"))
             }
         };
         match node {
@@ -154,7 +144,7 @@ impl Fission<'_> {
             }
             Node::Loop(mut l) => {
                 if self.shapes.masked[l.target as usize] {
-                    return Err(refused("a barrier in a loop that is not uniform"));
+                    return Err(broken("a loop around a barrier is not the workgroup's"));
                 }
                 if let Some(condition) = l.break_if {
                     uniform(self, condition)?;
@@ -163,7 +153,13 @@ impl Fission<'_> {
                 l.continuing = self.region(std::mem::take(&mut l.continuing))?;
                 Ok(Node::Loop(l))
             }
-            _ => Err(refused("a barrier in a switch")),
+            Node::Once { target, body } => {
+                if self.shapes.masked[target as usize] {
+                    return Err(broken("a switch around a barrier is not the workgroup's"));
+                }
+                Ok(Node::Once { target, body: self.region(body)? })
+            }
+            _ => Err(broken("an unknown node around a barrier")),
         }
     }
 
@@ -279,7 +275,9 @@ impl Carry<'_> {
         if *from == region {
             return reg;
         }
-        let new = if self.cheap(reg, &mut AGAIN.clone()) {
+        // What uses an `Index` looks through it, so it can't go through a variable.
+        let index = matches!(self.defined[&reg].1, Op::Index { .. });
+        let new = if index || self.cheap(reg, &mut AGAIN.clone()) {
             let mut op = self.defined[&reg].1.clone();
             let mut operands = Vec::new();
             op.for_each_source(&mut |source| operands.push(*source));

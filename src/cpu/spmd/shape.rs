@@ -237,7 +237,8 @@ impl Walk<'_> {
                 Node::Once { target, body } => {
                     self.target_depth[*target as usize] = depth;
                     self.targets.push(*target);
-                    let mut left = self.region(body, depth, false);
+                    let workgroup = workgroup && node.has_barrier();
+                    let mut left = self.region(body, depth, workgroup);
                     self.targets.pop();
                     left.retain(|t| t != target);
                     depth += u32::from(!left.is_empty());
@@ -260,7 +261,10 @@ impl Walk<'_> {
                     }
                 }
                 Node::Return => {
-                    if depth > 0 {
+                    // Lanes that left a loop around this one wait at its end.
+                    let waiting =
+                        self.targets.iter().any(|&target| self.result.masked[target as usize]);
+                    if depth > 0 || waiting {
                         if !self.result.returns {
                             self.result.returns = true;
                             self.changed = true;

@@ -6,6 +6,7 @@
 // A list of one range is what is meant here.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod barriers;
 mod control;
 mod footprints;
 mod memory;
@@ -13,7 +14,7 @@ mod numbers;
 mod together;
 mod watched;
 
-use super::{CpuDevice, CpuOptions};
+use super::{CpuDevice, CpuOptions, Engine};
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
 use crate::error::Result;
 use crate::grid::GroupBox;
@@ -66,6 +67,48 @@ fn launch_on(
     let groups = GroupBox::whole(grid);
     let chunk = Chunk { kernel: &kernel, grid, groups, bindings, loop_budget };
     device.start(chunk)?.finish().map(|_| ())
+}
+
+/// Runs the whole grid on every engine that there is, which must all give the interpreter's bits.
+/// Where they don't, says how.
+fn same_on_all_engines(
+    text: &str,
+    grid: [u32; 3],
+    data: &[Vec<u32>],
+) -> std::result::Result<(), String> {
+    for subgroup_size in [8, 32] {
+        let on = |engine: Engine| {
+            let options =
+                CpuOptions { threads: Some(1), engine, subgroup_size, ..CpuOptions::default() };
+            let mut data = data.to_vec();
+            let device = CpuDevice::new(options).unwrap();
+            let result = launch_on(&device, text, grid, &mut data, 1 << 20).map(|()| data);
+            result.map_err(|error| format!("{engine}: {error}"))
+        };
+        let wanted = on(Engine::Interpreter)?;
+        for engine in compilers() {
+            let got = on(engine)?;
+            for (id, (wanted, got)) in wanted.iter().zip(&got).enumerate() {
+                if let Some(at) = (0..wanted.len()).find(|&at| wanted[at] != got[at]) {
+                    return Err(format!(
+                        "binding {id}[{at}]: the interpreter gives {:#x}, {engine} {:#x}, with \
+                         subgroups of {subgroup_size}",
+                        wanted[at], got[at]
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The engines that compile, those that this machine has.
+fn compilers() -> Vec<Engine> {
+    let mut all = Vec::new();
+    if super::llvm::Library::get().is_ok() {
+        all.push(Engine::Llvm);
+    }
+    all
 }
 
 /// Runs the whole grid, which must work.
