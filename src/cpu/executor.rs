@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::interpreter::{self, Halt, Machine};
 use super::program::{self, Code, Program, panicked};
-use super::{Engine, llvm};
+use super::{Engine, compiled};
 use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
@@ -226,9 +226,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn execute(&self, program: &llvm::Program) -> Result<()> {
-        let launch = llvm::Launch::new(program, self.chunk)?;
-        let mut scratch = llvm::Scratch::new(program)?;
+    fn execute(&self, program: &compiled::Program) -> Result<()> {
+        let launch = compiled::Launch::new(program, self.chunk)?;
+        let mut scratch = compiled::Scratch::new(program)?;
         while let Some(start) = self.take() {
             let count = self.batch.min(self.total - start);
             if let Err(span) = launch.run(start, count, &mut scratch) {

@@ -4,6 +4,7 @@
 //! machine code that `spmd` and `llvm` make. All engines give the same bits; `math` holds the
 //! numeric functions that they share.
 
+mod compiled;
 mod executor;
 mod interpreter;
 mod llvm;

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Engine, interpreter, llvm};
+use super::{Engine, compiled, interpreter, llvm};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -24,7 +24,7 @@ pub(super) struct Program {
 #[derive(Debug)]
 pub(super) enum Code {
     Interpreter(interpreter::Program),
-    Llvm(llvm::Program),
+    Llvm(compiled::Program),
 }
 
 impl Program {

@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use crate::cpu::compiled::{AnyFunction, Needs};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
-use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
+use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::ir::{Kernel, Target};
 use crate::cpu::spmd::liveness::Liveness;
 use crate::cpu::spmd::shape::{Class, Shapes};
@@ -23,24 +24,11 @@ pub(super) struct Features {
     pub(super) f16c: bool,
 }
 
-/// A scalar function that generated code calls, by its place in the table.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum AnyFunction {
-    Unary(Unary),
-    Binary(Binary),
-    Ternary(Ternary),
-}
-
 /// A kernel as text, and what it needs to run.
 #[derive(Debug)]
 pub(super) struct Emitted {
     pub(super) text: String,
-    /// Functions that the text calls by number.
-    pub(super) functions: Vec<AnyFunction>,
-    /// Bytes that each thread has to lend.
-    pub(super) scratch: u64,
-    /// The text of the loop that each status stands for, from 1 on.
-    pub(super) loops: Vec<naga::Span>,
+    pub(super) needs: Needs,
 }
 
 /// How a value is held.

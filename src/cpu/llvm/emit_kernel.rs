@@ -8,6 +8,7 @@
 use std::fmt::Write;
 
 use super::emit::{Emitted, Emitter, Features, Frame, Val};
+use crate::cpu::compiled::{Needs, Word};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::ir::{Kernel, Node, Region};
@@ -16,39 +17,6 @@ use crate::cpu::spmd::shape::{Class, Shapes};
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 use crate::kernel::{Kernel as Source, Space};
-
-/// Where an argument lies in the array of arguments, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
-    /// The table of functions that are called by number.
-    Functions,
-    /// Iterations that a gang may make in loops that may not end.
-    Budget,
-    /// Workgroups of the launch along an axis.
-    Grid(usize),
-    /// The first workgroup of the chunk along an axis.
-    First(usize),
-    /// Workgroups of the chunk along an axis.
-    Count(usize),
-    /// Where a binding lies.
-    Pointer(usize),
-    /// Elements of a binding's array.
-    Elements(usize),
-}
-
-impl Word {
-    pub(super) fn index(self) -> usize {
-        match self {
-            Word::Functions => 0,
-            Word::Budget => 1,
-            Word::Grid(axis) => 2 + axis,
-            Word::First(axis) => 5 + axis,
-            Word::Count(axis) => 8 + axis,
-            Word::Pointer(binding) => 11 + 2 * binding,
-            Word::Elements(binding) => 12 + 2 * binding,
-        }
-    }
-}
 
 /// The most bytes of arrays on the stack.
 const STACK_ARRAYS: u64 = 64 << 10;
@@ -75,7 +43,7 @@ pub(super) fn emit(
     emitter.workgroups(workgroup_bytes)?;
     let text = emitter.finish(source);
     let Emitter { functions, scratch, loop_spans: loops, .. } = emitter;
-    Ok(Emitted { text, functions, scratch, loops })
+    Ok(Emitted { text, needs: Needs { functions, scratch, loops } })
 }
 
 impl Emitter<'_> {

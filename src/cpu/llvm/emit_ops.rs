@@ -4,7 +4,8 @@
 //! undefined cases (division, shifts, conversions) made defined first. What has no short form is
 //! called lane by lane: the same Rust function that the interpreter calls.
 
-use super::emit::{AnyFunction, Emitter, Val, float_literal};
+use super::emit::{Emitter, Val, float_literal};
+use crate::cpu::compiled::AnyFunction;
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::spmd::shape::Class;

@@ -7,6 +7,7 @@ use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
 
 use super::library::{Library, Ref, SafeContext, SymbolPair, c_string};
+use crate::cpu::compiled;
 
 /// Machine code, and the JIT that owns it.
 #[derive(Debug)]
@@ -21,9 +22,10 @@ unsafe impl Send for Code {}
 // SAFETY: as for Send; nothing is mutable through a shared reference.
 unsafe impl Sync for Code {}
 
-impl Code {
-    /// The address of the function that was looked up.
-    pub(super) fn address(&self) -> u64 {
+// SAFETY: the function was looked up in the JIT, which lives as long as the value; that it is a
+// kernel's is what `emit_kernel` writes.
+unsafe impl compiled::Code for Code {
+    fn address(&self) -> u64 {
         self.address
     }
 }

@@ -1,0 +1,251 @@
+//! A kernel as machine code, whichever back end made it: its arguments, its memory, its calls.
+//!
+//! The generated function runs a range of workgroups of a chunk. Its arguments come as one array of
+//! 64-bit words, in the order of [`Word`]. What always holds: the code touches the bindings of the
+//! launch inside of their bounds, the scratch memory that it is lent, and nothing else. Who runs
+//! which workgroups is the executor's business.
+
+use std::alloc::Layout as Memory;
+use std::fmt::Debug;
+
+use super::interpreter::functions::{Binary, Ternary, Unary};
+use crate::device::{Chunk, ChunkBinding};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// Memory with machine code.
+///
+/// # Safety
+/// For as long as the value lives, `address` is that of a function of type [`Run`]; it touches
+/// nothing but what its arguments, in the order of [`Word`], name, and the scratch memory that its
+/// program asks for.
+pub(in crate::cpu) unsafe trait Code: Debug + Send + Sync {
+    /// The address of the function.
+    fn address(&self) -> u64;
+}
+
+/// A kernel as machine code.
+#[derive(Debug)]
+pub(crate) struct Program {
+    code: Box<dyn Code>,
+    needs: Needs,
+    /// Gangs of one workgroup.
+    gangs: u64,
+}
+
+/// What generated code needs to run.
+#[derive(Debug, Default)]
+pub(in crate::cpu) struct Needs {
+    /// Functions that the code calls by number.
+    pub(in crate::cpu) functions: Vec<AnyFunction>,
+    /// Bytes that each thread has to lend.
+    pub(in crate::cpu) scratch: u64,
+    /// The text of the loop that each status stands for, from 1 on.
+    pub(in crate::cpu) loops: Vec<naga::Span>,
+}
+
+impl Program {
+    /// A kernel's code, for gangs of `width` lanes.
+    pub(in crate::cpu) fn new(
+        kernel: &Kernel,
+        width: u32,
+        code: Box<dyn Code>,
+        needs: Needs,
+    ) -> Program {
+        let invocations: u64 =
+            kernel.signature().workgroup_size.iter().map(|&n| u64::from(n)).product();
+        Program { code, needs, gangs: invocations.div_ceil(u64::from(width)) }
+    }
+}
+
+/// Where an argument lies in the array of arguments, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cpu) enum Word {
+    /// The table of functions that are called by number.
+    Functions,
+    /// Iterations that a gang may make in loops that may not end.
+    Budget,
+    /// Workgroups of the launch along an axis.
+    Grid(usize),
+    /// The first workgroup of the chunk along an axis.
+    First(usize),
+    /// Workgroups of the chunk along an axis.
+    Count(usize),
+    /// Where a binding lies.
+    Pointer(usize),
+    /// Elements of a binding's array.
+    Elements(usize),
+}
+
+impl Word {
+    pub(in crate::cpu) fn index(self) -> usize {
+        match self {
+            Word::Functions => 0,
+            Word::Budget => 1,
+            Word::Grid(axis) => 2 + axis,
+            Word::First(axis) => 5 + axis,
+            Word::Count(axis) => 8 + axis,
+            Word::Pointer(binding) => 11 + 2 * binding,
+            Word::Elements(binding) => 12 + 2 * binding,
+        }
+    }
+}
+
+/// A scalar function that generated code calls, by its place in the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::cpu) enum AnyFunction {
+    Unary(Unary),
+    Binary(Binary),
+    Ternary(Ternary),
+}
+
+/// The generated function: arguments, first workgroup of the chunk, workgroups, scratch memory.
+type Run = unsafe extern "C" fn(*const u64, u64, u64, *mut u8) -> u32;
+
+/// A scalar function of the interpreter for some lanes.
+///
+/// # Safety
+/// `functions` points to a table that has an entry `index`; the others are valid for `lanes`
+/// words, those that the function takes at least.
+pub(in crate::cpu) unsafe extern "C" fn apply(
+    functions: *const AnyFunction,
+    index: u32,
+    a: *const u32,
+    b: *const u32,
+    c: *const u32,
+    out: *mut u32,
+    lanes: u32,
+) {
+    // SAFETY: the caller's; the generated code passes slots of its own frame.
+    unsafe {
+        let function = *functions.add(index as usize);
+        for lane in 0..lanes as usize {
+            *out.add(lane) = match function {
+                AnyFunction::Unary(f) => f.eval([*a.add(lane)]),
+                AnyFunction::Binary(f) => f.eval([*a.add(lane), *b.add(lane)]),
+                AnyFunction::Ternary(f) => f.eval([*a.add(lane), *b.add(lane), *c.add(lane)]),
+            };
+        }
+    }
+}
+
+/// A chunk's arguments in the form that the code takes.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    program: &'a Program,
+    words: Vec<u64>,
+    /// What uniforms hold, and a few zeros for buffers without elements.
+    _values: Vec<Vec<u64>>,
+    // The words hold the addresses of memory that the chunk borrows.
+    _chunk: std::marker::PhantomData<&'a [u8]>,
+}
+
+/// The largest storage binding whose offsets in words fit an i32.
+const MAX_BYTES: u64 = 1 << 33;
+
+impl<'a> Launch<'a> {
+    /// Collects the arguments.
+    ///
+    /// # Errors
+    /// `Unsupported` for a buffer of more than 8 GiB.
+    pub(crate) fn new(program: &'a Program, chunk: &'a Chunk<'_>) -> Result<Launch<'a>> {
+        let mut words = vec![0; Word::Pointer(chunk.bindings.len()).index()];
+        let mut values = Vec::new();
+        words[Word::Functions.index()] = program.needs.functions.as_ptr() as u64;
+        // A gang counts for all of its lanes, and the regions of a workgroup count together.
+        words[Word::Budget.index()] = chunk.loop_budget.saturating_mul(program.gangs.max(1) * 16);
+        for axis in 0..3 {
+            words[Word::Grid(axis).index()] = u64::from(chunk.grid[axis]);
+            words[Word::First(axis).index()] = u64::from(chunk.groups.first[axis]);
+            words[Word::Count(axis).index()] = u64::from(chunk.groups.count[axis]);
+        }
+        for (id, binding) in chunk.bindings.iter().enumerate() {
+            let layout = &chunk.kernel.signature().bindings[id].layout;
+            let mut lend = |bytes: &[u8], least: u64| {
+                let len = (bytes.len() as u64).max(least).div_ceil(8) as usize;
+                let mut value = vec![0u64; len];
+                bytemuck::cast_slice_mut(&mut value)[..bytes.len()].copy_from_slice(bytes);
+                values.push(value);
+                values.last().map_or(0, |value| value.as_ptr() as u64)
+            };
+            let (pointer, elements) = match binding {
+                ChunkBinding::Value(bytes) => (lend(bytes, layout.min_bytes()), 0),
+                ChunkBinding::Storage { memory, elements, .. } => {
+                    if memory.len() as u64 > MAX_BYTES {
+                        return Err(Error::Unsupported {
+                            what: "a buffer of more than 8 GiB in the CPU's compiler".to_owned(),
+                            at: String::new(),
+                        });
+                    }
+                    if (memory.len() as u64) < layout.header + layout.element_size {
+                        // Reads that turn out to be outside touch the start.
+                        (lend(&[], layout.header + layout.stride), 0)
+                    } else {
+                        (memory.words().as_ptr() as u64, *elements)
+                    }
+                }
+            };
+            words[Word::Pointer(id).index()] = pointer;
+            words[Word::Elements(id).index()] = elements;
+        }
+        Ok(Launch { program, words, _values: values, _chunk: std::marker::PhantomData })
+    }
+}
+
+/// Memory that a thread lends to the code, in one piece for all of its workgroups.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    start: *mut u8,
+    layout: Memory,
+}
+
+impl Scratch {
+    pub(crate) fn new(program: &Program) -> Result<Scratch> {
+        let failed = || Error::Device {
+            device: "cpu".to_owned(),
+            doing: "allocate a workgroup's memory".to_owned(),
+            cause: format!("{} bytes are too many", program.needs.scratch),
+        };
+        let bytes = usize::try_from(program.needs.scratch.max(64)).map_err(|_| failed())?;
+        let layout = Memory::from_size_align(bytes, 64).map_err(|_| failed())?;
+        // SAFETY: the layout's size is not zero.
+        let start = unsafe { std::alloc::alloc_zeroed(layout) };
+        if start.is_null() { Err(failed()) } else { Ok(Scratch { start, layout }) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout, freed once.
+        unsafe { std::alloc::dealloc(self.start, self.layout) }
+    }
+}
+
+impl Launch<'_> {
+    /// Runs workgroups `first` to `first + count` of the chunk.
+    ///
+    /// # Errors
+    /// The text of a loop that did not end.
+    pub(crate) fn run(
+        &self,
+        first: u64,
+        count: u64,
+        scratch: &mut Scratch,
+    ) -> Result<(), naga::Span> {
+        // SAFETY: the address is that of a function of this type, in code that `program` keeps.
+        // The arguments are in the order of `Word`; bindings are borrowed for as long as the
+        // launch, buffers are as long as their number of elements says, and the scratch memory
+        // has the size that was asked for and is ours alone.
+        let status = unsafe {
+            let run: Run = std::mem::transmute(self.program.code.address() as usize);
+            run(self.words.as_ptr(), first, count, scratch.start)
+        };
+        match status {
+            0 => Ok(()),
+            status => {
+                let span = self.program.needs.loops.get(status as usize - 1);
+                Err(span.copied().unwrap_or_default())
+            }
+        }
+    }
+}
