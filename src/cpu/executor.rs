@@ -137,14 +137,18 @@ impl CpuDevice {
         let threads = self.pool.current_num_threads() as u64;
         work.batch = work.batch_size(threads);
         let workers = total.div_ceil(work.batch).min(threads);
+        // The calling thread is one of the workers: a small launch wakes nobody.
         let deal = || {
             self.pool.in_place_scope(|scope| {
-                for _ in 0..workers {
+                for _ in 1..workers {
                     scope.spawn(|_| work.run());
                 }
+                with_denormals(|| work.run());
             });
         };
-        if rayon::current_thread_index().is_some() {
+        if workers == 1 {
+            with_denormals(|| work.run());
+        } else if rayon::current_thread_index().is_some() {
             // A thread of a rayon pool that waits for us would take up other jobs of its pool
             // meanwhile, above whatever locks it holds. A plain thread just waits.
             std::thread::scope(|scope| {
@@ -282,6 +286,25 @@ fn keep_denormals() {
         // SAFETY: loads MXCSR's power-on value, in which Rust code may always run, from a live
         // variable; nothing else is touched.
         unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &default, options(nostack, readonly)) };
+    }
+}
+
+/// Calls `compute` in the floating-point mode of our threads, and puts the caller's back.
+fn with_denormals(compute: impl FnOnce()) {
+    #[cfg(target_arch = "x86_64")]
+    let callers = {
+        let mut mode = 0u32;
+        // SAFETY: stores MXCSR into a live variable; nothing else is touched.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut mode, options(nostack)) };
+        mode
+    };
+    keep_denormals();
+    // `Work::run` catches every panic, so the mode is always put back.
+    compute();
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: loads what was MXCSR's value before, from a live variable.
+        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &callers, options(nostack, readonly)) };
     }
 }
 
