@@ -5,6 +5,7 @@
 //! that the devices would need together if each kept the rate that it has alone, divided by the
 //! time measured; it means nothing where two of them share the CPU's cores, and is not given then.
 
+#[path = "../../../../benches/peers/mod.rs"]
 mod peers;
 #[path = "../../../../tests/conformance/reference.rs"]
 mod reference;
