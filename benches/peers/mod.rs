@@ -116,6 +116,17 @@ fn reduce_sum(job: &Job) -> Peer {
     }
 }
 
+/// One row of a stencil: the borders by `cell`, which takes x and its neighbours in the row, and
+/// the rest by `inner`, which takes the row's outputs without the borders.
+fn row(out: &mut [f32], cell: impl Fn(usize, usize, usize) -> f32, inner: impl Fn(&mut [f32])) {
+    let last = out.len() - 1;
+    out[0] = cell(0, 0, 1.min(last));
+    if last > 0 {
+        inner(&mut out[1..last]);
+        out[last] = cell(last, last - 1, last);
+    }
+}
+
 fn stencil5(job: &Job) -> Peer {
     let (width, height) = (length(job, 0), length(job, 1));
     let alpha = f32::from_le_bytes(field(job, 2));
@@ -124,19 +135,23 @@ fn stencil5(job: &Job) -> Peer {
         name: "rayon",
         run: Box::new(move || {
             dst.par_chunks_mut(width).enumerate().for_each(|(y, out)| {
-                let row = |y: usize| &src[y * width..][..width];
-                let (north, here) = (row(y.saturating_sub(1)), row(y));
-                let south = row((y + 1).min(height - 1));
+                let line = |y: usize| &src[y * width..][..width];
+                let (north, here) = (line(y.saturating_sub(1)), line(y));
+                let south = line((y + 1).min(height - 1));
                 let cell = |x: usize, west: usize, east: usize| {
                     let around = here[west] + here[east] + north[x] + south[x];
                     here[x] + alpha * (around - 4.0 * here[x])
                 };
-                out[0] = cell(0, 0, 1.min(width - 1));
-                let inner = out.iter_mut().enumerate().take(width.max(1) - 1).skip(1);
-                for (x, out) in inner {
-                    *out = cell(x, x - 1, x + 1);
-                }
-                out[width - 1] = cell(width - 1, width.max(2) - 2, width - 1);
+                row(out, cell, |out| {
+                    // Slices of one length: the loop has no checks and becomes vectors.
+                    let n = out.len();
+                    let (west, c, east) = (&here[..n], &here[1..][..n], &here[2..][..n]);
+                    let (north, south) = (&north[1..][..n], &south[1..][..n]);
+                    for x in 0..n {
+                        let around = west[x] + east[x] + north[x] + south[x];
+                        out[x] = c[x] + alpha * (around - 4.0 * c[x]);
+                    }
+                });
             });
             black_box(&dst);
         }),
@@ -152,21 +167,26 @@ fn stencil7(job: &Job) -> Peer {
         run: Box::new(move || {
             dst.par_chunks_mut(width).enumerate().for_each(|(index, out)| {
                 let (y, z) = (index % height, index / height);
-                let row = |y: usize, z: usize| &src[(z * height + y) * width..][..width];
-                let here = row(y, z);
-                let (north, south) = (row(y.saturating_sub(1), z), row((y + 1).min(height - 1), z));
-                let (below, above) = (row(y, z.saturating_sub(1)), row(y, (z + 1).min(depth - 1)));
+                let line = |y: usize, z: usize| &src[(z * height + y) * width..][..width];
+                let here = line(y, z);
+                let north = line(y.saturating_sub(1), z);
+                let south = line((y + 1).min(height - 1), z);
+                let below = line(y, z.saturating_sub(1));
+                let above = line(y, (z + 1).min(depth - 1));
                 let cell = |x: usize, west: usize, east: usize| {
                     let around = here[west] + here[east] + north[x] + south[x];
-                    let around = around + below[x] + above[x];
-                    here[x] + alpha * (around - 6.0 * here[x])
+                    here[x] + alpha * (around + below[x] + above[x] - 6.0 * here[x])
                 };
-                out[0] = cell(0, 0, 1.min(width - 1));
-                let inner = out.iter_mut().enumerate().take(width.max(1) - 1).skip(1);
-                for (x, out) in inner {
-                    *out = cell(x, x - 1, x + 1);
-                }
-                out[width - 1] = cell(width - 1, width.max(2) - 2, width - 1);
+                row(out, cell, |out| {
+                    let n = out.len();
+                    let (west, c, east) = (&here[..n], &here[1..][..n], &here[2..][..n]);
+                    let (north, south) = (&north[1..][..n], &south[1..][..n]);
+                    let (below, above) = (&below[1..][..n], &above[1..][..n]);
+                    for x in 0..n {
+                        let around = west[x] + east[x] + north[x] + south[x];
+                        out[x] = c[x] + alpha * (around + below[x] + above[x] - 6.0 * c[x]);
+                    }
+                });
             });
             black_box(&dst);
         }),

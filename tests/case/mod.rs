@@ -69,6 +69,7 @@ pub(crate) struct Case {
     pub(crate) cut: Cut,
     /// The launch fails with an error whose message has each of these in it.
     pub(crate) errors: Vec<String>,
+    kernel: std::sync::OnceLock<coexec::Result<coexec::Kernel>>,
 }
 
 impl Case {
@@ -95,6 +96,7 @@ impl Case {
             only_cpu: None,
             cut: Cut::Any,
             errors: Vec::new(),
+            kernel: std::sync::OnceLock::new(),
         };
         for (number, line) in text.lines().enumerate() {
             let Some(line) = line.trim_start().strip_prefix("//!") else { continue };

@@ -10,8 +10,12 @@ use crate::engines::{Class, Setup};
 pub(crate) type Outputs = Vec<(String, Vec<u8>)>;
 
 impl Case {
-    /// Builds the case's kernel.
+    /// The case's kernel, built once, so that engines compile it once.
     pub(crate) fn kernel(&self) -> coexec::Result<Kernel> {
+        self.kernel.get_or_init(|| self.build()).clone()
+    }
+
+    fn build(&self) -> coexec::Result<Kernel> {
         let mut builder = Kernel::builder(&self.text).name(&self.name);
         if let Some(entry) = &self.entry {
             builder = builder.entry_point(entry);
