@@ -13,6 +13,7 @@ mod kernel;
 mod memory;
 pub mod ops;
 mod plan;
+mod region;
 #[cfg(feature = "gpu")]
 mod rewrite;
 mod runtime;

@@ -3,8 +3,6 @@
 //! The element index of an access is the first index into the binding's outermost array; all
 //! other steps stay inside the element. Indices outside of the buffer touch nothing.
 
-use std::ops::Range;
-
 use naga::{ArraySize, Handle, Span, Type, TypeInner};
 
 use super::interval::{IntType, Interval};
@@ -14,6 +12,7 @@ use super::must_write::surely_written;
 use super::state::Guards;
 use super::{Argument, Arguments, Footprint};
 use crate::kernel::Kernel;
+use crate::region::Region;
 
 /// What an access does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,21 +87,10 @@ impl Recorder {
         for (id, footprint) in self.footprints.iter_mut().enumerate() {
             if let Some(elements) = self.elements[id] {
                 let stores: Vec<&Store> = self.stores.iter().filter(|s| s.binding == id).collect();
-                footprint.must_write = surely_written(&stores, &footprint.read, elements);
+                footprint.must_write = surely_written(&stores, &footprint.read.hull(), elements);
             }
         }
         self.footprints
-    }
-}
-
-fn widen(range: &mut Range<u64>, more: &Range<u64>) {
-    if more.is_empty() {
-        return;
-    }
-    if range.is_empty() {
-        *range = more.clone();
-    } else {
-        *range = range.start.min(more.start)..range.end.max(more.end);
     }
 }
 
@@ -148,7 +136,7 @@ impl Machine<'_> {
             _ => (Some(&zero), parts, root),
         };
         let Some(index) = index else {
-            self.record(id, 0..elements, kind, None);
+            self.record(id, &Region::from(0..elements), kind, None);
             return None;
         };
         let (index_type, form) = match index {
@@ -161,7 +149,14 @@ impl Machine<'_> {
             let touched = inside.lo as u64..inside.hi as u64 + 1;
             // A range of half the integers is none.
             let unbounded = inside == buffer && range.hi - range.lo >= (1 << 31) - 1;
-            self.record(id, touched, kind, unbounded.then_some(span));
+            let touched = match shift {
+                Some(shift) => {
+                    let index = form.plus_constant(-shift);
+                    state.known.region(&self.symbols, &index, &touched)
+                }
+                None => Region::from(touched),
+            };
+            self.record(id, &touched, kind, unbounded.then_some(span));
             let whole = rest.is_empty() && binding.layout.scalar.is_some();
             if let (Kind::Write, true, Some(shift)) = (kind, whole, shift) {
                 self.record_store(id, &form.plus_constant(-shift), state);
@@ -170,13 +165,13 @@ impl Machine<'_> {
         Some((rest, ty, range))
     }
 
-    fn record(&mut self, id: usize, touched: Range<u64>, kind: Kind, unbounded: Option<Span>) {
+    fn record(&mut self, id: usize, touched: &Region, kind: Kind, unbounded: Option<Span>) {
         let footprint = &mut self.recorder.footprints[id];
         if kind != Kind::Write {
-            widen(&mut footprint.read, &touched);
+            footprint.read.widen(touched);
         }
         if kind != Kind::Read {
-            widen(&mut footprint.may_write, &touched);
+            footprint.may_write.widen(touched);
         }
         if footprint.unbounded.is_none() {
             footprint.unbounded = unbounded;

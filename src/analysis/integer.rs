@@ -83,8 +83,8 @@ impl Machine<'_> {
             BinaryOperator::Divide => self.quotient(ty, a, b, state),
             BinaryOperator::Modulo => self.remainder(ty, a, b, state),
             BinaryOperator::And => self.and(ty, a, b, state),
-            BinaryOperator::ExclusiveOr => self.operation(ty, Operator::Xor, a, b, state),
-            BinaryOperator::InclusiveOr => self.operation(ty, Operator::Or, a, b, state),
+            BinaryOperator::ExclusiveOr => self.or(ty, Operator::Xor, a, b, state),
+            BinaryOperator::InclusiveOr => self.or(ty, Operator::Or, a, b, state),
             BinaryOperator::ShiftLeft => self.shift_left(ty, a, b, state),
             BinaryOperator::ShiftRight => self.shift_right(ty, a, b, state),
             BinaryOperator::Less => return Value::Bool(Rc::new(less(a, b))),
@@ -214,6 +214,26 @@ impl Machine<'_> {
             IntType::I32 => i64::from(mask as i32),
         };
         self.operation(ty, Operator::And, a, &Linear::constant(mask), state)
+    }
+
+    /// `a | b` or `a ^ b`: the sum, where no bit can be set in both.
+    fn or(
+        &mut self,
+        ty: IntType,
+        operator: Operator,
+        a: &Linear,
+        b: &Linear,
+        state: &mut State,
+    ) -> Linear {
+        for (high, low) in [(a, b), (b, a)] {
+            let terms = high.terms().iter().map(|t| t.1);
+            let zeros = terms.chain([high.k]).map(i64::trailing_zeros).min().unwrap_or(0).min(32);
+            let (range, _) = state.known.value_range(&self.symbols, low, ty);
+            if zeros > 0 && range.lo >= 0 && range.hi < 1 << zeros {
+                return self.sum(ty, a, b, 1, state);
+            }
+        }
+        self.operation(ty, operator, a, b, state)
     }
 
     fn shift_left(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {

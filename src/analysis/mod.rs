@@ -14,6 +14,8 @@ mod loops;
 mod machine;
 mod memory;
 mod must_write;
+#[cfg(test)]
+mod precision_tests;
 mod program;
 mod refine;
 mod state;
@@ -29,6 +31,7 @@ use naga::Span;
 
 use crate::grid::GroupBox;
 use crate::kernel::{BindingId, Kernel};
+use crate::region::Region;
 pub(crate) use contents::{Contents, Version};
 use machine::Machine;
 use program::Program;
@@ -65,16 +68,17 @@ pub(crate) struct Arguments<'a> {
     pub(crate) bindings: Vec<Argument<'a>>,
 }
 
-/// The elements of one storage binding that some workgroups touch. Ranges are in elements of the
-/// binding's `Layout`, inside `0..elements`, and empty (`0..0`) when there are none.
+/// The elements of one storage binding that some workgroups touch, in elements of the binding's
+/// `Layout`, inside `0..elements`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Footprint {
     /// May be read (over-approximated). Atomic updates count as reads and as writes.
-    pub(crate) read: Range<u64>,
+    pub(crate) read: Region,
     /// May be written (over-approximated).
-    pub(crate) may_write: Range<u64>,
+    pub(crate) may_write: Region,
     /// Every byte of each of these elements is surely written (under-approximated), whatever else
-    /// happens, and is not read before by these workgroups. Inside `may_write`.
+    /// happens, and is not read before by these workgroups. Inside `may_write`; `0..0` when there
+    /// are none.
     pub(crate) must_write: Range<u64>,
     /// The header (see `Layout`) may be written. It may always be read.
     pub(crate) writes_header: bool,

@@ -5,10 +5,12 @@
 //! execution that takes the path has its symbols inside all of these bounds. Symbols never
 //! change, so nothing here is ever invalidated by a store; a join of two paths takes hulls.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::interval::{IntType, Interval, MODULUS, Operator, apply, ceil_div, floor_div};
 use super::linear::{Linear, Symbol, gcd_of};
+use crate::region::Region;
 
 /// Forms on more symbols than this are given a symbol of their own.
 pub(super) const MAX_TERMS: usize = 10;
@@ -16,6 +18,8 @@ pub(super) const MAX_TERMS: usize = 10;
 const MAX_DEPTH: u8 = 24;
 /// Older constraints are forgotten.
 const MAX_CONSTRAINTS: usize = 24;
+/// Forms with larger coefficients are not taken apart.
+const MAX_COEFFICIENT: i64 = 1 << 40;
 /// Bounds that one refinement may tighten before it stops; a bound on time, not on truth.
 const REFINE_FUEL: u32 = 48;
 
@@ -199,21 +203,79 @@ impl Knowledge {
         // The form is split into multiples of constrained forms and a rest, in several ways.
         let count = self.constraints.len();
         for first in 0..count {
-            let Some((mut sum, mut rest)) = self.constraints[first].take(form) else { continue };
+            let Some((factor, mut rest)) = self.constraints[first].take(form) else { continue };
+            let mut sum = self.constraints[first].times(factor);
             for next in (0..count).rev() {
                 if rest.terms().len() < 2 {
                     break;
                 }
                 if next != first
-                    && let Some((part, less)) = self.constraints[next].take(&rest)
+                    && let Some((factor, less)) = self.constraints[next].take(&rest)
                 {
-                    (sum, rest) = (sum.plus(part), less);
+                    (sum, rest) = (sum.plus(self.constraints[next].times(factor)), less);
                 }
             }
             let sum = sum.plus(self.plain(symbols, &rest));
             best = best.meet(sum).unwrap_or(best);
         }
         best
+    }
+
+    /// The elements that an index may mean, which are all in `within`: the index is a sum of
+    /// digits, multiples of symbols or of constrained forms, each of which takes no value outside
+    /// of its bounds. Of several ways to take the index apart, the one with the fewest elements.
+    pub(super) fn region(
+        &mut self,
+        symbols: &Symbols,
+        index: &Linear,
+        within: &Range<u64>,
+    ) -> Region {
+        if within.end - within.start <= 1 || index.terms().is_empty() {
+            return Region::from(within.clone());
+        }
+        // Fewer elements; of about as many the simpler box.
+        let cost = |region: &Region| region.len() as u128 * region.dims().max(2) as u128;
+        let mut best = self.of_digits(symbols, Vec::new(), index, within);
+        let count = if index.terms().len() < 2 { 0 } else { self.constraints.len() };
+        for first in 0..count {
+            let mut digits = Vec::new();
+            let mut rest = index.clone();
+            for next in std::iter::once(first).chain((0..count).rev().filter(|&n| n != first)) {
+                if let Some((factor, less)) = self.constraints[next].take(&rest) {
+                    let constraint = &self.constraints[next];
+                    digits.push((factor, Interval::new(constraint.lo, constraint.hi)));
+                    rest = less;
+                } else if next == first {
+                    break;
+                }
+            }
+            if digits.is_empty() {
+                continue;
+            }
+            let other = self.of_digits(symbols, digits, &rest, within);
+            if cost(&other) < cost(&best) {
+                best = other;
+            }
+        }
+        best
+    }
+
+    /// The box of `rest`, whose symbols are digits, and some digits more.
+    fn of_digits(
+        &mut self,
+        symbols: &Symbols,
+        mut digits: Vec<(i64, Interval)>,
+        rest: &Linear,
+        within: &Range<u64>,
+    ) -> Region {
+        digits.extend(rest.terms().iter().map(|&(s, c)| (c, self.symbol(symbols, s))));
+        let mut start = i128::from(rest.k);
+        let mut dims = Vec::with_capacity(digits.len());
+        for (factor, values) in digits {
+            start += values.scaled(factor.into()).lo;
+            dims.push((i128::from(factor).abs(), values.hi - values.lo + 1));
+        }
+        Region::of_box(start, &dims, within)
     }
 
     /// The range of a value of a type, and, when the form surely wraps around the same number of
@@ -446,20 +508,43 @@ impl Constraint {
         Some(Constraint { form: Linear::from_terms(0, &terms), lo, hi })
     }
 
-    /// The bounds of the multiple of the constrained form that `form` contains, and the rest.
-    fn take(&self, form: &Linear) -> Option<(Interval, Linear)> {
+    /// A multiple of the constrained form that leaves fewer terms of `form`: its factor, and what
+    /// is left.
+    fn take(&self, form: &Linear) -> Option<(i64, Linear)> {
+        if self.lo > self.hi {
+            return None;
+        }
         let terms = self.form.terms();
-        let (symbol, c) = terms[0];
-        let d = form.coefficient(symbol);
-        if d == 0 || d % c != 0 || self.lo > self.hi {
-            return None;
+        for &(symbol, c) in terms {
+            let d = form.coefficient(symbol);
+            if d == 0 || d % c != 0 {
+                continue;
+            }
+            let factor = d / c;
+            // By so much the number of terms falls.
+            let mut fewer = 0;
+            for &(symbol, c) in terms {
+                let (d, part) = (form.coefficient(symbol), factor.saturating_mul(c));
+                // What is left must not grow beyond what can be computed with.
+                if part.abs() > MAX_COEFFICIENT || d.abs() > MAX_COEFFICIENT {
+                    return None;
+                }
+                fewer += match (d == part, d) {
+                    (true, _) => 1,
+                    (false, 0) => -1,
+                    _ => 0,
+                };
+            }
+            if fewer > 0 {
+                return Some((factor, form.plus(&self.form, -factor)));
+            }
         }
-        let factor = d / c;
-        if !terms[1..].iter().all(|t| form.coefficient(t.0) == factor.saturating_mul(t.1)) {
-            return None;
-        }
-        let part = Interval::new(self.lo, self.hi).scaled(factor.into());
-        Some((part, form.plus(&self.form, -factor)))
+        None
+    }
+
+    /// The bounds of a multiple of the constrained form.
+    fn times(&self, factor: i64) -> Interval {
+        Interval::new(self.lo, self.hi).scaled(factor.into())
     }
 }
 

@@ -6,6 +6,7 @@ use naga::valid::GlobalUse;
 
 use super::{Argument, Arguments, Footprint};
 use crate::kernel::Kernel;
+use crate::region::Region;
 
 /// One footprint for each binding: all elements, for whatever the entry point does with them.
 pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint> {
@@ -20,7 +21,10 @@ pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint
                 return Footprint::default();
             };
             let used = uses[binding.global];
-            let all = |flag| if used.intersects(flag) { 0..*elements } else { 0..0 };
+            let all = |flag| match used.intersects(flag) {
+                true => Region::from(0..*elements),
+                false => Region::default(),
+            };
             Footprint {
                 read: all(GlobalUse::READ | GlobalUse::ATOMIC),
                 may_write: all(GlobalUse::WRITE | GlobalUse::ATOMIC),

@@ -18,6 +18,7 @@ pub(crate) use host::HostBytes;
 use crate::error::Result;
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
+use crate::region::Region;
 
 /// The kind of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,8 +117,9 @@ pub(crate) enum ChunkBinding<'a> {
         window: Range<u64>,
         /// Those of the window whose contents matter before the chunk starts.
         upload: Range<u64>,
-        /// Those that the chunk may have written. Disjoint from those of other chunks in flight.
-        write_back: Range<u64>,
+        /// Those that the chunk may have written. No other chunk in flight has one of them, though
+        /// the ranges around may overlap: a copying device changes these and no others.
+        write_back: Region,
         /// Whether the chunk may have written the header, so that it has to come back too. No
         /// other chunk in flight may touch the header then.
         write_header: bool,

@@ -18,6 +18,7 @@ use super::pool::Use;
 use crate::device::{Chunk, ChunkBinding, ChunkCost, Running};
 use crate::error::{Error, Result};
 use crate::grid::GroupBox;
+use crate::region::Region;
 use crate::rewrite::{ChunkParams, Slot};
 
 /// Dispatches of one chunk; more would only come from a planner gone wrong.
@@ -36,7 +37,7 @@ struct Bound {
 struct Span<'a> {
     storage: Storage<'a>,
     /// The elements; nothing for the header.
-    elements: Option<Range<u64>>,
+    elements: Option<Region>,
     /// The slot whose buffer it is copied from, and where it lies there.
     slot: usize,
     from: Range<u64>,
@@ -218,8 +219,9 @@ fn lay_out_download<'a>(
         let Slot::Storage { id, .. } = *which else { continue };
         let Some(storage) = &storages[id] else { continue };
         let header = storage.write_header.then(|| (None, storage.extent.header()));
+        // One copy of all that lies in between is cheaper than many; the host takes its part.
         let elements = storage.write_back.clone();
-        let range = storage.extent.elements(&elements);
+        let range = storage.extent.elements(&elements.hull());
         for (elements, from) in header.into_iter().chain([(Some(elements), range)]) {
             if from.is_empty() {
                 continue;
@@ -374,7 +376,14 @@ impl InFlight<'_> {
             let bytes = &view[span.at.clone()];
             written += match &span.elements {
                 None => extent.scatter_header(*memory, bytes),
-                Some(elements) => extent.scatter(*memory, elements, bytes),
+                Some(elements) => {
+                    let mut sum = 0;
+                    elements.for_each_run(|run| {
+                        let skipped = extent.elements(&run).start - span.from.start;
+                        sum += extent.scatter(*memory, &run, &bytes[skipped as usize..]);
+                    });
+                    sum
+                }
             };
         }
         Ok(written)

@@ -16,6 +16,7 @@ use super::window::Extent;
 use crate::device::{Chunk, ChunkBinding, HostBytes};
 use crate::error::{Error, Result};
 use crate::kernel::BindingId;
+use crate::region::Region;
 use crate::rewrite::{Slot, Window};
 
 /// A storage binding of a chunk.
@@ -24,7 +25,7 @@ pub(super) struct Storage<'a> {
     pub(super) memory: HostBytes<'a>,
     pub(super) extent: Extent,
     pub(super) upload: Range<u64>,
-    pub(super) write_back: Range<u64>,
+    pub(super) write_back: Region,
     pub(super) write_header: bool,
     /// Elements of the logical buffer.
     elements: u64,
@@ -62,7 +63,7 @@ fn storage<'a>(
         && (*elements == 0 || used <= memory.len() as u64)
         && layout.header <= memory.len() as u64
         && inside(upload)
-        && inside(write_back);
+        && inside(&write_back.hull());
     if !sound {
         return Err(broken(format!(
             "binding `{}`: window {window:?}, upload {upload:?} and write-back {write_back:?} of {elements} elements in {} bytes",

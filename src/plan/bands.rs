@@ -1,9 +1,10 @@
 //! Cutting the grid into bands, and proving that the cut is sound.
 //!
 //! A band is the smallest part of a launch that a device may take: some consecutive workgroups
-//! along one axis, whole along the others. The footprint of a run of bands is the hull of theirs;
-//! so soundness is shown for single bands plus one condition, that what they write lies in the
-//! order of the bands (rising or falling): then hulls of different runs are disjoint too.
+//! along one axis, whole along the others. Soundness is shown for single bands: what any two may
+//! write is disjoint, and none reads what another may write. What a run of bands may write is the
+//! exact union of theirs, so it holds of runs too. What it reads, and the window that a copying
+//! device makes of it, may be more: whatever lies in between.
 
 use std::ops::Range;
 
@@ -13,6 +14,7 @@ use super::{Split, Wishes};
 use crate::analysis::{Analysis, Arguments, Footprint};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, Space};
+use crate::region::Region;
 
 /// Consecutive workgroups along the split's axis.
 #[derive(Debug, Clone)]
@@ -130,21 +132,14 @@ fn check(
             first_store(kernel, id),
         ));
     }
-    let writers: Vec<(usize, Range<u64>)> = bands
+    let writers: Vec<(usize, &Region)> = bands
         .iter()
-        .map(|band| band.footprints[id].may_write.clone())
+        .map(|band| &band.footprints[id].may_write)
         .enumerate()
-        .filter(|(_, range)| !range.is_empty())
+        .filter(|(_, region)| !region.is_empty())
         .collect();
-    let rising = writers.windows(2).all(|w| w[0].1.end <= w[1].1.start);
-    let falling = writers.windows(2).all(|w| w[1].1.end <= w[0].1.start);
-    if !rising && !falling {
-        let clash = writers
-            .windows(2)
-            .find(|w| w[0].1.end > w[1].1.start && w[1].1.end > w[0].1.start)
-            .unwrap_or(&writers[..2]);
-        let [(a, first), (b, second)] = clash else { unreachable!("windows of two") };
-        let unbounded = bands[*a].footprints[id].unbounded;
+    if let Some((&(a, first), &(b, second))) = clash(&writers) {
+        let unbounded = bands[a].footprints[id].unbounded;
         return Err((
             format!(
                 "along {axis}, bands {a} and {b} of {} may both write `{name}`: elements {} and {}",
@@ -157,9 +152,7 @@ fn check(
     }
     for (reader, band) in bands.iter().enumerate() {
         let read = &band.footprints[id].read;
-        let met = writers
-            .iter()
-            .find(|(writer, write)| *writer != reader && overlap(read, write) && !read.is_empty());
+        let met = writers.iter().find(|(writer, write)| *writer != reader && read.may_meet(write));
         if let Some((writer, write)) = met {
             return Err((
                 format!(
@@ -176,16 +169,42 @@ fn check(
     Ok(())
 }
 
-/// `a to b`, both included.
-pub(super) fn elements(range: &Range<u64>) -> String {
-    if range.is_empty() {
-        return "none".to_owned();
+/// Two bands whose writes may meet: neighbours, if there are such.
+fn clash<'a>(writers: &'a [(usize, &Region)]) -> Option<Clash<'a>> {
+    let hulls: Vec<Range<u64>> = writers.iter().map(|w| w.1.hull()).collect();
+    let rising = hulls.windows(2).all(|w| w[0].end <= w[1].start);
+    let falling = hulls.windows(2).all(|w| w[1].end <= w[0].start);
+    if rising || falling {
+        return None;
     }
-    format!("{} to {}", range.start, range.end - 1)
+    for distance in 1..writers.len() {
+        for (a, b) in writers.iter().zip(&writers[distance..]) {
+            if a.1.may_meet(b.1) {
+                return Some((a, b));
+            }
+        }
+    }
+    None
 }
 
-fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
-    a.start < b.end && b.start < a.end
+/// Two bands by number, with what they write.
+type Clash<'a> = (&'a (usize, &'a Region), &'a (usize, &'a Region));
+
+/// `a to b`, both included; or the rows of a box.
+pub(super) fn elements(region: &Region) -> String {
+    let hull = region.hull();
+    if hull.is_empty() {
+        return "none".to_owned();
+    }
+    let range = format!("{} to {}", hull.start, hull.end - 1);
+    match region.rows() {
+        _ if region.is_range() => range,
+        Some((rows, 1, stride)) => format!("{range}: {rows} of them, {stride} apart"),
+        Some((rows, columns, stride)) => {
+            format!("{range}: {rows} rows of {columns}, {stride} apart")
+        }
+        None => format!("{range}: about {} of them", region.len()),
+    }
 }
 
 /// The smallest range that has both.
@@ -204,8 +223,8 @@ pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
     let mut must: Option<Range<u64>> = None;
     for band in bands {
         let one = &band.footprints[binding];
-        all.read = cover(&all.read, &one.read);
-        all.may_write = cover(&all.may_write, &one.may_write);
+        all.read.widen(&one.read);
+        all.may_write.append(&one.may_write);
         all.writes_header |= one.writes_header;
         all.consulted |= one.consulted;
         all.unbounded = all.unbounded.or(one.unbounded);
@@ -232,13 +251,13 @@ pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
 /// The elements whose contents matter before the chunk starts: what it reads, and what it may
 /// leave unwritten of the range that is copied back.
 pub(super) fn upload(footprint: &Footprint) -> Range<u64> {
-    let (may, must) = (&footprint.may_write, &footprint.must_write);
+    let (may, must) = (&footprint.may_write.hull(), &footprint.must_write);
     let kept = if must.is_empty() || must.start >= may.end || must.end <= may.start {
         may.clone()
     } else {
         cover(&(may.start..must.start.max(may.start)), &(must.end.min(may.end)..may.end))
     };
-    cover(&footprint.read, &kept)
+    cover(&footprint.read.hull(), &kept)
 }
 
 /// The footprints of one band, to tell which were widened.
@@ -304,7 +323,8 @@ mod tests {
     use super::*;
 
     fn footprint(read: Range<u64>, may: Range<u64>, must: Range<u64>) -> Footprint {
-        Footprint { read, may_write: may, must_write: must, ..Footprint::default() }
+        let (read, may_write) = (read.into(), may.into());
+        Footprint { read, may_write, must_write: must, ..Footprint::default() }
     }
 
     #[test]
@@ -325,9 +345,9 @@ mod tests {
             footprints: vec![footprint(0..0, range.clone(), range)],
         };
         let joined = hull(&[band(0..4), band(4..8)], 0);
-        assert_eq!((joined.may_write, joined.must_write), (0..8, 0..8));
+        assert_eq!((joined.may_write.hull(), joined.must_write), (0..8, 0..8));
         let apart = hull(&[band(0..4), band(6..8)], 0);
-        assert_eq!((apart.may_write, apart.must_write), (0..8, 0..4));
+        assert_eq!((apart.may_write.len(), apart.must_write), (6, 0..4));
         let falling = hull(&[band(4..8), band(0..4)], 0);
         assert_eq!(falling.must_write, 0..8);
     }

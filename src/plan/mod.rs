@@ -4,8 +4,9 @@
 //! the plan's bands out to devices as they become free. A plan is data and prints as sentences.
 //!
 //! What always holds of a plan that splits: its bands cover the grid, in order and without
-//! overlap; the elements that any two runs of consecutive bands may write are disjoint; no band
-//! reads what another may write. So bands may run anywhere, at any time, in any grouping.
+//! overlap; the elements that any two bands may write are disjoint (the ranges around them may
+//! not be); no band reads what another may write. So bands may run anywhere, at any time, in any
+//! grouping.
 
 mod bands;
 mod facts;
@@ -223,7 +224,7 @@ impl Plan {
         elements: u64,
     ) -> ChunkBinding<'a> {
         let footprint = self.footprint(run, binding);
-        let window = bands::cover(&footprint.read, &footprint.may_write);
+        let window = bands::cover(&footprint.read.hull(), &footprint.may_write.hull());
         ChunkBinding::Storage {
             memory,
             elements,
@@ -250,7 +251,7 @@ impl Plan {
                 continue;
             }
             let footprint = self.footprint(run, id);
-            let window = bands::cover(&footprint.read, &footprint.may_write);
+            let window = bands::cover(&footprint.read.hull(), &footprint.may_write.hull());
             let bytes = binding.layout.header
                 + (window.end - window.start).saturating_mul(binding.layout.stride);
             if bytes > info.limits.max_binding {

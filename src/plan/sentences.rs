@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::bands::{Band, cover, elements};
 use super::{BufferUse, Plan, Split};
+use crate::region::Region;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +28,7 @@ impl fmt::Display for Plan {
                         f,
                         "  {}: {}{}.",
                         buffer.head(),
-                        range_words(print.read.clone(), print.may_write.clone()),
+                        range_words(&print.read, &print.may_write),
                         buffer.widened()
                     )?;
                 }
@@ -57,13 +58,13 @@ impl fmt::Display for Plan {
     }
 }
 
-fn range_words(read: std::ops::Range<u64>, write: std::ops::Range<u64>) -> String {
+fn range_words(read: &Region, write: &Region) -> String {
     match (read.is_empty(), write.is_empty()) {
         (true, true) => "is not touched".to_owned(),
-        (false, true) => format!("reads elements {}", elements(&read)),
-        (true, false) => format!("may write elements {}", elements(&write)),
+        (false, true) => format!("reads elements {}", elements(read)),
+        (true, false) => format!("may write elements {}", elements(write)),
         (false, false) => {
-            format!("reads elements {}, may write {}", elements(&read), elements(&write))
+            format!("reads elements {}, may write {}", elements(read), elements(write))
         }
     }
 }
@@ -120,7 +121,8 @@ impl Plan {
     fn band_sentence(&self, buffer: &BufferUse, axis: usize, bands: &[Band]) -> String {
         let at = bands.len() / 2;
         let print = &bands[at].footprints[buffer.binding];
-        let (read, write) = (&print.read, &print.may_write);
+        let (reads, writes) = (&print.read, &print.may_write);
+        let (read, write) = (&reads.hull(), &writes.hull());
         let lines =
             u64::from(bands[at].end - bands[at].start) * u64::from(self.workgroup_size[axis]);
         let own = self.own_rows(buffer, bands, at);
@@ -137,9 +139,10 @@ impl Plan {
         let mut parts = Vec::new();
         if !read.is_empty() {
             parts.push(match &own {
+                _ if !reads.is_range() => format!("reads elements {}", elements(reads)),
                 _ if *read == (0..buffer.elements) => "reads all of it".to_owned(),
                 Some(own) if read == own => {
-                    format!("reads its own {} ({})", count(own.end - own.start), elements(read))
+                    format!("reads its own {} ({})", count(own.end - own.start), elements(reads))
                 }
                 Some(own) if read.start <= own.start && own.end <= read.end => {
                     let (before, after) = (own.start - read.start, read.end - own.end);
@@ -152,24 +155,24 @@ impl Plan {
                     format!(
                         "reads its own {} and {halo} ({})",
                         count(own.end - own.start),
-                        elements(read)
+                        elements(reads)
                     )
                 }
-                _ => format!("reads elements {}", elements(read)),
+                _ => format!("reads elements {}", elements(reads)),
             });
         }
         if !write.is_empty() {
             parts.push(match &own {
-                Some(own) if own == write => {
+                Some(own) if own == write && writes.is_range() => {
                     format!(
                         "writes its own {} ({})",
                         count(write.end - write.start),
-                        elements(write)
+                        elements(writes)
                     )
                 }
-                _ => format!("may write elements {}", elements(write)),
+                _ => format!("may write elements {}", elements(writes)),
             });
-            if print.must_write == *write && read.is_empty() {
+            if writes.is_range() && print.must_write == *write && read.is_empty() {
                 parts.push("every one of them, so nothing is uploaded".to_owned());
             }
         }
@@ -201,7 +204,7 @@ impl Plan {
     ) -> Option<std::ops::Range<u64>> {
         let of = |band: &Band| {
             let print = &band.footprints[buffer.binding];
-            if print.may_write.is_empty() { print.read.clone() } else { print.may_write.clone() }
+            if print.may_write.is_empty() { print.read.hull() } else { print.may_write.hull() }
         };
         if bands.len() < 2 || at == 0 {
             return None;
@@ -220,7 +223,7 @@ impl Plan {
         let halo = extent.checked_sub(width)?;
         // The first band of the grid can't reach below zero: what it lacks of a full halo is the
         // halo on that side.
-        let first = &bands[0].footprints[buffer.binding].read;
+        let first = bands[0].footprints[buffer.binding].read.hull();
         let full = per_group * u64::from(bands[0].end - bands[0].start) + halo;
         let below = full.saturating_sub(first.end - first.start).min(halo);
         let start = here.start + below;

@@ -28,7 +28,7 @@ fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>
                 elements,
                 window: 0..elements,
                 upload: 0..elements,
-                write_back: 0..elements,
+                write_back: (0..elements).into(),
                 write_header: true,
             }
         })

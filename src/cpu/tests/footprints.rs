@@ -13,6 +13,7 @@ use crate::cpu::interpreter::{Halt, Machine, Probe, Touch, batch_size, compile, 
 use crate::device::{Chunk, ChunkBinding, HostBytes};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, Layout, Space};
+use crate::region::Region;
 
 /// What happened to one binding. By byte: the header first, then the elements.
 struct Seen {
@@ -119,7 +120,7 @@ fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>
                     elements: elements[i],
                     window: 0..elements[i],
                     upload: 0..elements[i],
-                    write_back: 0..elements[i],
+                    write_back: (0..elements[i]).into(),
                     write_header: true,
                 },
                 None => ChunkBinding::Value(&uniforms[i]),
@@ -163,24 +164,30 @@ fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>
                 kernel.text()
             )
         };
+        let set = |region: &Region| {
+            let mut set = vec![false; elements[id] as usize];
+            region.for_each_run(|run| set[run.start as usize..run.end as usize].fill(true));
+            set
+        };
+        let (may_read, may_write) = (set(&footprint.read), set(&footprint.may_write));
         for byte in 0..seen.read.len() {
             let element = at(byte).map(|b| b / seen.layout.stride);
             if seen.read[byte]
                 && let Some(e) = element
             {
-                assert!(footprint.read.contains(&e), "{}", place("read", byte));
+                assert!(may_read[e as usize], "{}", place("read", byte));
             }
             if seen.written[byte] {
                 let inside = match element {
-                    Some(e) => footprint.may_write.contains(&e),
+                    Some(e) => may_write[e as usize],
                     None => footprint.writes_header,
                 };
                 assert!(inside, "{}", place("written", byte));
             }
         }
         let must = &footprint.must_write;
-        assert!(must.is_empty() || footprint.may_write.contains(&must.start));
-        assert!(must.is_empty() || footprint.may_write.contains(&(must.end - 1)));
+        assert!(must.is_empty() || may_write[must.start as usize]);
+        assert!(must.is_empty() || may_write[must.end as usize - 1]);
         if !ended {
             continue;
         }

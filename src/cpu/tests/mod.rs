@@ -47,7 +47,7 @@ fn bindings<'a>(kernel: &Kernel, data: &'a mut [Vec<u32>]) -> Vec<ChunkBinding<'
                 elements,
                 window: 0..elements,
                 upload: 0..elements,
-                write_back: 0..elements,
+                write_back: (0..elements).into(),
                 write_header: true,
             }
         })

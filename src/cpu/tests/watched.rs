@@ -6,6 +6,7 @@ use crate::cpu::touched::{Touched, touched};
 use crate::device::{Chunk, ChunkBinding};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
+use crate::region::Region;
 
 /// Runs some workgroups under watch, and checks that each footprint holds what was touched.
 fn watch(text: &str, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) -> Vec<Touched> {
@@ -27,8 +28,8 @@ fn watch(text: &str, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) ->
     let chunk = Chunk { kernel: &kernel, grid, groups, bindings, loop_budget: 1 << 20 };
     let touched = touched(&chunk, 32).unwrap();
     for (found, inferred) in touched.iter().zip(&footprints) {
-        let inside = |ranges: &[std::ops::Range<u64>], all: &std::ops::Range<u64>| {
-            ranges.iter().all(|range| all.start <= range.start && range.end <= all.end)
+        let inside = |ranges: &[std::ops::Range<u64>], all: &Region| {
+            ranges.iter().all(|range| range.clone().all(|element| all.may_hold(element)))
         };
         assert!(inside(&found.read, &inferred.read), "{found:?} {inferred:?}");
         assert!(inside(&found.written, &inferred.may_write), "{found:?} {inferred:?}");

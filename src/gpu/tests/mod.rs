@@ -66,6 +66,7 @@ fn window<'a>(
     upload: Range<u64>,
     write_back: Range<u64>,
 ) -> ChunkBinding<'a> {
+    let write_back = write_back.into();
     ChunkBinding::Storage { memory, elements, window, upload, write_back, write_header: false }
 }
 

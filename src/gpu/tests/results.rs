@@ -1,6 +1,7 @@
 //! Chunks give what the kernel means, however it is cut and wherever its block lives.
 
 use super::*;
+use crate::region::Region;
 
 #[test]
 fn saxpy_is_the_same_whole_and_split_into_windows() {
@@ -159,7 +160,7 @@ fn a_written_header_comes_back_only_when_asked_for() {
             elements: 5,
             window: 0..0,
             upload: 0..0,
-            write_back: 0..0,
+            write_back: Region::default(),
             write_header,
         }];
         run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap();
