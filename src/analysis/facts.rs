@@ -5,13 +5,14 @@
 use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
 
 use super::Facts;
+use super::uses::uses;
 use crate::kernel::{BindingId, Kernel};
 
 /// All facts but `finite_loops`, which is left empty.
 pub(super) fn syntactic(kernel: &Kernel) -> Facts {
     let module = kernel.module();
     let function = &kernel.entry_point().function;
-    let mut facts = Facts::default();
+    let mut facts = Facts { uses: uses(kernel), ..Facts::default() };
     for argument in &function.arguments {
         let builtins = match (&argument.binding, &module.types[argument.ty].inner) {
             (Some(binding), _) => vec![binding],

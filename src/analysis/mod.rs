@@ -21,6 +21,7 @@ mod refine;
 mod state;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod value;
 mod walk;
 mod whole;
@@ -35,10 +36,13 @@ use crate::region::Region;
 pub(crate) use contents::{Contents, Version};
 use machine::Machine;
 use program::Program;
+pub(crate) use uses::{Reduction, Use};
 
 /// What holds of a kernel whatever its arguments.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
+    /// What the text does with each binding.
+    pub(crate) uses: Vec<Use>,
     /// Atomic operations on storage buffers, in text order.
     pub(crate) storage_atomics: Vec<(BindingId, Span)>,
     /// The first use of a subgroup operation or built-in.

@@ -7,8 +7,10 @@
 
 mod allocation;
 mod buffer;
+mod copies;
 mod gate;
 mod reserve;
 
 pub use buffer::{Buffer, BufferRange};
+pub(crate) use copies::{Copies, PrivateCopy};
 pub(crate) use reserve::{Reservation, reserve};

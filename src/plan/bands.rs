@@ -5,15 +5,18 @@
 //! write is disjoint, and none reads what another may write. What a run of bands may write is the
 //! exact union of theirs, so it holds of runs too. What it reads, and the window that a copying
 //! device makes of it, may be more: whatever lies in between.
+//!
+//! A buffer that is only written, or only reduced into, needs no such proof: chunks get copies,
+//! which `runtime` merges. A cut that needs fewer copies is preferred.
 
 use std::ops::Range;
 
 use naga::Span;
 
-use super::{Split, Wishes};
-use crate::analysis::{Analysis, Arguments, Footprint};
+use super::{Merge, Split, Wishes};
+use crate::analysis::{Analysis, Arguments, Footprint, Use};
 use crate::grid::GroupBox;
-use crate::kernel::{Kernel, Space};
+use crate::kernel::Kernel;
 use crate::region::Region;
 
 /// Consecutive workgroups along the split's axis.
@@ -50,12 +53,13 @@ pub(super) fn split(
         }
     };
     let bindings = &kernel.signature().bindings;
-    if let Some(&(binding, span)) = analysis.facts().storage_atomics.first() {
-        let name = &bindings[binding].name;
-        return whole(
-            format!("it updates `{name}` atomically, and what one device adds another can't see"),
-            Some(span),
-        );
+    for (binding, used) in bindings.iter().zip(&analysis.facts().uses) {
+        if let Use::Atomic { why, at } = used {
+            return whole(
+                format!("it updates `{}` atomically, and {why}", binding.name),
+                Some(*at),
+            );
+        }
     }
     if let Some(span) = analysis.facts().subgroups {
         return whole(
@@ -78,15 +82,28 @@ pub(super) fn split(
     let mut axes = [2, 1, 0];
     axes.sort_by_key(|&axis| std::cmp::Reverse(grid[axis].min(wanted)));
     let mut refusal: Option<(String, Option<Span>)> = None;
+    let mut best: Option<(usize, Split)> = None;
     for axis in axes.into_iter().filter(|&axis| grid[axis] > 1) {
-        match cut(kernel, analysis, arguments, axis, grid[axis].min(wanted)) {
-            Ok(bands) => return Split::Bands { axis, bands },
+        let count = grid[axis].min(wanted);
+        match cut(kernel, analysis, arguments, axis, count, wishes.race_free) {
+            Ok((bands, merges)) => {
+                let copied =
+                    merges.iter().filter(|m| matches!(m, Merge::Difference { .. })).count();
+                let split = Split::Bands { axis, bands, merges };
+                if copied == 0 {
+                    return split;
+                }
+                if best.as_ref().is_none_or(|(least, _)| copied < *least) {
+                    best = Some((copied, split));
+                }
+            }
             Err(reason) => refusal = refusal.or(Some(reason)),
         }
     }
-    match refusal {
-        Some((reason, span)) => whole(reason, span),
-        None => whole("the grid is a single workgroup".to_owned(), None),
+    match (best, refusal) {
+        (Some((_, split)), _) => split,
+        (None, Some((reason, span))) => whole(reason, span),
+        (None, None) => whole("the grid is a single workgroup".to_owned(), None),
     }
 }
 
@@ -97,7 +114,8 @@ fn cut(
     arguments: &Arguments<'_>,
     axis: usize,
     count: u32,
-) -> Result<Vec<Band>, (String, Option<Span>)> {
+    race_free: bool,
+) -> Result<(Vec<Band>, Vec<Merge>), (String, Option<Span>)> {
     let extent = u64::from(arguments.grid[axis]);
     let edge = |band: u32| (extent * u64::from(band) / u64::from(count)) as u32;
     let all = GroupBox::whole(arguments.grid);
@@ -108,12 +126,24 @@ fn cut(
             Band { start, end, footprints }
         })
         .collect();
-    for (id, binding) in kernel.signature().bindings.iter().enumerate() {
-        if binding.space == Space::StorageWrite {
-            check(kernel, &bands, id, axis)?;
-        }
+    let mut merges = Vec::new();
+    for (id, used) in analysis.facts().uses.iter().enumerate() {
+        merges.push(match used {
+            Use::Reduce(reduction) => Merge::Reduce(*reduction),
+            Use::Read => Merge::Apart,
+            Use::Write | Use::ReadWrite | Use::Atomic { .. } => {
+                match check(kernel, &bands, id, axis) {
+                    Ok(()) => Merge::Apart,
+                    Err((why, span)) if *used == Use::Write || race_free => {
+                        let at = span.map(|span| kernel.source().render(span));
+                        Merge::Difference { why, at: at.unwrap_or_default() }
+                    }
+                    Err(reason) => return Err(reason),
+                }
+            }
+        });
     }
-    Ok(bands)
+    Ok((bands, merges))
 }
 
 /// Shows that bands write disjoint parts of a binding, in order, and read none of the others'.

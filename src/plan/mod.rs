@@ -4,9 +4,10 @@
 //! the plan's bands out to devices as they become free. A plan is data and prints as sentences.
 //!
 //! What always holds of a plan that splits: its bands cover the grid, in order and without
-//! overlap; the elements that any two bands may write are disjoint (the ranges around them may
-//! not be); no band reads what another may write. So bands may run anywhere, at any time, in any
-//! grouping.
+//! overlap; of a buffer that is written in place, the elements that any two bands may write are
+//! disjoint (the ranges around them may not be), and no band reads what another may write. Other
+//! buffers are written to private copies and merged. So bands may run anywhere, at any time, in
+//! any grouping.
 
 mod bands;
 mod facts;
@@ -19,10 +20,11 @@ pub(crate) use bands::Band;
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Policy, Speed};
 
-use crate::analysis::{Analysis, Argument, Arguments, Footprint};
+use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
 use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, ScalarType};
+use crate::region::Region;
 
 /// How a launch is split over devices, and why so. `Display` tells it in sentences.
 #[derive(Debug, Clone)]
@@ -81,7 +83,26 @@ pub(crate) enum Split {
         axis: usize,
         /// In order along the axis.
         bands: Vec<Band>,
+        /// By binding.
+        merges: Vec<Merge>,
     },
+}
+
+/// How what chunks write to a buffer comes together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Merge {
+    /// Their writes lie apart, and go to the buffer itself.
+    Apart,
+    /// Each writes to a copy that starts as the launch's input; what differs is taken over, the
+    /// highest chunk winning.
+    Difference {
+        /// Why the writes can't be shown to lie apart.
+        why: String,
+        /// The WGSL line, rendered; empty where there is none.
+        at: String,
+    },
+    /// Each updates a copy that starts as the launch's input; the updates are put together.
+    Reduce(Reduction),
 }
 
 /// What the caller asks of a plan.
@@ -89,6 +110,8 @@ pub(crate) enum Split {
 pub(crate) struct Wishes {
     /// Exactly so many chunks, where the grid allows it.
     pub(crate) chunks: Option<u32>,
+    /// The kernel has no data race: what may overlap is merged, and reads see the launch's input.
+    pub(crate) race_free: bool,
     /// Cut into at least so many bands even if one device runs them all: the whole does not fit.
     pub(crate) least_bands: u32,
 }
@@ -215,7 +238,22 @@ impl Plan {
         bands::hull(&self.bands()[run.start as usize..run.end as usize], binding)
     }
 
-    /// The storage binding of a chunk that computes a run of bands.
+    /// How what chunks write to a binding comes together.
+    pub(crate) fn merge(&self, binding: usize) -> &Merge {
+        match &self.split {
+            Split::Bands { merges, .. } => merges.get(binding).unwrap_or(&Merge::Apart),
+            _ => &Merge::Apart,
+        }
+    }
+
+    /// The range around all elements of a binding that a run of bands may touch.
+    pub(crate) fn window(&self, run: &Range<u32>, binding: usize) -> Range<u64> {
+        let footprint = self.footprint(run, binding);
+        bands::cover(&footprint.read.hull(), &footprint.may_write.hull())
+    }
+
+    /// The storage binding of a chunk that computes a run of bands. `memory` is the buffer, or
+    /// the chunk's own copy of it where there is one.
     pub(crate) fn chunk_storage<'a>(
         &self,
         run: &Range<u32>,
@@ -225,11 +263,16 @@ impl Plan {
     ) -> ChunkBinding<'a> {
         let footprint = self.footprint(run, binding);
         let window = bands::cover(&footprint.read.hull(), &footprint.may_write.hull());
+        let (upload, write_back) = match self.merge(binding) {
+            Merge::Apart => (bands::upload(&footprint), footprint.may_write),
+            // All of a private copy is the chunk's.
+            _ => (window.clone(), Region::from(footprint.may_write.hull())),
+        };
         ChunkBinding::Storage {
             memory,
             elements,
-            upload: bands::upload(&footprint),
-            write_back: footprint.may_write,
+            upload,
+            write_back,
             write_header: footprint.writes_header,
             window,
         }
@@ -250,8 +293,7 @@ impl Plan {
             if !binding.space.is_storage() {
                 continue;
             }
-            let footprint = self.footprint(run, id);
-            let window = bands::cover(&footprint.read.hull(), &footprint.may_write.hull());
+            let window = self.window(run, id);
             let bytes = binding.layout.header
                 + (window.end - window.start).saturating_mul(binding.layout.stride);
             if bytes > info.limits.max_binding {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::bands::{Band, cover, elements};
-use super::{BufferUse, Plan, Split};
+use super::{BufferUse, Merge, Plan, Split};
+use crate::analysis::Reduction;
 use crate::region::Region;
 
 impl fmt::Display for Plan {
@@ -33,7 +34,7 @@ impl fmt::Display for Plan {
                     )?;
                 }
             }
-            Split::Bands { axis, bands } => self.bands_in_words(f, *axis, bands)?,
+            Split::Bands { axis, bands, .. } => self.bands_in_words(f, *axis, bands)?,
         }
         for buffer in &self.buffers {
             let Some(summarised) = buffer.consulted else { continue };
@@ -114,7 +115,58 @@ impl Plan {
                 buffer.widened()
             )?;
         }
-        writeln!(f, "What different bands write is disjoint, and is copied back as ranges.")
+        self.merges_in_words(f, bands)
+    }
+
+    /// How what the chunks write comes together, and why not simply in place.
+    fn merges_in_words(&self, f: &mut fmt::Formatter<'_>, bands: &[Band]) -> fmt::Result {
+        let written = |b: &&BufferUse| {
+            bands.iter().any(|band| !band.footprints[b.binding].may_write.is_empty())
+        };
+        let (apart, merged): (Vec<&BufferUse>, Vec<&BufferUse>) = self
+            .buffers
+            .iter()
+            .filter(written)
+            .partition(|buffer| *self.merge(buffer.binding) == Merge::Apart);
+        if merged.is_empty() {
+            writeln!(f, "What different bands write is disjoint, and is copied back as ranges.")?;
+        } else if !apart.is_empty() {
+            let names: Vec<String> = apart.iter().map(|b| format!("`{}`", b.name)).collect();
+            let names = names.join(" and ");
+            writeln!(f, "What different bands write of {names} is disjoint, and is copied back.")?;
+        }
+        for buffer in merged {
+            let name = &buffer.name;
+            match self.merge(buffer.binding) {
+                Merge::Apart => {}
+                Merge::Difference { why, at } => {
+                    writeln!(
+                        f,
+                        "`{name}` is merged: {why}. Each chunk writes to a copy that starts as the \
+                         launch's input; what differs is taken over, the highest chunk winning."
+                    )?;
+                    if !at.is_empty() {
+                        writeln!(f, "{at}")?;
+                    }
+                }
+                Merge::Reduce(reduction) => {
+                    let how = match reduction {
+                        Reduction::Sum => "added up",
+                        Reduction::Minimum => "put together by their minimum",
+                        Reduction::Maximum => "put together by their maximum",
+                        Reduction::And => "put together by and",
+                        Reduction::Or => "put together by or",
+                        Reduction::Xor => "put together by exclusive or",
+                    };
+                    writeln!(
+                        f,
+                        "`{name}` is only reduced into: each chunk updates a copy, and the updates \
+                         are {how}."
+                    )?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a middle band does to a buffer, in terms of its own rows where it has rows.

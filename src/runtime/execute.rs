@@ -15,13 +15,14 @@ use std::time::Instant;
 
 use super::Runtime;
 use super::memo::guess;
+use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report};
 use crate::analysis::{Argument, Arguments};
 use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, HostBytes, Running};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Space};
-use crate::memory::{BufferRange, Reservation};
-use crate::plan::{Plan, Policy, Split, Wishes, plan};
+use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
+use crate::plan::{Merge, Plan, Policy, Split, Wishes, plan};
 
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
@@ -116,6 +117,8 @@ struct Session<'a> {
     plan: Plan,
     /// Why a device can't, by device.
     unable: Vec<Option<String>>,
+    /// What chunks write to instead of buffers that are merged.
+    copies: Copies,
 }
 
 impl<'a> Session<'a> {
@@ -161,7 +164,7 @@ impl<'a> Session<'a> {
                 Argument::Value(_) => 0,
             })
             .collect();
-        Ok(Session { checked, memory, elements, plan: made, unable })
+        Ok(Session { checked, memory, elements, plan: made, unable, copies: Copies::default() })
     }
 
     /// Drives the devices until everything is computed.
@@ -204,6 +207,7 @@ impl<'a> Session<'a> {
                 causes: Vec::new(),
             }),
             changed: Condvar::new(),
+            changes: Mutex::default(),
         };
         // One device needs no thread of its own. A launch that is not split runs on the
         // preferred device; the others are asked only if it fails.
@@ -225,6 +229,7 @@ impl<'a> Session<'a> {
                 }
             });
         }
+        let changes = shared.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
         let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
@@ -237,7 +242,15 @@ impl<'a> Session<'a> {
         }
         match state.stopped {
             Some(error) => Err(error),
-            None if state.policy.finished() => Ok((reports, state.events)),
+            None if state.policy.finished() => {
+                if !changes.is_empty() {
+                    let bindings = &self.checked.kernel.signature().bindings;
+                    let merges: Vec<Merge> =
+                        (0..bindings.len()).map(|id| self.plan.merge(id).clone()).collect();
+                    merge::apply(changes, self.memory, bindings, &merges);
+                }
+                Ok((reports, state.events))
+            }
             None => Err(Error::NoDevice { kernel: self.plan.kernel.clone(), causes: state.causes }),
         }
     }
@@ -261,7 +274,7 @@ impl<'a> Session<'a> {
         report: &mut DeviceReport,
     ) {
         let device = &*self.checked.runtime.inner.devices[index];
-        let mut flight: VecDeque<(Range<u32>, Box<dyn Running + '_>)> = VecDeque::new();
+        let mut flight: VecDeque<InFlight<'_>> = VecDeque::new();
         let mut last = Instant::now();
         loop {
             let mut seen = None;
@@ -273,12 +286,22 @@ impl<'a> Session<'a> {
                         break;
                     }
                 };
-                match guarded(device.info(), || device.start(self.chunk(&run))) {
-                    Ok(running) => flight.push_back((run, running)),
-                    Err(error) => shared.failed(index, run, error),
+                let copies = match self.private_copies(&run, device.info()) {
+                    Ok(copies) => copies,
+                    Err(error) => {
+                        shared.failed(index, run, error);
+                        continue;
+                    }
+                };
+                match guarded(device.info(), || device.start(self.chunk(&run, &copies))) {
+                    Ok(running) => flight.push_back(InFlight { run, running, copies }),
+                    Err(error) => {
+                        self.give_back(&copies);
+                        shared.failed(index, run, error);
+                    }
                 }
             }
-            let Some((run, running)) = flight.pop_front() else {
+            let Some(InFlight { run, running, copies }) = flight.pop_front() else {
                 if shared.wait_for_more(index, seen) {
                     last = Instant::now();
                     continue;
@@ -291,10 +314,12 @@ impl<'a> Session<'a> {
                     cost.busy = cost.busy.min(last.elapsed());
                     last = Instant::now();
                     self.account(report, &run, cost);
+                    self.keep_changes(&run, &copies, shared);
                     shared.complete(index, &run, cost);
                 }
                 Err(error) => shared.failed(index, run, error),
             }
+            self.give_back(&copies);
         }
     }
 
@@ -328,12 +353,59 @@ impl<'a> Session<'a> {
         state.policy.take(index, most).ok_or(Seen(state.turn))
     }
 
-    fn chunk(&self, run: &Range<u32>) -> Chunk<'_> {
+    /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
+    fn private_copies(
+        &self,
+        run: &Range<u32>,
+        info: &DeviceInfo,
+    ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
+        let mut copies = Vec::new();
+        for (id, binding) in self.checked.kernel.signature().bindings.iter().enumerate() {
+            if *self.plan.merge(id) == Merge::Apart {
+                continue;
+            }
+            let Some(copy) = self.copies.take(self.memory[id].len()) else {
+                self.give_back(&copies);
+                return Err(Error::Device {
+                    device: info.id.clone(),
+                    doing: format!("make a copy of `{}`", binding.name),
+                    cause: "the host has no memory left for it".to_owned(),
+                });
+            };
+            merge::fill(copy.bytes, self.memory[id], binding, &self.plan.window(run, id));
+            copies.push((id, copy));
+        }
+        Ok(copies)
+    }
+
+    fn give_back(&self, copies: &[(usize, PrivateCopy<'_>)]) {
+        for (_, copy) in copies {
+            self.copies.give_back(copy);
+        }
+    }
+
+    /// Keeps what a chunk that is done changed in its copies.
+    fn keep_changes(&self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'_>)], shared: &Shared) {
+        for (id, copy) in copies {
+            let binding = &self.checked.kernel.signature().bindings[*id];
+            let footprint = self.plan.footprint(run, *id);
+            let written = (&footprint.may_write.hull(), footprint.writes_header);
+            let (buffer, merge) = (self.memory[*id], self.plan.merge(*id));
+            let changes =
+                merge::changes(copy.bytes, buffer, binding, merge, written, (run.start, *id));
+            let mut all = shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push(changes);
+        }
+    }
+
+    fn chunk<'s>(&'s self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'s>)]) -> Chunk<'s> {
         let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
         let bindings = bindings
             .map(|(id, binding)| {
                 if binding.space.is_storage() {
-                    self.plan.chunk_storage(run, id, self.memory[id], self.elements[id])
+                    let copy = copies.iter().find(|copy| copy.0 == id);
+                    let memory = copy.map_or(self.memory[id], |(_, copy)| copy.bytes);
+                    self.plan.chunk_storage(run, id, memory, self.elements[id])
                 } else {
                     ChunkBinding::Value(&self.checked.values[id])
                 }
@@ -371,10 +443,19 @@ impl<'a> Session<'a> {
 /// Bands beyond this cost more to analyse than they gain.
 const FINEST: u32 = 4096;
 
+/// A chunk that a device has been given.
+struct InFlight<'a> {
+    run: Range<u32>,
+    running: Box<dyn Running + 'a>,
+    copies: Vec<(usize, PrivateCopy<'a>)>,
+}
+
 /// What the workers of a launch share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// What chunks that are done changed in buffers that are merged.
+    changes: Mutex<Vec<Changes>>,
 }
 
 /// The turn in which a worker found nothing to take.

@@ -164,6 +164,16 @@ impl Launch {
         self
     }
 
+    /// Promises that the kernel has no data race: no two workgroups touch one element of which one
+    /// writes it. A buffer that is read and written, and can't be shown to be safe, no longer
+    /// keeps the launch whole: each chunk works on a copy that starts as the launch's input, and
+    /// what differs afterwards is merged. If the promise does not hold, the result depends on how
+    /// the launch is cut.
+    pub fn assume_race_free(mut self) -> Self {
+        self.wishes.race_free = true;
+        self
+    }
+
     /// Iterations that one invocation may make in loops that are not known to end, 2²⁶ if not
     /// given. More end the launch with [`Error::EndlessLoop`].
     pub fn loop_budget(mut self, iterations: u64) -> Self {

@@ -10,6 +10,7 @@ mod execute;
 mod future;
 mod launch;
 mod memo;
+mod merge;
 mod report;
 mod select;
 #[cfg(test)]

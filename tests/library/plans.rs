@@ -146,15 +146,89 @@ fn a_band_of_sparse_rows_reads_just_its_rows_and_follows_the_row_pointers_when_t
 }
 
 #[test]
-fn storage_atomics_keep_a_launch_whole_and_the_line_is_shown() {
+fn a_histogram_is_split_and_its_counts_are_added_up() {
     let text = plan("histogram", |launch| {
         launch
             .bind("values", &floats(4096))
             .bind("counts", &Buffer::<u32>::zeroed(256))
             .workgroups([4, 1, 1])
     });
-    assert!(text.contains("It runs whole on one device: it updates `counts` atomically"), "{text}");
-    assert!(text.contains("| ") && text.contains("atomicAdd(&counts[index]"), "{text}");
+    assert!(text.contains("It is cut along x into 4 bands"), "{text}");
+    assert!(
+        text.contains(
+            "`counts` is only reduced into: each chunk updates a copy, and the updates are added up."
+        ),
+        "{text}"
+    );
+}
+
+/// The plan of a kernel over 4 workgroups in 4 chunks on two devices, with `a` and `b` bound.
+fn of_text(body: &str, race_free: bool) -> String {
+    let kernel = Kernel::from_wgsl(&format!(
+        "@group(0) @binding(0) var<storage, read> a: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> b: array<u32>;
+         @group(0) @binding(2) var<storage, read_write> n: array<atomic<u32>>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+             _ = &a; _ = &b; _ = &n;
+             {body}
+         }}"
+    ))
+    .expect("valid WGSL");
+    let runtime = engines::runtime("virtual:2:cpu");
+    let mut a: Vec<u32> = (0..256).collect();
+    a.reverse();
+    let mut launch = runtime
+        .launch(&kernel)
+        .bind("a", &Buffer::from_slice(&a))
+        .bind("b", &Buffer::<u32>::zeroed(256))
+        .bind("n", &Buffer::<u32>::zeroed(256))
+        .workgroups([4, 1, 1])
+        .chunks(4);
+    if race_free {
+        launch = launch.assume_race_free();
+    }
+    launch.plan().expect("a plan").to_string()
+}
+
+#[test]
+fn a_scatter_through_data_is_merged_by_difference_and_the_line_is_shown() {
+    // The hosts's own contents say that the bands of this permutation lie apart.
+    let text = of_text("b[a[id.x]] = id.x;", false);
+    assert!(text.contains("What different bands write is disjoint"), "{text}");
+    let text = of_text("b[a[id.x] * 3u % 256u] = id.x;", false);
+    assert!(text.contains("It is cut along x into 4 bands"), "{text}");
+    assert!(
+        text.contains("`b` is merged: along x, bands 0 and 1 of 4 may both write `b`"),
+        "{text}"
+    );
+    assert!(text.contains("7 |") && text.contains("b[a[id.x] * 3u % 256u] = id.x"), "{text}");
+}
+
+#[test]
+fn what_is_read_and_written_anywhere_is_cut_only_on_a_promise() {
+    let body = "b[a[id.x] * 3u % 256u] = b[id.x] + 1u;";
+    let text = of_text(body, false);
+    assert!(text.contains("It runs whole on one device: along x, bands 0 and 1 of 4"), "{text}");
+    assert!(of_text(body, true).contains("It is cut along x into 4 bands"));
+}
+
+#[test]
+fn atomics_that_are_no_reduction_keep_a_launch_whole_and_the_line_is_shown() {
+    for (body, why) in [
+        ("b[atomicAdd(&n[0], 1u)] = id.x;", "it uses what was there before"),
+        ("atomicAdd(&n[0], 1u); atomicMax(&n[1], id.x);", "it mixes operators"),
+        ("atomicAdd(&n[0], 1u); b[id.x] = atomicLoad(&n[1]);", "it reads it, too"),
+        // A scan with decoupled look-back waits for what its predecessor published.
+        (
+            "if id.x > 0u { while atomicLoad(&n[id.x - 1u]) == 0u {} } atomicAdd(&n[id.x], 1u);",
+            "it reads it, too",
+        ),
+    ] {
+        let text = of_text(body, true);
+        assert!(text.contains("It runs whole on one device: it updates `n` atomically"), "{text}");
+        assert!(text.contains(why) && text.contains("7 |"), "{text}");
+    }
 }
 
 #[test]

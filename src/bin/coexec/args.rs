@@ -67,6 +67,10 @@ pub(crate) struct LaunchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunks: Option<u32>,
 
+    /// The kernel has no data race: cut it also where that can't be shown to be safe, and merge
+    #[arg(long)]
+    pub(crate) assume_race_free: bool,
+
     /// Iterations that one invocation may make in loops that are not known to end, before the run
     /// fails
     #[arg(long, value_name = "N")]

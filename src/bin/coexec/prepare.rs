@@ -21,6 +21,7 @@ pub(crate) struct Prepared {
     grid: Grid,
     chunks: Option<u32>,
     loop_budget: Option<u64>,
+    race_free: bool,
 }
 
 /// A storage binding and its data.
@@ -111,6 +112,7 @@ impl Prepared {
             grid,
             chunks: args.chunks,
             loop_budget: args.loop_budget,
+            race_free: args.assume_race_free,
         })
     }
 
@@ -135,6 +137,9 @@ impl Prepared {
             Grid::Workgroups(count) => launch.workgroups(count),
             Grid::Invocations(count) => launch.invocations(count),
         };
+        if self.race_free {
+            launch = launch.assume_race_free();
+        }
         if let Some(iterations) = self.loop_budget {
             launch = launch.loop_budget(iterations);
         }
