@@ -110,7 +110,7 @@ fn a_wrong_value_a_wrong_cut_and_a_missing_error_are_noticed() {
         Case::parse("here", &text).expect("a case").check(setup).map(drop)
     };
     assert_eq!(check("//! expect dst f32 1 0"), Ok(()));
-    assert_eq!(check("//! expect dst f32 1|2 _\n//! whole"), Ok(()));
+    assert_eq!(check("//! expect dst f32 1|2 _\n//! split"), Ok(()));
     assert_eq!(check("//! expect dst f32 1.001 0\n//! tolerance 0 1e-2"), Ok(()));
     for wrong in [
         "//! expect dst f32 1 1",
@@ -120,7 +120,7 @@ fn a_wrong_value_a_wrong_cut_and_a_missing_error_are_noticed() {
         "//! expect dst f32 1.001 0\n//! tolerance 0 1e-4",
         "//! expect dst f32 0x3f800002 0\n//! ulps 1",
         "//! expect dst f32 1 -0",
-        "//! expect dst f32 1 0\n//! split",
+        "//! expect dst f32 1 0\n//! whole",
         "//! expect src f32 1 0",
         "//! error \"anything\"",
     ] {

@@ -208,7 +208,8 @@ mod tests {
              struct Padded {{ a: vec3<u32>, b: vec3<u32> }}
              struct Headed {{ n: u32, list: array<u32> }}
              @group(0) @binding(0) var<storage, read_write> it: {ty};
-             @compute @workgroup_size(1) fn main() {{ _ = &it; }}"
+             @compute @workgroup_size(1) fn main() {{ _ = arrayLength(&it{}); }}",
+            if ty == "Headed" { ".list" } else { "" }
         );
         let kernel = Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"));
         let bindings = &kernel.signature().bindings;
