@@ -76,6 +76,8 @@ pub(in crate::cpu) struct Array {
 pub(in crate::cpu) struct Kernel {
     /// Lanes of a gang.
     pub(in crate::cpu) width: u32,
+    /// Whether a gang is a subgroup, because the kernel asks for subgroups.
+    pub(in crate::cpu) subgroups: bool,
     pub(in crate::cpu) workgroup_size: [u32; 3],
     /// What is the same for the whole launch.
     pub(in crate::cpu) preamble: Vec<Op>,
