@@ -74,10 +74,8 @@ pub(in crate::cpu) struct Array {
 /// A kernel in SPMD form.
 #[derive(Debug)]
 pub(in crate::cpu) struct Kernel {
-    /// Lanes of a gang.
+    /// Lanes of a gang; a subgroup's, where the kernel asks for subgroups.
     pub(in crate::cpu) width: u32,
-    /// Whether a gang is a subgroup, because the kernel asks for subgroups.
-    pub(in crate::cpu) subgroups: bool,
     pub(in crate::cpu) workgroup_size: [u32; 3],
     /// What is the same for the whole launch.
     pub(in crate::cpu) preamble: Vec<Op>,

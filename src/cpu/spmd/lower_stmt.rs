@@ -304,7 +304,6 @@ impl<'k> Walk<'k> {
         let builtins = self.c.builtins.iter().map(|(&builtin, &reg)| (reg, builtin)).collect();
         Ok(Kernel {
             width: if self.c.subgroups { subgroup_size } else { width },
-            subgroups: self.c.subgroups,
             workgroup_size: self.c.kernel.signature().workgroup_size,
             preamble: std::mem::take(&mut self.c.preamble),
             body: region,

@@ -101,7 +101,8 @@ impl Generator {
 
     /// Something that the invocations of a subgroup compute together.
     pub(super) fn subgroup(&mut self) {
-        let scalar = *self.random.pick(&[U32, I32, self.decisive()]);
+        let other = self.decisive();
+        let scalar = *self.random.pick(&[U32, I32, other]);
         let float = matches!(scalar, Wild | Half);
         let ty = if self.random.percent(25) {
             Type::vector(scalar, self.random.between(2, 4) as u8)
