@@ -158,7 +158,7 @@ fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
                 elements,
                 window: 0..elements,
                 upload: 0..elements,
-                write_back: 0..elements,
+                write_back: (0..elements).into(),
                 write_header: true,
             }
         })
