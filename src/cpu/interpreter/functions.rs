@@ -2,10 +2,12 @@
 //!
 //! A scalar is 32 bits: i32 and u32 as they are, f32 as its bits, f16 as the bits of the f32 that
 //! equals it, bool as all zeros or all ones. What always holds: a function is total and pure, so
-//! it may be applied to lanes that are masked off. A plane is `rows` rows of [`WIDTH`] lanes;
+//! it may be applied to lanes that are masked off. Functions that multiply and add do so with one
+//! rounding or two as the machine does (`FUSED`; see `math::ops`). A plane is `rows` rows of [`WIDTH`] lanes;
 //! destination and sources may be the same plane, since a row is read whole before it is written.
 
 use crate::cpu::math;
+use crate::kernel::host_has_fma;
 
 /// Lanes of one row; planes are padded to whole rows.
 pub(in crate::cpu) const WIDTH: usize = 16;
@@ -62,13 +64,30 @@ macro_rules! scalar_functions {
         pub(in crate::cpu) enum $name { $($variant),* }
 
         impl $name {
-            /// The function of one lane.
+            /// The function of one lane, on this machine.
             pub(in crate::cpu) fn eval(self, args: [u32; $arity]) -> u32 {
+                if !host_has_fma() {
+                    return self.eval_as::<false>(args);
+                }
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the processor has the feature, as was just seen.
+                return unsafe { self.eval_fused(args) };
+                #[cfg(not(target_arch = "x86_64"))]
+                self.eval_as::<true>(args)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "fma")]
+            fn eval_fused(self, args: [u32; $arity]) -> u32 {
+                self.eval_as::<true>(args)
+            }
+
+            #[inline(always)]
+            fn eval_as<const FUSED: bool>(self, args: [u32; $arity]) -> u32 {
                 match self { $($name::$variant => bound!($args, args, $value)),* }
             }
 
             /// The function of every lane of a plane.
-            #[inline(always)]
             pub(in crate::cpu) fn apply(
                 self,
                 file: &mut [Row],
@@ -78,6 +97,39 @@ macro_rules! scalar_functions {
             ) {
                 let dst = dst as usize * rows;
                 let at = sources.map(|reg| reg as usize * rows);
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has the features, as was just seen.
+                    return unsafe { self.apply_avx2(file, rows, dst, at) };
+                }
+                if !host_has_fma() {
+                    return self.apply_as::<false>(file, rows, dst, at);
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                self.apply_as::<true>(file, rows, dst, at);
+                // A rare processor: not worth the code.
+                #[cfg(target_arch = "x86_64")]
+                for k in 0..rows {
+                    for lane in 0..WIDTH {
+                        file[dst + k].0[lane] = self.eval(at.map(|first| file[first + k].0[lane]));
+                    }
+                }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn apply_avx2(self, file: &mut [Row], rows: usize, dst: usize, at: [usize; $arity]) {
+                self.apply_as::<true>(file, rows, dst, at);
+            }
+
+            #[inline(always)]
+            fn apply_as<const FUSED: bool>(
+                self,
+                file: &mut [Row],
+                rows: usize,
+                dst: usize,
+                at: [usize; $arity],
+            ) {
                 match self {
                     $($name::$variant => each_lane!($args, file, rows, dst, at, $value)),*
                 }
@@ -119,22 +171,22 @@ scalar_functions! {
         Fract => b(math::fract(f(x))),
         Sqrt => b(math::sqrt(f(x))),
         InverseSqrt => b(math::inverse_sqrt(f(x))),
-        Sin => b(math::sin(f(x))),
-        Cos => b(math::cos(f(x))),
-        Tan => b(math::tan(f(x))),
-        Asin => b(math::asin(f(x))),
-        Acos => b(math::acos(f(x))),
-        Atan => b(math::atan(f(x))),
-        Sinh => b(math::sinh(f(x))),
-        Cosh => b(math::cosh(f(x))),
-        Tanh => b(math::tanh(f(x))),
-        Asinh => b(math::asinh(f(x))),
-        Acosh => b(math::acosh(f(x))),
-        Atanh => b(math::atanh(f(x))),
-        Exp => b(math::exp(f(x))),
-        Exp2 => b(math::exp2(f(x))),
-        Log => b(math::log(f(x))),
-        Log2 => b(math::log2(f(x))),
+        Sin => b(math::sin::<FUSED>(f(x))),
+        Cos => b(math::cos::<FUSED>(f(x))),
+        Tan => b(math::tan::<FUSED>(f(x))),
+        Asin => b(math::asin::<FUSED>(f(x))),
+        Acos => b(math::acos::<FUSED>(f(x))),
+        Atan => b(math::atan::<FUSED>(f(x))),
+        Sinh => b(math::sinh::<FUSED>(f(x))),
+        Cosh => b(math::cosh::<FUSED>(f(x))),
+        Tanh => b(math::tanh::<FUSED>(f(x))),
+        Asinh => b(math::asinh::<FUSED>(f(x))),
+        Acosh => b(math::acosh::<FUSED>(f(x))),
+        Atanh => b(math::atanh::<FUSED>(f(x))),
+        Exp => b(math::exp::<FUSED>(f(x))),
+        Exp2 => b(math::exp2::<FUSED>(f(x))),
+        Log => b(math::log::<FUSED>(f(x))),
+        Log2 => b(math::log2::<FUSED>(f(x))),
         FrexpFract => b(math::frexp_fract(f(x))),
         FrexpExponent => math::frexp_exponent(f(x)) as u32,
         IsNan => all(f(x).is_nan()),
@@ -172,8 +224,8 @@ scalar_functions! {
         MinF => b(math::min(f(x), f(y))),
         MaxF => b(math::max(f(x), f(y))),
         StepF => b(math::step(f(x), f(y))),
-        PowF => b(math::pow(f(x), f(y))),
-        Atan2F => b(math::atan2(f(x), f(y))),
+        PowF => b(math::pow::<FUSED>(f(x), f(y))),
+        Atan2F => b(math::atan2::<FUSED>(f(x), f(y))),
         Ldexp => b(math::ldexp(f(x), y as i32)),
         EqF => all(f(x) == f(y)),
         NeF => all(f(x) != f(y)),

@@ -19,7 +19,6 @@ mod probe;
 pub(in crate::cpu) mod shape;
 mod statements;
 mod subgroup;
-mod together;
 
 use std::sync::atomic::AtomicBool;
 

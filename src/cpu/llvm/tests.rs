@@ -1,6 +1,5 @@
 //! Compiled kernels against the interpreter, to the bit.
 
-use crate::cpu::compiled::{Launch, Scratch};
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
 use crate::error::Result;
@@ -145,81 +144,76 @@ fn the_other_library_kernels_equal_the_interpreter() {
     check("histogram", [3, 1, 1], &[noise(14, 3000), vec![0; 256]]);
 }
 
-/// Runs a kernel of one workgroup with code for a machine that has only these features.
-fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
-    let program = super::compile_for(kernel, 32, features).unwrap();
-    let bindings = data
-        .iter_mut()
-        .zip(&kernel.signature().bindings)
-        .map(|(words, binding)| {
-            let elements = binding.layout.elements(words.len() as u64 * 4);
-            ChunkBinding::Storage {
-                memory: HostBytes::new(bytemuck::cast_slice_mut(words)),
-                elements,
-                window: 0..elements,
-                upload: 0..elements,
-                write_back: (0..elements).into(),
-                write_header: true,
-            }
-        })
-        .collect();
-    let groups = GroupBox::whole([1, 1, 1]);
-    let chunk = Chunk { kernel, grid: [1, 1, 1], groups, bindings, loop_budget: 1 << 20 };
-    let launch = Launch::new(&program, &chunk).unwrap();
-    let mut scratch = Scratch::new(&program).unwrap();
-    launch.run(0, 1, &mut scratch).unwrap();
+/// A kernel that applies a function to each element.
+fn each(function: &str) -> Kernel {
+    Kernel::from_wgsl(&format!(
+        "@group(0) @binding(0) var<storage> x: array<f32>;
+         @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+             let v = x[id.x];
+             y[id.x] = {function};
+         }}"
+    ))
+    .unwrap()
 }
 
 #[test]
-fn halves_convert_the_same_with_and_without_the_processors_help() {
-    let kernel = Kernel::from_wgsl(
-        "enable f16;
-        @group(0) @binding(0) var<storage, read_write> wide: array<u32>;
-        @group(0) @binding(1) var<storage, read_write> narrow: array<u32>;
-        @group(0) @binding(2) var<storage, read_write> rounded: array<u32>;
-        @group(0) @binding(3) var<storage, read_write> stored: array<f16>;
+fn numeric_functions_equal_the_interpreter_over_the_whole_range() {
+    // Near in some gangs, far from zero in others, and specials.
+    let mut x: Vec<u32> = (0..=u32::MAX).step_by(524_309).collect();
+    let limits = [131_072.0f32, 8192.0, 104.0, 89.0, 88.7, 1.0, 0.5, 0.625, f32::MIN_POSITIVE];
+    for limit in limits {
+        x.extend((0..8).map(|step| limit.to_bits() + step - 4));
+    }
+    x.extend((0..4096).map(|k| (k as f32 * 0.01).to_bits()));
+    x.extend([f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.0, -0.0].map(f32::to_bits));
+    let grid = [x.len().div_ceil(64) as u32, 1, 1];
+    for function in NUMERIC {
+        let data = [x.clone(), vec![0; x.len()]];
+        compare(function, &each(function), grid, &data);
+    }
+}
+
+const NUMERIC: [&str; 8] =
+    ["exp(v)", "exp2(v)", "log(v)", "log2(v)", "sin(v)", "cos(v)", "tan(v)", "inverseSqrt(v)"];
+
+#[test]
+fn a_sine_that_is_the_same_for_the_workgroup_may_decide_about_a_barrier() {
+    let text = "
+        @group(0) @binding(0) var<storage> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        var<workgroup> shared_value: array<f32, 64>;
         @compute @workgroup_size(64)
         fn main(@builtin(local_invocation_index) l: u32) {
-            for (var i = l; i < 65536u; i += 64u) {
-                wide[i] = bitcast<u32>(unpack2x16float(i).x);
-                // Around every f16, and between neighbours.
-                let x = unpack2x16float(i).x;
-                let bits = bitcast<u32>(x) + (i * 40503u) % 0x4001u - 0x2000u;
-                narrow[i] = pack2x16float(vec2<f32>(bitcast<f32>(bits), 0.0));
-                rounded[i] = bitcast<u32>(f32(f16(bitcast<f32>(bits))));
-                stored[i] = f16(x) * 0.5h;
+            shared_value[l] = x[l];
+            if sin(x[0]) < 0.5 {
+                workgroupBarrier();
+                y[l] = sin(shared_value[63u - l]);
             }
-        }",
-    )
-    .unwrap();
-    if super::Library::get().is_err() {
-        return;
-    }
-    let data = [vec![0; 65536], vec![0; 65536], vec![0; 65536], vec![0; 32768]];
-    let mut wanted = data.clone();
-    run(&device(Engine::Interpreter), &kernel, [1, 1, 1], &mut wanted).unwrap();
-    let mut got = data;
-    run_for(super::Features { fma: false, f16c: false }, &kernel, &mut got);
-    let nan = |half: u32| half & 0x7c00 == 0x7c00 && half & 0x3ff != 0;
-    for i in 0..65536usize {
-        let same =
-            |a: u32, b: u32| a == b || f32::from_bits(a).is_nan() && f32::from_bits(b).is_nan();
-        assert!(
-            same(wanted[0][i], got[0][i]),
-            "{i:#x} widened: {:#x} {:#x}",
-            wanted[0][i],
-            got[0][i]
-        );
-        let (a, b) = (wanted[1][i], got[1][i]);
-        assert!(a == b || nan(a) && nan(b), "{i:#x} narrowed: {a:#x} {b:#x}");
-        assert!(
-            same(wanted[2][i], got[2][i]),
-            "{i:#x} rounded: {:#x} {:#x}",
-            wanted[2][i],
-            got[2][i]
-        );
-        let half = |all: &[Vec<u32>]| all[3][i / 2] >> (16 * (i % 2)) & 0xffff;
-        let (a, b) = (half(&wanted), half(&got));
-        assert!(a == b || nan(a) && nan(b), "{i:#x} stored: {a:#x} {b:#x}");
-    }
+        }";
+    let kernel = Kernel::from_wgsl(text).unwrap();
+    compare("decide", &kernel, [1, 1, 1], &[noise(15, 64), vec![0; 64]]);
+}
+
+#[test]
+fn divergent_sines_of_far_arguments_touch_only_their_lanes() {
+    let text = "
+        @group(0) @binding(0) var<storage> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(32)
+        fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            var sum = 0.0;
+            for (var k = 0u; k < id.x % 7u; k++) {
+                let v = x[id.x] * f32(k * k * k * k + 1u);
+                if k % 2u == id.x % 2u {
+                    sum += sin(v * 1000.0);
+                } else {
+                    sum -= exp(cos(v * 5000.0));
+                }
+            }
+            y[id.x] = sum;
+        }";
+    let kernel = Kernel::from_wgsl(text).unwrap();
+    compare("divergent", &kernel, [4, 1, 1], &[noise(16, 128), vec![0; 128]]);
 }

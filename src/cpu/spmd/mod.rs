@@ -5,6 +5,7 @@
 
 mod counted;
 mod divergence;
+mod expand;
 mod guards;
 pub(in crate::cpu) mod ir;
 pub(in crate::cpu) mod liveness;
@@ -16,7 +17,6 @@ mod starts;
 mod straighten;
 mod text;
 pub(in crate::cpu) mod types;
-mod unused;
 mod verify;
 
 pub(in crate::cpu) use text::print;
@@ -33,14 +33,12 @@ pub(in crate::cpu) struct Compiled {
     pub(in crate::cpu) liveness: liveness::Liveness,
 }
 
-/// Compiles a kernel for gangs of `width` lanes, a power of two. A kernel that asks for subgroups
-/// has gangs of their size instead: a gang is a subgroup.
+/// Compiles a kernel for gangs of `width` lanes, a power of two.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, with the reason.
-pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -> Result<Compiled> {
-    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup_size)?;
-    unused::drop_results(&mut code);
+pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32) -> Result<Compiled> {
+    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width)?;
     counted::mark(&mut code);
     guards::structure(&mut code);
     starts::sink(&mut code);
@@ -48,6 +46,10 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -
     let mut shapes = shape::analyse(&code, kernel, &liveness)?;
     if straighten::straighten(&mut code, &shapes, &liveness) {
         scopes::repair(&mut code);
+        liveness = liveness::analyse(&mut code);
+        shapes = shape::analyse(&code, kernel, &liveness)?;
+    }
+    if expand::expand(&mut code, &shapes) {
         liveness = liveness::analyse(&mut code);
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }

@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
 
 /// Whether this machine's CPU multiplies and adds in one instruction.
-pub(super) fn host_has_fma() -> bool {
+pub(crate) fn host_has_fma() -> bool {
     #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
     return std::arch::is_x86_feature_detected!("fma");
     #[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use naga::compact::{KeepUnused, compact};
 use naga::valid::ModuleInfo;
 
+pub(crate) use fuse::host_has_fma;
 #[allow(unused_imports)]
 pub(crate) use inline::MAX_NESTING;
 
@@ -53,7 +54,7 @@ pub(super) fn normalise(
     inline::inline(source, &mut module, &info)?;
     compact(&mut module, KeepUnused::No);
     let mut info = validate(source, &module)?;
-    if fuse::host_has_fma() {
+    if host_has_fma() {
         fuse::fuse(&mut module, info.get_entry_point(0))?;
         info = validate(source, &module)?;
     }

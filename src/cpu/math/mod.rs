@@ -1,10 +1,23 @@
 //! The numeric functions of WGSL for one scalar, as every CPU engine computes them.
 //!
-//! What always holds: each function is deterministic Rust, the same on every machine, defined for
-//! every input, NaN and infinities included; denormals are kept. Transcendental functions come
-//! from `libm`. f16 has no functions of its own: an f16 value is held as the f32 that equals it,
-//! and [`round_f16`] follows each operation (exact for + - * / and sqrt, because 24 bits are more
-//! than twice 11 bits plus two). How vectors and matrices are made of scalars is not decided here.
+//! What always holds: each function is deterministic Rust, the same on every machine with (or
+//! without) fused multiply-add, defined for every input, NaN and infinities included; denormals
+//! are kept. Functions that are no single operation are polynomials, in a file for each family,
+//! written once for the interpreter and for compiled code (`ops`); they are off by at most 4 units
+//! in the last place for every finite input. f16 has no functions of its own: an f16 value is held
+//! as the f32 that equals it, and [`round_f16`] follows each operation (exact for + - * / and
+//! sqrt, because 24 bits are more than twice 11 bits plus two). How vectors and matrices are made
+//! of scalars is not decided here.
+
+#[cfg(test)]
+mod accuracy;
+pub(in crate::cpu) mod exponential;
+pub(in crate::cpu) mod hyperbolic;
+pub(in crate::cpu) mod inverse_trigonometric;
+pub(in crate::cpu) mod logarithm;
+pub(in crate::cpu) mod ops;
+pub(in crate::cpu) mod power;
+pub(in crate::cpu) mod trigonometric;
 
 use half::f16;
 
@@ -130,35 +143,35 @@ pub(crate) fn frexp_exponent(x: f32) -> i32 {
     if x == 0.0 || !x.is_finite() { 0 } else { libm::frexpf(x).1 }
 }
 
-macro_rules! from_libm {
-    ($($name:ident = $libm:ident($($x:ident),+);)*) => {$(
+/// Functions that are written for lanes and for code, of one lane.
+macro_rules! of_one_lane {
+    ($($name:ident = $family:ident($($x:ident),+);)*) => {$(
         #[inline(always)]
-        pub(crate) fn $name($($x: f32),+) -> f32 {
-            libm::$libm($($x),+)
+        pub(crate) fn $name<const FUSED: bool>($($x: f32),+) -> f32 {
+            $family::$name($(ops::Lane::<FUSED>($x)),+).0
         }
     )*};
 }
 
-from_libm! {
-    sin = sinf(x);
-    cos = cosf(x);
-    tan = tanf(x);
-    asin = asinf(x);
-    acos = acosf(x);
-    atan = atanf(x);
-    atan2 = atan2f(y, x);
-    sinh = sinhf(x);
-    cosh = coshf(x);
-    tanh = tanhf(x);
-    asinh = asinhf(x);
-    acosh = acoshf(x);
-    atanh = atanhf(x);
-    exp = expf(x);
-    exp2 = exp2f(x);
-    log = logf(x);
-    log2 = log2f(x);
-    pow = powf(x, y);
+of_one_lane! {
+    exp = exponential(x);
+    exp2 = exponential(x);
+    log = logarithm(x);
+    log2 = logarithm(x);
+    pow = power(x, y);
+    asin = inverse_trigonometric(x);
+    acos = inverse_trigonometric(x);
+    atan = inverse_trigonometric(x);
+    atan2 = inverse_trigonometric(y, x);
+    sinh = hyperbolic(x);
+    cosh = hyperbolic(x);
+    tanh = hyperbolic(x);
+    asinh = hyperbolic(x);
+    acosh = hyperbolic(x);
+    atanh = hyperbolic(x);
 }
+
+pub(crate) use trigonometric::{cos, sin, tan};
 
 /// Truncated, clamped to the f32 values that i32 has (WGSL's rule: at most 2147483520); NaN to 0.
 #[inline(always)]

@@ -1,0 +1,330 @@
+//! Numeric functions become the operations that they are made of.
+//!
+//! The functions are those of `cpu::math`, instantiated on [`Value`]: what they compute on is
+//! appended to the kernel. So a back end has only short operations to emit, and the bits are the
+//! interpreter's. Sines and their like have a rare case that is no vector code: what is far from
+//! zero stays a call, under a condition that mostly no lane meets; where the lanes are alike the
+//! one call is left as it is, so that its result stays the same for all. Functions in the preamble
+//! are called once for a launch, and stay, too.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Shl, Shr, Sub};
+
+use super::ir::{Kernel, Node, Region};
+use super::shape::Shapes;
+use crate::cpu::interpreter::bytecode::Op;
+use crate::cpu::interpreter::compile::Class;
+use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
+use crate::cpu::interpreter::shape::Kind;
+use crate::cpu::math::ops::{Float, Operand, Truth, Word};
+use crate::cpu::math::{
+    exponential, hyperbolic, inverse_trigonometric, logarithm, power, trigonometric,
+};
+use crate::kernel::host_has_fma;
+
+/// What is appended to, and the registers.
+struct Code {
+    nodes: Vec<Node>,
+    classes: Vec<Class>,
+    constants: HashMap<u32, Reg>,
+    fused: bool,
+}
+
+impl Code {
+    fn register(&mut self, class: Class) -> Reg {
+        self.classes.push(class);
+        (self.classes.len() - 1) as Reg
+    }
+
+    fn constant(&mut self, value: u32) -> Reg {
+        if let Some(&reg) = self.constants.get(&value) {
+            return reg;
+        }
+        let reg = self.register(Class::Constant(value));
+        self.constants.insert(value, reg);
+        reg
+    }
+
+    fn push(&mut self, make: impl FnOnce(Reg) -> Op) -> Reg {
+        let dst = self.register(Class::Temporary);
+        self.nodes.push(Node::Op(make(dst)));
+        dst
+    }
+}
+
+struct Expand<'k> {
+    kernel: &'k mut Kernel,
+    shapes: &'k Shapes,
+    code: RefCell<Code>,
+    changed: bool,
+}
+
+/// Expands what the body has. Says whether there was anything.
+pub(super) fn expand(kernel: &mut Kernel, shapes: &Shapes) -> bool {
+    let mut body = std::mem::take(&mut kernel.body);
+    let classes = std::mem::take(&mut kernel.classes);
+    let constants = (0..)
+        .zip(&classes)
+        .filter_map(|(reg, class)| match *class {
+            Class::Constant(value) => Some((value, reg)),
+            _ => None,
+        })
+        .collect();
+    let code = Code { nodes: Vec::new(), classes, constants, fused: host_has_fma() };
+    let mut expand = Expand { kernel, shapes, code: RefCell::new(code), changed: false };
+    expand.region(&mut body);
+    let Expand { code, changed, .. } = expand;
+    kernel.classes = code.into_inner().classes;
+    kernel.body = body;
+    changed
+}
+
+impl Expand<'_> {
+    fn region(&mut self, region: &mut Region) {
+        let mut out = Vec::with_capacity(region.nodes.len());
+        for mut node in std::mem::take(&mut region.nodes) {
+            for inner in node.regions_mut() {
+                self.region(inner);
+            }
+            if !self.node(&node) {
+                out.push(node);
+                continue;
+            }
+            self.changed = true;
+            out.append(&mut self.code.get_mut().nodes);
+        }
+        region.nodes = out;
+    }
+
+    /// Appends what a node becomes, if it is a function to expand.
+    fn node(&mut self, node: &Node) -> bool {
+        let value = |reg| Value { code: &self.code, reg };
+        let (dst, result) = match *node {
+            Node::Op(Op::Unary { f, dst, a }) => {
+                let x = value(a);
+                let y = match f {
+                    Unary::Exp => exponential::exp(x),
+                    Unary::Exp2 => exponential::exp2(x),
+                    Unary::Log => logarithm::log(x),
+                    Unary::Log2 => logarithm::log2(x),
+                    Unary::Asin => inverse_trigonometric::asin(x),
+                    Unary::Acos => inverse_trigonometric::acos(x),
+                    Unary::Atan => inverse_trigonometric::atan(x),
+                    Unary::Sinh => hyperbolic::sinh(x),
+                    Unary::Cosh => hyperbolic::cosh(x),
+                    Unary::Tanh => hyperbolic::tanh(x),
+                    Unary::Asinh => hyperbolic::asinh(x),
+                    Unary::Acosh => hyperbolic::acosh(x),
+                    Unary::Atanh => hyperbolic::atanh(x),
+                    Unary::Sin | Unary::Cos | Unary::Tan => return self.circular(f, dst, a),
+                    _ => return false,
+                };
+                (dst, y.reg)
+            }
+            Node::Op(Op::Binary { f, dst, a, b }) => match f {
+                Binary::PowF => (dst, power::pow(value(a), value(b)).reg),
+                Binary::Atan2F => (dst, inverse_trigonometric::atan2(value(a), value(b)).reg),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        self.copy(dst, result);
+        true
+    }
+
+    fn copy(&mut self, dst: Reg, a: Reg) {
+        self.code.get_mut().nodes.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a }));
+    }
+
+    /// A function with a rare case.
+    fn circular(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
+        if self.shapes.regs[a as usize].is_uniform() {
+            return false;
+        }
+        let x = Value { code: &self.code, reg: a };
+        let near = match f {
+            Unary::Sin => trigonometric::near_sin(x),
+            Unary::Cos => trigonometric::near_cos(x),
+            _ => trigonometric::near_tan(x),
+        };
+        let (near, is_far) = (near.reg, trigonometric::is_far(x).reg);
+        let code = self.code.get_mut();
+        let far = code.register(Class::Temporary);
+        let result = code.register(Class::Temporary);
+        code.classes[result as usize] = Class::Variable(result);
+        self.kernel.planes.insert(result, Kind::F32);
+        let mut region = |nodes: Vec<Node>| {
+            self.kernel.regions += 1;
+            Region { id: self.kernel.regions - 1, nodes }
+        };
+        let accept = region(vec![
+            Node::Op(Op::Unary { f, dst: far, a }),
+            Node::Op(Op::Unary { f: Unary::Copy, dst: result, a: far }),
+        ]);
+        let reject = region(Vec::new());
+        self.copy(result, near);
+        self.code.get_mut().nodes.push(Node::If { condition: is_far, accept, reject });
+        self.copy(dst, result);
+        true
+    }
+}
+
+/// A float register of the kernel.
+#[derive(Clone, Copy)]
+struct Value<'c> {
+    code: &'c RefCell<Code>,
+    reg: Reg,
+}
+
+/// An integer register.
+#[derive(Clone, Copy)]
+struct Bits<'c> {
+    code: &'c RefCell<Code>,
+    reg: Reg,
+}
+
+/// A register that holds a truth value.
+#[derive(Clone, Copy)]
+struct Condition<'c> {
+    code: &'c RefCell<Code>,
+    reg: Reg,
+}
+
+fn unary(code: &RefCell<Code>, f: Unary, a: Reg) -> Reg {
+    code.borrow_mut().push(|dst| Op::Unary { f, dst, a })
+}
+
+fn binary(code: &RefCell<Code>, f: Binary, a: Reg, b: Reg) -> Reg {
+    code.borrow_mut().push(|dst| Op::Binary { f, dst, a, b })
+}
+
+fn ternary(code: &RefCell<Code>, f: Ternary, a: Reg, b: Reg, c: Reg) -> Reg {
+    code.borrow_mut().push(|dst| Op::Ternary { f, dst, a, b, c })
+}
+
+fn constant(code: &RefCell<Code>, value: u32) -> Reg {
+    code.borrow_mut().constant(value)
+}
+
+macro_rules! operators {
+    ($type:ident: $($trait:ident $method:ident = $f:ident),*) => {$(
+        impl $trait for $type<'_> {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self { reg: binary(self.code, Binary::$f, self.reg, other.reg), ..self }
+            }
+        }
+    )*};
+}
+
+macro_rules! operators_with_constants {
+    ($type:ident, $with:ty, $bits:expr; $($trait:ident $method:ident = $f:ident),*) => {$(
+        impl $trait<$with> for $type<'_> {
+            type Output = Self;
+            fn $method(self, other: $with) -> Self {
+                let other = constant(self.code, $bits(other));
+                Self { reg: binary(self.code, Binary::$f, self.reg, other), ..self }
+            }
+        }
+    )*};
+}
+
+operators!(Value: Add add = AddF, Sub sub = SubF, Mul mul = MulF, Div div = DivF);
+operators_with_constants!(Value, f32, f32::to_bits; Add add = AddF, Sub sub = SubF, Mul mul = MulF);
+operators!(Bits: Add add = AddI, Sub sub = SubI, BitXor bitxor = Xor);
+operators_with_constants!(Bits, u32, u32::from;
+    Add add = AddI, Sub sub = SubI, BitAnd bitand = And, BitXor bitxor = Xor, Shl shl = Shl,
+    Shr shr = ShrU);
+operators!(Condition: BitAnd bitand = And, BitOr bitor = Or);
+
+impl Neg for Value<'_> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self { reg: unary(self.code, Unary::NegF, self.reg), ..self }
+    }
+}
+
+impl Not for Condition<'_> {
+    type Output = Self;
+    fn not(self) -> Self {
+        Self { reg: unary(self.code, Unary::Not, self.reg), ..self }
+    }
+}
+
+impl Truth for Condition<'_> {}
+
+impl<'c> Operand<Value<'c>> for Value<'c> {
+    fn like(self, _: Value<'c>) -> Value<'c> {
+        self
+    }
+}
+
+impl<'c> Word for Bits<'c> {
+    type Float = Value<'c>;
+    type Truth = Condition<'c>;
+
+    fn is_zero(self) -> Condition<'c> {
+        let zero = constant(self.code, 0);
+        Condition { code: self.code, reg: binary(self.code, Binary::EqI, self.reg, zero) }
+    }
+    fn float(self) -> Value<'c> {
+        Value { code: self.code, reg: self.reg }
+    }
+    fn to_float(self) -> Value<'c> {
+        Value { code: self.code, reg: unary(self.code, Unary::IToF, self.reg) }
+    }
+}
+
+impl<'c> Value<'c> {
+    fn one(self, f: Unary) -> Self {
+        Value { reg: unary(self.code, f, self.reg), ..self }
+    }
+
+    fn compare(self, f: Binary, other: impl Operand<Self>) -> Condition<'c> {
+        let other = other.like(self).reg;
+        Condition { code: self.code, reg: binary(self.code, f, self.reg, other) }
+    }
+}
+
+impl<'c> Float for Value<'c> {
+    type Word = Bits<'c>;
+    type Truth = Condition<'c>;
+
+    fn constant(self, value: f32) -> Self {
+        Value { reg: constant(self.code, value.to_bits()), ..self }
+    }
+    fn fused(self) -> bool {
+        self.code.borrow().fused
+    }
+    fn fma(self, factor: Self, addend: Self) -> Self {
+        let reg = ternary(self.code, Ternary::FmaF, self.reg, factor.reg, addend.reg);
+        Value { reg, ..self }
+    }
+    fn abs(self) -> Self {
+        self.one(Unary::AbsF)
+    }
+    fn sqrt(self) -> Self {
+        self.one(Unary::Sqrt)
+    }
+    fn trunc(self) -> Self {
+        self.one(Unary::Trunc)
+    }
+    fn below(self, bound: impl Operand<Self>) -> Condition<'c> {
+        self.compare(Binary::LtF, bound)
+    }
+    fn at_most(self, bound: impl Operand<Self>) -> Condition<'c> {
+        self.compare(Binary::LeF, bound)
+    }
+    fn equals(self, other: impl Operand<Self>) -> Condition<'c> {
+        self.compare(Binary::EqF, other)
+    }
+    fn but(self, condition: Condition<'c>, value: impl Operand<Self>) -> Self {
+        let value = value.like(self).reg;
+        let reg = ternary(self.code, Ternary::Select, value, self.reg, condition.reg);
+        Value { reg, ..self }
+    }
+    fn bits(self) -> Bits<'c> {
+        Bits { code: self.code, reg: self.reg }
+    }
+}
