@@ -143,6 +143,14 @@ pub(crate) struct Launch<'a> {
 /// The largest storage binding whose offsets in words fit an i32.
 const MAX_BYTES: u64 = 1 << 33;
 
+/// Whether compiled code reaches all elements of a chunk's buffers.
+pub(in crate::cpu) fn takes(chunk: &Chunk<'_>) -> bool {
+    chunk.bindings.iter().all(|binding| match binding {
+        ChunkBinding::Storage { memory, .. } => memory.len() as u64 <= MAX_BYTES,
+        ChunkBinding::Value(_) => true,
+    })
+}
+
 impl<'a> Launch<'a> {
     /// Collects the arguments.
     ///

@@ -99,6 +99,18 @@ impl CpuDevice {
         Ok(CpuDevice { info, pool, subgroup_size, engine })
     }
 
+    /// The compiled kernel, for a launch with such bindings.
+    fn program_for(&self, chunk: &Chunk<'_>) -> Result<Arc<Program>> {
+        if self.engine == Engine::Auto && !compiled::takes(chunk) {
+            tracing::info!(
+                kernel = chunk.kernel.signature().entry_point,
+                "a buffer is too large for compiled code: the kernel goes to the interpreter"
+            );
+            return Program::of(chunk.kernel, Engine::Interpreter, self.subgroup_size);
+        }
+        self.program(chunk.kernel)
+    }
+
     /// The compiled kernel.
     fn program(&self, kernel: &Kernel) -> Result<Arc<Program>> {
         let limits = &self.info.limits;
@@ -118,7 +130,7 @@ impl CpuDevice {
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
         let began = Instant::now();
-        let program = self.program(chunk.kernel)?;
+        let program = self.program_for(chunk)?;
         let cost = || ChunkCost { busy: began.elapsed(), ..ChunkCost::default() };
         let total = u64::try_from(chunk.groups.workgroups())
             .map_err(|_| Error::Grid("more than 2^64 workgroups on the CPU".to_owned()))?;

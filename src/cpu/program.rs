@@ -41,7 +41,7 @@ impl Program {
     fn compile(kernel: &Kernel, engine: Engine, subgroup_size: u32) -> Result<Program> {
         let make = |engine: Engine| {
             catch_unwind(AssertUnwindSafe(|| match engine {
-                Engine::Llvm => llvm::compile(kernel).map(Code::Llvm),
+                Engine::Llvm => llvm::compile(kernel, subgroup_size).map(Code::Llvm),
                 _ => interpreter::compile(kernel, subgroup_size).map(Code::Interpreter),
             }))
             .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))

@@ -4,8 +4,14 @@
 //! integers, and floats that are exact by construction, are equal to the bit (zeros of both signs
 //! are equal); approximate floats agree within [`TOLERANCE`].
 //!
+//! All engines of the CPU give the same bits, floats too; only what a NaN carries is free.
+//!
 //! `COEXEC_DIFF_SEEDS=1000..2000` runs other seeds than the few of a normal test run,
-//! `COEXEC_DIFF_PRINT=1` prints each kernel.
+//! `COEXEC_DIFF_PRINT=1` prints each kernel. For hours, one engine against the other:
+//!
+//!     COEXEC_DIFF_SEEDS=0..100000 cargo test --test differential on_every_engine -- --nocapture
+//!
+//! A run says which seeds failed at its end, and how far it is on the way.
 
 #[path = "../case/mod.rs"]
 mod case;
@@ -119,6 +125,29 @@ fn disagreement(cpu: &Outputs, gpu: &Outputs) -> Option<String> {
     None
 }
 
+/// Where two engines differ. NaNs are equal: what they carry is left open.
+fn engines_differ(one: &Outputs, two: &Outputs) -> Option<String> {
+    for ((name, a), (_, b)) in one.iter().zip(two) {
+        let half = name == "out_h";
+        let nan = |bits: u32| match half {
+            true => bits & 0x7c00 == 0x7c00 && bits & 0x3ff != 0,
+            false => f32::from_bits(bits).is_nan(),
+        };
+        let float = half || matches!(name.as_str(), "out_e" | "out_a" | "out_w");
+        let size = if half { 2 } else { 4 };
+        for (index, (a, b)) in a.chunks_exact(size).zip(b.chunks_exact(size)).enumerate() {
+            let bits = |bytes: &[u8]| {
+                bytes.iter().rev().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte))
+            };
+            let (a, b) = (bits(a), bits(b));
+            if a != b && !(float && nan(a) && nan(b)) {
+                return Some(format!("{name}[{index}] is {a:#x} and {b:#x}"));
+            }
+        }
+    }
+    None
+}
+
 fn run_seeds(usual: u64, mut check: impl FnMut(&Case, bool) -> Result<(), String>) {
     let mut failures = Vec::new();
     let mut kept = String::new();
@@ -165,6 +194,28 @@ fn random_kernels_give_the_same_bits_on_the_cpu_however_they_are_cut() {
 }
 
 #[test]
+fn random_kernels_give_the_same_bits_on_every_engine_of_the_cpu() {
+    let engines = engines::every_cpu_engine();
+    let mut ran = 0u64;
+    run_seeds(80, |case, _| {
+        ran += 1;
+        if ran.is_multiple_of(500) {
+            eprintln!("{ran} kernels, the last of {}", case.name);
+        }
+        let (first, others) = engines.split_first().ok_or("no engine")?;
+        let (expected, _) = launch(case, first)?;
+        for other in others {
+            let (found, _) =
+                launch(case, other).map_err(|error| format!("[{}] {error}", other.label))?;
+            if let Some(difference) = engines_differ(&expected, &found) {
+                return Err(format!("{} and {}: {difference}", first.label, other.label));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn random_kernels_give_the_same_bits_on_a_gpu_however_they_are_cut() {
     for setups in engines::gpus("random kernels cut on the GPU") {
         let mut run = Run::default();
@@ -207,6 +258,12 @@ fn a_wrong_bit_is_noticed() {
         differ("out_a", 0x3f80_0000, 0x3f90_0000) && !differ("out_a", 0x3f80_0000, 0x3f80_0009)
     );
     assert!(differ("out_a", 0x7fc0_0000, 0x3f80_0000), "NaN is near nothing");
+    let engines = |name: &str, a: u32, b: u32| engines_differ(&of(name, a), &of(name, b)).is_some();
+    assert!(
+        engines("out_a", 0x3f80_0000, 0x3f80_0001) && engines("out_u", 0x7fc0_0000, 0x7fc0_0001)
+    );
+    assert!(engines("out_w", 0, 0x8000_0000) && !engines("out_w", 0x7fc0_0000, 0x7fc0_0001));
+    assert!(engines("out_h", 0x3c00, 0x3c01) && !engines("out_h", 0x7e00_3c00, 0xfe01_3c00));
     let seed = generator::generate(1).text;
     let case = Case::parse_inputs("seed 1", &seed).expect("a case");
     assert!(case.difference(&of("out_u", 1), &of("out_u", 2)).is_some());

@@ -72,6 +72,24 @@ pub(crate) fn runtime(devices: &str) -> Runtime {
         .unwrap_or_else(|error| panic!("devices {devices}: {error}"))
 }
 
+/// Every engine of the CPU that is there, unsplit, the interpreter first.
+pub(crate) fn every_cpu_engine() -> Vec<Setup> {
+    let mut all = Vec::new();
+    for name in ["interpreter", "llvm", "cranelift"] {
+        let Ok(engine) = name.parse::<Engine>() else { continue };
+        match Runtime::builder().devices("cpu").cpu_engine(engine).build() {
+            Ok(runtime) => all.push(Setup {
+                label: format!("cpu, {name}"),
+                runtime,
+                chunks: Some(1),
+                class: Class::Cpu,
+            }),
+            Err(error) => eprintln!("SKIPPED the engine {name}: {error}"),
+        }
+    }
+    all
+}
+
 fn cuttings(device: &str, class: Class) -> Vec<Setup> {
     let one = runtime(device);
     let setup = |runtime: &Runtime, chunks: Option<u32>, how: &str| Setup {

@@ -19,6 +19,7 @@ mod probe;
 pub(in crate::cpu) mod shape;
 mod statements;
 mod subgroup;
+mod together;
 
 use std::sync::atomic::AtomicBool;
 

@@ -6,15 +6,12 @@
 //! what no lane would execute. Barriers need no code: all lanes are always at the same operation.
 //! The blocks still to be compiled are on a stack of our own.
 
-use naga::{
-    AtomicFunction as A, Block, Expression, Handle, Span, Statement, SwitchCase, SwitchValue,
-};
+use naga::{Block, Expression, Handle, Span, Statement, SwitchCase, SwitchValue};
 
-use super::bytecode::{Atomic, AtomicFunction, Collective, Gather, Label, NONE, Op, SubgroupFold};
-use super::compile::{Class, Compiler, Entry, Scope, Value};
+use super::bytecode::{Label, NONE, Op};
+use super::compile::{Class, Compiler, Scope};
 use super::functions::{Binary, Reg, Unary};
 use super::places::Root;
-use super::shape::Kind;
 use crate::analysis::facts;
 use crate::error::Result;
 
@@ -353,7 +350,7 @@ impl<'k> Walk<'_, 'k> {
                 self.c.store(&place, &value)?;
             }
             Statement::Atomic { pointer, ref fun, value, result } => {
-                self.atomic(pointer, fun, value, result)?;
+                self.c.atomic(pointer, fun, value, result)?;
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
                 let place = self.c.place(pointer)?;
@@ -361,21 +358,13 @@ impl<'k> Walk<'_, 'k> {
                 self.c.set(Scope::Function, result, entry);
             }
             Statement::SubgroupBallot { result, predicate } => {
-                self.c.subgroups = true;
-                let predicate = match predicate {
-                    Some(predicate) => self.c.scalar_value(predicate)?,
-                    None => self.c.constant(u32::MAX),
-                };
-                let dst = [0; 4].map(|_| self.c.register(Class::Temporary));
-                let mask = self.c.exec;
-                self.c.push(Op::Ballot { dst, predicate, mask });
-                self.c.set(Scope::Function, result, Entry::Value(Value::from(dst)));
+                self.c.ballot(result, predicate)?;
             }
             Statement::SubgroupGather { mode, argument, result } => {
-                self.gather(mode, argument, result)?;
+                self.c.gather(mode, argument, result)?;
             }
             Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
-                self.collective(op, collective_op, argument, result)?;
+                self.c.collective(op, collective_op, argument, result)?;
             }
             Statement::Call { .. } => {
                 return Err(self.c.broken("a call is left in the normalised module"));
@@ -447,143 +436,6 @@ impl<'k> Walk<'_, 'k> {
             return Ok(());
         }
         self.skip_rest(cases.left);
-        Ok(())
-    }
-
-    fn atomic(
-        &mut self,
-        pointer: Handle<Expression>,
-        fun: &A,
-        value: Handle<Expression>,
-        result: Option<Handle<Expression>>,
-    ) -> Result<()> {
-        let place = self.c.place(pointer)?;
-        let signed = self.c.kind(Scope::Function, value)? == Kind::I32;
-        let value = self.c.scalar_value(value)?;
-        let mut compare = NONE;
-        let function = match *fun {
-            A::Add => AtomicFunction::Add,
-            A::Subtract => AtomicFunction::Subtract,
-            A::And => AtomicFunction::And,
-            A::ExclusiveOr => AtomicFunction::Xor,
-            A::InclusiveOr => AtomicFunction::Or,
-            A::Min if signed => AtomicFunction::MinI,
-            A::Min => AtomicFunction::MinU,
-            A::Max if signed => AtomicFunction::MaxI,
-            A::Max => AtomicFunction::MaxU,
-            A::Exchange { compare: None } => AtomicFunction::Exchange,
-            A::Exchange { compare: Some(other) } => {
-                compare = self.c.scalar_value(other)?;
-                AtomicFunction::CompareExchange
-            }
-        };
-        let address = self.c.address(&place)?;
-        self.c.storage_atomics |= matches!(place.root, Root::Storage(_));
-        let (mut dst, mut exchanged) = (NONE, NONE);
-        if let Some(result) = result {
-            dst = self.c.register(Class::Temporary);
-            let entry = if function == AtomicFunction::CompareExchange {
-                exchanged = self.c.register(Class::Temporary);
-                Value::from([dst, exchanged])
-            } else {
-                Value::from([dst])
-            };
-            self.c.set(Scope::Function, result, Entry::Value(entry));
-        }
-        let mask = self.c.exec;
-        let atomic = Atomic { function, address, value, compare, dst, exchanged, mask };
-        self.c.push(Op::Atomic(Box::new(atomic)));
-        Ok(())
-    }
-
-    fn gather(
-        &mut self,
-        mode: naga::GatherMode,
-        argument: Handle<Expression>,
-        result: Handle<Expression>,
-    ) -> Result<()> {
-        use naga::GatherMode as G;
-        self.c.subgroups = true;
-        let (mode, index) = match mode {
-            G::BroadcastFirst => (Gather::First, None),
-            G::Broadcast(index) | G::Shuffle(index) => (Gather::Lane, Some(index)),
-            G::ShuffleDown(index) => (Gather::Down, Some(index)),
-            G::ShuffleUp(index) => (Gather::Up, Some(index)),
-            G::ShuffleXor(index) => (Gather::Xor, Some(index)),
-            G::QuadBroadcast(index) => (Gather::QuadLane, Some(index)),
-            G::QuadSwap(naga::Direction::X) => (Gather::QuadSwap(1), None),
-            G::QuadSwap(naga::Direction::Y) => (Gather::QuadSwap(2), None),
-            G::QuadSwap(naga::Direction::Diagonal) => (Gather::QuadSwap(3), None),
-        };
-        let index = match index {
-            Some(index) => self.c.scalar_value(index)?,
-            None => NONE,
-        };
-        let mask = self.c.exec;
-        let argument = self.c.value(argument)?;
-        let regs: Value = argument
-            .iter()
-            .map(|&src| {
-                let dst = self.c.register(Class::Temporary);
-                self.c.push(Op::SubgroupGather { mode, dst, src, index, mask });
-                dst
-            })
-            .collect();
-        self.c.set(Scope::Function, result, Entry::Value(regs));
-        Ok(())
-    }
-
-    fn collective(
-        &mut self,
-        op: naga::SubgroupOperation,
-        collective: naga::CollectiveOperation,
-        argument: Handle<Expression>,
-        result: Handle<Expression>,
-    ) -> Result<()> {
-        use naga::SubgroupOperation as S;
-        self.c.subgroups = true;
-        let kind = self.c.kind(Scope::Function, argument)?;
-        let float = |x: f32| x.to_bits();
-        let (combine, identity) = match (op, kind) {
-            (S::All, _) | (S::And, _) => (Binary::And, u32::MAX),
-            (S::Any, _) | (S::Or, _) => (Binary::Or, 0),
-            (S::Xor, _) => (Binary::Xor, 0),
-            (S::Add, Kind::F32 | Kind::F16) => (Binary::AddF, float(0.0)),
-            (S::Add, _) => (Binary::AddI, 0),
-            (S::Mul, Kind::F32 | Kind::F16) => (Binary::MulF, float(1.0)),
-            (S::Mul, _) => (Binary::MulI, 1),
-            (S::Min, Kind::F32 | Kind::F16) => (Binary::MinF, float(f32::INFINITY)),
-            (S::Min, Kind::I32) => (Binary::MinI, i32::MAX as u32),
-            (S::Min, _) => (Binary::MinU, u32::MAX),
-            (S::Max, Kind::F32 | Kind::F16) => (Binary::MaxF, float(f32::NEG_INFINITY)),
-            (S::Max, Kind::I32) => (Binary::MaxI, i32::MIN as u32),
-            (S::Max, _) => (Binary::MaxU, 0),
-        };
-        let collective = match collective {
-            naga::CollectiveOperation::Reduce => Collective::Reduce,
-            naga::CollectiveOperation::InclusiveScan => Collective::Inclusive,
-            naga::CollectiveOperation::ExclusiveScan => Collective::Exclusive,
-        };
-        let mask = self.c.exec;
-        let half = kind == Kind::F16;
-        let argument = self.c.value(argument)?;
-        let regs: Value = argument
-            .iter()
-            .map(|&src| {
-                let dst = self.c.register(Class::Temporary);
-                self.c.push(Op::SubgroupFold(Box::new(SubgroupFold {
-                    collective,
-                    combine,
-                    half,
-                    identity,
-                    dst,
-                    src,
-                    mask,
-                })));
-                dst
-            })
-            .collect();
-        self.c.set(Scope::Function, result, Entry::Value(regs));
         Ok(())
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Features {
 pub(super) struct Emitted {
     pub(super) text: String,
     pub(super) needs: Needs,
+    /// Lanes of a gang.
+    pub(super) width: u32,
 }
 
 /// How a value is held.
@@ -175,9 +177,29 @@ impl<'k> Emitter<'k> {
         let _ = writeln!(self.out, "  {text}");
     }
 
-    /// A slot in the frame.
+    /// A slot in the frame, aligned as the widest vector is.
     pub(super) fn alloca(&mut self, name: &str, ty: &str) {
-        let _ = writeln!(self.entry, "  {name} = alloca {ty}, align 64");
+        let align = self.pointer_align();
+        let _ = writeln!(self.entry, "  {name} = alloca {ty}, align {align}");
+    }
+
+    /// What a vector of pointers, the widest of all, is aligned to.
+    fn pointer_align(&self) -> u32 {
+        (self.width * 8).max(64)
+    }
+
+    /// What rows of words in the scratch memory are aligned to.
+    pub(super) fn row_align(&self) -> u32 {
+        (self.width * 4).min(64)
+    }
+
+    /// An integer of another size.
+    pub(super) fn resized(&mut self, value: &str, from: u32, to: u32) -> String {
+        match from.cmp(&to) {
+            std::cmp::Ordering::Less => self.ins(&format!("zext i{from} {value} to i{to}")),
+            std::cmp::Ordering::Equal => value.to_owned(),
+            std::cmp::Ordering::Greater => self.ins(&format!("trunc i{from} {value} to i{to}")),
+        }
     }
 
     /// A new label, without its `%`.
@@ -529,6 +551,8 @@ impl<'k> Emitter<'k> {
                     let (gang, width) = (self.gang.clone(), self.width);
                     Val::Strided(self.ins(&format!("mul nuw nsw i32 {gang}, {width}")), 1)
                 }
+                Builtin::SubgroupInvocationId => Val::Strided("0".to_owned(), 1),
+                Builtin::SubgroupId => Val::Scalar(self.gang.clone(), Ty::Int),
                 Builtin::LocalId(axis) => self.local_id(axis),
                 Builtin::GlobalId(axis) => {
                     let local = self.local_id(axis);

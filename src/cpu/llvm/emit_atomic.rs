@@ -1,13 +1,23 @@
 //! Read-modify-writes: lane after lane, in the order of the lanes.
+//!
+//! Where all lanes go to one word and nobody looks at what was there, the gang's values are
+//! combined first, and one atomic does it.
 
-use super::emit::{Emitter, Val};
+use super::emit::{Emitter, Mask, Val};
+use super::emit_memory::{Lanes, Place};
 use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, Memory, NONE};
+use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
 impl Emitter<'_> {
     pub(super) fn atomic(&mut self, atomic: &Atomic) -> Result<()> {
         let place = self.place(&atomic.address)?;
+        if let (NONE, Lanes::Uniform) = (atomic.dst, self.lanes(&place))
+            && self.combined_atomic(atomic, &place)?
+        {
+            return Ok(());
+        }
         let wanted = self.wanted(&place)?;
         let pointers = self.pointers(&place, place.offset, 4)?;
         let width = self.width;
@@ -16,7 +26,9 @@ impl Emitter<'_> {
         let value_slot = self.shared_slot("%atomic.values", &int);
         let compare_slot = self.shared_slot("%atomic.compares", &int);
         let old_slot = self.shared_slot("%atomic.olds", &int);
-        let bits_slot = self.shared_slot("%atomic.bits", "i32");
+        // The lanes that are still to come.
+        let size = width.max(32);
+        let bits_slot = self.shared_slot("%atomic.bits", "i64");
         let value = self.vector(atomic.value, Ty::Int)?;
         self.line(&format!("store <{width} x ptr> {pointers}, ptr {pointer_slot}"));
         self.line(&format!("store {int} {value}, ptr {value_slot}"));
@@ -28,19 +40,20 @@ impl Emitter<'_> {
             compares = Some(compare);
         }
         let bits = self.bits(&wanted);
-        let bits = self.ins(&format!("zext i{width} {bits} to i32"));
-        self.line(&format!("store i32 {bits}, ptr {bits_slot}"));
+        let bits = self.resized(&bits, width, size);
+        self.line(&format!("store i{size} {bits}, ptr {bits_slot}"));
         let (head, one, done) = (self.label(), self.label(), self.label());
         self.branch(&head);
         self.begin(&head);
-        let left = self.ins(&format!("load i32, ptr {bits_slot}"));
-        let some = self.ins(&format!("icmp ne i32 {left}, 0"));
+        let left = self.ins(&format!("load i{size}, ptr {bits_slot}"));
+        let some = self.ins(&format!("icmp ne i{size} {left}, 0"));
         self.branch_if(&some, &one, &done);
         self.begin(&one);
-        let lane = self.ins(&format!("call i32 @llvm.cttz.i32(i32 {left}, i1 true)"));
-        let less = self.ins(&format!("sub i32 {left}, 1"));
-        let rest = self.ins(&format!("and i32 {left}, {less}"));
-        self.line(&format!("store i32 {rest}, ptr {bits_slot}"));
+        let lane = self.ins(&format!("call i{size} @llvm.cttz.i{size}(i{size} {left}, i1 true)"));
+        let lane = self.resized(&lane, size, 32);
+        let less = self.ins(&format!("sub i{size} {left}, 1"));
+        let rest = self.ins(&format!("and i{size} {left}, {less}"));
+        self.line(&format!("store i{size} {rest}, ptr {bits_slot}"));
         let of = |this: &mut Self, slot: &str, ty: &str| {
             let at = this.ins(&format!("getelementptr {ty}, ptr {slot}, i32 {lane}"));
             this.ins(&format!("load {ty}, ptr {at}"))
@@ -68,6 +81,73 @@ impl Emitter<'_> {
             self.define(atomic.dst, Val::Vector(old, Ty::Int));
         }
         Ok(())
+    }
+
+    /// One atomic for all lanes, where the function allows it.
+    fn combined_atomic(&mut self, atomic: &Atomic, place: &Place) -> Result<bool> {
+        use AtomicFunction as A;
+        let (name, idle) = match atomic.function {
+            A::Add | A::Subtract => ("add", 0),
+            A::And => ("and", u32::MAX),
+            A::Or => ("or", 0),
+            A::Xor => ("xor", 0),
+            A::MinI => ("smin", i32::MAX as u32),
+            A::MaxI => ("smax", i32::MIN as u32),
+            A::MinU => ("umin", u32::MAX),
+            A::MaxU => ("umax", 0),
+            A::Exchange | A::CompareExchange => return Ok(false),
+        };
+        let width = self.width;
+        let mask = self.mask_vector();
+        let uniform = self.is_uniform(atomic.value);
+        let sum = match atomic.function {
+            A::Add | A::Subtract if uniform => {
+                let value = self.scalar(atomic.value, Ty::Int)?;
+                let bits = self.bits(&mask);
+                let count =
+                    self.ins(&format!("call i{width} @llvm.ctpop.i{width}(i{width} {bits})"));
+                let count = self.resized(&count, width, 32);
+                self.ins(&format!("mul i32 {value}, {count}"))
+            }
+            A::Xor => self.reduced(name, idle, atomic.value, &mask)?,
+            _ if uniform => self.scalar(atomic.value, Ty::Int)?,
+            _ => self.reduced(name, idle, atomic.value, &mask)?,
+        };
+        let mut wanted = self.inside(place, &[], 0)?;
+        if self.mask != Mask::Full {
+            let any = self.any(&mask);
+            wanted = Some(match wanted {
+                None => any,
+                Some(inside) => self.ins(&format!("and i1 {inside}, {any}")),
+            });
+        }
+        let pointer = self.pointer(place, &[])?;
+        let pointer = self.at(&pointer, place.offset);
+        let (go, done) = (self.label(), self.label());
+        if let Some(wanted) = &wanted {
+            self.branch_if(wanted, &go, &done);
+            self.begin(&go);
+        }
+        if atomic.address.memory == Memory::Workgroup {
+            self.alone(atomic.function, &pointer, &sum, "");
+        } else {
+            self.together(atomic.function, &pointer, &sum, "");
+        }
+        if wanted.is_some() {
+            self.branch(&done);
+            self.begin(&done);
+        }
+        Ok(true)
+    }
+
+    /// The values of the executing lanes, combined.
+    fn reduced(&mut self, name: &str, idle: u32, value: Reg, mask: &str) -> Result<String> {
+        let (width, int) = (self.width, self.ty(Ty::Int, true));
+        let lanes = self.ty(Ty::Bool, true);
+        let value = self.vector(value, Ty::Int)?;
+        let idle = self.constant(idle, Ty::Int);
+        let value = self.ins(&format!("select {lanes} {mask}, {int} {value}, {int} {idle}"));
+        Ok(self.ins(&format!("call i32 @llvm.vector.reduce.{name}.v{width}i32({int} {value})")))
     }
 
     /// On workgroup memory, which no other thread sees.

@@ -42,8 +42,8 @@ pub(super) fn emit(
     }
     emitter.workgroups(workgroup_bytes)?;
     let text = emitter.finish(source);
-    let Emitter { functions, scratch, loop_spans: loops, .. } = emitter;
-    Ok(Emitted { text, needs: Needs { functions, scratch, loops } })
+    let Emitter { functions, scratch, loop_spans: loops, width, .. } = emitter;
+    Ok(Emitted { text, width, needs: Needs { functions, scratch, loops } })
 }
 
 impl Emitter<'_> {
@@ -107,9 +107,14 @@ impl Emitter<'_> {
             self.kernel.builtins.iter().map(|(&reg, &builtin)| (reg, builtin)).collect();
         builtins.sort_by_key(|(reg, _)| *reg);
         for (reg, builtin) in builtins {
-            if let Builtin::NumWorkgroups(axis) = builtin {
-                self.define(reg, Val::Scalar(format!("%grid{axis}"), Ty::Int));
-            }
+            let name = match builtin {
+                Builtin::NumWorkgroups(axis) => format!("%grid{axis}"),
+                // A gang is a subgroup.
+                Builtin::NumSubgroups => self.gangs_of_workgroup().to_string(),
+                Builtin::SubgroupSize => self.width.to_string(),
+                _ => continue,
+            };
+            self.define(reg, Val::Scalar(name, Ty::Int));
         }
         Ok(())
     }
@@ -239,7 +244,7 @@ impl Emitter<'_> {
             let (pointer, vector) = self.context_pointer(var);
             let slot = self.slot(var);
             let int = self.ty(Ty::Int, vector);
-            let align = if vector { u64::from(self.width) * 4 } else { 4 };
+            let align = if vector { self.row_align() } else { 4 };
             let word = self.ins(&format!("load {int}, ptr {pointer}, align {align}"));
             let ty = if matches!(self.class(var), Class::Strided(_)) {
                 Ty::Int
@@ -285,7 +290,7 @@ impl Emitter<'_> {
             let value = self.ins(&format!("load {text}, ptr {slot}"));
             let word = self.convert(&value, ty, Ty::Int, vector);
             let int = self.ty(Ty::Int, vector);
-            let align = if vector { u64::from(self.width) * 4 } else { 4 };
+            let align = if vector { self.row_align() } else { 4 };
             self.line(&format!("store {int} {word}, ptr {pointer}, align {align}"));
         }
     }
@@ -358,7 +363,8 @@ impl Emitter<'_> {
             self.out
         );
         self.declare(&mut text);
-        let bits = self.width * 32;
+        // A wider gang, as subgroups make it, is several registers.
+        let bits = (self.width * 32).min(512);
         let _ = write!(
             text,
             "attributes #0 = {{ nounwind }}\nattributes #1 = {{ nounwind noinline \
@@ -370,27 +376,41 @@ impl Emitter<'_> {
 
     fn declare(&self, text: &mut String) {
         let width = self.width;
+        let mut declared = String::new();
         let _ = writeln!(
-            text,
+            declared,
             "declare void @coexec_apply(ptr, i32, ptr, ptr, ptr, ptr, i32) nounwind\n\
              declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
-             declare i{width} @llvm.ctlz.i{width}(i{width}, i1)"
+             declare i{width} @llvm.ctlz.i{width}(i{width}, i1)\n\
+             declare i{width} @llvm.cttz.i{width}(i{width}, i1)\n\
+             declare i{width} @llvm.ctpop.i{width}(i{width})"
         );
+        let (ints, floats) = (self.ty(Ty::Int, true), self.ty(Ty::Float, true));
+        for name in ["add", "mul", "and", "or", "xor", "smin", "smax", "umin", "umax"] {
+            let _ =
+                writeln!(declared, "declare i32 @llvm.vector.reduce.{name}.v{width}i32({ints})");
+        }
+        for name in ["fadd", "fmul"] {
+            let _ = writeln!(
+                declared,
+                "declare float @llvm.vector.reduce.{name}.v{width}f32(float, {floats})"
+            );
+        }
         for vector in [false, true] {
             let (float, int) = (self.ty(Ty::Float, vector), self.ty(Ty::Int, vector));
             let (f, i) = (self.suffix(Ty::Float, vector), self.suffix(Ty::Int, vector));
             for name in ["fabs", "ceil", "floor", "trunc", "roundeven", "sqrt"] {
-                let _ = writeln!(text, "declare {float} @llvm.{name}.{f}({float})");
+                let _ = writeln!(declared, "declare {float} @llvm.{name}.{f}({float})");
             }
-            let _ = writeln!(text, "declare {float} @llvm.fma.{f}({float}, {float}, {float})");
+            let _ = writeln!(declared, "declare {float} @llvm.fma.{f}({float}, {float}, {float})");
             for name in ["umin", "umax", "smin", "smax"] {
-                let _ = writeln!(text, "declare {int} @llvm.{name}.{i}({int}, {int})");
+                let _ = writeln!(declared, "declare {int} @llvm.{name}.{i}({int}, {int})");
             }
             for name in ["ctpop", "bitreverse"] {
-                let _ = writeln!(text, "declare {int} @llvm.{name}.{i}({int})");
+                let _ = writeln!(declared, "declare {int} @llvm.{name}.{i}({int})");
             }
             for name in ["cttz", "ctlz"] {
-                let _ = writeln!(text, "declare {int} @llvm.{name}.{i}({int}, i1)");
+                let _ = writeln!(declared, "declare {int} @llvm.{name}.{i}({int}, i1)");
             }
         }
         for scalar in ["i32", "i16"] {
@@ -398,12 +418,21 @@ impl Emitter<'_> {
             let p = format!("<{width} x ptr>");
             let suffix = format!("v{width}{scalar}");
             let _ = writeln!(
-                text,
+                declared,
                 "declare {v} @llvm.masked.load.{suffix}.p0(ptr, i32, {m}, {v})\n\
                  declare void @llvm.masked.store.{suffix}.p0({v}, ptr, i32, {m})\n\
                  declare {v} @llvm.masked.gather.{suffix}.v{width}p0({p}, i32, {m}, {v})\n\
                  declare void @llvm.masked.scatter.{suffix}.v{width}p0({v}, {p}, i32, {m})"
             );
         }
+        // Once each: a gang of 32 lanes has masks like words.
+        let mut known: Vec<&str> = Vec::new();
+        for line in declared.lines() {
+            if !known.contains(&line) {
+                known.push(line);
+            }
+        }
+        text.push_str(&known.join("\n"));
+        text.push('\n');
     }
 }

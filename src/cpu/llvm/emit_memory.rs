@@ -115,7 +115,7 @@ impl Emitter<'_> {
     }
 
     /// Whether all lanes are inside, as an i1; nothing where there is no doubt.
-    fn inside(
+    pub(super) fn inside(
         &mut self,
         place: &Place,
         first: &[(Reg, String)],
@@ -179,7 +179,7 @@ impl Emitter<'_> {
     }
 
     /// The pointer of the first lane, or of all of them where the place is uniform.
-    fn pointer(&mut self, place: &Place, first: &[(Reg, String)]) -> Result<String> {
+    pub(super) fn pointer(&mut self, place: &Place, first: &[(Reg, String)]) -> Result<String> {
         let mut sum: Option<String> = None;
         for &(reg, bytes) in &place.terms {
             let index = match first.iter().find(|(known, _)| *known == reg) {
@@ -200,7 +200,7 @@ impl Emitter<'_> {
         })
     }
 
-    fn at(&mut self, pointer: &str, offset: u64) -> String {
+    pub(super) fn at(&mut self, pointer: &str, offset: u64) -> String {
         if offset == 0 {
             return pointer.to_owned();
         }
@@ -234,16 +234,7 @@ impl Emitter<'_> {
         if !half {
             return Ok((value.to_owned(), Ty::Int));
         }
-        if !self.features.f16c {
-            return Err(self.unsupported("f16 in memory without F16C"));
-        }
-        let of = |this: &Self, scalar: &str| {
-            if vector { format!("<{} x {scalar}>", this.width) } else { scalar.to_owned() }
-        };
-        let (short, half) = (of(self, "i16"), of(self, "half"));
-        let bits = self.ins(&format!("bitcast {short} {value} to {half}"));
-        let float = self.ty(Ty::Float, vector);
-        Ok((self.ins(&format!("fpext {half} {bits} to {float}")), Ty::Float))
+        Ok((self.half_widened(value, vector), Ty::Float))
     }
 
     /// A register as it lies in memory.
@@ -251,17 +242,8 @@ impl Emitter<'_> {
         if !half {
             return self.get(reg, Ty::Int, vector);
         }
-        if !self.features.f16c {
-            return Err(self.unsupported("f16 in memory without F16C"));
-        }
-        let of = |this: &Self, scalar: &str| {
-            if vector { format!("<{} x {scalar}>", this.width) } else { scalar.to_owned() }
-        };
-        let (short, half) = (of(self, "i16"), of(self, "half"));
         let value = self.get(reg, Ty::Float, vector)?;
-        let float = self.ty(Ty::Float, vector);
-        let narrow = self.ins(&format!("fptrunc {float} {value} to {half}"));
-        Ok(self.ins(&format!("bitcast {half} {narrow} to {short}")))
+        Ok(self.half_narrowed(&value, vector))
     }
 
     fn word(&self, half: bool, vector: bool) -> String {
@@ -534,7 +516,7 @@ impl Emitter<'_> {
             });
             let zeros =
                 self.ins(&format!("call i{width} @llvm.ctlz.i{width}(i{width} {bits}, i1 false)"));
-            let zeros = self.ins(&format!("zext i{width} {zeros} to i32"));
+            let zeros = self.resized(&zeros, width, 32);
             last = self.ins(&format!("sub i32 {}, {zeros}", width - 1));
         }
         let mut values = Vec::new();
@@ -659,7 +641,8 @@ impl Emitter<'_> {
         let int = self.ty(Ty::Int, true);
         let offset = u64::from(element) * u64::from(self.width) * 4;
         let at = self.at(&self.array_pointer(array), offset);
-        Val::Vector(self.ins(&format!("load {int}, ptr {at}, align 64")), Ty::Int)
+        let align = self.row_align();
+        Val::Vector(self.ins(&format!("load {int}, ptr {at}, align {align}")), Ty::Int)
     }
 
     pub(super) fn store_plane(&mut self, array: Array, element: u32, value: Reg) -> Result<()> {
@@ -672,9 +655,10 @@ impl Emitter<'_> {
     /// Stores a vector in the executing lanes of memory that is the gang's own.
     fn blend(&mut self, at: &str, value: Reg, int: &str, inside: Option<String>) -> Result<()> {
         let mut new = self.vector(value, Ty::Int)?;
+        let align = self.row_align();
         if let Mask::Some(mask) = self.mask.clone() {
             let lanes = self.ty(Ty::Bool, true);
-            let old = self.ins(&format!("load {int}, ptr {at}, align 64"));
+            let old = self.ins(&format!("load {int}, ptr {at}, align {align}"));
             new = self.ins(&format!("select {lanes} {mask}, {int} {new}, {int} {old}"));
         }
         let done = self.label();
@@ -683,7 +667,7 @@ impl Emitter<'_> {
             self.branch_if(inside, &go, &done);
             self.begin(&go);
         }
-        self.line(&format!("store {int} {new}, ptr {at}, align 64"));
+        self.line(&format!("store {int} {new}, ptr {at}, align {align}"));
         if inside.is_some() {
             self.branch(&done);
             self.begin(&done);
@@ -703,7 +687,8 @@ impl Emitter<'_> {
                 let base = &place.base;
                 pointer = self.ins(&format!("select i1 {inside}, ptr {pointer}, ptr {base}"));
             }
-            let mut value = self.ins(&format!("load {int}, ptr {pointer}, align 64"));
+            let align = self.row_align();
+            let mut value = self.ins(&format!("load {int}, ptr {pointer}, align {align}"));
             if let Some(inside) = &inside {
                 value =
                     self.ins(&format!("select i1 {inside}, {int} {value}, {int} zeroinitializer"));
@@ -760,8 +745,9 @@ impl Emitter<'_> {
         let array = self.array(var)?;
         let row = u64::from(self.width) * 4;
         let at = self.at(&self.array_pointer(array), u64::from(var - array.first) * row);
+        let align = self.row_align();
         self.line(&format!(
-            "call void @llvm.memset.p0.i64(ptr align 64 {at}, i8 0, i64 {}, i1 false)",
+            "call void @llvm.memset.p0.i64(ptr align {align} {at}, i8 0, i64 {}, i1 false)",
             u64::from(count) * row
         ));
         Ok(())

@@ -238,26 +238,23 @@ impl Emitter<'_> {
                 let (one, zero) = (self.float(1.0, v), self.float(0.0, v));
                 (self.select(&x, &one, &zero, Ty::Float, v), Ty::Float)
             }
-            U::RoundH | U::HBits | U::FromHBits if self.features.f16c => {
+            U::RoundH => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.half_rounded(&x, v), Ty::Float)
+            }
+            U::HBits => {
+                let x = self.get(a, Ty::Float, v)?;
+                let bits = self.half_narrowed(&x, v);
                 let width = self.width;
-                let of = |scalar: &str| {
-                    if v { format!("<{width} x {scalar}>") } else { scalar.to_owned() }
-                };
-                let (half, short) = (of("half"), of("i16"));
-                let half_value = if f == U::FromHBits {
-                    let x = self.get(a, Ty::Int, v)?;
-                    let low = self.ins(&format!("trunc {int} {x} to {short}"));
-                    self.ins(&format!("bitcast {short} {low} to {half}"))
-                } else {
-                    let x = self.get(a, Ty::Float, v)?;
-                    self.ins(&format!("fptrunc {float} {x} to {half}"))
-                };
-                if f == U::HBits {
-                    let low = self.ins(&format!("bitcast {half} {half_value} to {short}"));
-                    (self.ins(&format!("zext {short} {low} to {int}")), Ty::Int)
-                } else {
-                    (self.ins(&format!("fpext {half} {half_value} to {float}")), Ty::Float)
-                }
+                let short = if v { format!("<{width} x i16>") } else { "i16".to_owned() };
+                (self.ins(&format!("zext {short} {bits} to {int}")), Ty::Int)
+            }
+            U::FromHBits => {
+                let x = self.get(a, Ty::Int, v)?;
+                let width = self.width;
+                let short = if v { format!("<{width} x i16>") } else { "i16".to_owned() };
+                let low = self.ins(&format!("trunc {int} {x} to {short}"));
+                (self.half_widened(&low, v), Ty::Float)
             }
             U::Ceil | U::Floor | U::Trunc | U::Round | U::Sqrt => {
                 let x = self.get(a, Ty::Float, v)?;
@@ -335,8 +332,7 @@ impl Emitter<'_> {
             _ => {
                 let function = AnyFunction::Unary(f);
                 let ty = match f {
-                    U::HBits
-                    | U::FrexpExponent
+                    U::FrexpExponent
                     | U::ToSnorm8
                     | U::ToUnorm8
                     | U::ToSnorm16
@@ -400,11 +396,7 @@ impl Emitter<'_> {
         Ok(match f {
             B::MinF | B::MaxF => {
                 let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
-                let how = if f == B::MinF { "olt" } else { "ogt" };
-                let first = self.compare(how, &x, &y, Ty::Float, v);
-                let picked = self.select(&first, &x, &y, Ty::Float, v);
-                let nan = self.compare("uno", &y, &y, Ty::Float, v);
-                (self.select(&nan, &x, &picked, Ty::Float, v), Ty::Float)
+                (self.extreme(f, &x, &y, v), Ty::Float)
             }
             B::StepF => {
                 let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
@@ -483,6 +475,15 @@ impl Emitter<'_> {
                 (self.apply(AnyFunction::Binary(f), &[a, b], ty, v)?, ty)
             }
         })
+    }
+
+    /// The lesser or the greater of two floats; a number rather than a NaN.
+    pub(super) fn extreme(&mut self, f: Binary, x: &str, y: &str, v: bool) -> String {
+        let how = if f == Binary::MinF { "olt" } else { "ogt" };
+        let first = self.compare(how, x, y, Ty::Float, v);
+        let picked = self.select(&first, x, y, Ty::Float, v);
+        let nan = self.compare("uno", y, y, Ty::Float, v);
+        self.select(&nan, x, &picked, Ty::Float, v)
     }
 
     fn ternary(

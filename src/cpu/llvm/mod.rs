@@ -5,9 +5,11 @@
 mod emit;
 mod emit_atomic;
 mod emit_flow;
+mod emit_half;
 mod emit_kernel;
 mod emit_memory;
 mod emit_ops;
+mod emit_subgroup;
 mod jit;
 mod library;
 #[cfg(test)]
@@ -42,32 +44,39 @@ fn features() -> Features {
     Features { fma: cfg!(target_arch = "aarch64"), f16c: cfg!(target_arch = "aarch64") }
 }
 
-fn emitted(kernel: &Kernel) -> Result<emit::Emitted> {
-    let compiled = spmd::compile(kernel, width())?;
-    emit_kernel::emit(kernel, &compiled.code, &compiled.shapes, &compiled.liveness, features())
+fn emitted(kernel: &Kernel, subgroup_size: u32, features: Features) -> Result<emit::Emitted> {
+    let compiled = spmd::compile(kernel, width(), subgroup_size)?;
+    emit_kernel::emit(kernel, &compiled.code, &compiled.shapes, &compiled.liveness, features)
 }
 
-/// Compiles a kernel.
+/// Compiles a kernel for a subgroup size.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, and [`Error::Device`] when there is no
 /// libLLVM or it refuses.
-pub(crate) fn compile(kernel: &Kernel) -> Result<Program> {
+pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
+    compile_for(kernel, subgroup_size, features())
+}
+
+fn compile_for(kernel: &Kernel, subgroup_size: u32, features: Features) -> Result<Program> {
     let refused = |cause: String| Error::Device {
         device: "cpu".to_owned(),
         doing: "compile a kernel with LLVM".to_owned(),
         cause,
     };
     let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-    let emitted = emitted(kernel)?;
+    let emitted = emitted(kernel, subgroup_size, features)?;
     let symbols = [
         ("coexec_apply", apply as *const () as u64),
         ("memset", memset as *const () as u64),
         ("memcpy", memcpy as *const () as u64),
     ];
     let code = jit::compile(library, &emitted.text, "coexec_run", &symbols).map_err(refused)?;
-    Ok(Program::new(kernel, width(), Box::new(code), emitted.needs))
+    Ok(Program::new(kernel, emitted.width, Box::new(code), emitted.needs))
 }
+
+/// The subgroup size that listings are made for: what a CPU device has unless told otherwise.
+const LISTED_SUBGROUP: u32 = 32;
 
 /// What is generated for a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
@@ -77,13 +86,13 @@ pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
         cause,
     };
     let stage = match listing {
-        Listing::Spmd => return Ok(spmd::print(&spmd::compile(kernel, width())?)),
-        Listing::Llvm => return Ok(emitted(kernel)?.text),
+        Listing::Spmd => return Ok(spmd::print(&spmd::compile(kernel, width(), LISTED_SUBGROUP)?)),
+        Listing::Llvm => return Ok(emitted(kernel, LISTED_SUBGROUP, features())?.text),
         Listing::Optimised => jit::Stage::Optimised,
         Listing::Assembly => jit::Stage::Assembly,
     };
     let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-    jit::list(library, &emitted(kernel)?.text, stage).map_err(refused)
+    jit::list(library, &emitted(kernel, LISTED_SUBGROUP, features())?.text, stage).map_err(refused)
 }
 
 /// `memset`, for what LLVM does not spell out.

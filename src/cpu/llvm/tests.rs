@@ -1,5 +1,6 @@
 //! Compiled kernels against the interpreter, to the bit.
 
+use crate::cpu::compiled::{Launch, Scratch};
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
 use crate::error::Result;
@@ -142,6 +143,85 @@ fn the_other_library_kernels_equal_the_interpreter() {
     let columns: Vec<u32> = (0..1000).map(|i| i * 37 % 100).collect();
     check("csr_spmv", [2, 1, 1], &[rows, columns, noise(12, 1000), noise(13, 100), vec![0; 200]]);
     check("histogram", [3, 1, 1], &[noise(14, 3000), vec![0; 256]]);
+}
+
+/// Runs a kernel of one workgroup with code for a machine that has only these features.
+fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
+    let program = super::compile_for(kernel, 32, features).unwrap();
+    let bindings = data
+        .iter_mut()
+        .zip(&kernel.signature().bindings)
+        .map(|(words, binding)| {
+            let elements = binding.layout.elements(words.len() as u64 * 4);
+            ChunkBinding::Storage {
+                memory: HostBytes::new(bytemuck::cast_slice_mut(words)),
+                elements,
+                window: 0..elements,
+                upload: 0..elements,
+                write_back: (0..elements).into(),
+                write_header: true,
+            }
+        })
+        .collect();
+    let groups = GroupBox::whole([1, 1, 1]);
+    let chunk = Chunk { kernel, grid: [1, 1, 1], groups, bindings, loop_budget: 1 << 20 };
+    let launch = Launch::new(&program, &chunk).unwrap();
+    let mut scratch = Scratch::new(&program).unwrap();
+    launch.run(0, 1, &mut scratch).unwrap();
+}
+
+#[test]
+fn halves_convert_the_same_with_and_without_the_processors_help() {
+    let kernel = Kernel::from_wgsl(
+        "enable f16;
+        @group(0) @binding(0) var<storage, read_write> wide: array<u32>;
+        @group(0) @binding(1) var<storage, read_write> narrow: array<u32>;
+        @group(0) @binding(2) var<storage, read_write> rounded: array<u32>;
+        @group(0) @binding(3) var<storage, read_write> stored: array<f16>;
+        @compute @workgroup_size(64)
+        fn main(@builtin(local_invocation_index) l: u32) {
+            for (var i = l; i < 65536u; i += 64u) {
+                wide[i] = bitcast<u32>(unpack2x16float(i).x);
+                // Around every f16, and between neighbours.
+                let x = unpack2x16float(i).x;
+                let bits = bitcast<u32>(x) + (i * 40503u) % 0x4001u - 0x2000u;
+                narrow[i] = pack2x16float(vec2<f32>(bitcast<f32>(bits), 0.0));
+                rounded[i] = bitcast<u32>(f32(f16(bitcast<f32>(bits))));
+                stored[i] = f16(x) * 0.5h;
+            }
+        }",
+    )
+    .unwrap();
+    if super::Library::get().is_err() {
+        return;
+    }
+    let data = [vec![0; 65536], vec![0; 65536], vec![0; 65536], vec![0; 32768]];
+    let mut wanted = data.clone();
+    run(&device(Engine::Interpreter), &kernel, [1, 1, 1], &mut wanted).unwrap();
+    let mut got = data;
+    run_for(super::Features { fma: false, f16c: false }, &kernel, &mut got);
+    let nan = |half: u32| half & 0x7c00 == 0x7c00 && half & 0x3ff != 0;
+    for i in 0..65536usize {
+        let same =
+            |a: u32, b: u32| a == b || f32::from_bits(a).is_nan() && f32::from_bits(b).is_nan();
+        assert!(
+            same(wanted[0][i], got[0][i]),
+            "{i:#x} widened: {:#x} {:#x}",
+            wanted[0][i],
+            got[0][i]
+        );
+        let (a, b) = (wanted[1][i], got[1][i]);
+        assert!(a == b || nan(a) && nan(b), "{i:#x} narrowed: {a:#x} {b:#x}");
+        assert!(
+            same(wanted[2][i], got[2][i]),
+            "{i:#x} rounded: {:#x} {:#x}",
+            wanted[2][i],
+            got[2][i]
+        );
+        let half = |all: &[Vec<u32>]| all[3][i / 2] >> (16 * (i % 2)) & 0xffff;
+        let (a, b) = (half(&wanted), half(&got));
+        assert!(a == b || nan(a) && nan(b), "{i:#x} stored: {a:#x} {b:#x}");
+    }
 }
 
 /// A kernel that applies a function to each element.

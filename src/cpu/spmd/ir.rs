@@ -74,7 +74,7 @@ pub(in crate::cpu) struct Array {
 /// A kernel in SPMD form.
 #[derive(Debug)]
 pub(in crate::cpu) struct Kernel {
-    /// Lanes of a gang.
+    /// Lanes of a gang; a subgroup's, where the kernel asks for subgroups.
     pub(in crate::cpu) width: u32,
     pub(in crate::cpu) workgroup_size: [u32; 3],
     /// What is the same for the whole launch.

@@ -4,14 +4,13 @@
 //! that it appends are taken out and put where the statement stands. A switch becomes a chain of
 //! `If`s, inside a `Once` where a case breaks in its middle.
 
-use naga::{AtomicFunction as A, Block, Expression, Handle, Statement, SwitchCase, SwitchValue};
+use naga::{Block, Expression, Handle, Statement, SwitchCase, SwitchValue};
 
 use super::ir::{Array, Kernel, Loop, Node, Region, Target};
-use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, NONE, Op};
-use crate::cpu::interpreter::compile::{Class, Compiler, Entry, Scope, Value};
+use crate::cpu::interpreter::bytecode::Op;
+use crate::cpu::interpreter::compile::{Class, Compiler, Scope};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
-use crate::cpu::interpreter::places::Root;
-use crate::cpu::interpreter::shape::{Kind, Measure, Shape};
+use crate::cpu::interpreter::shape::{Measure, Shape};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel as Source;
 
@@ -29,9 +28,15 @@ struct Walk<'k> {
     finite: std::vec::IntoIter<bool>,
 }
 
-/// Lowers a kernel for gangs of `width` lanes. `finite` says of each loop whether it surely ends,
-/// in the order of `analysis::Facts::finite_loops`.
-pub(super) fn lower(source: &Source, finite: Vec<bool>, width: u32) -> Result<Kernel> {
+/// Lowers a kernel for gangs of `width` lanes, or of a subgroup's where it asks for subgroups.
+/// `finite` says of each loop whether it surely ends, in the order of
+/// `analysis::Facts::finite_loops`.
+pub(super) fn lower(
+    source: &Source,
+    finite: Vec<bool>,
+    width: u32,
+    subgroup_size: u32,
+) -> Result<Kernel> {
     let mut c = Compiler::new(source)?;
     c.declare_globals()?;
     c.exec = c.register(Class::Mask);
@@ -41,7 +46,7 @@ pub(super) fn lower(source: &Source, finite: Vec<bool>, width: u32) -> Result<Ke
     let mut walk = Walk { c, frames: Vec::new(), targets: 0, finite: finite.into_iter() };
     let mut nodes = walk.take();
     walk.block(&walk.c.function.body, &mut nodes)?;
-    walk.finish(nodes, width)
+    walk.finish(nodes, width, subgroup_size)
 }
 
 fn unsupported(what: &str) -> Error {
@@ -143,7 +148,7 @@ impl<'k> Walk<'k> {
                 out.extend(self.take());
             }
             Statement::Atomic { pointer, ref fun, value, result } => {
-                self.atomic(pointer, fun, value, result)?;
+                self.c.atomic(pointer, fun, value, result)?;
                 out.extend(self.take());
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
@@ -160,7 +165,19 @@ impl<'k> Walk<'k> {
                 }
                 out.push(Node::Barrier);
             }
-            _ => return Err(unsupported("a subgroup operation")),
+            Statement::SubgroupBallot { result, predicate } => {
+                self.c.ballot(result, predicate)?;
+                out.extend(self.take());
+            }
+            Statement::SubgroupGather { mode, argument, result } => {
+                self.c.gather(mode, argument, result)?;
+                out.extend(self.take());
+            }
+            Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
+                self.c.collective(op, collective_op, argument, result)?;
+                out.extend(self.take());
+            }
+            _ => return Err(unsupported("this statement")),
         }
         Ok(())
     }
@@ -247,56 +264,7 @@ impl<'k> Walk<'k> {
         Ok(())
     }
 
-    fn atomic(
-        &mut self,
-        pointer: Handle<Expression>,
-        fun: &A,
-        value: Handle<Expression>,
-        result: Option<Handle<Expression>>,
-    ) -> Result<()> {
-        let place = self.c.place(pointer)?;
-        let signed = self.c.kind(Scope::Function, value)? == Kind::I32;
-        let value = self.c.scalar_value(value)?;
-        let mut compare = NONE;
-        let function = match *fun {
-            A::Add => AtomicFunction::Add,
-            A::Subtract => AtomicFunction::Subtract,
-            A::And => AtomicFunction::And,
-            A::ExclusiveOr => AtomicFunction::Xor,
-            A::InclusiveOr => AtomicFunction::Or,
-            A::Min if signed => AtomicFunction::MinI,
-            A::Min => AtomicFunction::MinU,
-            A::Max if signed => AtomicFunction::MaxI,
-            A::Max => AtomicFunction::MaxU,
-            A::Exchange { compare: None } => AtomicFunction::Exchange,
-            A::Exchange { compare: Some(other) } => {
-                compare = self.c.scalar_value(other)?;
-                AtomicFunction::CompareExchange
-            }
-        };
-        let address = self.c.address(&place)?;
-        self.c.storage_atomics |= matches!(place.root, Root::Storage(_));
-        let (mut dst, mut exchanged) = (NONE, NONE);
-        if let Some(result) = result {
-            dst = self.c.register(Class::Temporary);
-            let entry = if function == AtomicFunction::CompareExchange {
-                exchanged = self.c.register(Class::Temporary);
-                Value::from([dst, exchanged])
-            } else {
-                Value::from([dst])
-            };
-            self.c.set(Scope::Function, result, Entry::Value(entry));
-        }
-        let mask = self.c.exec;
-        let atomic = Atomic { function, address, value, compare, dst, exchanged, mask };
-        self.c.push(Op::Atomic(Box::new(atomic)));
-        Ok(())
-    }
-
-    fn finish(mut self, nodes: Vec<Node>, width: u32) -> Result<Kernel> {
-        if self.c.subgroups {
-            return Err(unsupported("a subgroup operation"));
-        }
+    fn finish(mut self, nodes: Vec<Node>, width: u32, subgroup_size: u32) -> Result<Kernel> {
         let mut planes = std::collections::HashMap::new();
         let mut variables = Vec::new();
         let declared = self
@@ -335,7 +303,7 @@ impl<'k> Walk<'k> {
         split_clears(&mut region, &arrays, self.c.constant(0));
         let builtins = self.c.builtins.iter().map(|(&builtin, &reg)| (reg, builtin)).collect();
         Ok(Kernel {
-            width,
+            width: if self.c.subgroups { subgroup_size } else { width },
             workgroup_size: self.c.kernel.signature().workgroup_size,
             preamble: std::mem::take(&mut self.c.preamble),
             body: region,

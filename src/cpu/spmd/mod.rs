@@ -17,6 +17,7 @@ mod starts;
 mod straighten;
 mod text;
 pub(in crate::cpu) mod types;
+mod unused;
 mod verify;
 
 pub(in crate::cpu) use text::print;
@@ -33,12 +34,14 @@ pub(in crate::cpu) struct Compiled {
     pub(in crate::cpu) liveness: liveness::Liveness,
 }
 
-/// Compiles a kernel for gangs of `width` lanes, a power of two.
+/// Compiles a kernel for gangs of `width` lanes, a power of two. A kernel that asks for subgroups
+/// has gangs of their size instead: a gang is a subgroup.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, with the reason.
-pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32) -> Result<Compiled> {
-    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width)?;
+pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -> Result<Compiled> {
+    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup_size)?;
+    unused::drop_results(&mut code);
     counted::mark(&mut code);
     guards::structure(&mut code);
     starts::sink(&mut code);

@@ -8,7 +8,7 @@
 
 use super::ir::{Kernel, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
-use crate::cpu::interpreter::bytecode::{Builtin, Memory, NONE, Op};
+use crate::cpu::interpreter::bytecode::{Builtin, Collective, Gather, Memory, NONE, Op};
 use crate::cpu::interpreter::compile::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::error::{Error, Result};
@@ -162,7 +162,11 @@ fn builtin_shape(kernel: &Kernel, builtin: Builtin) -> Shape {
         _ => VARYING,
     };
     match builtin {
-        Builtin::LocalIndex => Shape { class: Class::Strided(1), align: low_bit(width) },
+        // A gang is a subgroup.
+        Builtin::LocalIndex | Builtin::SubgroupInvocationId => {
+            Shape { class: Class::Strided(1), align: low_bit(width) }
+        }
+        Builtin::SubgroupId => Shape::uniform(Class::Gang, 1),
         Builtin::LocalId(axis) => local(axis),
         Builtin::WorkgroupId(_) | Builtin::NumWorkgroups(_) => Shape::uniform(Class::Workgroup, 1),
         Builtin::GlobalId(axis) => {
@@ -374,6 +378,20 @@ impl Walk<'_> {
                 let mut shape = Shape::uniform(Class::Workgroup, 1);
                 op.clone().for_each_source(&mut |reg| shape = plain(shape, self.shape(*reg)));
                 op.clone().for_each_result(&mut |reg| self.define(*reg, shape));
+            }
+            Op::Ballot { dst, .. } => {
+                for reg in dst {
+                    self.define(reg, Shape::uniform(Class::Gang, 1));
+                }
+            }
+            Op::SubgroupFold(ref fold) if fold.collective == Collective::Reduce => {
+                self.define(fold.dst, Shape::uniform(Class::Gang, 1));
+            }
+            Op::SubgroupGather { mode, dst, index, .. }
+                if mode == Gather::First
+                    || mode == Gather::Lane && self.shape(index).is_uniform() =>
+            {
+                self.define(dst, Shape::uniform(Class::Gang, 1));
             }
             _ => {
                 op.clone().for_each_result(&mut |reg| self.define(*reg, VARYING));

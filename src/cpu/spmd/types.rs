@@ -67,6 +67,10 @@ impl Types {
                 (dst, ty.unwrap_or(Ty::Int))
             }
             Op::LocalLoad { dst, var, .. } => (dst, self.of_reg(var)),
+            Op::SubgroupGather { dst, src, .. } => (dst, self.of_reg(src)),
+            Op::SubgroupFold(ref fold) => {
+                (fold.dst, self.binary(kernel, fold.combine, fold.src, fold.src))
+            }
             Op::Atomic(ref atomic) => {
                 if let Some(slot) = self.types.get_mut(atomic.exchanged as usize) {
                     *slot = Some(Ty::Bool);

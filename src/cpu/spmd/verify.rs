@@ -141,7 +141,10 @@ impl Verifier<'_> {
 fn mask_of(op: &Op) -> Option<Reg> {
     match op {
         Op::Load(access) | Op::Store(access) => Some(access.mask),
-        Op::LocalStore { mask, .. } => Some(*mask),
+        Op::LocalStore { mask, .. } | Op::Ballot { mask, .. } | Op::SubgroupGather { mask, .. } => {
+            Some(*mask)
+        }
+        Op::SubgroupFold(fold) => Some(fold.mask),
         Op::Atomic(atomic) => Some(atomic.mask),
         _ => None,
     }

@@ -77,7 +77,7 @@ fn barriers_in_any_control_flow_do_what_the_interpreter_does() {
                 if size == "40" { "40u" } else { "48u" },
             );
             let data = [vec![0; 160], data.clone(), vec![3]];
-            if let Err(failure) = same_on_all_engines(&text, [3, 1, 1], &data) {
+            if let Err(failure) = same_on_all_engines(&text, &[32], [3, 1, 1], &data) {
                 failures.push(format!("{body}\n{failure}"));
             }
         }

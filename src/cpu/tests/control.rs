@@ -180,3 +180,26 @@ fn deeply_nested_blocks_do_not_overflow_the_stack() {
     );
     assert_eq!(output(&text, 4), [1, 2, 3, 4]);
 }
+
+#[test]
+fn who_left_a_loop_goes_on_when_the_others_return_from_it() {
+    let text = "
+        @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+        @group(0) @binding(1) var<uniform> n: u32;
+        @compute @workgroup_size(24)
+        fn main(@builtin(local_invocation_index) i: u32) {
+            var k = 0u;
+            loop {
+                if i < k * 5u { break; }
+                if k == n { return; }
+                k++;
+            }
+            out[i] = k;
+        }";
+    let data = [vec![0; 24], vec![3]];
+    assert_eq!(super::same_on_all_engines(text, &[32], [1, 1, 1], &data), Ok(()));
+    let mut data = data.to_vec();
+    super::launch(text, [1, 1, 1], &mut data);
+    let wanted: Vec<u32> = (0..24).map(|i| if i < 15 { i / 5 + 1 } else { 0 }).collect();
+    assert_eq!(data[0], wanted);
+}

@@ -11,6 +11,7 @@ mod control;
 mod footprints;
 mod memory;
 mod numbers;
+mod subgroups;
 mod together;
 mod watched;
 
@@ -69,21 +70,23 @@ fn launch_on(
     device.start(chunk)?.finish().map(|_| ())
 }
 
-/// Runs the whole grid on every engine that there is, which must all give the interpreter's bits.
+/// Runs the whole grid on every engine that there is, under each subgroup size; all must give the
+/// interpreter's bits.
 /// Where they don't, says how.
 fn same_on_all_engines(
     text: &str,
+    subgroup_sizes: &[u32],
     grid: [u32; 3],
     data: &[Vec<u32>],
 ) -> std::result::Result<(), String> {
-    for subgroup_size in [8, 32] {
+    for &subgroup_size in subgroup_sizes {
         let on = |engine: Engine| {
             let options =
                 CpuOptions { threads: Some(1), engine, subgroup_size, ..CpuOptions::default() };
             let mut data = data.to_vec();
             let device = CpuDevice::new(options).unwrap();
-            let result = launch_on(&device, text, grid, &mut data, 1 << 20).map(|()| data);
-            result.map_err(|error| format!("{engine}: {error}"))
+            let result = launch_on(&device, text, grid, &mut data, 1 << 20);
+            result.map(|()| data).map_err(|error| format!("{engine}: {error}"))
         };
         let wanted = on(Engine::Interpreter)?;
         for engine in compilers() {

@@ -4,7 +4,7 @@
 use super::Generator;
 use super::types::{Scalar, Type};
 
-use Scalar::{Approximate, Bool, Exact, I32, U32, Wild};
+use Scalar::{Approximate, Bool, Exact, Half, I32, U32, Wild};
 
 impl Generator {
     /// An expression of that type that is not constant.
@@ -21,6 +21,7 @@ impl Generator {
             Exact => self.exact(depth - 1),
             Approximate => self.approximate(depth - 1),
             Wild => self.wild(depth - 1),
+            Half => self.half(depth - 1),
         }
     }
 
@@ -52,6 +53,9 @@ impl Generator {
             Approximate => format!("{:?}", random.between(1, 127) as f32 / 16.0 - 4.0),
             Wild => (*random.pick(&["0.0", "1.0", "0.1", "(-3.7)", "1e30", "1e-30", "3.0e38"]))
                 .to_owned(),
+            Half => {
+                (*random.pick(&["0.0h", "1.0h", "0.1h", "(-3.7h)", "6e4h", "1e-6h"])).to_owned()
+            }
         }
     }
 
@@ -343,10 +347,37 @@ impl Generator {
             }
             9 => format!("fma({a}, {}, {})", self.of(Wild, depth), self.of(Wild, depth)),
             10 => {
-                let from = *self.random.pick(&[I32, U32]);
+                let from = *self.random.pick(&[I32, U32, if self.half { Half } else { Bool }]);
                 format!("f32({})", self.of(from, depth))
             }
             _ => self.select(Type::scalar(Wild), depth),
+        }
+    }
+
+    fn half(&mut self, depth: u32) -> String {
+        let a = self.of(Half, depth);
+        match self.random.below(12) {
+            0..=4 => {
+                let op = *self.random.pick(&["+", "-", "*", "/"]);
+                format!("({a} {op} {})", self.operand(Half, depth))
+            }
+            5 | 6 => {
+                let f = *self.random.pick(&[
+                    "sqrt", "floor", "round", "trunc", "fract", "abs", "sign", "exp", "cos",
+                    "saturate",
+                ]);
+                format!("{f}({a})")
+            }
+            7 => {
+                let f = *self.random.pick(&["min", "max", "step"]);
+                format!("{f}({a}, {})", self.of(Half, depth))
+            }
+            8 => format!("fma({a}, {}, {})", self.of(Half, depth), self.of(Half, depth)),
+            9 | 10 => {
+                let from = *self.random.pick(&[I32, U32, Wild, Bool]);
+                format!("f16({})", self.of(from, depth))
+            }
+            _ => self.select(Type::scalar(Half), depth),
         }
     }
 
@@ -367,7 +398,7 @@ impl Generator {
                         format!("{}({a} {op} {b})", wide("exact"))
                     }
                     Approximate => format!("{}(({a} + {b}) * 0.5)", wide("near")),
-                    Wild => format!("({a} * {b})"),
+                    Wild | Half => format!("({a} * {b})"),
                 }
             }
             3..=6 if ty.scalar == Bool => {

@@ -8,12 +8,13 @@
 mod expressions;
 mod random;
 mod statements;
+mod together;
 mod types;
 
 use random::Random;
 use types::{Array, Callee, Scalar, Scope, Type, Variable};
 
-use Scalar::{Approximate, Bool, Exact, I32, U32, Wild};
+use Scalar::{Approximate, Bool, Exact, Half, I32, U32, Wild};
 
 /// Elements of each read-only input.
 const INPUT: u64 = 40;
@@ -51,13 +52,25 @@ pub(super) struct Generator {
     depth: u32,
     in_loop: bool,
     in_function: Option<Type>,
+    /// Invocations of a workgroup.
+    size: u64,
+    /// Floats are any, infinities and NaN too; a kernel for the CPU.
     wild: bool,
+    /// There are f16 too; only where floats are wild.
+    half: bool,
+    /// Subgroup operations, whose results depend on a size that devices choose.
+    subgroups: bool,
+    /// Barriers in divergent control flow and after early returns, which GPUs need not stand.
+    rough: bool,
 }
 
 /// The kernel of a seed.
 pub(crate) fn generate(seed: u64) -> Generated {
     let mut random = Random::new(seed);
-    let wild = random.percent(20);
+    let wild = random.percent(25);
+    let half = wild && random.percent(50);
+    let subgroups = random.percent(15);
+    let rough = random.percent(20);
     let generator = Generator {
         depth: random.between(2, 3) as u32,
         random,
@@ -72,7 +85,11 @@ pub(crate) fn generate(seed: u64) -> Generated {
         loops: 0,
         in_loop: false,
         in_function: None,
+        size: 1,
         wild,
+        half,
+        subgroups,
+        rough,
     };
     generator.kernel(seed)
 }
@@ -91,7 +108,9 @@ impl Generator {
 
     /// One scalar of each kind that this kernel uses.
     fn base(&self) -> Vec<Scalar> {
-        if self.wild {
+        if self.half {
+            vec![I32, U32, Bool, Wild, Half]
+        } else if self.wild {
             vec![I32, U32, Bool, Wild]
         } else {
             vec![I32, U32, Bool, Exact, Approximate]
@@ -101,13 +120,28 @@ impl Generator {
     fn kernel(mut self, seed: u64) -> Generated {
         let two_d = self.random.percent(35);
         let shape = if two_d {
-            let workgroup = *self.random.pick(&[[4, 2, 1], [8, 1, 1], [3, 5, 1], [2, 4, 1]]);
+            let workgroup = *self.random.pick(&[
+                [4, 2, 1],
+                [8, 1, 1],
+                [3, 5, 1],
+                [2, 4, 1],
+                [16, 3, 1],
+                [7, 6, 1],
+            ]);
             let extent = [self.random.between(1, 11), self.random.between(1, 12)];
             Shape { workgroup, extent, two_d }
         } else {
-            let workgroup = *self.random.pick(&[[1, 1, 1], [3, 1, 1], [8, 1, 1], [16, 1, 1]]);
+            let workgroup = *self.random.pick(&[
+                [1, 1, 1],
+                [3, 1, 1],
+                [8, 1, 1],
+                [16, 1, 1],
+                [33, 1, 1],
+                [64, 1, 1],
+            ]);
             Shape { workgroup, extent: [self.random.between(1, 90), 1], two_d }
         };
+        self.size = shape.workgroup.iter().product();
         let stride = *self.random.pick(&[1u64, 1, 1, 2, 3]);
         self.header(seed, &shape, stride);
         self.declarations();
@@ -115,7 +149,8 @@ impl Generator {
             self.function();
         }
         self.entry_point(&shape, stride);
-        Generated { text: self.text, cpu_only: self.wild }
+        let cpu_only = self.wild || self.subgroups || self.rough;
+        Generated { text: self.text, cpu_only }
     }
 
     /// The launch: its size and its data.
@@ -151,6 +186,11 @@ impl Generator {
             (0..INPUT).map(|_| format!("0x{:08x}", self.random.bits() as u32)).collect();
         self.line(&format!("//! bind in_i i32 {}", i.join(" ")));
         self.line(&format!("//! bind in_u u32 {}", u.join(" ")));
+        if self.half {
+            let bits: Vec<String> =
+                (0..INPUT).map(|_| format!("0x{:04x}", self.random.bits() as u16)).collect();
+            self.line(&format!("//! bind in_h f16 {}", bits.join(" ")));
+        }
         if self.wild {
             self.line(&format!("//! bind in_w f32 {}", wild.join(" ")));
         } else {
@@ -164,6 +204,10 @@ impl Generator {
         self.line(&format!("//! bind state u32 0..{elements}"));
         if self.wild {
             self.line(&format!("//! bind out_w f32 {elements}*77"));
+            if self.half {
+                // An even number, so that the buffer is whole words.
+                self.line(&format!("//! bind out_h f16 {}*77", elements.next_multiple_of(2)));
+            }
         } else {
             self.line(&format!("//! bind out_e f32 {elements}*77"));
             self.line(&format!("//! bind out_a f32 {elements}*77"));
@@ -185,6 +229,12 @@ impl Generator {
             globals.push(format!("var<storage, read> in_{kind}: array<f32>;"));
             globals.push(format!("var<storage, read_write> out_{kind}: array<f32>;"));
         }
+        if self.half {
+            for (name, access) in [("in_h", "read"), ("out_h", "read_write")] {
+                globals.push(format!("var<storage, {access}> {name}: array<f16>;"));
+            }
+            self.line("enable f16;");
+        }
         self.line("struct Params { width: u32, height: u32, turns: u32, salt: u32 }");
         self.line("struct Inner { d: vec2<u32>, list: array<i32, 3> }");
         self.line(&format!("struct Mixed {{ a: i32, b: vec3<{float}>, c: u32, inner: Inner }}"));
@@ -192,7 +242,9 @@ impl Generator {
             self.line(&format!("@group(0) @binding({slot}) {global}"));
         }
         self.line("var<private> kept: array<i32, 4> = array<i32, 4>(1, 2, 3, 4);");
-        self.line("var<workgroup> tile: array<u32, 16>;");
+        self.line("struct Shared { a: i32, v: vec3<u32>, b: bool }");
+        self.line(&format!("var<workgroup> tile: array<u32, {}>;", self.size.max(2)));
+        self.line(&format!("var<workgroup> shared_: array<Shared, {}>;", self.size));
         self.line("var<workgroup> counts: array<atomic<u32>, 3>;");
         if self.wild {
             return;
@@ -224,6 +276,9 @@ impl Generator {
         array("in_u", Type::vector(U32, 2), INPUT, false);
         if self.wild {
             array("in_w", Type::scalar(Wild), INPUT, false);
+            if self.half {
+                array("in_h", Type::scalar(Half), INPUT, false);
+            }
         } else {
             array("in_e", Type::scalar(Exact), INPUT, false);
             array("in_a", Type::scalar(Approximate), INPUT, false);
@@ -272,7 +327,6 @@ impl Generator {
 
     fn entry_point(&mut self, shape: &Shape, stride: u64) {
         let [x, y, z] = shape.workgroup;
-        let size = x * y * z;
         self.line(&format!("@compute @workgroup_size({x}, {y}, {z})"));
         self.line("fn main(");
         self.line("    @builtin(global_invocation_id) id: vec3<u32>,");
@@ -297,6 +351,10 @@ impl Generator {
         if self.wild {
             self.line("var w0 = in_w[u0];");
             names.push(("w0", Type::scalar(Wild), true));
+            if self.half {
+                self.line("var h0 = in_h[u0];");
+                names.push(("h0", Type::scalar(Half), true));
+            }
         } else {
             self.line("var e0 = in_e[u0];");
             self.line("var a0 = in_a[u0];");
@@ -308,7 +366,7 @@ impl Generator {
         }
         self.pointer = Some("i0".to_owned());
         self.calls_left = 6;
-        let barriers = self.random.percent(40);
+        let barriers = self.rough || self.random.percent(40);
         let mut rounds = if barriers { self.random.between(1, 2) } else { 0 };
         loop {
             for _ in 0..self.random.between(2, 5) {
@@ -318,7 +376,7 @@ impl Generator {
                 break;
             }
             rounds -= 1;
-            self.exchange(size);
+            self.exchange();
         }
         if !barriers && self.random.percent(25) {
             let condition = self.of(Bool, 2);
@@ -339,49 +397,6 @@ impl Generator {
         self.line("}");
     }
 
-    /// Everybody gives a number and takes somebody else's, in uniform control flow.
-    fn exchange(&mut self, size: u64) {
-        if self.random.percent(30) {
-            // Everybody counts, in any order, and then sees the same counts.
-            let index = self.index(3);
-            let amount = self.of(U32, 2);
-            let op = *self.random.pick(&["Add", "Xor", "Or", "Max", "Sub"]);
-            self.line(&format!("atomic{op}(&counts[{index}], {amount});"));
-            self.line("workgroupBarrier();");
-            let name = self.fresh("c");
-            let index = self.index(3);
-            self.line(&format!("let {name} = atomicLoad(&counts[{index}]);"));
-            self.line("workgroupBarrier();");
-            return self.scope.variables.push(Variable {
-                name,
-                ty: Type::scalar(U32),
-                mutable: false,
-            });
-        }
-        let uniform = self.random.percent(40);
-        if uniform {
-            let k = self.fresh("k");
-            self.line(&format!("for (var {k} = 0u; {k} < params.turns; {k}++) {{"));
-            self.indent += 1;
-        }
-        let give = self.of(U32, 2);
-        self.line(&format!("tile[l] = {give};"));
-        self.line("workgroupBarrier();");
-        let from = self.of(U32, 1);
-        if uniform {
-            self.line(&format!("i0 ^= i32(tile[(l + {from}) % {size}u]);"));
-            self.line("workgroupBarrier();");
-            self.indent -= 1;
-            self.line("}");
-            return;
-        }
-        let name = self.fresh("c");
-        let index = if self.random.percent(30) { "% 20u".to_owned() } else { format!("% {size}u") };
-        self.line(&format!("let {name} = tile[(l + {from}) {index}];"));
-        self.line("workgroupBarrier();");
-        self.scope.variables.push(Variable { name, ty: Type::scalar(U32), mutable: false });
-    }
-
     /// Writes elements that belong to this invocation: `stride * u0` up to `stride * (u0 + 1)`.
     fn outputs(&mut self, stride: u64) {
         let at = match stride {
@@ -393,8 +408,11 @@ impl Generator {
         };
         let value = self.of(U32, 3);
         self.line(&format!("out_u[{at}] = {value};"));
-        let floats: &[(&str, Scalar)] =
-            if self.wild { &[("w", Wild)] } else { &[("e", Exact), ("a", Approximate)] };
+        let floats: &[(&str, Scalar)] = match (self.wild, self.half) {
+            (true, true) => &[("w", Wild), ("h", Half)],
+            (true, false) => &[("w", Wild)],
+            _ => &[("e", Exact), ("a", Approximate)],
+        };
         for &(kind, scalar) in floats {
             let value = self.of(scalar, 3);
             self.line(&format!("out_{kind}[{at}] = {value};"));

@@ -19,6 +19,16 @@ impl Generator {
     }
 
     pub(super) fn statement(&mut self, depth: u32) {
+        if self.subgroups && self.random.percent(12) {
+            return self.subgroup();
+        }
+        if self.rough && self.in_function.is_none() && self.random.percent(15) {
+            if self.random.percent(25) {
+                let condition = self.of(Bool, 2);
+                return self.line(&format!("if {condition} {{ return; }}"));
+            }
+            return self.exchange();
+        }
         match self.random.below(20) {
             0..=3 => self.declare(),
             4..=8 => self.assign(),

@@ -14,6 +14,8 @@ pub(crate) enum Scalar {
     Approximate,
     /// Any f32, infinities and NaN too: in kernels for the CPU only, where every bit is defined.
     Wild,
+    /// Any f16, in kernels for the CPU only.
+    Half,
 }
 
 impl Scalar {
@@ -22,6 +24,7 @@ impl Scalar {
             Scalar::I32 => "i32",
             Scalar::U32 => "u32",
             Scalar::Bool => "bool",
+            Scalar::Half => "f16",
             Scalar::Exact | Scalar::Approximate | Scalar::Wild => "f32",
         }
     }
