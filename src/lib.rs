@@ -27,7 +27,9 @@ pub use kernel::{
 };
 pub use memory::{Buffer, BufferRange};
 pub use plan::Plan;
-pub use runtime::{DeviceReport, Launch, LaunchFuture, Report, Runtime, RuntimeBuilder};
+pub use runtime::{
+    DeviceReport, Launch, LaunchFuture, Measured, Report, Runtime, RuntimeBuilder, Tightness,
+};
 
 /// The README's example is a test.
 #[cfg(doctest)]

@@ -13,16 +13,13 @@ mod program;
 mod spmd;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
 mod touched;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use executor::{CpuDevice, CpuOptions};
-#[cfg(test)]
-#[allow(unused_imports)]
-pub(crate) use touched::{Touched, touched};
+pub(crate) use touched::touched;
 
 use crate::error::{Error, Result};
 

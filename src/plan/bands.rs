@@ -89,7 +89,7 @@ pub(super) fn split(
             Ok((bands, merges)) => {
                 let copied =
                     merges.iter().filter(|m| matches!(m, Merge::Difference { .. })).count();
-                let split = Split::Bands { axis, bands, merges };
+                let split = Split::Bands { axis, bands: bands.into(), merges };
                 if copied == 0 {
                     return split;
                 }

@@ -15,6 +15,7 @@ mod policy;
 mod sentences;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 pub(crate) use bands::Band;
 pub(crate) use facts::facts_in_words;
@@ -34,7 +35,7 @@ pub struct Plan {
     pub(crate) workgroup_size: [u32; 3],
     pub(crate) split: Split,
     pub(crate) devices: Vec<PlannedDevice>,
-    pub(crate) buffers: Vec<BufferUse>,
+    pub(crate) buffers: Arc<[BufferUse]>,
     /// What a row of an array might be long, in elements: the integers among the uniforms.
     pub(crate) row_lengths: Vec<u64>,
 }
@@ -82,7 +83,7 @@ pub(crate) enum Split {
         /// 0, 1 or 2 for x, y or z.
         axis: usize,
         /// In order along the axis.
-        bands: Vec<Band>,
+        bands: Arc<[Band]>,
         /// By binding.
         merges: Vec<Merge>,
     },
@@ -106,7 +107,7 @@ pub(crate) enum Merge {
 }
 
 /// What the caller asks of a plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Wishes {
     /// Exactly so many chunks, where the grid allows it.
     pub(crate) chunks: Option<u32>,
@@ -179,7 +180,7 @@ fn buffer_uses(
     kernel: &Kernel,
     arguments: &Arguments<'_>,
     footprints: &[Footprint],
-) -> Vec<BufferUse> {
+) -> Arc<[BufferUse]> {
     let signature = kernel.signature();
     signature
         .bindings

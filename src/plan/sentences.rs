@@ -23,7 +23,7 @@ impl fmt::Display for Plan {
                 if !at.is_empty() {
                     writeln!(f, "{at}")?;
                 }
-                for buffer in &self.buffers {
+                for buffer in self.buffers.iter() {
                     let print = &band.footprints[buffer.binding];
                     writeln!(
                         f,
@@ -36,7 +36,7 @@ impl fmt::Display for Plan {
             }
             Split::Bands { axis, bands, .. } => self.bands_in_words(f, *axis, bands)?,
         }
-        for buffer in &self.buffers {
+        for buffer in self.buffers.iter() {
             let Some(summarised) = buffer.consulted else { continue };
             write!(f, "What the host holds in `{}` bounds indices", buffer.name)?;
             match summarised {
@@ -106,7 +106,7 @@ impl Plan {
             middle.start,
             middle.end - 1,
         )?;
-        for buffer in &self.buffers {
+        for buffer in self.buffers.iter() {
             writeln!(
                 f,
                 "  {}: {}{}.",

@@ -14,7 +14,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Runtime;
-use super::memo::guess;
+use super::measure::{self, Tightness};
+use super::memo::{Question, guess};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report};
 use crate::analysis::{Argument, Arguments};
@@ -91,6 +92,12 @@ pub(super) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan
     Ok(Session::new(checked, &memory)?.plan)
 }
 
+/// Plans a launch and measures how tight its footprints are.
+pub(super) fn measure(checked: &Checked, buffers: &Reservation) -> Result<Vec<Tightness>> {
+    let memory = checked.memory(buffers.wait()?);
+    measure::measure(&Session::new(checked, &memory)?)
+}
+
 /// Runs a launch to its end. Buffers that it may have begun to write are poisoned on an error.
 pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool) -> Result<Report> {
     let memory = checked.memory(buffers.wait()?);
@@ -110,11 +117,11 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
 }
 
 /// A launch whose buffers are granted.
-struct Session<'a> {
-    checked: &'a Checked,
+pub(super) struct Session<'a> {
+    pub(super) checked: &'a Checked,
     memory: &'a [HostBytes<'a>],
-    elements: Vec<u64>,
-    plan: Plan,
+    pub(super) elements: Vec<u64>,
+    pub(super) plan: Plan,
     /// Why a device can't, by device.
     unable: Vec<Option<String>>,
     /// What chunks write to instead of buffers that are merged.
@@ -130,7 +137,29 @@ impl<'a> Session<'a> {
             .map(|device| device.prepare(&checked.kernel).err().map(|error| error.to_string()))
             .collect();
         let arguments = checked.arguments(memory);
-        let analysis = checked.runtime.inner.memo.analysis(&checked.kernel);
+        let elements: Vec<u64> = arguments
+            .bindings
+            .iter()
+            .map(|argument| match argument {
+                Argument::Storage { elements, .. } => *elements,
+                Argument::Value(_) => 0,
+            })
+            .collect();
+        let memo = &checked.runtime.inner.memo;
+        let question = Question {
+            kernel: checked.kernel.id(),
+            grid: checked.grid,
+            values: &checked.values,
+            elements: &elements,
+            wishes: &checked.wishes,
+            unable: &unable,
+        };
+        if let Some((plan, unable)) = memo.planned(&question, &arguments) {
+            let copies = Copies::default();
+            return Ok(Session { checked, memory, elements, plan, unable, copies });
+        }
+        let asked = question.to_owned();
+        let analysis = memo.analysis(&checked.kernel);
         let mut wishes = checked.wishes.clone();
         let mut made;
         loop {
@@ -156,14 +185,7 @@ impl<'a> Session<'a> {
                 wishes = checked.wishes.clone();
             }
         }
-        let elements = arguments
-            .bindings
-            .iter()
-            .map(|argument| match argument {
-                Argument::Storage { elements, .. } => *elements,
-                Argument::Value(_) => 0,
-            })
-            .collect();
+        memo.keep_plan(asked, &arguments, &made, &unable);
         Ok(Session { checked, memory, elements, plan: made, unable, copies: Copies::default() })
     }
 
@@ -359,26 +381,35 @@ impl<'a> Session<'a> {
         run: &Range<u32>,
         info: &DeviceInfo,
     ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
+        self.copies_of(&info.id, |id| {
+            (*self.plan.merge(id) != Merge::Apart).then(|| self.plan.window(run, id))
+        })
+    }
+
+    /// Copies of some elements of those buffers of which a chunk needs one.
+    pub(super) fn copies_of(
+        &self,
+        device: &str,
+        needed: impl Fn(usize) -> Option<Range<u64>>,
+    ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
         let mut copies = Vec::new();
         for (id, binding) in self.checked.kernel.signature().bindings.iter().enumerate() {
-            if *self.plan.merge(id) == Merge::Apart {
-                continue;
-            }
+            let Some(elements) = needed(id) else { continue };
             let Some(copy) = self.copies.take(self.memory[id].len()) else {
                 self.give_back(&copies);
                 return Err(Error::Device {
-                    device: info.id.clone(),
+                    device: device.to_owned(),
                     doing: format!("make a copy of `{}`", binding.name),
                     cause: "the host has no memory left for it".to_owned(),
                 });
             };
-            merge::fill(copy.bytes, self.memory[id], binding, &self.plan.window(run, id));
+            merge::fill(copy.bytes, self.memory[id], binding, &elements);
             copies.push((id, copy));
         }
         Ok(copies)
     }
 
-    fn give_back(&self, copies: &[(usize, PrivateCopy<'_>)]) {
+    pub(super) fn give_back(&self, copies: &[(usize, PrivateCopy<'_>)]) {
         for (_, copy) in copies {
             self.copies.give_back(copy);
         }
@@ -398,7 +429,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn chunk<'s>(&'s self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'s>)]) -> Chunk<'s> {
+    pub(super) fn chunk<'s>(
+        &'s self,
+        run: &Range<u32>,
+        copies: &[(usize, PrivateCopy<'s>)],
+    ) -> Chunk<'s> {
         let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
         let bindings = bindings
             .map(|(id, binding)| {

@@ -8,6 +8,7 @@ use bytemuck::NoUninit;
 use super::Runtime;
 use super::execute::{self, Checked};
 use super::future::LaunchFuture;
+use super::measure::Tightness;
 use super::report::Report;
 use crate::error::{Error, Result};
 use crate::kernel::{
@@ -214,6 +215,19 @@ impl Launch {
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
         let buffers = reserve(reads);
         execute::plan_only(&checked, &buffers)
+    }
+
+    /// Says how tight the footprints are that the launch's plan rests on: runs every band of it in
+    /// the interpreter, on copies, and counts what it touches. Slow; the buffers stay as they are.
+    ///
+    /// # Errors
+    /// As [`Launch::run`]. [`Error::Internal`] when something is touched that was not foreseen: a
+    /// bug of coexec.
+    pub fn measure(self) -> Result<Vec<Tightness>> {
+        let checked = self.check()?;
+        let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
+        let buffers = reserve(reads);
+        execute::measure(&checked, &buffers)
     }
 
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,

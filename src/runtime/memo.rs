@@ -1,19 +1,96 @@
-//! What a runtime remembers of kernels: their analysis, and how fast each device ran them.
+//! What a runtime remembers: kernels' analyses, how fast each device ran them, and plans.
+//!
+//! A plan is kept with everything that it follows from: the kernel, the grid, the values, the
+//! sizes of the buffers, what was wished, which devices can, and, of buffers whose contents were
+//! looked at, the version of the contents.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Argument, Arguments};
 use crate::device::DeviceKind;
 use crate::kernel::Kernel;
-use crate::plan::Speed;
+use crate::plan::{Plan, Speed, Wishes};
 
 /// Kernels beyond this are forgotten, oldest first; a program has a few dozen.
 const KEPT: usize = 256;
 
+/// Plans beyond this are forgotten, oldest first.
+const KEPT_PLANS: usize = 64;
+
 #[derive(Default)]
 pub(super) struct Memo {
     kernels: Mutex<HashMap<u64, Entry>>,
+    /// The one that was used last in front.
+    plans: Mutex<VecDeque<Planned>>,
+}
+
+/// What a plan follows from, but for the contents of buffers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) kernel: u64,
+    pub(super) grid: [u32; 3],
+    /// By binding; empty for buffers.
+    pub(super) values: &'a [Vec<u8>],
+    /// By binding; 0 for values.
+    pub(super) elements: &'a [u64],
+    pub(super) wishes: &'a Wishes,
+    /// By device: why it can't run the kernel at all.
+    pub(super) unable: &'a [Option<String>],
+}
+
+/// A question that is kept.
+#[derive(Debug)]
+pub(super) struct Asked {
+    kernel: u64,
+    grid: [u32; 3],
+    values: Vec<Vec<u8>>,
+    elements: Vec<u64>,
+    wishes: Wishes,
+    unable: Vec<Option<String>>,
+}
+
+/// A plan that is kept.
+#[derive(Debug)]
+struct Planned {
+    asked: Asked,
+    /// Bindings whose contents were looked at: the version, and where the binding begins in it.
+    contents: Vec<(usize, u64, u64)>,
+    plan: Plan,
+    /// By device: why it takes no part in this launch.
+    unable: Vec<Option<String>>,
+}
+
+impl Question<'_> {
+    pub(super) fn to_owned(self) -> Asked {
+        Asked {
+            kernel: self.kernel,
+            grid: self.grid,
+            values: self.values.to_vec(),
+            elements: self.elements.to_vec(),
+            wishes: self.wishes.clone(),
+            unable: self.unable.to_vec(),
+        }
+    }
+
+    fn is(&self, asked: &Asked) -> bool {
+        self.kernel == asked.kernel
+            && self.grid == asked.grid
+            && self.elements == asked.elements
+            && *self.wishes == asked.wishes
+            && self.values == asked.values
+            && self.unable == asked.unable
+    }
+}
+
+/// The version of a binding's contents, and where the binding begins in it.
+fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
+    match &arguments.bindings[binding] {
+        Argument::Storage { contents: Some(contents), .. } => {
+            Some((contents.version.number(), contents.start))
+        }
+        _ => None,
+    }
 }
 
 struct Entry {
@@ -38,6 +115,43 @@ impl Memo {
             .entry(kernel.id())
             .or_insert_with(|| Entry { analysis: Arc::clone(&found), rates: HashMap::new() });
         found
+    }
+
+    /// The plan for a launch like this, if there was one, and the devices that it leaves out.
+    pub(super) fn planned(
+        &self,
+        question: &Question<'_>,
+        arguments: &Arguments<'_>,
+    ) -> Option<(Plan, Vec<Option<String>>)> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |planned: &Planned| {
+            question.is(&planned.asked)
+                && planned.contents.iter().all(|&(binding, number, start)| {
+                    version(arguments, binding) == Some((number, start))
+                })
+        };
+        let at = plans.iter().position(same)?;
+        let found = plans.remove(at)?;
+        let answer = (found.plan.clone(), found.unable.clone());
+        plans.push_front(found);
+        Some(answer)
+    }
+
+    pub(super) fn keep_plan(
+        &self,
+        asked: Asked,
+        arguments: &Arguments<'_>,
+        plan: &Plan,
+        unable: &[Option<String>],
+    ) {
+        let consulted = plan.buffers.iter().filter(|b| b.consulted.is_some());
+        let contents = consulted
+            .filter_map(|b| version(arguments, b.binding).map(|(n, start)| (b.binding, n, start)))
+            .collect();
+        let (plan, unable) = (plan.clone(), unable.to_vec());
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.truncate(KEPT_PLANS - 1);
+        plans.push_front(Planned { asked, contents, plan, unable });
     }
 
     /// Bands of `workgroups` workgroups that a device computes in a second.

@@ -9,6 +9,7 @@
 mod execute;
 mod future;
 mod launch;
+mod measure;
 mod memo;
 mod merge;
 mod report;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use future::LaunchFuture;
 pub use launch::Launch;
+pub use measure::{Measured, Tightness};
 pub use report::{DeviceReport, Report};
 
 use crate::cpu::Engine;

@@ -1,11 +1,12 @@
 //! The library as its users see it: what works (`api`), what is refused and how (`bad_input`),
-//! and what a plan says (`plans`).
+//! what a plan says (`plans`), and how tight footprints are (`tightness`).
 
 mod api;
 mod bad_input;
 #[path = "../engines/mod.rs"]
 mod engines;
 mod plans;
+mod tightness;
 
 use coexec::Kernel;
 

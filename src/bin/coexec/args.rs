@@ -151,6 +151,11 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) launch: LaunchArgs,
 
+    /// Run the kernel in the interpreter and say how tight the footprints are: elements inferred
+    /// for each that is touched. In 8 chunks, if --chunks does not say otherwise. Slow
+    #[arg(long, conflicts_with_all = ["spmd", "llvm", "asm"])]
+    pub(crate) measure: bool,
+
     /// Print what the CPU compiler makes of the kernel: gangs, and what is uniform in them
     #[arg(long, conflicts_with_all = ["llvm", "asm"])]
     pub(crate) spmd: bool,

@@ -33,8 +33,19 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
             write!(text, "\nIf it were cut into {CHUNKS} chunks:\n{}\n", cut.trim_end())?;
         }
     }
+    if args.measure {
+        let chunks = args.launch.chunks.unwrap_or(MEASURED);
+        let measured = prepared.launch(&runtime, &buffers).chunks(chunks).measure()?;
+        writeln!(text, "\nIn {chunks} chunks, elements inferred / touched:")?;
+        for tightness in measured {
+            writeln!(text, "  {tightness}")?;
+        }
+    }
     output::print(&text)
 }
+
+/// Chunks in which footprints are measured.
+const MEASURED: u32 = 8;
 
 /// Chunks of the plan that is shown where there is but one device.
 const CHUNKS: u32 = 4;
