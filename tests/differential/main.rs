@@ -11,7 +11,7 @@
 //!
 //!     COEXEC_DIFF_SEEDS=0..100000 cargo test --test differential on_every_engine -- --nocapture
 //!
-//! A run says which seeds failed at its end, and how far it is on the way.
+//! It says at once which seeds fail, and now and then how far it is.
 
 #[path = "../case/mod.rs"]
 mod case;
@@ -159,6 +159,8 @@ fn run_seeds(usual: u64, mut check: impl FnMut(&Case, bool) -> Result<(), String
         let case = Case::parse_inputs(&format!("seed {seed}"), &kernel.text)
             .unwrap_or_else(|error| panic!("{error}"));
         if let Err(failure) = check(&case, kernel.cpu_only) {
+            // At once too: a run of hours may be ended before its end.
+            eprintln!("seed {seed}: {failure}");
             failures.push(format!("seed {seed}: {failure}"));
             if kept.is_empty() {
                 kept = kernel.text;

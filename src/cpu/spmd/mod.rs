@@ -41,14 +41,19 @@ pub(in crate::cpu) struct Compiled {
 /// `Unsupported` for what only the interpreter runs, with the reason.
 pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -> Result<Compiled> {
     let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup_size)?;
+    verify::between(&code, "lowering")?;
     unused::drop_results(&mut code);
     counted::mark(&mut code);
     guards::structure(&mut code);
+    verify::between(&code, "guards")?;
     starts::sink(&mut code);
     let mut liveness = liveness::analyse(&mut code);
+    verify::between(&code, "starts")?;
     let mut shapes = shape::analyse(&code, kernel, &liveness)?;
     if straighten::straighten(&mut code, &shapes, &liveness) {
+        // Its verification waits until all registers are in scope again.
         scopes::repair(&mut code);
+        verify::between(&code, "straighten, scopes")?;
         liveness = liveness::analyse(&mut code);
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }

@@ -1,13 +1,15 @@
-//! What must hold of a kernel in SPMD form before a back end sees it.
+//! What must hold of a kernel in SPMD form.
 //!
-//! Every register that is read has been set before, in the same region or one around it, or is a
-//! constant, an invariant, a built-in value or a variable; a register is set once; barriers are
-//! gone; `Gangs` regions are on the workgroup's level and nothing there is divergent; a variable of
-//! the workgroup is never set by a gang.
+//! Always: every register that is read has been set before, in the same region or one around it,
+//! or is a constant, an invariant, a built-in value or a variable; a register is set once; what is
+//! left is around the node that leaves it. Before a back end sees it: barriers are gone; `Gangs`
+//! regions are on the workgroup's level and nothing there is divergent; a variable of the
+//! workgroup is never set by a gang; nobody leaves a stretch but by its end, or the only one by a
+//! return.
 
 use std::collections::HashSet;
 
-use super::ir::{Kernel, Node, Region};
+use super::ir::{Kernel, Node, Region, Target};
 use super::shape::{Class, Shapes};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::compile::Class as RegClass;
@@ -16,14 +18,44 @@ use crate::error::{Error, Result};
 
 struct Verifier<'k> {
     kernel: &'k Kernel,
-    shapes: &'k Shapes,
+    /// Nothing before fission.
+    shapes: Option<&'k Shapes>,
     set: HashSet<Reg>,
     ever: HashSet<Reg>,
+    /// Loops and switches around the node.
+    targets: Vec<Target>,
+    /// Whether the kernel is one stretch, which may be left by a return.
+    whole: bool,
 }
 
-/// Checks a kernel. A failure is a bug of the compiler, not of the kernel.
+/// Checks a kernel that is ready for a back end. A failure is a bug of the compiler, not of the
+/// kernel.
 pub(super) fn verify(kernel: &Kernel, shapes: &Shapes) -> Result<()> {
-    let mut verifier = Verifier { kernel, shapes, set: HashSet::new(), ever: HashSet::new() };
+    check(kernel, Some(shapes))
+}
+
+/// Checks a kernel after a pass before fission, in builds with assertions.
+pub(super) fn between(kernel: &Kernel, pass: &str) -> Result<()> {
+    if !cfg!(debug_assertions) {
+        return Ok(());
+    }
+    check(kernel, None).map_err(|error| match error {
+        Error::Internal { place, cause } => {
+            Error::Internal { place, cause: format!("after {pass}: {cause}") }
+        }
+        other => other,
+    })
+}
+
+fn check(kernel: &Kernel, shapes: Option<&Shapes>) -> Result<()> {
+    let mut verifier = Verifier {
+        kernel,
+        shapes,
+        set: HashSet::new(),
+        ever: HashSet::new(),
+        targets: Vec::new(),
+        whole: matches!(kernel.body.nodes[..], [Node::Gangs(_)]),
+    };
     for op in &kernel.preamble {
         verifier.op(op, true)?;
     }
@@ -63,8 +95,8 @@ impl Verifier<'_> {
         op.for_each_result(&mut |reg| results.push(*reg));
         for reg in results {
             if self.kernel.is_variable(reg) {
-                let class = self.shapes.regs[reg as usize].class;
-                if class == Class::Workgroup && !once {
+                let class = self.shapes.map(|shapes| shapes.regs[reg as usize].class);
+                if class == Some(Class::Workgroup) && !once {
                     return Err(broken(format!("a gang sets r{reg}, which is the workgroup's")));
                 }
                 continue;
@@ -95,6 +127,7 @@ impl Verifier<'_> {
             match node {
                 Node::Op(op) => self.op(op, !in_gang)?,
                 Node::UniformLoad(op) if !in_gang => self.op(op, true)?,
+                Node::Barrier if self.shapes.is_none() => {}
                 Node::UniformLoad(_) | Node::Barrier => {
                     return Err(broken("a barrier is left".to_owned()));
                 }
@@ -107,22 +140,38 @@ impl Verifier<'_> {
                 Node::Loop(l) => {
                     // `continuing` and the condition see what the body computes.
                     let outside = self.set.clone();
+                    self.targets.push(l.target);
                     self.nodes(&l.body, in_gang)?;
                     self.nodes(&l.continuing, in_gang)?;
+                    self.targets.pop();
                     if let Some(condition) = l.break_if {
                         self.read(condition)?;
                         self.decided(condition, in_gang)?;
                     }
                     self.set = outside;
                 }
-                Node::Once { body, .. } => self.region(body, in_gang)?,
+                Node::Once { target, body } => {
+                    self.targets.push(*target);
+                    self.region(body, in_gang)?;
+                    self.targets.pop();
+                }
                 Node::Gangs(body) => {
                     if in_gang {
                         return Err(broken("gangs inside of gangs".to_owned()));
                     }
+                    let outside = std::mem::take(&mut self.targets);
                     self.region(body, true)?;
+                    self.targets = outside;
                 }
-                Node::Break(_) | Node::Continue(_) | Node::Return => {}
+                Node::Break(target) | Node::Continue(target) => {
+                    if !self.targets.contains(target) {
+                        return Err(broken(format!("{target} is left from outside of it")));
+                    }
+                }
+                Node::Return if self.shapes.is_some() && !self.whole => {
+                    return Err(broken("a return from one stretch of several".to_owned()));
+                }
+                Node::Return => {}
             }
         }
         Ok(())
@@ -130,7 +179,8 @@ impl Verifier<'_> {
 
     /// On the workgroup's level every decision is the workgroup's.
     fn decided(&self, condition: Reg, in_gang: bool) -> Result<()> {
-        if in_gang || self.shapes.regs[condition as usize].class <= Class::Workgroup {
+        let Some(shapes) = self.shapes else { return Ok(()) };
+        if in_gang || shapes.regs[condition as usize].class <= Class::Workgroup {
             return Ok(());
         }
         Err(broken(format!("r{condition} decides for the workgroup but is not the workgroup's")))
