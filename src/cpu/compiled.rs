@@ -129,6 +129,15 @@ pub(in crate::cpu) unsafe extern "C" fn apply(
     }
 }
 
+/// Makes memory zero.
+///
+/// # Safety
+/// The memory is the caller's alone and that long.
+pub(in crate::cpu) unsafe extern "C" fn zero(at: *mut u8, bytes: u64) {
+    // SAFETY: the caller's.
+    unsafe { std::ptr::write_bytes(at, 0, bytes as usize) }
+}
+
 /// A chunk's arguments in the form that the code takes.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {

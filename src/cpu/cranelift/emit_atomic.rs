@@ -1,0 +1,120 @@
+//! Read-modify-writes: lane after lane, in the order of the lanes.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, Value, types};
+
+use super::emit::{Emitter, Part, Val};
+use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, Memory, NONE};
+use crate::cpu::spmd::types::Ty;
+use crate::error::Result;
+
+impl Emitter<'_, '_> {
+    pub(super) fn atomic(&mut self, atomic: &Atomic) -> Result<()> {
+        let place = self.place(&atomic.address)?;
+        let wanted = match self.wanted(&place)? {
+            Some(wanted) => wanted,
+            None => self.number(u32::MAX, Ty::Bool, true),
+        };
+        let offsets = self.offsets(&place, 4)?;
+        let value = self.vector(atomic.value, Ty::Int)?;
+        let offset_slot = self.spill("offsets", &offsets);
+        let value_slot = self.spill("values", &value);
+        let mut compare = None;
+        if atomic.compare != NONE {
+            let lanes = self.vector(atomic.compare, Ty::Int)?;
+            let slot = self.spill("compares", &lanes);
+            compare = Some((lanes, slot));
+        }
+        let zero = self.number(0, Ty::Int, true);
+        let old_slot = self.spill("olds", &zero);
+        let compare_slot = compare.as_ref().map(|(_, slot)| *slot);
+        self.for_each_lane(&wanted, |this, lane| {
+            let offset = this.spilled(offset_slot, lane);
+            let pointer = this.lane_pointer(place.base, offset, 4);
+            let (pointer, rest) = this.at(pointer, place.offset);
+            let rest = this.long(rest as u64);
+            let pointer = this.b.ins().iadd(pointer, rest);
+            let value = this.spilled(value_slot, lane);
+            let compare = match compare_slot {
+                Some(slot) => this.spilled(slot, lane),
+                None => value,
+            };
+            let old = if atomic.address.memory == Memory::Workgroup {
+                this.alone(atomic.function, pointer, value, compare)
+            } else {
+                this.together(atomic.function, place.part, pointer, value, compare)
+            };
+            let flags = this.flags(Part::Frame);
+            let at = this.lane_pointer64(old_slot, lane, 4);
+            this.b.ins().store(flags, old, at, 0);
+            Ok(())
+        })?;
+        if atomic.dst != NONE {
+            let flags = self.flags(Part::Frame);
+            let quads = self.quads() as i32;
+            let old = (0..quads)
+                .map(|quad| self.b.ins().load(types::I32X4, flags, old_slot, 16 * quad))
+                .collect();
+            if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
+                let lanes = self.icmp(IntCC::Equal, &old, compare);
+                let lanes = self.and(&lanes, &wanted);
+                self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
+            }
+            self.define(atomic.dst, Val::Vector(old, Ty::Int));
+        }
+        Ok(())
+    }
+
+    /// On workgroup memory, which no other thread sees.
+    fn alone(&mut self, f: AtomicFunction, at: Value, value: Value, compare: Value) -> Value {
+        use AtomicFunction as A;
+        let flags = self.flags(Part::Workgroup);
+        let old = self.b.ins().load(types::I32, flags, at, 0);
+        let ins = self.b.ins();
+        let new = match f {
+            A::Add => ins.iadd(old, value),
+            A::Subtract => ins.isub(old, value),
+            A::And => ins.band(old, value),
+            A::Or => ins.bor(old, value),
+            A::Xor => ins.bxor(old, value),
+            A::MinI => ins.smin(old, value),
+            A::MaxI => ins.smax(old, value),
+            A::MinU => ins.umin(old, value),
+            A::MaxU => ins.umax(old, value),
+            A::Exchange => value,
+            A::CompareExchange => {
+                let same = self.b.ins().icmp(IntCC::Equal, old, compare);
+                self.b.ins().select(same, value, old)
+            }
+        };
+        self.b.ins().store(flags, new, at, 0);
+        old
+    }
+
+    /// On storage, which other threads may update at the same time.
+    fn together(
+        &mut self,
+        f: AtomicFunction,
+        part: Part,
+        at: Value,
+        value: Value,
+        compare: Value,
+    ) -> Value {
+        use AtomicFunction as A;
+        let flags = self.flags(part).with_aligned();
+        let op = match f {
+            A::Add => AtomicRmwOp::Add,
+            A::Subtract => AtomicRmwOp::Sub,
+            A::And => AtomicRmwOp::And,
+            A::Or => AtomicRmwOp::Or,
+            A::Xor => AtomicRmwOp::Xor,
+            A::MinI => AtomicRmwOp::Smin,
+            A::MaxI => AtomicRmwOp::Smax,
+            A::MinU => AtomicRmwOp::Umin,
+            A::MaxU => AtomicRmwOp::Umax,
+            A::Exchange => AtomicRmwOp::Xchg,
+            A::CompareExchange => return self.b.ins().atomic_cas(flags, at, compare, value),
+        };
+        self.b.ins().atomic_rmw(types::I32, flags, op, at, value)
+    }
+}

@@ -1,0 +1,753 @@
+//! Scalar functions as Cranelift instructions, on one value or on a gang's.
+//!
+//! Each gives the very bits of `interpreter::functions`: undefined cases (division, conversions)
+//! are made defined first. What has no vector instruction is done lane by lane with the scalar one;
+//! what has no short form at all calls the same Rust function that the interpreter calls.
+
+use std::rc::Rc;
+
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, types};
+use cranelift_frontend::FunctionBuilder;
+
+use super::emit::{Emitter, Lanes, Part, QUAD, Val};
+use crate::cpu::compiled::{self, AnyFunction};
+use crate::cpu::interpreter::bytecode::Op;
+use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
+use crate::cpu::spmd::shape::Class;
+use crate::cpu::spmd::types::Ty;
+use crate::error::Result;
+
+impl<'f> Emitter<'_, 'f> {
+    /// Emits a pure operation.
+    pub(super) fn pure(&mut self, op: &Op) -> Result<()> {
+        match *op {
+            Op::Unary { f: Unary::Copy, dst, a } if self.kernel.is_variable(dst) => {
+                if let Some(array) = self.kernel.array_of(dst) {
+                    return self.store_plane(array, dst - array.first, a);
+                }
+                self.store_variable(dst, a)
+            }
+            Op::Unary { f: Unary::Copy, dst, a } if self.kernel.is_variable(a) => {
+                let val = match self.kernel.array_of(a) {
+                    Some(array) => self.load_plane(array, a - array.first)?,
+                    None => self.load_variable(a),
+                };
+                self.define(dst, val);
+                Ok(())
+            }
+            Op::Unary { f: Unary::Copy, dst, a } => {
+                let val = match self.kernel.known(a) {
+                    Some(_) => Val::Scalar(self.scalar(a, Ty::Int)?, Ty::Int),
+                    None => match self.vals.get(&a) {
+                        Some(val) => val.clone(),
+                        None => return Err(self.broken("a copy of nothing")),
+                    },
+                };
+                self.define(dst, val);
+                Ok(())
+            }
+            Op::Unary { f, dst, a } => {
+                let vector = self.wants_vector(dst);
+                let (lanes, ty) = self.unary(f, a, vector)?;
+                self.result(dst, &lanes, ty);
+                Ok(())
+            }
+            Op::Binary { f, dst, a, b } => {
+                let vector = self.wants_vector(dst);
+                let (lanes, ty) = self.binary(f, dst, a, b, vector)?;
+                self.result(dst, &lanes, ty);
+                Ok(())
+            }
+            Op::Ternary { f, dst, a, b, c } => {
+                let vector = self.wants_vector(dst);
+                let (lanes, ty) = self.ternary(f, dst, [a, b, c], vector)?;
+                self.result(dst, &lanes, ty);
+                Ok(())
+            }
+            Op::Index { dst, .. } => {
+                self.indices.insert(dst, op.clone());
+                Ok(())
+            }
+            Op::Pick { dst, ref planes, index } => {
+                let vector = self.wants_vector(dst);
+                let ty = self.types.of_reg(dst);
+                let at = self.get(index, Ty::Int, vector)?;
+                let mut picked = self.number(0, ty, vector);
+                for (k, &plane) in planes.iter().enumerate() {
+                    let value = self.get(plane, ty, vector)?;
+                    let number = self.number(k as u32, Ty::Int, vector);
+                    let here = self.icmp(IntCC::Equal, &at, &number);
+                    picked = self.select(&here, &value, &picked, vector);
+                }
+                self.result(dst, &picked, ty);
+                Ok(())
+            }
+            Op::ArrayLength { dst, binding } => {
+                let length = self.args.bindings[binding].1;
+                self.define(dst, Val::Scalar(length, Ty::Int));
+                Ok(())
+            }
+            _ => Err(self.broken("not a pure operation")),
+        }
+    }
+
+    /// Whether a register's value is a vector: not uniform, and not the first lane of strided ones.
+    fn wants_vector(&self, dst: Reg) -> bool {
+        matches!(self.class(dst), Class::Likely | Class::Varying)
+    }
+
+    fn result(&mut self, dst: Reg, lanes: &Lanes, ty: Ty) {
+        let val = match self.class(dst) {
+            Class::Strided(step) => Val::Strided(lanes[0], step),
+            Class::Likely | Class::Varying => Val::Vector(lanes.clone(), ty),
+            _ => Val::Scalar(lanes[0], ty),
+        };
+        self.define(dst, val);
+    }
+
+    // Lane by lane.
+
+    /// A scalar function of each lane; of the scalar where there is one only.
+    pub(super) fn each_lane(
+        &mut self,
+        x: &Lanes,
+        f: impl Fn(&mut FunctionBuilder<'f>, Value) -> Value,
+    ) -> Lanes {
+        let x = x.clone();
+        x.iter()
+            .map(|&x| {
+                if !self.b.func.dfg.value_type(x).is_vector() {
+                    return f(&mut self.b, x);
+                }
+                let mut result = x;
+                for lane in 0..QUAD as u8 {
+                    let one = self.b.ins().extractlane(x, lane);
+                    let one = f(&mut self.b, one);
+                    result = self.b.ins().insertlane(result, one, lane);
+                }
+                result
+            })
+            .collect()
+    }
+
+    /// A scalar function of two for each lane.
+    fn each_pair(
+        &mut self,
+        x: &Lanes,
+        y: &Lanes,
+        f: impl Fn(&mut FunctionBuilder<'f>, Value, Value) -> Value,
+    ) -> Lanes {
+        let (x, y) = (x.clone(), y.clone());
+        x.iter()
+            .zip(y.iter())
+            .map(|(&x, &y)| {
+                if !self.b.func.dfg.value_type(x).is_vector() {
+                    return f(&mut self.b, x, y);
+                }
+                let mut result = x;
+                for lane in 0..QUAD as u8 {
+                    let a = self.b.ins().extractlane(x, lane);
+                    let b = self.b.ins().extractlane(y, lane);
+                    let one = f(&mut self.b, a, b);
+                    result = self.b.ins().insertlane(result, one, lane);
+                }
+                result
+            })
+            .collect()
+    }
+
+    // Short forms.
+
+    /// The lesser or the greater of two words.
+    fn extremum(&mut self, f: Binary, x: &Lanes, y: &Lanes, v: bool) -> Lanes {
+        if v {
+            return self.zip(x, y, |b, x, y| match f {
+                Binary::MinI => b.ins().smin(x, y),
+                Binary::MaxI => b.ins().smax(x, y),
+                Binary::MinU => b.ins().umin(x, y),
+                _ => b.ins().umax(x, y),
+            });
+        }
+        let cc = match f {
+            Binary::MinI => IntCC::SignedLessThan,
+            Binary::MaxI => IntCC::SignedGreaterThan,
+            Binary::MinU => IntCC::UnsignedLessThan,
+            _ => IntCC::UnsignedGreaterThan,
+        };
+        let first = self.icmp(cc, x, y);
+        self.select(&first, x, y, v)
+    }
+
+    /// Bits that are set: sums of two, of four, of eight, of all.
+    fn count_ones(&mut self, x: &Lanes, v: bool) -> Lanes {
+        if !v {
+            return self.map(x, |b, x| b.ins().popcnt(x));
+        }
+        let masks = [0x5555_5555, 0x3333_3333, 0x0f0f_0f0f, 0x0101_0101]
+            .map(|bits| self.words([bits; 4], Ty::Int));
+        self.map(x, |b, x| {
+            let odd = b.ins().ushr_imm(x, 1);
+            let odd = b.ins().band(odd, masks[0]);
+            let two = b.ins().isub(x, odd);
+            let high = b.ins().ushr_imm(two, 2);
+            let high = b.ins().band(high, masks[1]);
+            let low = b.ins().band(two, masks[1]);
+            let four = b.ins().iadd(high, low);
+            let high = b.ins().ushr_imm(four, 4);
+            let eight = b.ins().iadd(four, high);
+            let eight = b.ins().band(eight, masks[2]);
+            let all = b.ins().imul(eight, masks[3]);
+            b.ins().ushr_imm(all, 24)
+        })
+    }
+
+    fn unary(&mut self, f: Unary, a: Reg, v: bool) -> Result<(Lanes, Ty)> {
+        use Unary as U;
+        Ok(match f {
+            U::Copy => {
+                let ty = self.types.of_reg(a);
+                (self.get(a, ty, v)?, ty)
+            }
+            U::Not => {
+                let ty = if self.types.of_reg(a) == Ty::Bool { Ty::Bool } else { Ty::Int };
+                let x = self.get(a, ty, v)?;
+                if ty == Ty::Bool && !v {
+                    (self.map(&x, |b, x| b.ins().bxor_imm(x, 1)), ty)
+                } else {
+                    (self.map(&x, |b, x| b.ins().bnot(x)), ty)
+                }
+            }
+            U::NegI => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.map(&x, |b, x| b.ins().ineg(x)), Ty::Int)
+            }
+            U::NegF => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.map(&x, |b, x| b.ins().fneg(x)), Ty::Float)
+            }
+            U::AbsF => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.map(&x, |b, x| b.ins().fabs(x)), Ty::Float)
+            }
+            U::AbsI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zero = self.number(0, Ty::Int, v);
+                let minus = self.map(&x, |b, x| b.ins().ineg(x));
+                let negative = self.icmp(IntCC::SignedLessThan, &x, &zero);
+                (self.select(&negative, &minus, &x, v), Ty::Int)
+            }
+            U::SignI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let (zero, one) = (self.number(0, Ty::Int, v), self.number(1, Ty::Int, v));
+                let sign = self.map(&x, |b, x| b.ins().sshr_imm(x, 31));
+                let positive = self.icmp(IntCC::SignedGreaterThan, &x, &zero);
+                (self.select(&positive, &one, &sign, v), Ty::Int)
+            }
+            U::SignF => {
+                let x = self.get(a, Ty::Float, v)?;
+                let (zero, one, minus) =
+                    (self.float(0.0, v), self.float(1.0, v), self.float(-1.0, v));
+                let below = self.fcmp(FloatCC::LessThan, &x, &zero);
+                let above = self.fcmp(FloatCC::GreaterThan, &x, &zero);
+                let low = self.select(&below, &minus, &zero, v);
+                (self.select(&above, &one, &low, v), Ty::Float)
+            }
+            U::IToF | U::UToF => {
+                let x = self.get(a, Ty::Int, v)?;
+                let to = self.ty(Ty::Float, v);
+                let floats = self.map(&x, |b, x| {
+                    if f == U::IToF {
+                        b.ins().fcvt_from_sint(to, x)
+                    } else {
+                        b.ins().fcvt_from_uint(to, x)
+                    }
+                });
+                (floats, Ty::Float)
+            }
+            U::FToI | U::FToU | U::HToI | U::HToU => (self.to_integer(f, a, v)?, Ty::Int),
+            U::NonZeroI => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zero = self.number(0, Ty::Int, v);
+                (self.icmp(IntCC::NotEqual, &x, &zero), Ty::Bool)
+            }
+            U::NonZeroF => {
+                let x = self.get(a, Ty::Float, v)?;
+                let zero = self.float(0.0, v);
+                (self.fcmp(FloatCC::NotEqual, &x, &zero), Ty::Bool)
+            }
+            U::BoolToI => {
+                let (x, one) = (self.get(a, Ty::Int, v)?, self.number(1, Ty::Int, v));
+                (self.and(&x, &one), Ty::Int)
+            }
+            U::BoolToF => {
+                let x = self.get(a, Ty::Bool, v)?;
+                let (one, zero) = (self.float(1.0, v), self.float(0.0, v));
+                (self.select(&x, &one, &zero, v), Ty::Float)
+            }
+            U::RoundH => {
+                let x = self.get(a, Ty::Float, v)?;
+                let half = self.to_half(&x, v);
+                (self.from_half(&half, v), Ty::Float)
+            }
+            U::HBits => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.to_half(&x, v), Ty::Int)
+            }
+            U::FromHBits => {
+                let (x, low) = (self.get(a, Ty::Int, v)?, self.number(0xffff, Ty::Int, v));
+                let x = self.and(&x, &low);
+                (self.from_half(&x, v), Ty::Float)
+            }
+            U::Ceil | U::Floor | U::Trunc | U::Round | U::Sqrt => {
+                let x = self.get(a, Ty::Float, v)?;
+                let rounded = self.map(&x, |b, x| match f {
+                    U::Ceil => b.ins().ceil(x),
+                    U::Floor => b.ins().floor(x),
+                    U::Trunc => b.ins().trunc(x),
+                    U::Round => b.ins().nearest(x),
+                    _ => b.ins().sqrt(x),
+                });
+                (rounded, Ty::Float)
+            }
+            U::Fract => {
+                let x = self.get(a, Ty::Float, v)?;
+                let fract = self.map(&x, |b, x| {
+                    let floor = b.ins().floor(x);
+                    b.ins().fsub(x, floor)
+                });
+                (fract, Ty::Float)
+            }
+            U::InverseSqrt => {
+                let x = self.get(a, Ty::Float, v)?;
+                let root = self.map(&x, |b, x| b.ins().sqrt(x));
+                let one = self.float(1.0, v);
+                (self.zip(&one, &root, |b, x, y| b.ins().fdiv(x, y)), Ty::Float)
+            }
+            U::IsNan => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.fcmp(FloatCC::Unordered, &x, &x), Ty::Bool)
+            }
+            U::IsInf => {
+                let x = self.get(a, Ty::Float, v)?;
+                let size = self.map(&x, |b, x| b.ins().fabs(x));
+                let infinity = self.float(f32::INFINITY, v);
+                (self.fcmp(FloatCC::Equal, &size, &infinity), Ty::Bool)
+            }
+            U::CountOnes => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.count_ones(&x, v), Ty::Int)
+            }
+            U::ReverseBits => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.each_lane(&x, |b, x| b.ins().bitrev(x)), Ty::Int)
+            }
+            U::TrailingZeros => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.each_lane(&x, |b, x| b.ins().ctz(x)), Ty::Int)
+            }
+            U::LeadingZeros => {
+                let x = self.get(a, Ty::Int, v)?;
+                (self.each_lane(&x, |b, x| b.ins().clz(x)), Ty::Int)
+            }
+            U::FirstTrailing => {
+                let x = self.get(a, Ty::Int, v)?;
+                let zeros = self.each_lane(&x, |b, x| b.ins().ctz(x));
+                let (zero, ones) = (self.number(0, Ty::Int, v), self.number(u32::MAX, Ty::Int, v));
+                let none = self.icmp(IntCC::Equal, &x, &zero);
+                (self.select(&none, &ones, &zeros, v), Ty::Int)
+            }
+            U::FirstLeadingU | U::FirstLeadingI => {
+                let mut x = self.get(a, Ty::Int, v)?;
+                if f == U::FirstLeadingI {
+                    x = self.map(&x, |b, x| {
+                        let sign = b.ins().sshr_imm(x, 31);
+                        b.ins().bxor(x, sign)
+                    });
+                }
+                let zeros = self.each_lane(&x, |b, x| b.ins().clz(x));
+                let top = self.number(31, Ty::Int, v);
+                (self.zip(&top, &zeros, |b, x, y| b.ins().isub(x, y)), Ty::Int)
+            }
+            U::SignExtend8 => {
+                let x = self.get(a, Ty::Int, v)?;
+                let extended = self.map(&x, |b, x| {
+                    let up = b.ins().ishl_imm(x, 24);
+                    b.ins().sshr_imm(up, 24)
+                });
+                (extended, Ty::Int)
+            }
+            U::ZeroExtend8 => {
+                let (x, low) = (self.get(a, Ty::Int, v)?, self.number(0xff, Ty::Int, v));
+                (self.and(&x, &low), Ty::Int)
+            }
+            _ => {
+                let ty = match f {
+                    U::FrexpExponent
+                    | U::ToSnorm8
+                    | U::ToUnorm8
+                    | U::ToSnorm16
+                    | U::ToUnorm16
+                    | U::ClampI8
+                    | U::ClampU8 => Ty::Int,
+                    _ => Ty::Float,
+                };
+                (self.apply(AnyFunction::Unary(f), &[a], ty, v)?, ty)
+            }
+        })
+    }
+
+    /// A float as the nearest integer towards zero that a float of its kind can hold; NaN gives
+    /// zero. The conversion itself saturates, and gives zero for NaN.
+    fn to_integer(&mut self, f: Unary, a: Reg, v: bool) -> Result<Lanes> {
+        let signed = matches!(f, Unary::FToI | Unary::HToI);
+        let (low, high) = match f {
+            Unary::FToI => (None, 2_147_483_520.0),
+            Unary::FToU => (None, 4_294_967_040.0),
+            Unary::HToI => (Some(-65504.0), 65504.0),
+            _ => (None, 65504.0),
+        };
+        let mut x = self.get(a, Ty::Float, v)?;
+        let high = self.float(high, v);
+        let above = self.fcmp(FloatCC::GreaterThan, &x, &high);
+        x = self.select(&above, &high, &x, v);
+        if let Some(low) = low {
+            let low = self.float(low, v);
+            let below = self.fcmp(FloatCC::LessThan, &x, &low);
+            x = self.select(&below, &low, &x, v);
+        }
+        let to = self.ty(Ty::Int, v);
+        Ok(self.map(&x, |b, x| {
+            if signed {
+                b.ins().fcvt_to_sint_sat(to, x)
+            } else {
+                b.ins().fcvt_to_uint_sat(to, x)
+            }
+        }))
+    }
+
+    fn binary(&mut self, f: Binary, dst: Reg, a: Reg, b: Reg, v: bool) -> Result<(Lanes, Ty)> {
+        use Binary as B;
+        if matches!(f, B::AddF | B::SubF | B::MulF | B::DivF) {
+            let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+            let result = self.zip(&x, &y, |b, x, y| match f {
+                B::AddF => b.ins().fadd(x, y),
+                B::SubF => b.ins().fsub(x, y),
+                B::MulF => b.ins().fmul(x, y),
+                _ => b.ins().fdiv(x, y),
+            });
+            return Ok((result, Ty::Float));
+        }
+        if matches!(f, B::AddI | B::SubI | B::MulI) {
+            let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+            let result = self.zip(&x, &y, |b, x, y| match f {
+                B::AddI => b.ins().iadd(x, y),
+                B::SubI => b.ins().isub(x, y),
+                _ => b.ins().imul(x, y),
+            });
+            return Ok((result, Ty::Int));
+        }
+        let float_compare = match f {
+            B::EqF => Some(FloatCC::Equal),
+            B::NeF => Some(FloatCC::NotEqual),
+            B::LtF => Some(FloatCC::LessThan),
+            B::LeF => Some(FloatCC::LessThanOrEqual),
+            _ => None,
+        };
+        if let Some(cc) = float_compare {
+            let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+            return Ok((self.fcmp(cc, &x, &y), Ty::Bool));
+        }
+        let compare = match f {
+            B::EqI => Some(IntCC::Equal),
+            B::NeI => Some(IntCC::NotEqual),
+            B::LtI => Some(IntCC::SignedLessThan),
+            B::LeI => Some(IntCC::SignedLessThanOrEqual),
+            B::LtU => Some(IntCC::UnsignedLessThan),
+            B::LeU => Some(IntCC::UnsignedLessThanOrEqual),
+            _ => None,
+        };
+        if let Some(cc) = compare {
+            let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+            return Ok((self.icmp(cc, &x, &y), Ty::Bool));
+        }
+        Ok(match f {
+            B::MinF | B::MaxF => {
+                let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+                // In the form that becomes one instruction.
+                let first = if f == B::MinF {
+                    self.fcmp(FloatCC::LessThan, &x, &y)
+                } else {
+                    self.fcmp(FloatCC::LessThan, &y, &x)
+                };
+                let picked = self.select(&first, &x, &y, v);
+                let nan = self.fcmp(FloatCC::Unordered, &y, &y);
+                (self.select(&nan, &x, &picked, v), Ty::Float)
+            }
+            B::StepF => {
+                let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
+                let reached = self.fcmp(FloatCC::LessThanOrEqual, &x, &y);
+                let (one, zero) = (self.float(1.0, v), self.float(0.0, v));
+                (self.select(&reached, &one, &zero, v), Ty::Float)
+            }
+            B::DivI | B::RemI | B::DivU | B::RemU => (self.divide(f, a, b, v)?, Ty::Int),
+            B::MinI | B::MaxI | B::MinU | B::MaxU => {
+                let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                (self.extremum(f, &x, &y, v), Ty::Int)
+            }
+            B::And | B::Or | B::Xor | B::AndNot => {
+                let ty = if self.types.of_reg(dst) == Ty::Bool { Ty::Bool } else { Ty::Int };
+                let (x, y) = (self.get(a, ty, v)?, self.get(b, ty, v)?);
+                let result = self.zip(&x, &y, |b, x, y| match f {
+                    B::And => b.ins().band(x, y),
+                    B::Or => b.ins().bor(x, y),
+                    B::Xor => b.ins().bxor(x, y),
+                    _ => b.ins().band_not(x, y),
+                });
+                (result, ty)
+            }
+            B::Shl | B::ShrU | B::ShrI => (self.shift(f, a, b, v)?, Ty::Int),
+            _ => {
+                let ty = if matches!(f, B::FieldMask | B::Dot4I | B::Dot4U) {
+                    Ty::Int
+                } else {
+                    Ty::Float
+                };
+                (self.apply(AnyFunction::Binary(f), &[a, b], ty, v)?, ty)
+            }
+        })
+    }
+
+    /// The count is taken modulo the word, by the instruction. All lanes of a vector shift by one
+    /// count.
+    fn shift(&mut self, f: Binary, a: Reg, b: Reg, v: bool) -> Result<Lanes> {
+        let shift = |b: &mut FunctionBuilder<'f>, x: Value, y: Value| match f {
+            Binary::Shl => b.ins().ishl(x, y),
+            Binary::ShrU => b.ins().ushr(x, y),
+            _ => b.ins().sshr(x, y),
+        };
+        let x = self.get(a, Ty::Int, v)?;
+        if !v || self.is_uniform(b) || self.kernel.known(b).is_some() {
+            let by = self.scalar(b, Ty::Int)?;
+            return Ok(self.map(&x, |b, x| shift(b, x, by)));
+        }
+        let y = self.vector(b, Ty::Int)?;
+        Ok(self.each_pair(&x, &y, shift))
+    }
+
+    fn divide(&mut self, f: Binary, a: Reg, b: Reg, v: bool) -> Result<Lanes> {
+        let signed = matches!(f, Binary::DivI | Binary::RemI);
+        let known = self.kernel.known(b);
+        let x = self.get(a, Ty::Int, v)?;
+        // A division by a power of two is a shift or a mask.
+        if let Some(by) = known.filter(|by| by.is_power_of_two() && !signed) {
+            return Ok(if f == Binary::DivU {
+                self.map(&x, |b, x| b.ins().ushr_imm(x, i64::from(by.trailing_zeros())))
+            } else {
+                let low = self.number(by - 1, Ty::Int, v);
+                self.and(&x, &low)
+            });
+        }
+        let divide = |b: &mut FunctionBuilder<'f>, x: Value, y: Value| match f {
+            Binary::DivI => b.ins().sdiv(x, y),
+            Binary::RemI => b.ins().srem(x, y),
+            Binary::DivU => b.ins().udiv(x, y),
+            _ => b.ins().urem(x, y),
+        };
+        if let Some(by) = known.filter(|&by| by != 0 && by != u32::MAX) {
+            return Ok(self.each_lane(&x, |b, x| {
+                let by = b.ins().iconst(types::I32, i64::from(by));
+                divide(b, x, by)
+            }));
+        }
+        let mut y = self.get(b, Ty::Int, v)?;
+        let (one, zero) = (self.number(1, Ty::Int, v), self.number(0, Ty::Int, v));
+        let mut bad = self.icmp(IntCC::Equal, &y, &zero);
+        if signed {
+            let least = self.number(1 << 31, Ty::Int, v);
+            let ones = self.number(u32::MAX, Ty::Int, v);
+            let least = self.icmp(IntCC::Equal, &x, &least);
+            let minus = self.icmp(IntCC::Equal, &y, &ones);
+            let overflow = self.and(&least, &minus);
+            bad = self.zip(&bad, &overflow, |b, x, y| b.ins().bor(x, y));
+        }
+        y = self.select(&bad, &one, &y, v);
+        Ok(self.each_pair(&x, &y, divide))
+    }
+
+    fn ternary(&mut self, f: Ternary, dst: Reg, [a, b, c]: [Reg; 3], v: bool) -> Result<(Lanes, Ty)> {
+        Ok(match f {
+            Ternary::Select if self.types.of_reg(c) != Ty::Bool => {
+                let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let z = self.get(c, Ty::Int, v)?;
+                let yes = self.and(&x, &z);
+                let no = self.and_not(&y, &z);
+                (self.zip(&yes, &no, |b, x, y| b.ins().bor(x, y)), Ty::Int)
+            }
+            Ternary::Select => {
+                let ty = self.types.of_reg(dst);
+                let (x, y) = (self.get(a, ty, v)?, self.get(b, ty, v)?);
+                if v && self.is_uniform(c) {
+                    let c = self.scalar(c, Ty::Bool)?;
+                    return Ok((self.zip(&x, &y, |b, x, y| b.ins().select(c, x, y)), ty));
+                }
+                let condition = self.get(c, Ty::Bool, v)?;
+                (self.select(&condition, &x, &y, v), ty)
+            }
+            Ternary::FmaF if self.fma => {
+                let x = self.get(a, Ty::Float, v)?;
+                let y = self.get(b, Ty::Float, v)?;
+                let z = self.get(c, Ty::Float, v)?;
+                let sums = x
+                    .iter()
+                    .zip(y.iter().zip(z.iter()))
+                    .map(|(&x, (&y, &z))| self.b.ins().fma(x, y, z))
+                    .collect();
+                (sums, Ty::Float)
+            }
+            Ternary::FmaF | Ternary::FmaH => {
+                let args = [a, b, c];
+                (self.apply(AnyFunction::Ternary(f), &args, Ty::Float, v)?, Ty::Float)
+            }
+            Ternary::ExtractU | Ternary::ExtractI => {
+                (self.apply(AnyFunction::Ternary(f), &[a, b, c], Ty::Int, v)?, Ty::Int)
+            }
+        })
+    }
+
+    // Calls.
+
+    /// Calls a Rust function for each lane.
+    fn apply(&mut self, function: AnyFunction, args: &[Reg], ty: Ty, v: bool) -> Result<Lanes> {
+        let number = match self.functions.iter().position(|&known| known == function) {
+            Some(number) => number,
+            None => {
+                self.functions.push(function);
+                self.functions.len() - 1
+            }
+        };
+        let bytes = self.width * 4;
+        let slots = ["apply.a", "apply.b", "apply.c"].map(|name| self.slot(name, bytes));
+        let out = self.slot("apply.out", bytes);
+        let flags = self.flags(Part::Frame);
+        for (&arg, slot) in args.iter().zip(slots) {
+            let lanes = self.get(arg, Ty::Int, v)?;
+            for (quad, &lane) in lanes.iter().enumerate() {
+                self.b.ins().store(flags, lane, slot, 16 * quad as i32);
+            }
+        }
+        let functions = self.args.functions;
+        let number = self.int(number as u32);
+        let lanes = self.int(if v { self.width } else { 1 });
+        let [a, b, c] = slots;
+        let (long, word) = (types::I64, types::I32);
+        self.call(
+            "apply",
+            compiled::apply as *const () as u64,
+            &[long, word, long, long, long, long, word],
+            &[functions, number, a, b, c, out, lanes],
+        );
+        let int = self.ty(Ty::Int, v);
+        let count = if v { self.quads() } else { 1 };
+        let words: Lanes = (0..count)
+            .map(|quad| self.b.ins().load(int, flags, out, 16 * quad as i32))
+            .collect();
+        Ok(self.convert(&words, Ty::Int, ty, v))
+    }
+
+    /// Calls a Rust function that has no result.
+    fn call(
+        &mut self,
+        name: &'static str,
+        address: u64,
+        parameters: &[cranelift_codegen::ir::Type],
+        args: &[Value],
+    ) {
+        let b = &mut self.b;
+        let signature = *self.signatures.entry(name).or_insert_with(|| {
+            let mut signature = Signature::new(b.func.signature.call_conv);
+            signature.params.extend(parameters.iter().map(|&ty| AbiParam::new(ty)));
+            b.import_signature(signature)
+        });
+        let callee = self.long(address);
+        self.b.ins().call_indirect(signature, callee, args);
+    }
+
+    /// Makes memory zero: a multiple of 16 bytes.
+    pub(super) fn zero(&mut self, at: Value, bytes: u64, part: Part) {
+        if bytes <= 256 {
+            let flags = self.flags(part);
+            let zero = self.words([0; 4], Ty::Int);
+            for offset in (0..bytes as i32).step_by(16) {
+                self.b.ins().store(flags, zero, at, offset);
+            }
+            return;
+        }
+        let bytes = self.long(bytes);
+        let zero: unsafe extern "C" fn(*mut u8, u64) = compiled::zero;
+        self.call("zero", zero as *const () as u64, &[types::I64; 2], &[at, bytes]);
+    }
+
+    // f16, by its bits.
+
+    /// The bits of the f16 that is nearest, ties to even; NaN stays NaN.
+    pub(super) fn to_half(&mut self, x: &Lanes, v: bool) -> Lanes {
+        let bits = self.convert(x, Ty::Float, Ty::Int, v);
+        let number = |this: &mut Self, bits: u32| this.number(bits, Ty::Int, v);
+        let sign_bit = number(self, 1 << 31);
+        let sign = self.and(&bits, &sign_bit);
+        let size = self.and_not(&bits, &sign_bit);
+        // Normal numbers: the exponent is rebiased; what is lost is rounded, half to even.
+        let (rebias, one) = (number(self, 0xc800_0fff), number(self, 1));
+        let odd = self.map(&size, |b, x| b.ins().ushr_imm(x, 13));
+        let odd = self.and(&odd, &one);
+        let normal = self.zip(&size, &rebias, |b, x, y| b.ins().iadd(x, y));
+        let normal = self.zip(&normal, &odd, |b, x, y| b.ins().iadd(x, y));
+        let normal = self.map(&normal, |b, x| b.ins().ushr_imm(x, 13));
+        // Small ones: an addition puts the last bit of the f16 last in the f32, and rounds.
+        let magic = number(self, 0x3f00_0000);
+        let (magnitude, magic_float) =
+            (self.convert(&size, Ty::Int, Ty::Float, v), self.float(0.5, v));
+        let small = self.zip(&magnitude, &magic_float, |b, x, y| b.ins().fadd(x, y));
+        let small = self.convert(&small, Ty::Float, Ty::Int, v);
+        let small = self.zip(&small, &magic, |b, x, y| b.ins().isub(x, y));
+        // Large ones are infinite, unless they are no number.
+        let infinity = number(self, 0x7f80_0000);
+        let (infinite, quiet) = (number(self, 0x7c00), number(self, 0x7e00));
+        let nan = self.icmp(IntCC::UnsignedGreaterThan, &size, &infinity);
+        let large = self.select(&nan, &quiet, &infinite, v);
+        let (least, most) = (number(self, 0x3880_0000), number(self, 0x4780_0000));
+        let is_small = self.icmp(IntCC::UnsignedLessThan, &size, &least);
+        let is_large = self.icmp(IntCC::UnsignedGreaterThanOrEqual, &size, &most);
+        let half = self.select(&is_small, &small, &normal, v);
+        let half = self.select(&is_large, &large, &half, v);
+        let sign = self.map(&sign, |b, x| b.ins().ushr_imm(x, 16));
+        self.zip(&half, &sign, |b, x, y| b.ins().bor(x, y))
+    }
+
+    /// The f32 that equals an f16, given as bits below the 16th.
+    pub(super) fn from_half(&mut self, half: &Lanes, v: bool) -> Lanes {
+        let (low, high) = (self.number(0x7fff, Ty::Int, v), self.number(0x8000, Ty::Int, v));
+        let sign = self.and(half, &high);
+        let sign = self.map(&sign, |b, x| b.ins().ishl_imm(x, 16));
+        let size = self.and(half, &low);
+        let size = self.map(&size, |b, x| b.ins().ishl_imm(x, 13));
+        // A power of two makes up for the bias; it makes denormals normal.
+        let scale = self.number(0x7780_0000, Ty::Float, v);
+        let float = self.convert(&size, Ty::Int, Ty::Float, v);
+        let float = self.zip(&float, &scale, |b, x, y| b.ins().fmul(x, y));
+        let float = self.convert(&float, Ty::Float, Ty::Int, v);
+        let (special, infinity) =
+            (self.number(0x0f80_0000, Ty::Int, v), self.number(0x7f80_0000, Ty::Int, v));
+        let is_special = self.icmp(IntCC::UnsignedGreaterThanOrEqual, &size, &special);
+        let specials = self.zip(&size, &infinity, |b, x, y| b.ins().bor(x, y));
+        let float = self.select(&is_special, &specials, &float, v);
+        let bits = self.zip(&float, &sign, |b, x, y| b.ins().bor(x, y));
+        self.convert(&bits, Ty::Int, Ty::Float, v)
+    }
+
+    /// One scalar as lanes.
+    pub(super) fn single(value: Value) -> Lanes {
+        Rc::new([value])
+    }
+}

@@ -1,0 +1,54 @@
+//! The Cranelift back end: kernels in SPMD form as machine code, without anything but this crate.
+//!
+//! `emit*` write Cranelift IR, `jit` turns it into code. Vectors have 128 bits; a gang's value is
+//! as many of them as its width takes. The code is called as `compiled` says, like that of the
+//! LLVM back end, and gives the same bits.
+
+mod emit;
+mod emit_atomic;
+mod emit_flow;
+mod emit_kernel;
+mod emit_memory;
+mod emit_ops;
+mod emit_place;
+mod jit;
+#[cfg(test)]
+mod tests;
+
+use super::compiled::Program;
+use super::{Listing, spmd};
+use crate::error::Result;
+use crate::kernel::Kernel;
+
+/// Lanes of a gang.
+pub(crate) fn width() -> u32 {
+    8
+}
+
+/// Compiles a kernel.
+///
+/// # Errors
+/// `Unsupported` for what only the interpreter runs, and [`crate::error::Error::Device`] for a
+/// processor that is too old.
+pub(crate) fn compile(kernel: &Kernel) -> Result<Program> {
+    let compiled = spmd::compile(kernel, width())?;
+    let target = jit::Target::host(compiled.code.storage_atomics)?;
+    let (function, needs) = target.function(kernel, &compiled)?;
+    let code = target.code(function)?;
+    Ok(Program::new(kernel, width(), Box::new(code), needs))
+}
+
+/// What is generated for a kernel, as text.
+pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
+    let compiled = spmd::compile(kernel, width())?;
+    if listing == Listing::Spmd {
+        return Ok(spmd::print(&compiled));
+    }
+    let target = jit::Target::host(compiled.code.storage_atomics)?;
+    let (function, _) = target.function(kernel, &compiled)?;
+    match listing {
+        Listing::Assembly => target.assembly(function),
+        Listing::Optimised => target.optimised(function),
+        _ => Ok(function.display().to_string()),
+    }
+}
