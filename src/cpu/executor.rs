@@ -204,14 +204,14 @@ impl Work<'_> {
     fn batch_size(&self, threads: u64) -> u64 {
         match &self.program.code {
             Code::Interpreter(program) => interpreter::batch_size(program),
-            Code::Llvm(_) => (self.total / (threads * 32)).clamp(1, 4096),
+            Code::Llvm(_) | Code::Cranelift(_) => (self.total / (threads * 32)).clamp(1, 4096),
         }
     }
 
     fn batches(&self) -> Result<()> {
         match &self.program.code {
             Code::Interpreter(program) => self.interpret(program),
-            Code::Llvm(program) => self.execute(program),
+            Code::Llvm(program) | Code::Cranelift(program) => self.execute(program),
         }
     }
 

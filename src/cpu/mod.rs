@@ -1,10 +1,11 @@
 //! The CPU as a device: kernels run in place on host memory, on coexec's own threads.
 //!
 //! `executor` deals workgroups to threads; an engine runs them: the reference interpreter, or
-//! machine code that `spmd` and `llvm` make. All engines give the same bits; `math` holds the
+//! machine code that `spmd` and a back end, `llvm` or `cranelift`, make. All engines give the same bits; `math` holds the
 //! numeric functions that they share.
 
 mod compiled;
+mod cranelift;
 mod executor;
 mod interpreter;
 mod llvm;
@@ -34,6 +35,8 @@ pub enum Engine {
     Interpreter,
     /// The compiler with LLVM behind it, and nothing else.
     Llvm,
+    /// The compiler with Cranelift behind it, which is always there, and nothing else.
+    Cranelift,
 }
 
 /// A stage of the CPU compiler, for whoever tunes a kernel by reading what is generated.
@@ -42,21 +45,25 @@ pub enum Engine {
 pub enum Listing {
     /// The SPMD form: gangs of lanes, what is uniform, strided and varying.
     Spmd,
-    /// LLVM IR as it is handed over.
+    /// The back end's IR as it is handed over.
     Llvm,
-    /// LLVM IR after optimisation.
+    /// The back end's IR after optimisation.
     Optimised,
     /// Assembly.
     Assembly,
 }
 
-/// What the CPU compiler makes of a kernel, as text.
+/// What the CPU compiler makes of a kernel, as text: through LLVM where there is a libLLVM, else
+/// through Cranelift.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for what only the interpreter runs, [`Error::Device`] when assembly or
-/// optimised code is asked for and there is no libLLVM.
+/// [`Error::Unsupported`] for what only the interpreter runs, [`Error::Device`] when the back end
+/// fails.
 pub fn listing(kernel: &crate::kernel::Kernel, stage: Listing) -> Result<String> {
-    llvm::list(kernel, stage)
+    match llvm::Library::get() {
+        Ok(_) => llvm::list(kernel, stage),
+        Err(_) => cranelift::list(kernel, stage),
+    }
 }
 
 impl fmt::Display for Engine {
@@ -65,6 +72,7 @@ impl fmt::Display for Engine {
             Engine::Auto => "auto",
             Engine::Interpreter => "interpreter",
             Engine::Llvm => "llvm",
+            Engine::Cranelift => "cranelift",
         })
     }
 }
@@ -77,9 +85,11 @@ impl FromStr for Engine {
             "auto" => Ok(Engine::Auto),
             "interpreter" => Ok(Engine::Interpreter),
             "llvm" => Ok(Engine::Llvm),
+            "cranelift" => Ok(Engine::Cranelift),
             _ => Err(Error::NoSuchDevice {
                 name: name.to_owned(),
-                problem: "no such CPU engine; there are auto, llvm and interpreter".to_owned(),
+                problem: "no such CPU engine; there are auto, llvm, cranelift and interpreter"
+                    .to_owned(),
             }),
         }
     }

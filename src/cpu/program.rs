@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Engine, compiled, interpreter, llvm};
+use super::{Engine, compiled, cranelift, interpreter, llvm};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -25,6 +25,7 @@ pub(super) struct Program {
 pub(super) enum Code {
     Interpreter(interpreter::Program),
     Llvm(compiled::Program),
+    Cranelift(compiled::Program),
 }
 
 impl Program {
@@ -42,6 +43,9 @@ impl Program {
         let make = |engine: Engine| {
             catch_unwind(AssertUnwindSafe(|| match engine {
                 Engine::Llvm => llvm::compile(kernel, subgroup_size).map(Code::Llvm),
+                Engine::Cranelift => {
+                    cranelift::compile(kernel, subgroup_size).map(Code::Cranelift)
+                }
                 _ => interpreter::compile(kernel, subgroup_size).map(Code::Interpreter),
             }))
             .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))
@@ -69,6 +73,7 @@ impl Program {
     pub(super) fn describe(&self) -> String {
         let engine = match self.code {
             Code::Interpreter(_) => "interpreter".to_owned(),
+            Code::Cranelift(_) => "Cranelift".to_owned(),
             Code::Llvm(_) => llvm::Library::get()
                 .map_or_else(|_| "LLVM".to_owned(), |library| library.version().to_owned()),
         };
@@ -87,8 +92,10 @@ fn reasons(causes: &[String]) -> Option<String> {
 /// first.
 fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
     match engine {
-        Engine::Auto if llvm::Library::get().is_err() => (Engine::Interpreter, &[]),
-        Engine::Auto => (Engine::Interpreter, &[Engine::Llvm]),
+        Engine::Auto if llvm::Library::get().is_err() => {
+            (Engine::Interpreter, &[Engine::Cranelift])
+        }
+        Engine::Auto => (Engine::Interpreter, &[Engine::Llvm, Engine::Cranelift]),
         forced => (forced, &[]),
     }
 }
@@ -100,8 +107,9 @@ fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
 pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static str> {
     match (engine, llvm::Library::get()) {
         (Engine::Interpreter, _) => Ok("interpreter".to_owned()),
+        (Engine::Cranelift, _) => Ok("Cranelift".to_owned()),
         (_, Ok(library)) => Ok(library.describe()),
-        (Engine::Auto, Err(_)) => Ok("interpreter".to_owned()),
+        (Engine::Auto, Err(_)) => Ok("Cranelift".to_owned()),
         (Engine::Llvm, Err(cause)) => Err(cause),
     }
 }

@@ -112,6 +112,7 @@ pub(crate) enum CpuEngine {
     Auto,
     /// The compiler, through a libLLVM of this machine
     Llvm,
+    Cranelift,
     /// The reference interpreter
     Interpreter,
 }

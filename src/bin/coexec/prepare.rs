@@ -231,6 +231,7 @@ pub(crate) fn runtime(args: &DeviceArgs, devices: Option<&str>) -> Result<Runtim
     let mut builder = Runtime::builder().cpu_engine(match args.cpu_engine {
         CpuEngine::Auto => coexec::Engine::Auto,
         CpuEngine::Llvm => coexec::Engine::Llvm,
+        CpuEngine::Cranelift => coexec::Engine::Cranelift,
         CpuEngine::Interpreter => coexec::Engine::Interpreter,
     });
     if let Some(devices) = devices.or(args.devices.as_deref()) {

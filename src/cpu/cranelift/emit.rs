@@ -325,8 +325,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
 
     /// A scalar in all lanes.
     pub(super) fn splat(&mut self, scalar: Value, ty: Ty) -> Lanes {
-        let scalar =
-            if ty == Ty::Bool { self.b.ins().bmask(types::I32, scalar) } else { scalar };
+        let scalar = if ty == Ty::Bool { self.b.ins().bmask(types::I32, scalar) } else { scalar };
         let vector = self.ty(ty, true);
         let quad = self.b.ins().splat(vector, scalar);
         vec![quad; self.quads()].into()
@@ -354,8 +353,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         if self.b.func.dfg.value_type(value) == to {
             return value;
         }
-        let little = MemFlagsData::new()
-            .with_endianness(cranelift_codegen::ir::Endianness::Little);
+        let little = MemFlagsData::new().with_endianness(cranelift_codegen::ir::Endianness::Little);
         self.b.ins().bitcast(to, little, value)
     }
 
@@ -371,9 +369,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
                 value.iter().map(|&lane| self.cast(lane, types::F32X4)).collect()
             }
             (Ty::Float, Ty::Int) => bits(self, value),
-            (Ty::Int, Ty::Float) => {
-                value.iter().map(|&lane| self.cast(lane, types::F32)).collect()
-            }
+            (Ty::Int, Ty::Float) => value.iter().map(|&lane| self.cast(lane, types::F32)).collect(),
             (Ty::Bool, Ty::Int) if vector => value.clone(),
             (Ty::Bool, _) => {
                 let word = self.map(value, |b, x| b.ins().bmask(types::I32, x));
@@ -593,7 +589,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
             bits = Some(match bits {
                 None => four,
                 Some(bits) => {
-                    let up = self.b.ins().ishl_imm(four, i64::from(QUAD) * quad as i64);
+                    let up = self.b.ins().ishl_imm_u(four, i64::from(QUAD) * quad as i64);
                     self.b.ins().bor(bits, up)
                 }
             });
@@ -604,11 +600,8 @@ impl<'k, 'f> Emitter<'k, 'f> {
     fn fold(&mut self, lanes: &Lanes, and: bool) -> Value {
         let mut folded = lanes[0];
         for &lane in &lanes[1..] {
-            folded = if and {
-                self.b.ins().band(folded, lane)
-            } else {
-                self.b.ins().bor(folded, lane)
-            };
+            folded =
+                if and { self.b.ins().band(folded, lane) } else { self.b.ins().bor(folded, lane) };
         }
         folded
     }

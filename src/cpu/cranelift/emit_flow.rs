@@ -285,12 +285,15 @@ impl Emitter<'_, '_> {
     fn open(&mut self, target: Target) -> Frame {
         let masked = self.shapes.masked[target as usize];
         let (next, exit) = (self.block(), self.block());
-        let (live, active) = if masked { self.frame_masks() } else { (Rc::new([]) as _, Rc::new([]) as _) };
+        let (live, active) =
+            if masked { self.frame_masks() } else { (Rc::new([]) as _, Rc::new([]) as _) };
         Frame { target: Some(target), masked, next, exit, live, active, continued: false }
     }
 
     /// The masks of a frame, which start with the lanes that are here.
-    fn frame_masks(&mut self) -> (Rc<[cranelift_frontend::Variable]>, Rc<[cranelift_frontend::Variable]>) {
+    fn frame_masks(
+        &mut self,
+    ) -> (Rc<[cranelift_frontend::Variable]>, Rc<[cranelift_frontend::Variable]>) {
         let (live, active) = (self.declare(Ty::Bool, true), self.declare(Ty::Bool, true));
         let mask = self.mask_vector();
         self.write_slots(&live, &mask);
@@ -433,7 +436,8 @@ impl Emitter<'_, '_> {
         self.mask = mask;
         let exit = self.block();
         let masked = self.shapes.returns;
-        let (live, active) = if masked { self.frame_masks() } else { (Rc::new([]) as _, Rc::new([]) as _) };
+        let (live, active) =
+            if masked { self.frame_masks() } else { (Rc::new([]) as _, Rc::new([]) as _) };
         let frame =
             Frame { target: None, masked, next: exit, exit, live, active, continued: false };
         self.gang_builtins();

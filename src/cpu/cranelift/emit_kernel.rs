@@ -4,7 +4,9 @@
 //! of gangs leaves for another lies in memory that the calling thread lends.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{AbiParam, Block, InstBuilder, MemFlagsData, Signature, Type, Value, types};
+use cranelift_codegen::ir::{
+    AbiParam, Block, InstBuilder, MemFlagsData, Signature, Type, Value, types,
+};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, Variable};
 
@@ -159,8 +161,7 @@ impl Emitter<'_, '_> {
     fn workgroups(&mut self, first: Value, count: Value, workgroup_bytes: u64) -> Result<()> {
         let place: [Variable; 3] = [0; 3].map(|_| self.b.declare_var(types::I32));
         let left = self.b.declare_var(types::I64);
-        let (head, body, advance, done) =
-            (self.block(), self.block(), self.block(), self.block());
+        let (head, body, advance, done) = (self.block(), self.block(), self.block(), self.block());
         // Nothing is divided when there is nothing to do: the counts may be zero then.
         let start = self.block();
         self.branch_if(count, start, done);

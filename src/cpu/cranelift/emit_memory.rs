@@ -143,9 +143,7 @@ impl Emitter<'_, '_> {
         let (fast, cold, join) = (self.block(), self.block(), self.block());
         let quads = self.quads();
         let results: Vec<Lanes> = (0..count)
-            .map(|_| {
-                (0..quads).map(|_| self.b.append_block_param(join, types::I32X4)).collect()
-            })
+            .map(|_| (0..quads).map(|_| self.b.append_block_param(join, types::I32X4)).collect())
             .collect();
         self.branch_if(condition, fast, cold);
         self.begin(fast);
@@ -292,9 +290,8 @@ impl Emitter<'_, '_> {
         let words = bytes as usize / 4;
         // By word of the element, then by quad of lanes.
         let mut columns: Vec<Vec<Value>> = vec![Vec::new(); words];
-        let mut load = |this: &mut Self, at: i32| {
-            this.b.ins().load(types::I32X4, flags, pointer, offset + at)
-        };
+        let load =
+            |this: &mut Self, at: i32| this.b.ins().load(types::I32X4, flags, pointer, offset + at);
         for quad in 0..self.quads() as i32 {
             let first = quad * QUAD as i32 * bytes as i32;
             if words == 2 {
@@ -315,7 +312,11 @@ impl Emitter<'_, '_> {
                 }
             }
         }
-        access.parts.iter().map(|field| columns[field.offset as usize / 4].as_slice().into()).collect()
+        access
+            .parts
+            .iter()
+            .map(|field| columns[field.offset as usize / 4].as_slice().into())
+            .collect()
     }
 
     /// Words that are equally far from each other.
@@ -516,11 +517,8 @@ impl Emitter<'_, '_> {
         if let Mask::Some(mask) = self.mask.clone() {
             let bits = self.bits(&mask);
             let none = self.long(0);
-            let any = self.b.ins().icmp(
-                cranelift_codegen::ir::condcodes::IntCC::NotEqual,
-                bits,
-                none,
-            );
+            let any =
+                self.b.ins().icmp(cranelift_codegen::ir::condcodes::IntCC::NotEqual, bits, none);
             wanted = Some(self.both(wanted, any));
             let zeros = self.b.ins().clz(bits);
             let top = self.long(63);
@@ -582,8 +580,13 @@ impl Emitter<'_, '_> {
             self.begin(fast);
         }
         let flags = self.flags(place.part);
-        let quads = bytes == 16 && access.parts.len() == 4
-            && access.parts.iter().enumerate().all(|(k, part)| part.offset as usize == 4 * k && !part.half);
+        let quads = bytes == 16
+            && access.parts.len() == 4
+            && access
+                .parts
+                .iter()
+                .enumerate()
+                .all(|(k, part)| part.offset as usize == 4 * k && !part.half);
         if quads {
             let (pointer, offset) = self.at(pointer, place.offset);
             for quad in 0..self.quads() {

@@ -187,18 +187,18 @@ impl<'f> Emitter<'_, 'f> {
         let masks = [0x5555_5555, 0x3333_3333, 0x0f0f_0f0f, 0x0101_0101]
             .map(|bits| self.words([bits; 4], Ty::Int));
         self.map(x, |b, x| {
-            let odd = b.ins().ushr_imm(x, 1);
+            let odd = b.ins().ushr_imm_u(x, 1);
             let odd = b.ins().band(odd, masks[0]);
             let two = b.ins().isub(x, odd);
-            let high = b.ins().ushr_imm(two, 2);
+            let high = b.ins().ushr_imm_u(two, 2);
             let high = b.ins().band(high, masks[1]);
             let low = b.ins().band(two, masks[1]);
             let four = b.ins().iadd(high, low);
-            let high = b.ins().ushr_imm(four, 4);
+            let high = b.ins().ushr_imm_u(four, 4);
             let eight = b.ins().iadd(four, high);
             let eight = b.ins().band(eight, masks[2]);
             let all = b.ins().imul(eight, masks[3]);
-            b.ins().ushr_imm(all, 24)
+            b.ins().ushr_imm_u(all, 24)
         })
     }
 
@@ -213,7 +213,7 @@ impl<'f> Emitter<'_, 'f> {
                 let ty = if self.types.of_reg(a) == Ty::Bool { Ty::Bool } else { Ty::Int };
                 let x = self.get(a, ty, v)?;
                 if ty == Ty::Bool && !v {
-                    (self.map(&x, |b, x| b.ins().bxor_imm(x, 1)), ty)
+                    (self.map(&x, |b, x| b.ins().bxor_imm_u(x, 1)), ty)
                 } else {
                     (self.map(&x, |b, x| b.ins().bnot(x)), ty)
                 }
@@ -240,7 +240,7 @@ impl<'f> Emitter<'_, 'f> {
             U::SignI => {
                 let x = self.get(a, Ty::Int, v)?;
                 let (zero, one) = (self.number(0, Ty::Int, v), self.number(1, Ty::Int, v));
-                let sign = self.map(&x, |b, x| b.ins().sshr_imm(x, 31));
+                let sign = self.map(&x, |b, x| b.ins().sshr_imm_u(x, 31));
                 let positive = self.icmp(IntCC::SignedGreaterThan, &x, &zero);
                 (self.select(&positive, &one, &sign, v), Ty::Int)
             }
@@ -361,7 +361,7 @@ impl<'f> Emitter<'_, 'f> {
                 let mut x = self.get(a, Ty::Int, v)?;
                 if f == U::FirstLeadingI {
                     x = self.map(&x, |b, x| {
-                        let sign = b.ins().sshr_imm(x, 31);
+                        let sign = b.ins().sshr_imm_u(x, 31);
                         b.ins().bxor(x, sign)
                     });
                 }
@@ -372,8 +372,8 @@ impl<'f> Emitter<'_, 'f> {
             U::SignExtend8 => {
                 let x = self.get(a, Ty::Int, v)?;
                 let extended = self.map(&x, |b, x| {
-                    let up = b.ins().ishl_imm(x, 24);
-                    b.ins().sshr_imm(up, 24)
+                    let up = b.ins().ishl_imm_u(x, 24);
+                    b.ins().sshr_imm_u(up, 24)
                 });
                 (extended, Ty::Int)
             }
@@ -418,11 +418,7 @@ impl<'f> Emitter<'_, 'f> {
         }
         let to = self.ty(Ty::Int, v);
         Ok(self.map(&x, |b, x| {
-            if signed {
-                b.ins().fcvt_to_sint_sat(to, x)
-            } else {
-                b.ins().fcvt_to_uint_sat(to, x)
-            }
+            if signed { b.ins().fcvt_to_sint_sat(to, x) } else { b.ins().fcvt_to_uint_sat(to, x) }
         }))
     }
 
@@ -542,7 +538,7 @@ impl<'f> Emitter<'_, 'f> {
         // A division by a power of two is a shift or a mask.
         if let Some(by) = known.filter(|by| by.is_power_of_two() && !signed) {
             return Ok(if f == Binary::DivU {
-                self.map(&x, |b, x| b.ins().ushr_imm(x, i64::from(by.trailing_zeros())))
+                self.map(&x, |b, x| b.ins().ushr_imm_u(x, i64::from(by.trailing_zeros())))
             } else {
                 let low = self.number(by - 1, Ty::Int, v);
                 self.and(&x, &low)
@@ -575,7 +571,13 @@ impl<'f> Emitter<'_, 'f> {
         Ok(self.each_pair(&x, &y, divide))
     }
 
-    fn ternary(&mut self, f: Ternary, dst: Reg, [a, b, c]: [Reg; 3], v: bool) -> Result<(Lanes, Ty)> {
+    fn ternary(
+        &mut self,
+        f: Ternary,
+        dst: Reg,
+        [a, b, c]: [Reg; 3],
+        v: bool,
+    ) -> Result<(Lanes, Ty)> {
         Ok(match f {
             Ternary::Select if self.types.of_reg(c) != Ty::Bool => {
                 let (x, y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
@@ -649,9 +651,8 @@ impl<'f> Emitter<'_, 'f> {
         );
         let int = self.ty(Ty::Int, v);
         let count = if v { self.quads() } else { 1 };
-        let words: Lanes = (0..count)
-            .map(|quad| self.b.ins().load(int, flags, out, 16 * quad as i32))
-            .collect();
+        let words: Lanes =
+            (0..count).map(|quad| self.b.ins().load(int, flags, out, 16 * quad as i32)).collect();
         Ok(self.convert(&words, Ty::Int, ty, v))
     }
 
@@ -699,11 +700,11 @@ impl<'f> Emitter<'_, 'f> {
         let size = self.and_not(&bits, &sign_bit);
         // Normal numbers: the exponent is rebiased; what is lost is rounded, half to even.
         let (rebias, one) = (number(self, 0xc800_0fff), number(self, 1));
-        let odd = self.map(&size, |b, x| b.ins().ushr_imm(x, 13));
+        let odd = self.map(&size, |b, x| b.ins().ushr_imm_u(x, 13));
         let odd = self.and(&odd, &one);
         let normal = self.zip(&size, &rebias, |b, x, y| b.ins().iadd(x, y));
         let normal = self.zip(&normal, &odd, |b, x, y| b.ins().iadd(x, y));
-        let normal = self.map(&normal, |b, x| b.ins().ushr_imm(x, 13));
+        let normal = self.map(&normal, |b, x| b.ins().ushr_imm_u(x, 13));
         // Small ones: an addition puts the last bit of the f16 last in the f32, and rounds.
         let magic = number(self, 0x3f00_0000);
         let (magnitude, magic_float) =
@@ -721,7 +722,7 @@ impl<'f> Emitter<'_, 'f> {
         let is_large = self.icmp(IntCC::UnsignedGreaterThanOrEqual, &size, &most);
         let half = self.select(&is_small, &small, &normal, v);
         let half = self.select(&is_large, &large, &half, v);
-        let sign = self.map(&sign, |b, x| b.ins().ushr_imm(x, 16));
+        let sign = self.map(&sign, |b, x| b.ins().ushr_imm_u(x, 16));
         self.zip(&half, &sign, |b, x, y| b.ins().bor(x, y))
     }
 
@@ -729,9 +730,9 @@ impl<'f> Emitter<'_, 'f> {
     pub(super) fn from_half(&mut self, half: &Lanes, v: bool) -> Lanes {
         let (low, high) = (self.number(0x7fff, Ty::Int, v), self.number(0x8000, Ty::Int, v));
         let sign = self.and(half, &high);
-        let sign = self.map(&sign, |b, x| b.ins().ishl_imm(x, 16));
+        let sign = self.map(&sign, |b, x| b.ins().ishl_imm_u(x, 16));
         let size = self.and(half, &low);
-        let size = self.map(&size, |b, x| b.ins().ishl_imm(x, 13));
+        let size = self.map(&size, |b, x| b.ins().ishl_imm_u(x, 13));
         // A power of two makes up for the bias; it makes denormals normal.
         let scale = self.number(0x7780_0000, Ty::Float, v);
         let float = self.convert(&size, Ty::Int, Ty::Float, v);

@@ -132,7 +132,12 @@ impl Emitter<'_, '_> {
 
     /// Whether all lanes are inside, and `more` elements after the last; nothing where there is
     /// no doubt.
-    pub(super) fn inside(&mut self, place: &Place, first: First, more: u64) -> Result<Option<Value>> {
+    pub(super) fn inside(
+        &mut self,
+        place: &Place,
+        first: First,
+        more: u64,
+    ) -> Result<Option<Value>> {
         let mut inside: Option<Value> = None;
         for &(reg, bound) in &place.checks {
             let step = match self.class(reg) {
@@ -223,7 +228,7 @@ impl Emitter<'_, '_> {
             // A strided index may start below zero where its first lanes are masked off.
             let index = self.b.ins().sextend(types::I64, index);
             let term = if bytes.is_power_of_two() {
-                self.b.ins().ishl_imm(index, i64::from(bytes.trailing_zeros()))
+                self.b.ins().ishl_imm_u(index, i64::from(bytes.trailing_zeros()))
             } else {
                 let bytes = self.long(bytes);
                 self.b.ins().imul(index, bytes)
@@ -252,9 +257,8 @@ impl Emitter<'_, '_> {
             let step = u32::try_from(bytes / unit)
                 .map_err(|_| self.unsupported("an element of more than 4 GiB"))?;
             if step.is_power_of_two() && step > 1 {
-                index = self.map(&index, |b, x| {
-                    b.ins().ishl_imm(x, i64::from(step.trailing_zeros()))
-                });
+                index = self
+                    .map(&index, |b, x| b.ins().ishl_imm_u(x, i64::from(step.trailing_zeros())));
             } else if step != 1 {
                 let by = self.number(step, Ty::Int, true);
                 index = self.zip(&index, &by, |b, x, y| b.ins().imul(x, y));
@@ -273,7 +277,7 @@ impl Emitter<'_, '_> {
     /// The pointer of one lane.
     pub(super) fn lane_pointer(&mut self, base: Value, offset: Value, unit: u64) -> Value {
         let offset = self.b.ins().uextend(types::I64, offset);
-        let bytes = self.b.ins().ishl_imm(offset, i64::from(unit.trailing_zeros()));
+        let bytes = self.b.ins().ishl_imm_u(offset, i64::from(unit.trailing_zeros()));
         self.b.ins().iadd(base, bytes)
     }
 

@@ -75,7 +75,11 @@ impl Target {
     }
 
     /// The kernel as a function.
-    pub(super) fn function(&self, source: &Kernel, compiled: &Compiled) -> Result<(Function, Needs)> {
+    pub(super) fn function(
+        &self,
+        source: &Kernel,
+        compiled: &Compiled,
+    ) -> Result<(Function, Needs)> {
         let isa: &dyn TargetIsa = &*self.isa;
         let mut function =
             Function::with_name_signature(UserFuncName::user(0, 0), emit_kernel::signature(isa));
@@ -98,9 +102,7 @@ impl Target {
     /// The function after optimisation.
     pub(super) fn optimised(&self, function: Function) -> Result<String> {
         let mut context = Context::for_function(function);
-        context
-            .optimize(&*self.isa, &mut ControlPlane::default())
-            .map_err(refused)?;
+        context.optimize(&*self.isa, &mut ControlPlane::default()).map_err(refused)?;
         Ok(context.func.display().to_string())
     }
 

@@ -39,20 +39,27 @@ fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>
     device.start(chunk)?.finish().map(|_| ())
 }
 
-/// Runs a kernel on both engines and compares every word.
+/// Runs a kernel on all engines and compares every word.
 fn compare(name: &str, kernel: &Kernel, grid: [u32; 3], data: &[Vec<u32>]) {
-    let (mut wanted, mut got) = (data.to_vec(), data.to_vec());
+    let mut wanted = data.to_vec();
     run(&device(Engine::Interpreter), kernel, grid, &mut wanted).unwrap();
-    if let Err(error) = run(&device(Engine::Llvm), kernel, grid, &mut got) {
-        panic!("{name}: {error}");
+    for engine in [Engine::Llvm, Engine::Cranelift] {
+        let mut got = data.to_vec();
+        if let Err(error) = run(&device(engine), kernel, grid, &mut got) {
+            panic!("{name}, {engine}: {error}");
+        }
+        same(&format!("{name}, {engine}"), kernel, &wanted, &got);
     }
+}
+
+fn same(name: &str, kernel: &Kernel, wanted: &[Vec<u32>], got: &[Vec<u32>]) {
     for (id, binding) in kernel.signature().bindings.iter().enumerate() {
         let float = binding.layout.scalar == Some(ScalarType::F32);
         for (i, (&a, &b)) in wanted[id].iter().zip(&got[id]).enumerate() {
             let both_nan = f32::from_bits(a).is_nan() && f32::from_bits(b).is_nan();
             assert!(
                 a == b || float && both_nan,
-                "{name}, {}[{i}]: the interpreter gives {a:#x} ({}), LLVM {b:#x} ({})",
+                "{name}, {}[{i}]: the interpreter gives {a:#x} ({}), the compiler {b:#x} ({})",
                 binding.name,
                 f32::from_bits(a),
                 f32::from_bits(b)
@@ -296,4 +303,24 @@ fn divergent_sines_of_far_arguments_touch_only_their_lanes() {
         }";
     let kernel = Kernel::from_wgsl(text).unwrap();
     compare("divergent", &kernel, [4, 1, 1], &[noise(16, 128), vec![0; 128]]);
+}
+
+#[test]
+fn half_floats_are_rounded_as_the_interpreter_rounds_them() {
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read_write> widened: array<vec2<f32>>;
+         @group(0) @binding(1) var<storage, read_write> narrowed: array<u32>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             widened[id.x] = unpack2x16float(id.x);
+             // Every exponent, and steps that meet ties.
+             let x = bitcast<f32>(id.x * 0x10800u);
+             let y = bitcast<f32>(id.x * 0x10800u + 0x1000u);
+             if x == x && y == y {
+                 narrowed[id.x] = pack2x16float(vec2(x, y));
+             }
+         }",
+    )
+    .unwrap();
+    compare("halves", &kernel, [1024, 1, 1], &[vec![0; 1 << 17], vec![0; 1 << 16]]);
 }
