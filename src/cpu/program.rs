@@ -43,9 +43,7 @@ impl Program {
         let make = |engine: Engine| {
             catch_unwind(AssertUnwindSafe(|| match engine {
                 Engine::Llvm => llvm::compile(kernel, subgroup_size).map(Code::Llvm),
-                Engine::Cranelift => {
-                    cranelift::compile(kernel, subgroup_size).map(Code::Cranelift)
-                }
+                Engine::Cranelift => cranelift::compile(kernel, subgroup_size).map(Code::Cranelift),
                 _ => interpreter::compile(kernel, subgroup_size).map(Code::Interpreter),
             }))
             .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))

@@ -1,16 +1,26 @@
 //! Read-modify-writes: lane after lane, in the order of the lanes.
+//!
+//! Where all lanes go to one word and nobody looks at what was there, the gang's values are
+//! combined first, and one atomic does it.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, Value, types};
 
-use super::emit::{Emitter, Part, Val};
+use super::emit::{Emitter, Mask, Part, Val};
+use super::emit_place::{Place, Spread};
 use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, Memory, NONE};
+use crate::cpu::interpreter::functions::Binary;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
 impl Emitter<'_, '_> {
     pub(super) fn atomic(&mut self, atomic: &Atomic) -> Result<()> {
         let place = self.place(&atomic.address)?;
+        if let (NONE, Spread::Uniform) = (atomic.dst, self.spread(&place))
+            && self.combined_atomic(atomic, &place)?
+        {
+            return Ok(());
+        }
         let wanted = match self.wanted(&place)? {
             Some(wanted) => wanted,
             None => self.number(u32::MAX, Ty::Bool, true),
@@ -63,6 +73,46 @@ impl Emitter<'_, '_> {
             self.define(atomic.dst, Val::Vector(old, Ty::Int));
         }
         Ok(())
+    }
+
+    /// One atomic for all lanes, where the function allows it.
+    fn combined_atomic(&mut self, atomic: &Atomic, place: &Place) -> Result<bool> {
+        use AtomicFunction as A;
+        let (combine, idle) = match atomic.function {
+            A::Add | A::Subtract => (Binary::AddI, 0),
+            A::And => (Binary::And, u32::MAX),
+            A::Or => (Binary::Or, 0),
+            A::Xor => (Binary::Xor, 0),
+            A::MinI => (Binary::MinI, i32::MAX as u32),
+            A::MaxI => (Binary::MaxI, i32::MIN as u32),
+            A::MinU => (Binary::MinU, u32::MAX),
+            A::MaxU => (Binary::MaxU, 0),
+            A::Exchange | A::CompareExchange => return Ok(false),
+        };
+        let value = self.active(atomic.value, idle)?;
+        let value = self.reduced(combine, &value)?;
+        let mut wanted = self.inside(place, None, 0)?;
+        if let Mask::Some(mask) = self.mask.clone() {
+            let any = self.any(&mask);
+            wanted = Some(self.both(wanted, any));
+        }
+        let pointer = self.pointer(place, None)?;
+        let offset = self.long(place.offset);
+        let pointer = self.b.ins().iadd(pointer, offset);
+        let done = self.block();
+        if let Some(wanted) = wanted {
+            let go = self.block();
+            self.branch_if(wanted, go, done);
+            self.begin(go);
+        }
+        if atomic.address.memory == Memory::Workgroup {
+            self.alone(atomic.function, pointer, value, value);
+        } else {
+            self.together(atomic.function, place.part, pointer, value, value);
+        }
+        self.branch(done);
+        self.begin(done);
+        Ok(true)
     }
 
     /// On workgroup memory, which no other thread sees.

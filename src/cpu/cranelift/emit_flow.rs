@@ -85,6 +85,11 @@ impl Emitter<'_, '_> {
                 self.b.ins().fence();
                 Ok(())
             }
+            Op::Ballot { dst, predicate, .. } => self.ballot(*dst, *predicate),
+            Op::SubgroupGather { mode, dst, src, index, .. } => {
+                self.subgroup_gather(*mode, *dst, *src, *index)
+            }
+            Op::SubgroupFold(fold) => self.subgroup_fold(fold),
             op if op.is_pure() => self.pure(op),
             _ => Err(self.unsupported("this operation")),
         }

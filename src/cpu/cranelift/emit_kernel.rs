@@ -150,10 +150,14 @@ impl Emitter<'_, '_> {
     /// Values that are the same for the launch.
     fn launch_values(&mut self) {
         for (reg, builtin) in self.builtins() {
-            if let Builtin::NumWorkgroups(axis) = builtin {
-                let value = self.args.grid[axis as usize];
-                self.define(reg, Val::Scalar(value, Ty::Int));
-            }
+            let value = match builtin {
+                Builtin::NumWorkgroups(axis) => self.args.grid[axis as usize],
+                // A gang is a subgroup.
+                Builtin::NumSubgroups => self.int(self.gangs_of_workgroup() as u32),
+                Builtin::SubgroupSize => self.int(self.width),
+                _ => continue,
+            };
+            self.define(reg, Val::Scalar(value, Ty::Int));
         }
     }
 
@@ -341,6 +345,8 @@ impl Emitter<'_, '_> {
             }
             let val = match builtin {
                 Builtin::LocalIndex => Val::Strided(self.first_lane(), 1),
+                Builtin::SubgroupInvocationId => Val::Strided(self.int(0), 1),
+                Builtin::SubgroupId => Val::Scalar(self.gang, Ty::Int),
                 Builtin::LocalId(axis) => self.local_id(axis),
                 Builtin::GlobalId(axis) => {
                     let local = self.local_id(axis);

@@ -747,21 +747,11 @@ impl Emitter<'_, '_> {
         if let Some(wanted) = &wanted {
             offsets = self.and(&offsets, wanted);
         }
-        let mut lanes: Vec<Value> = Vec::new();
-        for (quad, &offsets) in offsets.iter().enumerate() {
-            let mut row = offsets;
-            for lane in 0..QUAD as u8 {
-                let offset = self.b.ins().extractlane(offsets, lane);
-                let pointer = self.lane_pointer(place.base, offset, 4);
-                let word = self.load_word(false, flags, pointer, place.offset);
-                row = self.b.ins().insertlane(row, word, lane);
-            }
-            if let Some(wanted) = &wanted {
-                row = self.b.ins().band(row, wanted[quad]);
-            }
-            lanes.push(row);
+        let mut value = self.pick_lanes(place.base, place.offset, place.part, &offsets);
+        if let Some(wanted) = &wanted {
+            value = self.and(&value, wanted);
         }
-        self.define(dst, Val::Vector(lanes.into(), Ty::Int));
+        self.define(dst, Val::Vector(value, Ty::Int));
         Ok(())
     }
 

@@ -159,8 +159,21 @@ impl<'f> Emitter<'_, 'f> {
 
     // Short forms.
 
+    /// The lesser or the greater of two floats; a number rather than a NaN.
+    pub(super) fn extreme(&mut self, f: Binary, x: &Lanes, y: &Lanes, v: bool) -> Lanes {
+        // In the form that becomes one instruction.
+        let first = if f == Binary::MinF {
+            self.fcmp(FloatCC::LessThan, x, y)
+        } else {
+            self.fcmp(FloatCC::LessThan, y, x)
+        };
+        let picked = self.select(&first, x, y, v);
+        let nan = self.fcmp(FloatCC::Unordered, y, y);
+        self.select(&nan, x, &picked, v)
+    }
+
     /// The lesser or the greater of two words.
-    fn extremum(&mut self, f: Binary, x: &Lanes, y: &Lanes, v: bool) -> Lanes {
+    pub(super) fn extremum(&mut self, f: Binary, x: &Lanes, y: &Lanes, v: bool) -> Lanes {
         if v {
             return self.zip(x, y, |b, x, y| match f {
                 Binary::MinI => b.ins().smin(x, y),
@@ -470,15 +483,7 @@ impl<'f> Emitter<'_, 'f> {
         Ok(match f {
             B::MinF | B::MaxF => {
                 let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
-                // In the form that becomes one instruction.
-                let first = if f == B::MinF {
-                    self.fcmp(FloatCC::LessThan, &x, &y)
-                } else {
-                    self.fcmp(FloatCC::LessThan, &y, &x)
-                };
-                let picked = self.select(&first, &x, &y, v);
-                let nan = self.fcmp(FloatCC::Unordered, &y, &y);
-                (self.select(&nan, &x, &picked, v), Ty::Float)
+                (self.extreme(f, &x, &y, v), Ty::Float)
             }
             B::StepF => {
                 let (x, y) = (self.get(a, Ty::Float, v)?, self.get(b, Ty::Float, v)?);
@@ -687,64 +692,6 @@ impl<'f> Emitter<'_, 'f> {
         let bytes = self.long(bytes);
         let zero: unsafe extern "C" fn(*mut u8, u64) = compiled::zero;
         self.call("zero", zero as *const () as u64, &[types::I64; 2], &[at, bytes]);
-    }
-
-    // f16, by its bits.
-
-    /// The bits of the f16 that is nearest, ties to even; NaN stays NaN.
-    pub(super) fn to_half(&mut self, x: &Lanes, v: bool) -> Lanes {
-        let bits = self.convert(x, Ty::Float, Ty::Int, v);
-        let number = |this: &mut Self, bits: u32| this.number(bits, Ty::Int, v);
-        let sign_bit = number(self, 1 << 31);
-        let sign = self.and(&bits, &sign_bit);
-        let size = self.and_not(&bits, &sign_bit);
-        // Normal numbers: the exponent is rebiased; what is lost is rounded, half to even.
-        let (rebias, one) = (number(self, 0xc800_0fff), number(self, 1));
-        let odd = self.map(&size, |b, x| b.ins().ushr_imm_u(x, 13));
-        let odd = self.and(&odd, &one);
-        let normal = self.zip(&size, &rebias, |b, x, y| b.ins().iadd(x, y));
-        let normal = self.zip(&normal, &odd, |b, x, y| b.ins().iadd(x, y));
-        let normal = self.map(&normal, |b, x| b.ins().ushr_imm_u(x, 13));
-        // Small ones: an addition puts the last bit of the f16 last in the f32, and rounds.
-        let magic = number(self, 0x3f00_0000);
-        let (magnitude, magic_float) =
-            (self.convert(&size, Ty::Int, Ty::Float, v), self.float(0.5, v));
-        let small = self.zip(&magnitude, &magic_float, |b, x, y| b.ins().fadd(x, y));
-        let small = self.convert(&small, Ty::Float, Ty::Int, v);
-        let small = self.zip(&small, &magic, |b, x, y| b.ins().isub(x, y));
-        // Large ones are infinite, unless they are no number.
-        let infinity = number(self, 0x7f80_0000);
-        let (infinite, quiet) = (number(self, 0x7c00), number(self, 0x7e00));
-        let nan = self.icmp(IntCC::UnsignedGreaterThan, &size, &infinity);
-        let large = self.select(&nan, &quiet, &infinite, v);
-        let (least, most) = (number(self, 0x3880_0000), number(self, 0x4780_0000));
-        let is_small = self.icmp(IntCC::UnsignedLessThan, &size, &least);
-        let is_large = self.icmp(IntCC::UnsignedGreaterThanOrEqual, &size, &most);
-        let half = self.select(&is_small, &small, &normal, v);
-        let half = self.select(&is_large, &large, &half, v);
-        let sign = self.map(&sign, |b, x| b.ins().ushr_imm_u(x, 16));
-        self.zip(&half, &sign, |b, x, y| b.ins().bor(x, y))
-    }
-
-    /// The f32 that equals an f16, given as bits below the 16th.
-    pub(super) fn from_half(&mut self, half: &Lanes, v: bool) -> Lanes {
-        let (low, high) = (self.number(0x7fff, Ty::Int, v), self.number(0x8000, Ty::Int, v));
-        let sign = self.and(half, &high);
-        let sign = self.map(&sign, |b, x| b.ins().ishl_imm_u(x, 16));
-        let size = self.and(half, &low);
-        let size = self.map(&size, |b, x| b.ins().ishl_imm_u(x, 13));
-        // A power of two makes up for the bias; it makes denormals normal.
-        let scale = self.number(0x7780_0000, Ty::Float, v);
-        let float = self.convert(&size, Ty::Int, Ty::Float, v);
-        let float = self.zip(&float, &scale, |b, x, y| b.ins().fmul(x, y));
-        let float = self.convert(&float, Ty::Float, Ty::Int, v);
-        let (special, infinity) =
-            (self.number(0x0f80_0000, Ty::Int, v), self.number(0x7f80_0000, Ty::Int, v));
-        let is_special = self.icmp(IntCC::UnsignedGreaterThanOrEqual, &size, &special);
-        let specials = self.zip(&size, &infinity, |b, x, y| b.ins().bor(x, y));
-        let float = self.select(&is_special, &specials, &float, v);
-        let bits = self.zip(&float, &sign, |b, x, y| b.ins().bor(x, y));
-        self.convert(&bits, Ty::Int, Ty::Float, v)
     }
 
     /// One scalar as lanes.

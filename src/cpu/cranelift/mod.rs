@@ -7,10 +7,12 @@
 mod emit;
 mod emit_atomic;
 mod emit_flow;
+mod emit_half;
 mod emit_kernel;
 mod emit_memory;
 mod emit_ops;
 mod emit_place;
+mod emit_subgroup;
 mod jit;
 #[cfg(test)]
 mod tests;
@@ -25,22 +27,25 @@ pub(crate) fn width() -> u32 {
     8
 }
 
-/// Compiles a kernel.
+/// Compiles a kernel for a subgroup size.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, and [`crate::error::Error::Device`] for a
 /// processor that is too old.
-pub(crate) fn compile(kernel: &Kernel) -> Result<Program> {
-    let compiled = spmd::compile(kernel, width())?;
+pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
+    let compiled = spmd::compile(kernel, width(), subgroup_size)?;
     let target = jit::Target::host(compiled.code.storage_atomics)?;
     let (function, needs) = target.function(kernel, &compiled)?;
     let code = target.code(function)?;
-    Ok(Program::new(kernel, width(), Box::new(code), needs))
+    Ok(Program::new(kernel, compiled.code.width, Box::new(code), needs))
 }
+
+/// The subgroup size that listings are made for: what a CPU device has unless told otherwise.
+const LISTED_SUBGROUP: u32 = 32;
 
 /// What is generated for a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
-    let compiled = spmd::compile(kernel, width())?;
+    let compiled = spmd::compile(kernel, width(), LISTED_SUBGROUP)?;
     if listing == Listing::Spmd {
         return Ok(spmd::print(&compiled));
     }
