@@ -16,6 +16,75 @@ fn saxpy(runtime: &Runtime, kernel: &Kernel, x: &Buffer<f32>, y: &Buffer<f32>) -
     ])
 }
 
+fn library(name: &str) -> Kernel {
+    let text = coexec::ops::library().iter().find(|k| k.name == name).expect(name).text;
+    Kernel::from_wgsl(text).expect(name)
+}
+
+/// A plan in 64 bands for two devices: the first for its arguments, and one that was made before.
+fn plans(criterion: &mut Criterion) {
+    let runtime = Runtime::builder().devices("virtual:2:cpu").build().expect("two devices");
+    let (a, b, c) = (
+        Buffer::<f32>::zeroed(1 << 20),
+        Buffer::<f32>::zeroed(1 << 20),
+        Buffer::<f32>::zeroed(1 << 20),
+    );
+    let quads: Vec<_> = (0..4).map(|_| Buffer::<[f32; 4]>::zeroed(1 << 14)).collect();
+    // Each takes a number that only makes its arguments differ.
+    type Case<'a> = (&'a str, Box<dyn Fn(&Kernel, u32) -> Launch + 'a>);
+    let cases: [Case<'_>; 4] = [
+        (
+            "saxpy",
+            Box::new(|kernel, turn| {
+                let launch = runtime.launch(kernel).bind("x", &a).bind("y", &b);
+                let launch = launch.set_field("params.a", turn as f32);
+                launch.set_field("params.n", 1u32 << 20).invocations([1 << 20, 1, 1])
+            }),
+        ),
+        (
+            "stencil5",
+            Box::new(|kernel, turn| {
+                let launch = runtime.launch(kernel).bind("src", &a).bind("dst", &b);
+                let launch = launch.set_field("grid.width", 1024u32);
+                let launch = launch.set_field("grid.height", 1024u32);
+                launch.set_field("grid.alpha", turn as f32).invocations([1024, 1024, 1])
+            }),
+        ),
+        (
+            "matmul",
+            Box::new(|kernel, turn| {
+                let launch = runtime.launch(kernel).bind("a", &a).bind("b", &b).bind("c", &c);
+                let launch = launch.set_field("dims.m", 1024u32).set_field("dims.n", 1024u32);
+                launch.set_field("dims.k", 1024 - turn % 512).workgroups([16, 16, 1])
+            }),
+        ),
+        (
+            "nbody",
+            Box::new(|kernel, turn| {
+                let names = ["bodies", "velocities", "next_bodies", "next_velocities"];
+                let launch = runtime.launch(kernel).set_field("params.count", 1u32 << 14);
+                let launch = launch.set_field("params.dt", turn as f32);
+                let launch = launch.set_field("params.softening", 1.0);
+                let bound = names.iter().zip(&quads).fold(launch, |l, (name, q)| l.bind(name, q));
+                bound.invocations([1 << 14, 1, 1])
+            }),
+        ),
+    ];
+    for (name, launch) in &cases {
+        let kernel = library(name);
+        let mut turn = 0;
+        criterion.bench_function(&format!("first plan {name}"), |bencher| {
+            bencher.iter(|| {
+                turn += 1;
+                launch(&kernel, turn).plan().expect("a plan")
+            });
+        });
+        criterion.bench_function(&format!("plan {name} again"), |bencher| {
+            bencher.iter(|| launch(&kernel, 0).plan().expect("a plan"));
+        });
+    }
+}
+
 fn overheads(criterion: &mut Criterion) {
     for entry in coexec::ops::library() {
         if ["saxpy", "matmul"].contains(&entry.name) {
@@ -25,13 +94,9 @@ fn overheads(criterion: &mut Criterion) {
         }
     }
 
-    let text = coexec::ops::library().iter().find(|k| k.name == "saxpy").expect("saxpy").text;
-    let kernel = Kernel::from_wgsl(text).expect("saxpy");
+    plans(criterion);
+    let kernel = library("saxpy");
     let all = Runtime::new().expect("a runtime");
-    let (x, y) = (Buffer::from_slice(&[1.0f32; 1 << 16]), Buffer::<f32>::zeroed(1 << 16));
-    criterion.bench_function("plan saxpy", |bencher| {
-        bencher.iter(|| saxpy(&all, &kernel, &x, &y).plan().expect("a plan"));
-    });
 
     // One workgroup's worth of work: the rest is overhead.
     let (x, y) = (Buffer::from_slice(&[1.0f32]), Buffer::<f32>::zeroed(1));

@@ -39,43 +39,44 @@ pub(super) fn split(
     arguments: &Arguments<'_>,
     able: usize,
     wishes: &Wishes,
+    consulted: &mut [bool],
 ) -> Split {
     let grid = arguments.grid;
     if grid.contains(&0) {
         return Split::Nothing;
     }
-    let whole = |reason: String, span: Option<Span>| {
-        let all = GroupBox::whole(grid);
+    let whole = |reason: String, span: Option<Span>, consulted: &mut [bool]| {
+        let footprints = analysis.footprints(arguments, GroupBox::whole(grid));
+        note(&footprints, consulted);
         Split::Whole {
             reason,
             at: span.map(|span| kernel.source().render(span)).unwrap_or_default(),
-            band: Band { start: 0, end: 1, footprints: analysis.footprints(arguments, all) },
+            band: Band { start: 0, end: 1, footprints },
         }
     };
     let bindings = &kernel.signature().bindings;
     for (binding, used) in bindings.iter().zip(&analysis.facts().uses) {
         if let Use::Atomic { why, at } = used {
-            return whole(
-                format!("it updates `{}` atomically, and {why}", binding.name),
-                Some(*at),
-            );
+            let reason = format!("it updates `{}` atomically, and {why}", binding.name);
+            return whole(reason, Some(*at), consulted);
         }
     }
     if let Some(span) = analysis.facts().subgroups {
         return whole(
             "it uses subgroups, whose size differs from device to device".into(),
             Some(span),
+            consulted,
         );
     }
     if grid == [1, 1, 1] {
-        return whole("the grid is a single workgroup".to_owned(), None);
+        return whole("the grid is a single workgroup".to_owned(), None, consulted);
     }
     if able <= 1 && wishes.chunks.is_none_or(|n| n <= 1) && wishes.least_bands <= 1 {
-        return whole("only one device takes part".to_owned(), None);
+        return whole("only one device takes part".to_owned(), None, consulted);
     }
     let wanted = wishes.chunks.unwrap_or(BANDS).max(wishes.least_bands).max(1);
     if wanted == 1 {
-        return whole("one chunk was asked for".to_owned(), None);
+        return whole("one chunk was asked for".to_owned(), None, consulted);
     }
     // The axis that gives the most bands; of equals the outermost, whose bands lie together in
     // row-major arrays.
@@ -85,8 +86,10 @@ pub(super) fn split(
     let mut best: Option<(usize, Split)> = None;
     for axis in axes.into_iter().filter(|&axis| grid[axis] > 1) {
         let count = grid[axis].min(wanted);
-        match cut(kernel, analysis, arguments, axis, count, wishes.race_free) {
-            Ok((bands, merges)) => {
+        let bands = banded(analysis, arguments, axis, count);
+        bands.iter().for_each(|band| note(&band.footprints, consulted));
+        match merges(kernel, analysis, &bands, axis, wishes.race_free) {
+            Ok(merges) => {
                 let copied =
                     merges.iter().filter(|m| matches!(m, Merge::Difference { .. })).count();
                 let split = Split::Bands { axis, bands: bands.into(), merges };
@@ -102,37 +105,47 @@ pub(super) fn split(
     }
     match (best, refusal) {
         (Some((_, split)), _) => split,
-        (None, Some((reason, span))) => whole(reason, span),
-        (None, None) => whole("the grid is a single workgroup".to_owned(), None),
+        (None, Some((reason, span))) => whole(reason, span, consulted),
+        (None, None) => whole("the grid is a single workgroup".to_owned(), None, consulted),
     }
 }
 
-/// Cuts along one axis into `count` bands of nearly equal size, or says why that is unsound.
-fn cut(
-    kernel: &Kernel,
-    analysis: &Analysis,
-    arguments: &Arguments<'_>,
-    axis: usize,
-    count: u32,
-    race_free: bool,
-) -> Result<(Vec<Band>, Vec<Merge>), (String, Option<Span>)> {
+/// Notes the bindings whose contents footprints follow from.
+fn note(footprints: &[Footprint], consulted: &mut [bool]) {
+    for (noted, footprint) in consulted.iter_mut().zip(footprints) {
+        *noted |= footprint.consulted;
+    }
+}
+
+/// Cuts along one axis into `count` bands of nearly equal size.
+fn banded(analysis: &Analysis, arguments: &Arguments<'_>, axis: usize, count: u32) -> Vec<Band> {
     let extent = u64::from(arguments.grid[axis]);
     let edge = |band: u32| (extent * u64::from(band) / u64::from(count)) as u32;
     let all = GroupBox::whole(arguments.grid);
-    let bands: Vec<Band> = (0..count)
+    (0..count)
         .map(|band| {
             let (start, end) = (edge(band), edge(band + 1));
             let footprints = analysis.footprints(arguments, all.band(axis, start, end));
             Band { start, end, footprints }
         })
-        .collect();
+        .collect()
+}
+
+/// How what the bands write to each binding comes together, or why it can't.
+fn merges(
+    kernel: &Kernel,
+    analysis: &Analysis,
+    bands: &[Band],
+    axis: usize,
+    race_free: bool,
+) -> Result<Vec<Merge>, (String, Option<Span>)> {
     let mut merges = Vec::new();
     for (id, used) in analysis.facts().uses.iter().enumerate() {
         merges.push(match used {
             Use::Reduce(reduction) => Merge::Reduce(*reduction),
             Use::Read => Merge::Apart,
             Use::Write | Use::ReadWrite | Use::Atomic { .. } => {
-                match check(kernel, &bands, id, axis) {
+                match check(kernel, bands, id, axis) {
                     Ok(()) => Merge::Apart,
                     Err((why, span)) if *used == Use::Write || race_free => {
                         let at = span.map(|span| kernel.source().render(span));
@@ -143,7 +156,7 @@ fn cut(
             }
         });
     }
-    Ok((bands, merges))
+    Ok(merges)
 }
 
 /// Shows that bands write disjoint parts of a binding, in order, and read none of the others'.

@@ -139,9 +139,10 @@ pub(crate) fn plan(
         })
         .collect();
     let able = devices.iter().filter(|d| d.left_out.is_none()).count();
-    let split = bands::split(kernel, analysis, arguments, able, wishes);
+    let mut consulted = vec![false; signature.bindings.len()];
+    let split = bands::split(kernel, analysis, arguments, able, wishes, &mut consulted);
     let whole = bands::footprints_of(&split);
-    let buffers = buffer_uses(kernel, arguments, &whole);
+    let buffers = buffer_uses(kernel, arguments, &whole, &consulted);
     if let Split::Whole { .. } = split {
         for (index, device) in devices.iter_mut().enumerate() {
             if index != preferred && device.left_out.is_none() {
@@ -180,6 +181,7 @@ fn buffer_uses(
     kernel: &Kernel,
     arguments: &Arguments<'_>,
     footprints: &[Footprint],
+    consulted: &[bool],
 ) -> Arc<[BufferUse]> {
     let signature = kernel.signature();
     signature
@@ -201,9 +203,7 @@ fn buffer_uses(
                 .and_then(|span| kernel.source().line(span)),
             binding,
             consulted: match &arguments.bindings[binding] {
-                Argument::Storage { contents: Some(contents), .. }
-                    if footprints.get(binding).is_some_and(|f| f.consulted) =>
-                {
+                Argument::Storage { contents: Some(contents), .. } if consulted[binding] => {
                     Some(contents.version.looked_at())
                 }
                 _ => None,

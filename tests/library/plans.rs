@@ -273,3 +273,28 @@ fn a_band_of_the_3d_stencil_reads_one_more_plane_on_each_side() {
     );
     assert!(text.contains("writes its own 8 planes of 256 (4096 to 6143)"), "{text}");
 }
+
+#[test]
+fn a_kept_plan_is_not_used_when_contents_that_any_band_looked_at_have_changed() {
+    // The first bands look at nothing.
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read> a: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> b: array<u32>;
+         @compute @workgroup_size(64)
+         fn late(@builtin(global_invocation_id) id: vec3<u32>) {
+             if id.x >= 128u { b[a[id.x]] = 1u; }
+         }",
+    )
+    .expect("valid WGSL");
+    let runtime = engines::runtime("virtual:2:cpu");
+    let (a, b) = (Buffer::from_slice(&(0..256).collect::<Vec<u32>>()), Buffer::<u32>::zeroed(256));
+    let plan = || {
+        let launch = runtime.launch(&kernel).bind("a", &a).bind("b", &b);
+        launch.workgroups([4, 1, 1]).chunks(4).plan().expect("a plan").to_string()
+    };
+    assert!(plan().contains("What different bands write is disjoint"), "{}", plan());
+    a.write(0, &[7; 256]).expect("it fits");
+    assert!(plan().contains("`b` is merged: along x, bands 2 and 3 of 4"), "{}", plan());
+    a.write(0, &(0..256).rev().collect::<Vec<u32>>()).expect("it fits");
+    assert!(plan().contains("What different bands write is disjoint"), "{}", plan());
+}
