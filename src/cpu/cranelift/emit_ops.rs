@@ -331,12 +331,6 @@ impl<'f> Emitter<'_, 'f> {
                 });
                 (fract, Ty::Float)
             }
-            U::InverseSqrt => {
-                let x = self.get(a, Ty::Float, v)?;
-                let root = self.map(&x, |b, x| b.ins().sqrt(x));
-                let one = self.float(1.0, v);
-                (self.zip(&one, &root, |b, x, y| b.ins().fdiv(x, y)), Ty::Float)
-            }
             U::IsNan => {
                 let x = self.get(a, Ty::Float, v)?;
                 (self.fcmp(FloatCC::Unordered, &x, &x), Ty::Bool)

@@ -379,7 +379,7 @@ impl Emitter<'_> {
         let mut declared = String::new();
         let _ = writeln!(
             declared,
-            "declare void @coexec_apply(ptr, i32, ptr, ptr, ptr, ptr, i32) nounwind\n\
+            "declare void @coexec_apply(ptr, i32, ptr, ptr, ptr, ptr, i32) cold nounwind\n\
              declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
              declare i{width} @llvm.ctlz.i{width}(i{width}, i1)\n\
              declare i{width} @llvm.cttz.i{width}(i{width}, i1)\n\

@@ -272,12 +272,6 @@ impl Emitter<'_> {
                 let floor = self.call("floor", Ty::Float, &[&x], v);
                 (self.ins(&format!("fsub {float} {x}, {floor}")), Ty::Float)
             }
-            U::InverseSqrt => {
-                let x = self.get(a, Ty::Float, v)?;
-                let root = self.call("sqrt", Ty::Float, &[&x], v);
-                let one = self.float(1.0, v);
-                (self.ins(&format!("fdiv {float} {one}, {root}")), Ty::Float)
-            }
             U::IsNan => {
                 let x = self.get(a, Ty::Float, v)?;
                 (self.compare("uno", &x, &x, Ty::Float, v), Ty::Bool)

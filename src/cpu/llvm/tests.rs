@@ -262,8 +262,29 @@ fn numeric_functions_equal_the_interpreter_over_the_whole_range() {
     }
 }
 
-const NUMERIC: [&str; 8] =
-    ["exp(v)", "exp2(v)", "log(v)", "log2(v)", "sin(v)", "cos(v)", "tan(v)", "inverseSqrt(v)"];
+const NUMERIC: [&str; 21] = [
+    "exp(v)",
+    "exp2(v)",
+    "log(v)",
+    "log2(v)",
+    "sin(v)",
+    "cos(v)",
+    "tan(v)",
+    "inverseSqrt(v)",
+    "asin(v)",
+    "acos(v)",
+    "atan(v)",
+    "sinh(v)",
+    "cosh(v)",
+    "tanh(v)",
+    "asinh(v)",
+    "acosh(v)",
+    "atanh(v)",
+    "pow(v, 1.7)",
+    "pow(bitcast<f32>(0x3f000000u + id.x * 977u), v)",
+    "atan2(v, 0.3)",
+    "atan2(bitcast<f32>(id.x * 0x9e3779b9u), v)",
+];
 
 #[test]
 fn a_sine_that_is_the_same_for_the_workgroup_may_decide_about_a_barrier() {
@@ -276,7 +297,7 @@ fn a_sine_that_is_the_same_for_the_workgroup_may_decide_about_a_barrier() {
             shared_value[l] = x[l];
             if sin(x[0]) < 0.5 {
                 workgroupBarrier();
-                y[l] = sin(shared_value[63u - l]);
+                y[l] = sin(shared_value[63u - l]) + inverseSqrt(abs(x[1]));
             }
         }";
     let kernel = Kernel::from_wgsl(text).unwrap();

@@ -103,10 +103,11 @@ fn functions() -> impl IntoIterator<Item = Function> {
         asinh Asinh libm::asinh;
         acosh Acosh |x| if x < 1.0 { f64::NAN } else { libm::acosh(x) };
         atanh Atanh libm::atanh;
+        inverse_sqrt InverseSqrt |x| 1.0 / x.sqrt();
     }
 }
 
-/// Checks a function for the values, and says how far it is off at most.
+/// Checks a function for the values (4 units, and 2 where WGSL asks for that), and says how far it is off at most.
 fn check(
     name: &str,
     f: impl Fn(f32) -> f32,
@@ -121,8 +122,9 @@ fn check(
         }
     }
     println!("{name}: {worst:.3} units at {at:e} ({:#x})", at.to_bits());
+    let allowed = if name.starts_with("inverse_sqrt") { 2.0 } else { 4.0 };
     assert!(
-        worst <= 4.0,
+        worst <= allowed,
         "{name}({at:e}) is {worst} units off: {:e} instead of {:e}",
         f(at),
         exact(f64::from(at))

@@ -83,7 +83,7 @@ const LOG2: [f32; 10] = [
     -0.360_674_5,
     0.480_901_93,
     -0.721_347_5,
-    1.442_695,
+    std::f32::consts::LOG2_E,
 ];
 
 /// `ln(1 + x)` for x not negative; relatively exact for tiny ones.

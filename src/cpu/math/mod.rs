@@ -17,6 +17,7 @@ pub(in crate::cpu) mod inverse_trigonometric;
 pub(in crate::cpu) mod logarithm;
 pub(in crate::cpu) mod ops;
 pub(in crate::cpu) mod power;
+pub(in crate::cpu) mod root;
 pub(in crate::cpu) mod trigonometric;
 
 use half::f16;
@@ -120,11 +121,6 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     x.sqrt()
 }
 
-#[inline(always)]
-pub(crate) fn inverse_sqrt(x: f32) -> f32 {
-    1.0 / x.sqrt()
-}
-
 /// `x * 2^n`, rounded once.
 #[inline(always)]
 pub(crate) fn ldexp(x: f32, n: i32) -> f32 {
@@ -171,6 +167,7 @@ of_one_lane! {
     atanh = hyperbolic(x);
 }
 
+pub(crate) use root::inverse_sqrt;
 pub(crate) use trigonometric::{cos, sin, tan};
 
 /// Truncated, clamped to the f32 values that i32 has (WGSL's rule: at most 2147483520); NaN to 0.

@@ -18,7 +18,7 @@ use super::ops::{Float, Lane, SIGN, Word};
 const NEAREST: f32 = 12_582_912.0;
 
 /// pi in full parts, and in parts of which the first three have 11 bits. Half of it is exact.
-const FULL: [f32; 3] = [3.141_592_7, -8.742_278e-8, -3.430_249e-15];
+const FULL: [f32; 3] = [std::f32::consts::PI, -8.742_278e-8, -3.430_249e-15];
 const SHORT: [f32; 4] = [3.140_625, 9.675_026e-4, 1.509_906_7e-7, 5.126_688e-12];
 
 /// From this magnitude on the parts are not exact enough.

@@ -2,24 +2,25 @@
 //!
 //! The functions are those of `cpu::math`, instantiated on [`Value`]: what they compute on is
 //! appended to the kernel. So a back end has only short operations to emit, and the bits are the
-//! interpreter's. Sines and their like have a rare case that is no vector code: what is far from
-//! zero stays a call, under a condition that mostly no lane meets; where the lanes are alike the
-//! one call is left as it is, so that its result stays the same for all. Functions in the preamble
-//! are called once for a launch, and stay, too.
+//! interpreter's. Sines and their like have a rare case that is no vector code, such as what is far
+//! from zero: it stays a call, under a condition that mostly no lane meets. In a kernel with barriers
+//! what is the same for the workgroup stays a call altogether: its result may decide about a
+//! barrier, and what a branch sets counts as a gang's. Functions in the preamble are called once
+//! for a launch, and stay, too.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Shl, Shr, Sub};
 
 use super::ir::{Kernel, Node, Region};
-use super::shape::Shapes;
+use super::shape::{Class as Alike, Shapes};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::compile::Class;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::interpreter::shape::Kind;
 use crate::cpu::math::ops::{Float, Operand, Truth, Word};
 use crate::cpu::math::{
-    exponential, hyperbolic, inverse_trigonometric, logarithm, power, trigonometric,
+    exponential, hyperbolic, inverse_trigonometric, logarithm, power, root, trigonometric,
 };
 use crate::kernel::host_has_fma;
 
@@ -57,6 +58,7 @@ struct Expand<'k> {
     kernel: &'k mut Kernel,
     shapes: &'k Shapes,
     code: RefCell<Code>,
+    barriers: bool,
     changed: bool,
 }
 
@@ -72,7 +74,13 @@ pub(super) fn expand(kernel: &mut Kernel, shapes: &Shapes) -> bool {
         })
         .collect();
     let code = Code { nodes: Vec::new(), classes, constants, fused: host_has_fma() };
-    let mut expand = Expand { kernel, shapes, code: RefCell::new(code), changed: false };
+    let mut expand = Expand {
+        kernel,
+        shapes,
+        code: RefCell::new(code),
+        barriers: body.has_barrier(),
+        changed: false,
+    };
     expand.region(&mut body);
     let Expand { code, changed, .. } = expand;
     kernel.classes = code.into_inner().classes;
@@ -117,7 +125,9 @@ impl Expand<'_> {
                     Unary::Asinh => hyperbolic::asinh(x),
                     Unary::Acosh => hyperbolic::acosh(x),
                     Unary::Atanh => hyperbolic::atanh(x),
-                    Unary::Sin | Unary::Cos | Unary::Tan => return self.circular(f, dst, a),
+                    Unary::Sin | Unary::Cos | Unary::Tan | Unary::InverseSqrt => {
+                        return self.guarded(f, dst, a);
+                    }
                     _ => return false,
                 };
                 (dst, y.reg)
@@ -138,19 +148,24 @@ impl Expand<'_> {
     }
 
     /// A function with a rare case.
-    fn circular(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
-        if self.shapes.regs[a as usize].is_uniform() {
+    fn guarded(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
+        if self.barriers && self.shapes.regs[a as usize].class <= Alike::Workgroup {
             return false;
         }
         let x = Value { code: &self.code, reg: a };
-        let near = match f {
+        let usual = match f {
             Unary::Sin => trigonometric::near_sin(x),
             Unary::Cos => trigonometric::near_cos(x),
-            _ => trigonometric::near_tan(x),
+            Unary::Tan => trigonometric::near_tan(x),
+            _ => root::usual_inverse_sqrt(x),
         };
-        let (near, is_far) = (near.reg, trigonometric::is_far(x).reg);
+        let is_rare = match f {
+            Unary::InverseSqrt => root::is_special(x),
+            _ => trigonometric::is_far(x),
+        };
+        let (usual, is_rare) = (usual.reg, is_rare.reg);
         let code = self.code.get_mut();
-        let far = code.register(Class::Temporary);
+        let rare = code.register(Class::Temporary);
         let result = code.register(Class::Temporary);
         code.classes[result as usize] = Class::Variable(result);
         self.kernel.planes.insert(result, Kind::F32);
@@ -159,12 +174,12 @@ impl Expand<'_> {
             Region { id: self.kernel.regions - 1, nodes }
         };
         let accept = region(vec![
-            Node::Op(Op::Unary { f, dst: far, a }),
-            Node::Op(Op::Unary { f: Unary::Copy, dst: result, a: far }),
+            Node::Op(Op::Unary { f, dst: rare, a }),
+            Node::Op(Op::Unary { f: Unary::Copy, dst: result, a: rare }),
         ]);
         let reject = region(Vec::new());
-        self.copy(result, near);
-        self.code.get_mut().nodes.push(Node::If { condition: is_far, accept, reject });
+        self.copy(result, usual);
+        self.code.get_mut().nodes.push(Node::If { condition: is_rare, accept, reject });
         self.copy(dst, result);
         true
     }

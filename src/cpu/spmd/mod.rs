@@ -58,6 +58,7 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }
     if expand::expand(&mut code, &shapes) {
+        verify::between(&code, "expand")?;
         liveness = liveness::analyse(&mut code);
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }
