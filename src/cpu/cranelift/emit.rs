@@ -171,7 +171,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
             group: [zero; 3],
             budget,
             loop_spans: Vec::new(),
-            clones: 400,
+            clones: 100,
             slots: HashMap::new(),
             signatures: HashMap::new(),
             regions: HashMap::new(),

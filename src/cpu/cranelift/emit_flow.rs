@@ -244,6 +244,13 @@ impl Emitter<'_, '_> {
                 (Mask::Some(base), true) => self.and(&base, &c),
                 (Mask::Some(base), false) => self.and_not(&base, &c),
             };
+            if let [node @ (Node::Break(_) | Node::Continue(_) | Node::Return)] = &region.nodes[..]
+            {
+                // A few instructions on masks: less than a branch.
+                self.mask = Mask::Some(mask);
+                self.node(node)?;
+                continue;
+            }
             let any = self.any(&mask);
             let (inside, outside) = (self.block(), self.block());
             self.branch_if(any, inside, outside);

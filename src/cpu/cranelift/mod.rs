@@ -22,9 +22,26 @@ use super::{Listing, spmd};
 use crate::error::Result;
 use crate::kernel::Kernel;
 
-/// Lanes of a gang.
-pub(crate) fn width() -> u32 {
-    8
+/// Lanes of a gang. What is done once for a gang counts for less in a wide one.
+const WIDE: u32 = 16;
+
+/// Lanes of a gang in long kernels: they have more values than registers anyway, and every lane
+/// more costs time to compile.
+const NARROW: u32 = 8;
+
+/// The steps of a long kernel.
+const LONG: usize = 150;
+
+/// The kernel in SPMD form, for gangs that suit it.
+fn lowered(kernel: &Kernel, subgroup_size: u32) -> Result<spmd::Compiled> {
+    let compiled = spmd::compile(kernel, WIDE, subgroup_size)?;
+    let mut steps = 0;
+    compiled.code.body.for_each(&mut |_| steps += 1);
+    // Subgroups make gangs of their own size.
+    if compiled.code.width == WIDE && steps > LONG {
+        return spmd::compile(kernel, NARROW, subgroup_size);
+    }
+    Ok(compiled)
 }
 
 /// Compiles a kernel for a subgroup size.
@@ -33,7 +50,7 @@ pub(crate) fn width() -> u32 {
 /// `Unsupported` for what only the interpreter runs, and [`crate::error::Error::Device`] for a
 /// processor that is too old.
 pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
-    let compiled = spmd::compile(kernel, width(), subgroup_size)?;
+    let compiled = lowered(kernel, subgroup_size)?;
     let target = jit::Target::host(compiled.code.storage_atomics)?;
     let (function, needs) = target.function(kernel, &compiled)?;
     let code = target.code(function)?;
@@ -45,7 +62,7 @@ const LISTED_SUBGROUP: u32 = 32;
 
 /// What is generated for a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
-    let compiled = spmd::compile(kernel, width(), LISTED_SUBGROUP)?;
+    let compiled = lowered(kernel, LISTED_SUBGROUP)?;
     if listing == Listing::Spmd {
         return Ok(spmd::print(&compiled));
     }
