@@ -112,6 +112,7 @@ pub(crate) enum CpuEngine {
     Auto,
     /// The compiler, through a libLLVM of this machine
     Llvm,
+    /// The compiler, through Cranelift, which is always there
     Cranelift,
     /// The reference interpreter
     Interpreter,

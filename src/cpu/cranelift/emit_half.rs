@@ -8,7 +8,7 @@ use crate::cpu::spmd::types::Ty;
 
 impl Emitter<'_, '_> {
     /// The bits of the f16 that is nearest, ties to even; NaN stays NaN.
-    pub(super) fn to_half(&mut self, x: &Lanes, v: bool) -> Lanes {
+    pub(super) fn half_narrowed(&mut self, x: &Lanes, v: bool) -> Lanes {
         let bits = self.convert(x, Ty::Float, Ty::Int, v);
         let number = |this: &mut Self, bits: u32| this.number(bits, Ty::Int, v);
         let sign_bit = number(self, 1 << 31);
@@ -43,7 +43,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The f32 that equals an f16, given as bits below the 16th.
-    pub(super) fn from_half(&mut self, half: &Lanes, v: bool) -> Lanes {
+    pub(super) fn half_widened(&mut self, half: &Lanes, v: bool) -> Lanes {
         let (low, high) = (self.number(0x7fff, Ty::Int, v), self.number(0x8000, Ty::Int, v));
         let sign = self.and(half, &high);
         let sign = self.map(&sign, |b, x| b.ins().ishl_imm_u(x, 16));

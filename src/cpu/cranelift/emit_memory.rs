@@ -21,7 +21,7 @@ impl Emitter<'_, '_> {
     /// What was read, as a register: an f16 is the f32 that equals it.
     fn widened(&mut self, value: &Lanes, half: bool, vector: bool) -> Val {
         let (lanes, ty) = if half {
-            (self.from_half(value, vector), Ty::Float)
+            (self.half_widened(value, vector), Ty::Float)
         } else {
             (value.clone(), Ty::Int)
         };
@@ -34,7 +34,7 @@ impl Emitter<'_, '_> {
             return self.get(reg, Ty::Int, vector);
         }
         let value = self.get(reg, Ty::Float, vector)?;
-        Ok(self.to_half(&value, vector))
+        Ok(self.half_narrowed(&value, vector))
     }
 
     fn load_word(&mut self, half: bool, flags: MemFlagsData, at: Value, offset: u64) -> Value {
@@ -589,8 +589,10 @@ impl Emitter<'_, '_> {
                 .all(|(k, part)| part.offset as usize == 4 * k && !part.half);
         if quads {
             let (pointer, offset) = self.at(pointer, place.offset);
-            for quad in 0..self.quads() {
-                let rows = [0, 1, 2, 3].map(|k| values[k][quad]);
+            let (low, high) = (values[0].iter().zip(values[1].iter()), values[2].iter());
+            let rows = low.zip(high.zip(values[3].iter()));
+            for (quad, ((&a, &b), (&c, &d))) in rows.enumerate() {
+                let rows = [a, b, c, d];
                 for (k, column) in self.transpose(rows).into_iter().enumerate() {
                     let at = offset + 16 * (4 * quad + k) as i32;
                     self.b.ins().store(flags, column, pointer, at);

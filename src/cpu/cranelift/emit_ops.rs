@@ -278,7 +278,7 @@ impl<'f> Emitter<'_, 'f> {
                 });
                 (floats, Ty::Float)
             }
-            U::FToI | U::FToU | U::HToI | U::HToU => (self.to_integer(f, a, v)?, Ty::Int),
+            U::FToI | U::FToU | U::HToI | U::HToU => (self.truncated(f, a, v)?, Ty::Int),
             U::NonZeroI => {
                 let x = self.get(a, Ty::Int, v)?;
                 let zero = self.number(0, Ty::Int, v);
@@ -300,17 +300,17 @@ impl<'f> Emitter<'_, 'f> {
             }
             U::RoundH => {
                 let x = self.get(a, Ty::Float, v)?;
-                let half = self.to_half(&x, v);
-                (self.from_half(&half, v), Ty::Float)
+                let half = self.half_narrowed(&x, v);
+                (self.half_widened(&half, v), Ty::Float)
             }
             U::HBits => {
                 let x = self.get(a, Ty::Float, v)?;
-                (self.to_half(&x, v), Ty::Int)
+                (self.half_narrowed(&x, v), Ty::Int)
             }
             U::FromHBits => {
                 let (x, low) = (self.get(a, Ty::Int, v)?, self.number(0xffff, Ty::Int, v));
                 let x = self.and(&x, &low);
-                (self.from_half(&x, v), Ty::Float)
+                (self.half_widened(&x, v), Ty::Float)
             }
             U::Ceil | U::Floor | U::Trunc | U::Round | U::Sqrt => {
                 let x = self.get(a, Ty::Float, v)?;
@@ -406,7 +406,7 @@ impl<'f> Emitter<'_, 'f> {
 
     /// A float as the nearest integer towards zero that a float of its kind can hold; NaN gives
     /// zero. The conversion itself saturates, and gives zero for NaN.
-    fn to_integer(&mut self, f: Unary, a: Reg, v: bool) -> Result<Lanes> {
+    fn truncated(&mut self, f: Unary, a: Reg, v: bool) -> Result<Lanes> {
         let signed = matches!(f, Unary::FToI | Unary::HToI);
         let (low, high) = match f {
             Unary::FToI => (None, 2_147_483_520.0),

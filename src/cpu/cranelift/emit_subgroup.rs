@@ -183,8 +183,8 @@ impl Emitter<'_, '_> {
             let next = Self::single(self.b.ins().extractlane(value[quad], k));
             let mut more = self.combined(fold.combine, &sum, &next, false)?;
             if fold.half {
-                let half = self.to_half(&more, false);
-                more = self.from_half(&half, false);
+                let half = self.half_narrowed(&more, false);
+                more = self.half_widened(&half, false);
             }
             if full {
                 sum = more;
