@@ -5,13 +5,13 @@
 // a       read      m * k elements
 // b       read      k * n elements
 // c       out       m * n elements
-// STRIP   override  the depth of a strip, 16; needs (64 (STRIP + 1) + 64 STRIP) * 4 bytes of
-//                   workgroup memory
+// STRIP   override  the depth of a strip, 16; needs (64 + 64) STRIP * 4 bytes of workgroup
+//                   memory
 //
 // Grid: ceil(n / 64) workgroups along x, ceil(m / 64) along y.
 // Source: register tiling as in Volkov and Demmel, "Benchmarking GPUs to tune dense linear
 // algebra", 2008. An invocation's columns are 16 apart, so that neighbours along local x touch
-// neighbours in memory; its rows are consecutive.
+// neighbours in memory; so are its rows, so that neighbours along local y touch different banks.
 // tolerance: abs 1e-5 rel 1e-5
 
 struct Dims {
@@ -22,13 +22,12 @@ struct Dims {
 
 override STRIP: u32 = 16;
 
-// The tile of C is TILE by TILE; the workgroup is SIDE by SIDE.
-const TILE = 64u;
+// The tile of C is ROWS by COLUMNS; the workgroup is SIDE by SIDE.
 const SIDE = 16u;
-// A row of the strip of A is one longer than it need be: rows 4 apart then lie in different banks.
-override A_STRIDE = STRIP + 1u;
-override A_SIZE = TILE * A_STRIDE;
-override B_SIZE = STRIP * TILE;
+const ROWS = 4u * SIDE;
+const COLUMNS = 4u * SIDE;
+override A_SIZE = ROWS * STRIP;
+override B_SIZE = STRIP * COLUMNS;
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -63,8 +62,8 @@ fn matmul(
     @builtin(local_invocation_id) local: vec3<u32>,
     @builtin(local_invocation_index) index: u32,
 ) {
-    let top = group.y * TILE;
-    let left = group.x * TILE;
+    let top = group.y * ROWS;
+    let left = group.x * COLUMNS;
 
     var sum0 = vec4<f32>();
     var sum1 = vec4<f32>();
@@ -73,18 +72,18 @@ fn matmul(
 
     for (var start = 0u; start < dims.k; start += STRIP) {
         // What lies outside A and B counts as zero.
-        for (var i = index; i < TILE * STRIP; i += SIDE * SIDE) {
+        for (var i = index; i < ROWS * STRIP; i += SIDE * SIDE) {
             let row = top + i / STRIP;
             let p = start + i % STRIP;
             var value = 0.0;
             if row < dims.m && p < dims.k {
                 value = a[row * dims.k + p];
             }
-            a_strip[(i / STRIP) * A_STRIDE + i % STRIP] = value;
+            a_strip[i] = value;
         }
-        for (var i = index; i < STRIP * TILE; i += SIDE * SIDE) {
-            let p = start + i / TILE;
-            let col = left + i % TILE;
+        for (var i = index; i < STRIP * COLUMNS; i += SIDE * SIDE) {
+            let p = start + i / COLUMNS;
+            let col = left + i % COLUMNS;
             var value = 0.0;
             if p < dims.k && col < dims.n {
                 value = b[p * dims.n + col];
@@ -94,26 +93,26 @@ fn matmul(
         workgroupBarrier();
 
         for (var p = 0u; p < STRIP; p++) {
-            let from_b = p * TILE + local.x;
+            let from_b = p * COLUMNS + local.x;
             let b_row = vec4(
                 b_strip[from_b],
                 b_strip[from_b + SIDE],
                 b_strip[from_b + 2u * SIDE],
                 b_strip[from_b + 3u * SIDE],
             );
-            let from_a = local.y * 4u * A_STRIDE + p;
+            let from_a = local.y * STRIP + p;
             sum0 = fma(vec4(a_strip[from_a]), b_row, sum0);
-            sum1 = fma(vec4(a_strip[from_a + A_STRIDE]), b_row, sum1);
-            sum2 = fma(vec4(a_strip[from_a + 2u * A_STRIDE]), b_row, sum2);
-            sum3 = fma(vec4(a_strip[from_a + 3u * A_STRIDE]), b_row, sum3);
+            sum1 = fma(vec4(a_strip[from_a + SIDE * STRIP]), b_row, sum1);
+            sum2 = fma(vec4(a_strip[from_a + 2u * SIDE * STRIP]), b_row, sum2);
+            sum3 = fma(vec4(a_strip[from_a + 3u * SIDE * STRIP]), b_row, sum3);
         }
         workgroupBarrier();
     }
 
-    let row = top + local.y * 4u;
+    let row = top + local.y;
     let col = left + local.x;
     store(row, col, sum0);
-    store(row + 1u, col, sum1);
-    store(row + 2u, col, sum2);
-    store(row + 3u, col, sum3);
+    store(row + SIDE, col, sum1);
+    store(row + 2u * SIDE, col, sum2);
+    store(row + 3u * SIDE, col, sum3);
 }

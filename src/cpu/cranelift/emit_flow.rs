@@ -9,13 +9,14 @@
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 use super::emit::{Emitter, Frame, Lanes, Mask};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::Reg;
-use crate::cpu::spmd::ir::{Loop, Node, Region, Target};
+use crate::cpu::spmd::ir::{Loop, Node, Region, Target, Versions};
 use crate::cpu::spmd::types::Ty;
+use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
 
 /// Operations in a region, at any depth.
@@ -70,6 +71,9 @@ impl Emitter<'_, '_> {
             }
             Node::Barrier => Err(self.broken("a barrier is left")),
             Node::Gangs(body) => self.gangs(body),
+            Node::Versions(versions) => self.versions(versions),
+            // There is no such instruction.
+            Node::Prefetch(_) => Ok(()),
         }
     }
 
@@ -182,6 +186,68 @@ impl Emitter<'_, '_> {
         };
         self.branch_if(any, rest, away);
         self.begin(rest);
+    }
+
+    // Versions.
+
+    /// The version for where the facts hold, and the other one.
+    fn versions(&mut self, versions: &Versions) -> Result<()> {
+        let holds = self.facts(&versions.facts)?;
+        let (inner, edge, join) = (self.block(), self.block(), self.block());
+        self.branch_if(holds, inner, edge);
+        self.begin(inner);
+        self.region(&versions.inner)?;
+        self.branch(join);
+        self.begin(edge);
+        let clones = std::mem::take(&mut self.clones);
+        self.region(&versions.edge)?;
+        self.clones = clones;
+        self.branch(join);
+        self.begin(join);
+        Ok(())
+    }
+
+    /// Whether all of some facts hold.
+    fn facts(&mut self, facts: &Facts) -> Result<Value> {
+        let mut numbers: Vec<Value> = Vec::new();
+        for wide in &facts.numbers {
+            let at = |n: Number| numbers[n as usize];
+            let value = match *wide {
+                Wide::Constant(value) => self.b.ins().iconst(types::I64, value),
+                Wide::Register(reg) => {
+                    if self.kernel.is_variable(reg) {
+                        let value = self.load_variable(reg);
+                        self.define(reg, value);
+                    }
+                    let word = self.scalar(reg, Ty::Int)?;
+                    self.b.ins().uextend(types::I64, word)
+                }
+                Wide::Workgroup(axis) => {
+                    let id = self.group[usize::from(axis)];
+                    self.b.ins().uextend(types::I64, id)
+                }
+                Wide::Length(binding) => {
+                    let length = self.args.bindings[binding].1;
+                    self.b.ins().uextend(types::I64, length)
+                }
+                Wide::Add(a, b) => self.b.ins().iadd(at(a), at(b)),
+                Wide::Sub(a, b) => self.b.ins().isub(at(a), at(b)),
+                Wide::Mul(a, b) => self.b.ins().imul(at(a), at(b)),
+                Wide::Min(a, b) => self.b.ins().smin(at(a), at(b)),
+                Wide::Max(a, b) => self.b.ins().smax(at(a), at(b)),
+                Wide::Shr(a, by) => self.b.ins().sshr_imm(at(a), i64::from(by)),
+                Wide::Div(a, by) => self.b.ins().sdiv_imm(at(a), i64::from(by)),
+                Wide::Held(a) => at(a),
+            };
+            numbers.push(value);
+        }
+        let mut all = self.b.ins().iconst(types::I8, 1);
+        for &(a, b) in &facts.less {
+            let (a, b) = (numbers[a as usize], numbers[b as usize]);
+            let less = self.b.ins().icmp(IntCC::SignedLessThan, a, b);
+            all = self.b.ins().band(all, less);
+        }
+        Ok(all)
     }
 
     // Branches.

@@ -100,7 +100,7 @@ impl Emitter<'_, '_> {
 
     /// Whether values have to outlive a loop over gangs.
     fn split(&self) -> bool {
-        !matches!(self.kernel.body.nodes[..], [Node::Gangs(_)])
+        self.kernel.is_split()
     }
 
     /// Gives arrays their memory.

@@ -8,7 +8,7 @@
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
 use super::emit::{Emitter, Lanes, Mask, Part, QUAD, Val};
-use super::emit_place::{Place, Spread};
+use super::emit_place::{Bound, Place, Spread};
 use crate::cpu::interpreter::bytecode::{Access, Memory, Part as Field};
 use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::ir::Array;
@@ -188,7 +188,22 @@ impl Emitter<'_, '_> {
         // The last element may end before its padding does, so there must be one more.
         let end = access.parts.iter().map(|part| u64::from(part.offset) + 4).max().unwrap_or(0);
         let more = u64::from(whole && (end < bytes as u64 || place.terms.len() > 1));
-        let there = self.row_is_there(place, more)?;
+        let mut checked = place.clone();
+        if more > 0 && place.checks.len() < place.terms.len() {
+            // That the elements are inside does not mean that there is one more.
+            match access.address.memory {
+                Memory::Storage(binding) if place.terms.len() == 1 => {
+                    let length = self.args.bindings[binding].1;
+                    checked.checks.push((place.terms[0].0, Bound::Value(length)));
+                }
+                _ => {
+                    let values = self.load_each(access, place, Some(bytes as u64))?;
+                    self.loaded(access, &values);
+                    return Ok(());
+                }
+            }
+        }
+        let there = self.row_is_there(&checked, more)?;
         let quick = |this: &mut Self| -> Result<Vec<Lanes>> {
             let pointer = this.pointer(place, None)?;
             let flags = this.flags(place.part);

@@ -62,7 +62,9 @@ impl Emitter<'_, '_> {
                 return Err(self.broken("an inner index that is no index"));
             };
             place.terms.push((index, u64::from(stride) * unit));
-            place.checks.push((index, Bound::Constant(bound)));
+            if !self.kernel.inside.contains(&at) {
+                place.checks.push((index, Bound::Constant(bound)));
+            }
             at = base;
         }
         Ok(())
@@ -88,7 +90,9 @@ impl Emitter<'_, '_> {
             let (_, length, signed) = self.args.bindings[binding];
             place.terms.push((address.outer, address.stride));
             let bound = if address.signed { signed } else { length };
-            place.checks.push((address.outer, Bound::Value(bound)));
+            if !self.kernel.inside.contains(&address.outer) {
+                place.checks.push((address.outer, Bound::Value(bound)));
+            }
         }
         self.follow(address.inner, 1, &mut place)?;
         Ok(place)

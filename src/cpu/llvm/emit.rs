@@ -99,6 +99,8 @@ pub(super) struct Emitter<'k> {
     pub(super) scratch: u64,
     /// The number of the gang, as an i32 value.
     pub(super) gang: String,
+    /// The gang's place in its row, its row and its slice, where gangs are parts of rows.
+    pub(super) place: Option<[String; 3]>,
     /// Where loops that have a budget are, in the order of the statuses that name them.
     pub(super) loop_spans: Vec<naga::Span>,
     /// Operations that may still be emitted twice.
@@ -145,6 +147,7 @@ impl<'k> Emitter<'k> {
             contexts: HashMap::new(),
             scratch: 0,
             gang: "0".to_owned(),
+            place: None,
             clones: 3000,
             shared: HashMap::new(),
         }
@@ -589,20 +592,12 @@ impl<'k> Emitter<'k> {
         if extents[axis as usize] == 1 {
             return Val::Scalar("0".to_owned(), Ty::Int);
         }
-        if x.is_multiple_of(width) {
-            let per_row = x / width;
+        if let Some([part, row, slice]) = self.place.clone() {
             return match axis {
-                0 if per_row == 1 => Val::Strided("0".to_owned(), 1),
-                0 => {
-                    let part = self.ins(&format!("urem i32 {gang}, {per_row}"));
-                    Val::Strided(self.ins(&format!("mul nuw nsw i32 {part}, {width}")), 1)
-                }
-                1 => {
-                    let row = self.ins(&format!("udiv i32 {gang}, {per_row}"));
-                    let row = if z == 1 { row } else { self.ins(&format!("urem i32 {row}, {y}")) };
-                    Val::Scalar(row, Ty::Int)
-                }
-                _ => Val::Scalar(self.ins(&format!("udiv i32 {gang}, {}", per_row * y)), Ty::Int),
+                0 if part == "0" => Val::Strided(part, 1),
+                0 => Val::Strided(self.ins(&format!("mul nuw nsw i32 {part}, {width}")), 1),
+                1 => Val::Scalar(row, Ty::Int),
+                _ => Val::Scalar(slice, Ty::Int),
             };
         }
         if axis == 2 && (x * y).is_multiple_of(width) {

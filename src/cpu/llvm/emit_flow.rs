@@ -8,8 +8,9 @@
 use super::emit::{Emitter, Frame, Mask};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::Reg;
-use crate::cpu::spmd::ir::{Loop, Node, Region, Target};
+use crate::cpu::spmd::ir::{Loop, Node, Region, Target, Versions};
 use crate::cpu::spmd::types::Ty;
+use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
 
 /// Operations in a region, at any depth.
@@ -64,6 +65,8 @@ impl Emitter<'_> {
             }
             Node::Barrier => Err(self.broken("a barrier is left")),
             Node::Gangs(body) => self.gangs(body),
+            Node::Versions(versions) => self.versions(versions),
+            Node::Prefetch(address) => self.prefetch(address),
         }
     }
 
@@ -388,6 +391,72 @@ impl Emitter<'_> {
         found
     }
 
+    // Versions.
+
+    /// The version for where the facts hold, and the other one.
+    fn versions(&mut self, versions: &Versions) -> Result<()> {
+        let holds = self.facts(&versions.facts)?;
+        let (inner, edge, join) = (self.label(), self.label(), self.label());
+        self.branch_if(&holds, &inner, &edge);
+        self.begin(&inner);
+        self.region(&versions.inner)?;
+        self.branch(&join);
+        self.begin(&edge);
+        let clones = std::mem::take(&mut self.clones);
+        self.region(&versions.edge)?;
+        self.clones = clones;
+        self.branch(&join);
+        self.begin(&join);
+        Ok(())
+    }
+
+    /// Whether all of some facts hold, as an i1.
+    fn facts(&mut self, facts: &Facts) -> Result<String> {
+        let mut numbers: Vec<String> = Vec::new();
+        for wide in &facts.numbers {
+            let at = |n: Number| numbers[n as usize].clone();
+            let two = |op: &str, a, b| format!("{op} i64 {}, {}", at(a), at(b));
+            let call = |name: &str, a, b| {
+                format!("call i64 @llvm.{name}.i64(i64 {}, i64 {})", at(a), at(b))
+            };
+            let text = match *wide {
+                Wide::Constant(value) => {
+                    numbers.push(value.to_string());
+                    continue;
+                }
+                Wide::Held(a) => {
+                    numbers.push(at(a));
+                    continue;
+                }
+                Wide::Register(reg) => {
+                    if self.kernel.is_variable(reg) {
+                        let value = self.load_variable(reg);
+                        self.define(reg, value);
+                    }
+                    format!("zext i32 {} to i64", self.scalar(reg, Ty::Int)?)
+                }
+                Wide::Workgroup(axis) => format!("zext i32 %wg{axis} to i64"),
+                Wide::Length(binding) => format!("zext i32 %len{binding} to i64"),
+                Wide::Add(a, b) => two("add", a, b),
+                Wide::Sub(a, b) => two("sub", a, b),
+                Wide::Mul(a, b) => two("mul", a, b),
+                Wide::Min(a, b) => call("smin", a, b),
+                Wide::Max(a, b) => call("smax", a, b),
+                Wide::Shr(a, by) => format!("ashr i64 {}, {by}", at(a)),
+                Wide::Div(a, by) => format!("sdiv i64 {}, {by}", at(a)),
+            };
+            let name = self.ins(&text);
+            numbers.push(name);
+        }
+        let mut all = "true".to_owned();
+        for &(a, b) in &facts.less {
+            let less = format!("icmp slt i64 {}, {}", numbers[a as usize], numbers[b as usize]);
+            let less = self.ins(&less);
+            all = self.ins(&format!("and i1 {all}, {less}"));
+        }
+        Ok(all)
+    }
+
     // Gangs.
 
     /// A region for each gang of the workgroup.
@@ -395,6 +464,10 @@ impl Emitter<'_> {
         let [x, y, z] = self.kernel.workgroup_size;
         let total = x * y * z;
         let (whole, rest) = (total / self.width, total % self.width);
+        if x.is_multiple_of(self.width) {
+            return self.rows(body);
+        }
+        self.place = None;
         if whole == 1 {
             self.gang = "0".to_owned();
             self.gang_body(body, Mask::Full)?;
@@ -418,6 +491,51 @@ impl Emitter<'_> {
             let lanes: Vec<String> =
                 (0..self.width).map(|lane| format!("i1 {}", lane < rest)).collect();
             self.gang_body(body, Mask::Some(format!("<{}>", lanes.join(", "))))?;
+        }
+        self.mask = Mask::Full;
+        Ok(())
+    }
+
+    /// The same for whole gangs in rows: loops along each axis, so that what is the same for a row
+    /// is computed once.
+    fn rows(&mut self, body: &Region) -> Result<()> {
+        let [x, y, z] = self.kernel.workgroup_size;
+        let parts = x / self.width;
+        let mut place = ["0".to_owned(), "0".to_owned(), "0".to_owned()];
+        let mut loops = Vec::new();
+        for (axis, extent, slot) in [(2, z, "%gang.z"), (1, y, "%gang.y"), (0, parts, "%gang.x")] {
+            if extent == 1 {
+                continue;
+            }
+            let counter = self.shared_slot(slot, "i32");
+            let (head, exit) = (self.label(), self.label());
+            self.line(&format!("store i32 0, ptr {counter}"));
+            self.branch(&head);
+            self.begin(&head);
+            place[axis] = self.ins(&format!("load i32, ptr {counter}"));
+            loops.push((counter, extent, head, exit));
+        }
+        let mut gang = place[2].clone();
+        for (axis, extent) in [(1, y), (0, parts)] {
+            if gang != "0" && extent > 1 {
+                gang = self.ins(&format!("mul nuw nsw i32 {gang}, {extent}"));
+            }
+            if gang == "0" {
+                gang.clone_from(&place[axis]);
+            } else if place[axis] != "0" {
+                gang = self.ins(&format!("add nuw nsw i32 {gang}, {}", place[axis]));
+            }
+        }
+        self.gang = gang;
+        self.place = Some(place);
+        self.gang_body(body, Mask::Full)?;
+        for (counter, extent, head, exit) in loops.into_iter().rev() {
+            let at = self.ins(&format!("load i32, ptr {counter}"));
+            let next = self.ins(&format!("add nuw nsw i32 {at}, 1"));
+            self.line(&format!("store i32 {next}, ptr {counter}"));
+            let more = self.ins(&format!("icmp ult i32 {next}, {extent}"));
+            self.branch_if(&more, &head, &exit);
+            self.begin(&exit);
         }
         self.mask = Mask::Full;
         Ok(())

@@ -54,7 +54,7 @@ impl Emitter<'_> {
 
     /// Whether values have to outlive a loop over gangs.
     fn split(&self) -> bool {
-        !matches!(self.kernel.body.nodes[..], [Node::Gangs(_)])
+        self.kernel.is_split()
     }
 
     /// Gives arrays their memory.
@@ -380,6 +380,7 @@ impl Emitter<'_> {
         let _ = writeln!(
             declared,
             "declare void @coexec_apply(ptr, i32, ptr, ptr, ptr, ptr, i32) cold nounwind\n\
+             declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n\
              declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
              declare i{width} @llvm.ctlz.i{width}(i{width}, i1)\n\
              declare i{width} @llvm.cttz.i{width}(i{width}, i1)\n\
@@ -412,6 +413,9 @@ impl Emitter<'_> {
             for name in ["cttz", "ctlz"] {
                 let _ = writeln!(declared, "declare {int} @llvm.{name}.{i}({int}, i1)");
             }
+        }
+        for name in ["smin", "smax"] {
+            let _ = writeln!(text, "declare i64 @llvm.{name}.i64(i64, i64)");
         }
         for scalar in ["i32", "i16"] {
             let (v, m) = (format!("<{width} x {scalar}>"), format!("<{width} x i1>"));

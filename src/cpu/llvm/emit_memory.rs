@@ -57,7 +57,9 @@ impl Emitter<'_> {
                 return Err(self.broken("an inner index that is no index"));
             };
             place.terms.push((index, u64::from(stride) * unit));
-            place.checks.push((index, Bound::Constant(bound)));
+            if !self.kernel.inside.contains(&at) {
+                place.checks.push((index, Bound::Constant(bound)));
+            }
             at = base;
         }
         Ok(())
@@ -76,7 +78,9 @@ impl Emitter<'_> {
             };
             let length = if address.signed { "slen" } else { "len" };
             place.terms.push((address.outer, address.stride));
-            place.checks.push((address.outer, Bound::Value(format!("%{length}{binding}"))));
+            if !self.kernel.inside.contains(&address.outer) {
+                place.checks.push((address.outer, Bound::Value(format!("%{length}{binding}"))));
+            }
         }
         self.follow(address.inner, 1, &mut place)?;
         Ok(place)
@@ -305,6 +309,15 @@ impl Emitter<'_> {
         Ok((vec![(reg, first)], every))
     }
 
+    /// Asks for the cache line of the first lane.
+    pub(super) fn prefetch(&mut self, address: &Address) -> Result<()> {
+        let place = self.place(address)?;
+        let pointer = self.pointer(&place, &[])?;
+        let pointer = self.at(&pointer, place.offset);
+        self.line(&format!("call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)"));
+        Ok(())
+    }
+
     fn load_uniform(&mut self, access: &Access, place: Place) -> Result<()> {
         let inside = self.inside(&place, &[], 0)?;
         let mut pointer = self.pointer(&place, &[])?;
@@ -449,28 +462,31 @@ impl Emitter<'_> {
         // The last element may end before its padding does, so there must be one more.
         let end = access.parts.iter().map(|part| u64::from(part.offset) + 4).max().unwrap_or(0);
         let more = u64::from(end < bytes as u64 || place.terms.len() > 1);
-        let fast = match self.inside(place, &[], more)? {
-            Some(fast) => fast,
-            None => return self.gather(access, place),
-        };
+        let mut checked = place.clone();
+        if more > 0 && place.checks.len() < place.terms.len() {
+            // That the elements are inside does not mean that there is one more.
+            match access.address.memory {
+                Memory::Storage(binding) if place.terms.len() == 1 => {
+                    let bound = Bound::Value(format!("%len{binding}"));
+                    checked.checks.push((place.terms[0].0, bound));
+                }
+                _ => return self.gather(access, place),
+            }
+        }
+        let fast = self.inside(&checked, &[], more)?;
         let pointer = self.pointer(place, &[])?;
         let pointer = self.at(&pointer, place.offset);
+        let Some(fast) = fast else {
+            let values = self.deinterleaved(access, &pointer, words);
+            for (part, value) in access.parts.iter().zip(values) {
+                self.define(part.reg, Val::Vector(value, Ty::Int));
+            }
+            return Ok(());
+        };
         let (quick, slow, join) = (self.label(), self.label(), self.label());
         self.branch_if(&fast, &quick, &slow);
         self.begin(&quick);
-        let width = u64::from(self.width);
-        let wide = format!("<{} x i32>", width * words);
-        let all = self.ins(&format!("load {wide}, ptr {pointer}, align 4"));
-        let mut quick_values = Vec::new();
-        for part in &access.parts {
-            let lanes: Vec<String> = (0..width)
-                .map(|lane| format!("i32 {}", lane * words + u64::from(part.offset) / 4))
-                .collect();
-            quick_values.push(self.ins(&format!(
-                "shufflevector {wide} {all}, {wide} undef, <{width} x i32> <{}>",
-                lanes.join(", ")
-            )));
-        }
+        let quick_values = self.deinterleaved(access, &pointer, words);
         self.branch(&join);
         self.begin(&slow);
         let mut slow_values = Vec::new();
@@ -486,6 +502,24 @@ impl Emitter<'_> {
             self.define(part.reg, Val::Vector(value, Ty::Int));
         }
         Ok(())
+    }
+
+    /// The parts of elements of so many words each.
+    fn deinterleaved(&mut self, access: &Access, pointer: &str, words: u64) -> Vec<String> {
+        let width = u64::from(self.width);
+        let wide = format!("<{} x i32>", width * words);
+        let all = self.ins(&format!("load {wide}, ptr {pointer}, align 4"));
+        let mut values = Vec::new();
+        for part in &access.parts {
+            let lanes: Vec<String> = (0..width)
+                .map(|lane| format!("i32 {}", lane * words + u64::from(part.offset) / 4))
+                .collect();
+            values.push(self.ins(&format!(
+                "shufflevector {wide} {all}, {wide} undef, <{width} x i32> <{}>",
+                lanes.join(", ")
+            )));
+        }
+        values
     }
 
     // Stores.

@@ -1,6 +1,6 @@
 //! Loops that plainly end: a counter goes up by one step a turn, and a bound stops it.
 //!
-//! A budget costs a check each turn and keeps LLVM from unrolling. This looks at one loop's text
+//! Between the decision and the next step the counter is below the bound. A budget costs a check each turn and keeps LLVM from unrolling. This looks at one loop's text
 //! only; what `analysis` proves comes on top.
 
 use std::collections::HashMap;
@@ -9,6 +9,16 @@ use super::ir::{Kernel, Loop, Node, Region};
 use super::liveness::{Access, access};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
+
+/// What decides how often a loop turns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counter {
+    pub(super) variable: Reg,
+    /// The loop goes on while the variable is below; it stays the same.
+    pub(super) bound: Reg,
+    /// Whether they are compared as i32.
+    pub(super) signed: bool,
+}
 
 /// Marks the loops that plainly end.
 pub(super) fn mark(kernel: &mut Kernel) {
@@ -20,7 +30,7 @@ pub(super) fn mark(kernel: &mut Kernel) {
 fn region(kernel: &Kernel, inside: &mut Region) {
     for node in &mut inside.nodes {
         if let Node::Loop(l) = node {
-            l.finite |= ends(kernel, l).is_some();
+            l.finite |= counter(kernel, l).is_some();
         }
         for inner in node.regions_mut() {
             region(kernel, inner);
@@ -28,7 +38,32 @@ fn region(kernel: &Kernel, inside: &mut Region) {
     }
 }
 
-fn ends(kernel: &Kernel, l: &Loop) -> Option<()> {
+/// The variables that go up by a constant with each turn of a loop.
+pub(super) fn steps(kernel: &Kernel, l: &Loop) -> Vec<(Reg, u32)> {
+    let mut computed: HashMap<Reg, &Op> = HashMap::new();
+    let mut found = Vec::new();
+    for node in &l.continuing.nodes {
+        let Node::Op(op) = node else { continue };
+        op.clone().for_each_result(&mut |reg| {
+            computed.insert(*reg, op);
+        });
+        let Op::Unary { f: Unary::Copy, dst, a } = *op else { continue };
+        let Some(&&Op::Binary { f: Binary::AddI, a: x, b: y, .. }) = computed.get(&a) else {
+            continue;
+        };
+        let itself = |reg| matches!(computed.get(&reg), Some(&&Op::Unary { f: Unary::Copy, a, .. }) if a == dst);
+        match (kernel.known(x), kernel.known(y)) {
+            (None, Some(step)) if itself(x) => found.push((dst, step)),
+            (Some(step), None) if itself(y) => found.push((dst, step)),
+            _ => {}
+        }
+    }
+    found.retain(|(var, _)| kernel.is_variable(*var));
+    found
+}
+
+/// The counter of a loop that plainly ends.
+pub(super) fn counter(kernel: &Kernel, l: &Loop) -> Option<Counter> {
     // What the loop computes, and how often it sets each variable.
     let mut computed: HashMap<Reg, Op> = HashMap::new();
     let mut sets: HashMap<Reg, u32> = HashMap::new();
@@ -108,5 +143,5 @@ fn ends(kernel: &Kernel, l: &Loop) -> Option<()> {
             }
             Some(_) => false,
         };
-    (within && fixed).then_some(())
+    (within && fixed).then_some(Counter { variable: counter, bound, signed })
 }

@@ -5,9 +5,10 @@
 //! here. A register that is not a variable is set once, before every use. Masks are not part of
 //! the form: a node is executed by the lanes that reach it, and a back end keeps the mask.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::cpu::interpreter::bytecode::{Builtin, Op};
+use super::wide::Facts;
+use crate::cpu::interpreter::bytecode::{Address, Builtin, Op};
 use crate::cpu::interpreter::compile::Class;
 use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::interpreter::shape::Kind;
@@ -48,6 +49,19 @@ pub(in crate::cpu) enum Node {
     /// Executed by one gang of the workgroup after the other. There is one of these at least, and
     /// none inside of another; what is outside of them is executed once for the workgroup.
     Gangs(Region),
+    /// What will be loaded soon, at an address that may be outside of everything.
+    Prefetch(Box<Address>),
+    /// The same twice, on the workgroup's level: where the facts hold `inner` will do, which has no
+    /// guards that they make superfluous.
+    Versions(Box<Versions>),
+}
+
+/// One `Gangs` region in two versions.
+#[derive(Debug, Clone)]
+pub(in crate::cpu) struct Versions {
+    pub(in crate::cpu) facts: Facts,
+    pub(in crate::cpu) inner: Region,
+    pub(in crate::cpu) edge: Region,
 }
 
 /// A loop. Lanes that continue meet at `continuing`.
@@ -90,6 +104,9 @@ pub(in crate::cpu) struct Kernel {
     pub(in crate::cpu) arrays: Vec<Array>,
     pub(in crate::cpu) workgroup_words: u64,
     pub(in crate::cpu) storage_atomics: bool,
+    /// Indices that are inside of what they index, wherever they are used: outer ones of storage
+    /// and `Index` operations.
+    pub(in crate::cpu) inside: HashSet<Reg>,
 }
 
 impl Kernel {
@@ -101,6 +118,15 @@ impl Kernel {
     /// Whether the register is a plane of a variable.
     pub(in crate::cpu) fn is_variable(&self, reg: Reg) -> bool {
         matches!(self.classes[reg as usize], Class::Variable(_))
+    }
+
+    /// Whether values have to outlive a loop over gangs: there is more than one, one after another.
+    pub(in crate::cpu) fn is_split(&self) -> bool {
+        let gangs = |region: &Region| matches!(region.nodes[..], [Node::Gangs(_)]);
+        match &self.body.nodes[..] {
+            [Node::Versions(versions)] => !gangs(&versions.inner) || !gangs(&versions.edge),
+            _ => !gangs(&self.body),
+        }
     }
 
     /// The value of a constant.
@@ -140,6 +166,7 @@ impl Node {
             Node::If { accept, reject, .. } => vec![accept, reject],
             Node::Loop(l) => vec![&l.body, &l.continuing],
             Node::Once { body, .. } | Node::Gangs(body) => vec![body],
+            Node::Versions(versions) => vec![&versions.inner, &versions.edge],
             _ => Vec::new(),
         }
     }
@@ -150,6 +177,7 @@ impl Node {
             Node::If { accept, reject, .. } => vec![accept, reject],
             Node::Loop(l) => vec![&mut l.body, &mut l.continuing],
             Node::Once { body, .. } | Node::Gangs(body) => vec![body],
+            Node::Versions(versions) => vec![&mut versions.inner, &mut versions.edge],
             _ => Vec::new(),
         }
     }

@@ -161,7 +161,12 @@ impl Walk<'_> {
                 *live = self.continues.get(target).cloned().unwrap_or_default();
             }
             Node::Return => live.clear(),
-            Node::Barrier => {}
+            Node::Barrier | Node::Prefetch(_) => {}
+            Node::Versions(versions) => {
+                let mut both = self.region(&versions.inner, live.clone());
+                both.extend(self.region(&versions.edge, std::mem::take(live)));
+                *live = both;
+            }
             Node::Gangs(body) => {
                 self.result.after[body.id as usize].clone_from(live);
                 *live = self.region(body, std::mem::take(live));

@@ -315,6 +315,7 @@ impl<'k> Walk<'k> {
             arrays,
             workgroup_words: self.c.workgroup_words,
             storage_atomics: self.c.storage_atomics,
+            inside: std::collections::HashSet::new(),
         })
     }
 }

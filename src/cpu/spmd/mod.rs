@@ -6,11 +6,14 @@
 mod counted;
 mod divergence;
 mod expand;
+mod flatten;
 mod guards;
+mod interior;
 pub(in crate::cpu) mod ir;
 pub(in crate::cpu) mod liveness;
 mod lower_stmt;
 mod regions;
+mod reuse;
 mod scopes;
 pub(in crate::cpu) mod shape;
 mod starts;
@@ -19,6 +22,7 @@ mod text;
 pub(in crate::cpu) mod types;
 mod unused;
 mod verify;
+pub(in crate::cpu) mod wide;
 
 pub(in crate::cpu) use text::print;
 
@@ -44,8 +48,11 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -
     verify::between(&code, "lowering")?;
     unused::drop_results(&mut code);
     counted::mark(&mut code);
+    flatten::flatten(&mut code);
     guards::structure(&mut code);
     verify::between(&code, "guards")?;
+    reuse::share(&mut code);
+    verify::between(&code, "reuse")?;
     starts::sink(&mut code);
     let mut liveness = liveness::analyse(&mut code);
     verify::between(&code, "starts")?;
@@ -63,6 +70,7 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }
     regions::split(&mut code, &mut shapes)?;
+    interior::split(&mut code, kernel, &mut shapes);
     // Fission made regions, and variables between them.
     let liveness = liveness::analyse(&mut code);
     verify::verify(&code, &shapes)?;

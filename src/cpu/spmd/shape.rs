@@ -125,6 +125,31 @@ pub(in crate::cpu) fn analyse(
     })
 }
 
+/// Finds the shapes of a region's registers again, after its operations have changed.
+pub(super) fn refresh(kernel: &Kernel, source: &Source, shapes: &mut Shapes, region: &Region) {
+    let none = Shapes { regs: Vec::new(), masked: Vec::new(), returns: false };
+    let mut walk = Walk {
+        kernel,
+        source,
+        liveness: &Liveness::default(),
+        result: std::mem::replace(shapes, none),
+        depth: Vec::new(),
+        target_depth: Vec::new(),
+        targets: Vec::new(),
+        barriers: false,
+        changed: false,
+    };
+    region.for_each(&mut |node| {
+        // Variables are what they were.
+        if let Node::Op(op) = node
+            && !matches!(access(kernel, op), Some(Access::Set(_) | Access::Change(_)))
+        {
+            walk.op(op, 0, false);
+        }
+    });
+    *shapes = walk.result;
+}
+
 /// Walks after which the analysis gives up. A handful is the rule.
 const ROUNDS: u32 = 1000;
 
@@ -281,7 +306,7 @@ impl Walk<'_> {
                 Node::Gangs(body) => {
                     self.region(body, depth, false);
                 }
-                Node::Barrier => {}
+                Node::Barrier | Node::Prefetch(_) | Node::Versions(_) => {}
             }
         }
         away.dedup();

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use super::Compiled;
 use super::ir::{Node, Region};
 use super::shape::Class;
+use super::wide::{Facts, Number, Wide};
 use crate::cpu::interpreter::bytecode::{Access, Op};
 use crate::cpu::interpreter::compile::Class as RegClass;
 use crate::cpu::interpreter::functions::Reg;
@@ -55,7 +56,12 @@ impl Printer<'_> {
             Class::Likely => "l".to_owned(),
             Class::Varying => "v".to_owned(),
         };
-        let kind = if matches!(class, RegClass::Variable(_)) { "@" } else { "%" };
+        let kind = match class {
+            RegClass::Variable(_) => "@",
+            // Known to be inside.
+            _ if self.compiled.code.inside.contains(&reg) => "%!",
+            _ => "%",
+        };
         format!("{kind}{reg}{mark}")
     }
 
@@ -110,10 +116,49 @@ impl Printer<'_> {
             Node::Barrier => {
                 let _ = writeln!(out, "{pad}barrier");
             }
+            Node::Prefetch(address) => {
+                let outer = self.reg(address.outer);
+                let _ = writeln!(
+                    out,
+                    "{pad}prefetch {:?}+{}[{outer} * {}]",
+                    address.memory, address.offset, address.stride
+                );
+            }
+            Node::Versions(versions) => {
+                let facts = &versions.facts;
+                let mut text = Vec::new();
+                for &(a, b) in &facts.less {
+                    text.push(format!("{} < {}", self.wide(facts, a), self.wide(facts, b)));
+                }
+                let _ = writeln!(out, "{pad}where {}", text.join(" and "));
+                self.region(&versions.inner, depth + 1, out);
+                let _ = writeln!(out, "{pad}elsewhere");
+                self.region(&versions.edge, depth + 1, out);
+            }
             Node::Gangs(body) => {
                 let _ = writeln!(out, "{pad}gangs");
                 self.region(body, depth + 1, out);
             }
+        }
+    }
+
+    fn wide(&self, facts: &Facts, n: Number) -> String {
+        let two = |sign: &str, a: Number, b: Number| {
+            format!("({} {sign} {})", self.wide(facts, a), self.wide(facts, b))
+        };
+        match facts.numbers[n as usize] {
+            Wide::Constant(value) => value.to_string(),
+            Wide::Register(reg) => self.reg(reg),
+            Wide::Workgroup(axis) => format!("workgroup.{}", ["x", "y", "z"][usize::from(axis)]),
+            Wide::Length(binding) => format!("length {binding}"),
+            Wide::Add(a, b) => two("+", a, b),
+            Wide::Sub(a, b) => two("-", a, b),
+            Wide::Mul(a, b) => two("*", a, b),
+            Wide::Min(a, b) => two("min", a, b),
+            Wide::Max(a, b) => two("max", a, b),
+            Wide::Held(a) => self.wide(facts, a),
+            Wide::Shr(a, by) => format!("({} >> {by})", self.wide(facts, a)),
+            Wide::Div(a, by) => format!("({} / {by})", self.wide(facts, a)),
         }
     }
 

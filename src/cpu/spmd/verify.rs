@@ -11,6 +11,7 @@ use std::collections::HashSet;
 
 use super::ir::{Kernel, Node, Region, Target};
 use super::shape::{Class, Shapes};
+use super::wide::Wide;
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::compile::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
@@ -54,7 +55,7 @@ fn check(kernel: &Kernel, shapes: Option<&Shapes>) -> Result<()> {
         set: HashSet::new(),
         ever: HashSet::new(),
         targets: Vec::new(),
-        whole: matches!(kernel.body.nodes[..], [Node::Gangs(_)]),
+        whole: !kernel.is_split(),
     };
     for op in &kernel.preamble {
         verifier.op(op, true)?;
@@ -172,6 +173,17 @@ impl Verifier<'_> {
                     return Err(broken("a return from one stretch of several".to_owned()));
                 }
                 Node::Return => {}
+                Node::Prefetch(address) => self.read(address.outer)?,
+                Node::Versions(versions) => {
+                    for wide in &versions.facts.numbers {
+                        if let Wide::Register(reg) = *wide {
+                            self.read(reg)?;
+                            self.decided(reg, in_gang)?;
+                        }
+                    }
+                    self.region(&versions.inner, in_gang)?;
+                    self.region(&versions.edge, in_gang)?;
+                }
             }
         }
         Ok(())
