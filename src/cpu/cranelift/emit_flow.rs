@@ -235,8 +235,8 @@ impl Emitter<'_, '_> {
                 Wide::Mul(a, b) => self.b.ins().imul(at(a), at(b)),
                 Wide::Min(a, b) => self.b.ins().smin(at(a), at(b)),
                 Wide::Max(a, b) => self.b.ins().smax(at(a), at(b)),
-                Wide::Shr(a, by) => self.b.ins().sshr_imm(at(a), i64::from(by)),
-                Wide::Div(a, by) => self.b.ins().sdiv_imm(at(a), i64::from(by)),
+                Wide::Shr(a, by) => self.b.ins().sshr_imm_u(at(a), i64::from(by)),
+                Wide::Div(a, by) => self.b.ins().sdiv_imm_s(at(a), i64::from(by)),
                 Wide::Held(a) => at(a),
             };
             numbers.push(value);

@@ -245,6 +245,14 @@ impl Emitter<'_> {
                 Mask::Some(mask) => mask,
             };
             let mask = if wanted { self.and(&base, &c) } else { self.and_not(&base, &c) };
+            if let [jump @ (Node::Break(target) | Node::Continue(target))] = &region.nodes[..]
+                && self.shapes.masked[*target as usize]
+            {
+                // Taking lanes out of a mask costs less than a branch around it.
+                self.mask = Mask::Some(mask);
+                self.node(jump)?;
+                continue;
+            }
             let any = self.any(&mask);
             let (inside, outside) = (self.label(), self.label());
             self.branch_if(&any, &inside, &outside);

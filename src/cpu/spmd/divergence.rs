@@ -163,7 +163,12 @@ impl Walk<'_> {
                 }
                 Node::Return => self.diverges(0),
                 Node::Gangs(body) => self.leaves(body, depth),
-                Node::Op(_) | Node::Barrier | Node::UniformLoad(_) => {}
+                Node::Op(_)
+                | Node::Barrier
+                | Node::UniformLoad(_)
+                | Node::Prefetch(_)
+                // Comes later.
+                | Node::Versions(_) => {}
             }
         }
     }

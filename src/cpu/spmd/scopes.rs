@@ -120,7 +120,13 @@ impl Repair<'_> {
                     path.pop();
                 }
                 Node::Once { body, .. } | Node::Gangs(body) => self.region(body, path),
-                Node::Break(_) | Node::Continue(_) | Node::Return | Node::Barrier => {}
+                Node::Break(_)
+                | Node::Continue(_)
+                | Node::Return
+                | Node::Barrier
+                | Node::Prefetch(_)
+                // Comes later.
+                | Node::Versions(_) => {}
             }
             region.nodes.push(node);
         }
