@@ -18,7 +18,7 @@ mod region;
 mod rewrite;
 mod runtime;
 
-pub use cpu::{Engine, Listing, listing};
+pub use cpu::{Action, Engine, Finding, Findings, Invocation, Listing, Rule, Witness, listing};
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
 pub use error::{Error, Result};
 pub use kernel::{

@@ -381,6 +381,94 @@ fn explain_says_what_a_band_of_the_stencil_reads_and_writes() {
     assert!(text.contains("writes its own 12 rows"), "{text}");
 }
 
+const REDUCE: &str = "@group(0) @binding(0) var<storage, read> src: array<f32>;
+@group(0) @binding(1) var<storage, read_write> dst: array<f32>;
+var<workgroup> part: array<f32, 32>;
+@compute @workgroup_size(32)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) l: u32) {
+    part[l] = src[group.x * 32u + l];
+    workgroupBarrier();
+    for (var half = 16u; half > 0u; half /= 2u) {
+        if l < half {
+            part[l] += part[l + half];
+        }
+        //+ workgroupBarrier();
+    }
+    if l == 0u { dst[group.x] = part[0]; }
+}
+";
+
+#[test]
+fn check_shows_both_sides_of_a_missing_barrier_and_exits_with_3() {
+    let folder = folder("check");
+    let data = ["--workgroups", "2", "--bind", "src=random:1:64:f32", "--bind", "dst=zeros:8"];
+    let with = |kernel: &str, more: &[&str]| {
+        let mut args = vec!["check", kernel];
+        args.extend(data);
+        args.extend(more);
+        coexec(&args)
+    };
+    let bad = file(&folder, "reduce.wgsl", REDUCE);
+    let found = with(&bad, &[]);
+    assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
+    assert_eq!(found.err, "");
+    for part in [
+        "error[race-in-workgroup]",
+        "reduce.wgsl:10:24",
+        "reduce.wgsl:10:13",
+        "`part[",
+        "read by invocation (",
+        "written by invocation (",
+        "no workgroupBarrier()",
+        "1 error in 2 workgroups",
+    ] {
+        assert!(found.out.contains(part), "no {part:?} in:\n{}", found.out);
+    }
+    let found = with(&bad, &["--json"]);
+    assert_eq!(found.code, Some(3));
+    let json: serde_json::Value = serde_json::from_str(&found.out).expect("JSON");
+    let finding = &json["findings"][0];
+    assert_eq!(finding["rule"], "race-in-workgroup");
+    assert_eq!(finding["first"]["line"], 10);
+    assert_eq!(finding["second"]["line"], 10);
+    assert_ne!(finding["first"]["local_invocation_id"], finding["second"]["local_invocation_id"]);
+
+    let good = file(&folder, "mended.wgsl", REDUCE.replace("//+ ", ""));
+    let clean = with(&good, &["--lint"]);
+    assert_eq!((clean.code, clean.out.as_str()), (Some(0), "no errors in 2 workgroups\n"));
+}
+
+#[test]
+fn check_tells_which_races_cross_a_cut() {
+    let folder = folder("check-cut");
+    let kernel = file(
+        &folder,
+        "next.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+         @compute @workgroup_size(1) fn main(@builtin(workgroup_id) id: vec3<u32>) {
+             dst[id.x] = id.x;
+             dst[id.x + 1u] = id.x;
+         }",
+    );
+    let args = [
+        "check",
+        &kernel,
+        "--workgroups",
+        "8",
+        "--bind",
+        "dst=zeros:36",
+        "--chunks",
+        "2",
+        "--json",
+    ];
+    let found = coexec(&args);
+    assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
+    let json: serde_json::Value = serde_json::from_str(&found.out).expect("JSON");
+    // Of the seven borders between neighbours, one is between the chunks.
+    assert_eq!(json["findings"][0]["count"], 7);
+    assert_eq!(json["findings"][0]["across_chunks"], 1);
+}
+
 #[test]
 fn devices_lists_the_cpu_and_every_adapter() {
     let text = succeeds(&["devices", "--no-measure"]);

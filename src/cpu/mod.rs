@@ -4,6 +4,7 @@
 //! machine code that `spmd` and a back end, `llvm` or `cranelift`, make. All engines give the same bits; `math` holds the
 //! numeric functions that they share.
 
+mod check;
 mod compiled;
 mod cranelift;
 mod executor;
@@ -19,6 +20,8 @@ mod touched;
 use std::fmt;
 use std::str::FromStr;
 
+pub use check::{Action, Finding, Findings, Invocation, Rule, Witness};
+pub(crate) use check::{Wanted, check};
 pub(crate) use executor::{CpuDevice, CpuOptions};
 pub(crate) use touched::touched;
 

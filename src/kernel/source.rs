@@ -22,6 +22,13 @@ impl Source {
         Some(prefix.bytes().filter(|&b| b == b'\n').count() as u32 + 1)
     }
 
+    /// The 1-based line and column, in characters, or nothing for a span that points nowhere.
+    pub(crate) fn line_and_column(&self, span: Span) -> Option<(u32, u32)> {
+        let prefix = self.text.get(..span.to_range()?.start)?;
+        let start = prefix.rfind('\n').map_or(0, |at| at + 1);
+        Some((self.line(span)?, prefix[start..].chars().count() as u32 + 1))
+    }
+
     /// `name:line:column`, the line itself, and a caret under the span's first line.
     /// Empty for a span that points nowhere.
     pub(crate) fn render(&self, span: Span) -> String {

@@ -53,7 +53,7 @@ impl Checked {
     }
 
     /// The granted memory by binding.
-    fn memory<'a>(&self, views: Vec<HostBytes<'a>>) -> Vec<HostBytes<'a>> {
+    pub(super) fn memory<'a>(&self, views: Vec<HostBytes<'a>>) -> Vec<HostBytes<'a>> {
         let mut views = views.into_iter();
         self.buffers
             .iter()

@@ -5,11 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use bytemuck::NoUninit;
 
-use super::Runtime;
 use super::execute::{self, Checked};
 use super::future::LaunchFuture;
 use super::measure::Tightness;
 use super::report::Report;
+use super::{Runtime, check};
+use crate::cpu::Findings;
 use crate::error::{Error, Result};
 use crate::kernel::{
     Binding, BindingId, Kernel, PartialValue, Space, Value, check_buffer, check_element,
@@ -189,7 +190,7 @@ impl Launch {
     /// [`Error::NoDevice`]. Afterwards: [`Error::EndlessLoop`], [`Error::NoDevice`] when every
     /// device failed, [`Error::Internal`]; then the buffers that the kernel writes are poisoned.
     pub fn run(self) -> Result<Report> {
-        let checked = self.check()?;
+        let checked = self.checked()?;
         let buffers = reserve(checked.reservations());
         execute::run(&checked, &buffers, &AtomicBool::new(false))
     }
@@ -200,7 +201,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::run`] before anything ran; the future gives the others.
     pub fn submit(self) -> Result<LaunchFuture> {
-        let checked = self.check()?;
+        let checked = self.checked()?;
         // Queued for here, in the caller's order, and not on the launch's thread.
         let buffers = reserve(checked.reservations());
         LaunchFuture::spawn(move |cancel| execute::run(&checked, &buffers, cancel))
@@ -211,7 +212,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::run`] before anything ran.
     pub fn plan(self) -> Result<Plan> {
-        let checked = self.check()?;
+        let checked = self.checked()?;
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
         let buffers = reserve(reads);
         execute::plan_only(&checked, &buffers)
@@ -224,10 +225,46 @@ impl Launch {
     /// As [`Launch::run`]. [`Error::Internal`] when something is touched that was not foreseen: a
     /// bug of coexec.
     pub fn measure(self) -> Result<Vec<Tightness>> {
-        let checked = self.check()?;
+        let checked = self.checked()?;
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
         let buffers = reserve(reads);
         execute::measure(&checked, &buffers)
+    }
+
+    /// Runs the launch under watch, on one thread of the CPU whatever the runtime's devices, and
+    /// tells of data races, accesses out of bounds and barriers in divergent control flow. Each
+    /// finding really happened on this data: none is a guess. The buffers stay as they are; the
+    /// results are thrown away. With [`Launch::chunks`], races across workgroups also tell whether
+    /// they are between chunks, if the grid were cut into so many along its last axis.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<storage, read_write> sum: u32;
+    ///      @compute @workgroup_size(64) fn main() { sum += 1u; }",
+    /// )?;
+    /// let runtime = coexec::Runtime::builder().devices("cpu").build()?;
+    /// let sum = coexec::Buffer::<u32>::zeroed(1);
+    /// let found = runtime.launch(&kernel).bind("sum", &sum).workgroups([1, 1, 1]).check()?;
+    /// assert_eq!(found.findings[0].rule, coexec::Rule::RaceInWorkgroup);
+    /// assert_eq!(found.findings[0].first.line, 2);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Launch::run`] before anything ran, and [`Error::EndlessLoop`] where nothing was found
+    /// that would explain it.
+    pub fn check(self) -> Result<Findings> {
+        check::check(&self.checked()?, false)
+    }
+
+    /// As [`Launch::check`], with what is only suspicious: reads of workgroup, private and function
+    /// memory that was never written, NaN and infinity made of finite operands, and indices
+    /// whose arithmetic overflows.
+    ///
+    /// # Errors
+    /// As [`Launch::check`].
+    pub fn check_with_lints(self) -> Result<Findings> {
+        check::check(&self.checked()?, true)
     }
 
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
@@ -254,7 +291,7 @@ impl Launch {
         Ok((id, self.kernel.signature().bindings[id].clone()))
     }
 
-    fn check(mut self) -> Result<Checked> {
+    fn checked(mut self) -> Result<Checked> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }

@@ -67,6 +67,10 @@ pub(crate) struct Case {
     /// Runs on the CPU only, and why.
     pub(crate) only_cpu: Option<String>,
     pub(crate) cut: Cut,
+    /// What `check` finds, as `tests/check.rs` reads it.
+    pub(crate) finds: Vec<String>,
+    /// Whether `check` is asked for lints.
+    pub(crate) lint: bool,
     /// The launch fails with an error whose message has each of these in it.
     pub(crate) errors: Vec<String>,
     kernel: std::sync::OnceLock<coexec::Result<coexec::Kernel>>,
@@ -95,6 +99,8 @@ impl Case {
             tolerance: Tolerance::default(),
             only_cpu: None,
             cut: Cut::Any,
+            finds: Vec::new(),
+            lint: false,
             errors: Vec::new(),
             kernel: std::sync::OnceLock::new(),
         };
@@ -158,6 +164,8 @@ impl Case {
                 }
                 _ => return Err("write `only cpu: the reason`".to_owned()),
             },
+            "finds" => self.finds.push(rest.to_owned()),
+            "lint" => self.lint = true,
             "split" => self.cut = Cut::Split,
             "whole" => self.cut = Cut::Whole,
             "error" => {

@@ -1,6 +1,6 @@
 //! Runs a [`Case`] on a runtime and says what is wrong with the result.
 
-use coexec::{Buffer, Kernel, Report, Runtime};
+use coexec::{Buffer, Kernel, Launch, Report, Runtime};
 
 use super::values::{Kind, Slot, Want};
 use super::{Case, Cut, Size, Tolerance};
@@ -26,20 +26,19 @@ impl Case {
         builder.build()
     }
 
-    /// Launches it, cut into so many chunks if that is asked for.
-    pub(crate) fn launch(
+    /// A launch of it, and the buffers by position in [`Case::given`].
+    pub(crate) fn describe(
         &self,
         kernel: &Kernel,
         runtime: &Runtime,
-        chunks: Option<u32>,
-    ) -> coexec::Result<(Outputs, Report)> {
+    ) -> (Launch, Vec<Option<Buffer<u8>>>) {
         let buffers: Vec<_> = self
             .given
             .iter()
-            .map(|g| (g, (!g.by_value).then(|| Buffer::<u8>::from_slice(&g.bytes))))
+            .map(|g| (!g.by_value).then(|| Buffer::<u8>::from_slice(&g.bytes)))
             .collect();
         let mut launch = runtime.launch(kernel);
-        for (given, buffer) in &buffers {
+        for (given, buffer) in self.given.iter().zip(&buffers) {
             launch = match buffer {
                 Some(buffer) => launch.bind(&given.name, buffer),
                 None => launch.set_bytes(&given.name, given.bytes.clone()),
@@ -50,12 +49,23 @@ impl Case {
             Some(Size::Invocations(size)) => launch.invocations(size.map(u64::from)),
             None => launch,
         };
+        (launch, buffers)
+    }
+
+    /// Launches it, cut into so many chunks if that is asked for.
+    pub(crate) fn launch(
+        &self,
+        kernel: &Kernel,
+        runtime: &Runtime,
+        chunks: Option<u32>,
+    ) -> coexec::Result<(Outputs, Report)> {
+        let (mut launch, buffers) = self.describe(kernel, runtime);
         if let Some(chunks) = chunks {
             launch = launch.chunks(chunks);
         }
         let report = launch.run()?;
         let mut outputs = Vec::new();
-        for (given, buffer) in &buffers {
+        for (given, buffer) in self.given.iter().zip(&buffers) {
             if let Some(buffer) = buffer {
                 outputs.push((given.name.clone(), buffer.to_vec()?));
             }

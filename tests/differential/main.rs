@@ -2,7 +2,7 @@
 //!
 //! On one device class every cutting gives the same bits, floats too. Between the CPU and a GPU
 //! integers, and floats that are exact by construction, are equal to the bit (zeros of both signs
-//! are equal); approximate floats agree within [`TOLERANCE`].
+//! are equal); approximate floats agree within [`TOLERANCE`]. Check mode finds no race in any.
 //!
 //! All engines of the CPU give the same bits, floats too; only what a NaN carries is free.
 //!
@@ -248,6 +248,21 @@ fn random_kernels_agree_between_the_cpu_and_every_gpu() {
             }
         });
     }
+}
+
+#[test]
+fn check_finds_no_race_and_no_divergent_barrier_in_random_kernels() {
+    let runtime = coexec::Runtime::builder().devices("cpu").build().expect("the CPU");
+    run_seeds(100, |case, _| {
+        let kernel = case.kernel().map_err(|error| error.to_string())?;
+        let (launch, _buffers) = case.describe(&kernel, &runtime);
+        let found = launch.check().map_err(|error| error.to_string())?;
+        let wrong = |f: &&coexec::Finding| f.rule != coexec::Rule::OutOfBounds;
+        match found.findings.iter().find(wrong) {
+            Some(finding) => Err(finding.to_string()),
+            None => Ok(()),
+        }
+    });
 }
 
 #[test]

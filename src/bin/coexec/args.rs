@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Say in words what a kernel binds, what it reads and writes, and how it would be split
     Explain(ExplainArgs),
+    /// Run a kernel under watch and tell of data races, accesses out of bounds and barriers in
+    /// divergent control flow, with the lines and the invocations. The exit code is 3 if there are
+    /// any
+    Check(CheckArgs),
     /// Run the kernels that come with coexec on each device and on all, checked and timed
     Bench(BenchArgs),
 }
@@ -40,7 +44,7 @@ pub(crate) struct DevicesArgs {
     pub(crate) no_measure: bool,
 }
 
-/// What `run` and `explain` share: a kernel, its grid and its data.
+/// What `run`, `explain` and `check` share: a kernel, its grid and its data.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("grid").required(true).args(["workgroups", "invocations"])))]
 pub(crate) struct LaunchArgs {
@@ -169,6 +173,21 @@ pub(crate) struct ExplainArgs {
     /// Print the kernel's assembly
     #[arg(long)]
     pub(crate) asm: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) launch: LaunchArgs,
+
+    /// Tell also of what is only suspicious: memory that is read before it is written, NaN and
+    /// infinity made of finite values, indices whose arithmetic overflows
+    #[arg(long)]
+    pub(crate) lint: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

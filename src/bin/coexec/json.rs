@@ -66,6 +66,38 @@ pub(crate) fn report(report: &Report) -> Value {
     })
 }
 
+/// What a check found.
+pub(crate) fn findings(found: &coexec::Findings) -> Value {
+    json!({
+        "errors": found.errors(),
+        "lints": found.lints(),
+        "workgroups": found.workgroups,
+        "stopped": found.stopped,
+        "findings": found.findings.iter().map(|finding| json!({
+            "rule": finding.rule.name(),
+            "error": finding.rule.is_error(),
+            "message": finding.message,
+            "address": finding.address,
+            "first": witness(&finding.first),
+            "second": finding.second.as_ref().map(witness),
+            "note": finding.note,
+            "count": finding.count,
+            "across_chunks": finding.across_chunks,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn witness(witness: &coexec::Witness) -> Value {
+    json!({
+        "action": witness.action.to_string(),
+        "line": witness.line,
+        "column": witness.column,
+        "global_invocation_id": witness.invocation.global,
+        "workgroup_id": witness.invocation.workgroup,
+        "local_invocation_id": witness.invocation.local,
+    })
+}
+
 /// A buffer's summary.
 pub(crate) fn summary(binding: &Binding, summary: &Summary) -> Value {
     json!({

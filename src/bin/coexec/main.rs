@@ -1,11 +1,12 @@
 //! coexec on the command line: the library without Rust.
 //!
 //! Exit codes: 0 for success; 1 when the work failed or a comparison did; 2 when the command line
-//! asks for what cannot be, and no file or device would change that; 130 after Ctrl-C. Results go
-//! to stdout, everything else to stderr.
+//! asks for what cannot be, and no file or device would change that; 3 when `check` found errors in
+//! the kernel; 130 after Ctrl-C. Results go to stdout, everything else to stderr.
 
 mod args;
 mod bench;
+mod check;
 mod compare;
 mod data;
 mod devices;
@@ -26,6 +27,11 @@ use args::{Cli, Command};
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
+
+/// A check that found errors, and has already reported them.
+#[derive(Debug, thiserror::Error)]
+#[error("the kernel has errors")]
+struct Faulty;
 
 /// A comparison that failed, and has already been reported.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +55,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            if !error.is::<Mismatch>() {
+            if !error.is::<Mismatch>() && !error.is::<Faulty>() {
                 let message = message(&error);
                 // A WGSL diagnostic brings the word along.
                 let message = message.strip_prefix("error: ").unwrap_or(&message);
@@ -66,6 +72,7 @@ fn run(command: Command) -> Result<()> {
         Command::Devices(args) => devices::devices(&args),
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Check(args) => check::check(&args),
         Command::Bench(args) => bench::bench(&args),
     }
 }
@@ -80,6 +87,9 @@ fn message(error: &anyhow::Error) -> String {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     use coexec::Error;
+    if error.is::<Faulty>() {
+        return 3;
+    }
     let usage = error.chain().any(|cause| {
         cause.is::<Usage>()
             || matches!(

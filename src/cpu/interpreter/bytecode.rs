@@ -9,6 +9,7 @@
 use naga::Span;
 
 use super::functions::{Binary, Reg, Ternary, Unary};
+use super::note::{Note, Site};
 use crate::kernel::BindingId;
 
 /// No register: an index that is absent, a result that nobody wants.
@@ -232,6 +233,8 @@ pub(in crate::cpu) enum Op {
         mask: Reg,
         to: Label,
     },
+    /// What the lanes of a mask do next, for who watches; only in a program that is watched.
+    Note(Box<Note>),
     /// While compiling only.
     Label(Label),
 }
@@ -272,6 +275,8 @@ pub(crate) struct Program {
     pub(in crate::cpu) pack: u32,
     /// The text of each loop that has a budget.
     pub(in crate::cpu) loops: Vec<Span>,
+    /// What notes are about; empty in a program that is not watched.
+    pub(in crate::cpu) sites: Vec<Site>,
 }
 
 impl Program {
@@ -355,6 +360,7 @@ impl Op {
                 go(&mut fold.mask);
             }
             Op::Iterate { mask, .. } | Op::JumpIfNone { mask, .. } => go(mask),
+            Op::Note(note) => note.for_each_source(&mut go),
             Op::Clear { .. }
             | Op::ArrayLength { .. }
             | Op::Fence
@@ -394,6 +400,7 @@ impl Op {
             | Op::Iterate { .. }
             | Op::Jump { .. }
             | Op::JumpIfNone { .. }
+            | Op::Note(_)
             | Op::Label(_) => {}
         }
     }
@@ -405,6 +412,7 @@ impl Op {
             | Op::Clear { var, .. }
             | Op::LocalLoad { var, .. }
             | Op::LocalStore { var, .. } => visit(var),
+            Op::Note(note) => note.for_each_variable(visit),
             _ => {}
         }
     }

@@ -14,6 +14,7 @@ use naga::{AddressSpace, Expression, Handle, Span};
 
 use super::bytecode::{Builtin, Label, Op, Program};
 use super::functions::{Binary, Reg, Ternary, Unary};
+use super::note::Watch;
 use super::places::Place;
 use super::shape::{Kind, Shape, Shapes};
 use super::{allocate, statements};
@@ -92,6 +93,8 @@ pub(in crate::cpu) struct Compiler<'k> {
     pub(in crate::cpu) loops: Vec<Span>,
     /// Whether a load copies a variable's planes at once, for who keeps no track of stores.
     pub(in crate::cpu) copies: bool,
+    /// Present when the program is to be watched.
+    pub(in crate::cpu) watch: Option<Watch>,
 }
 
 /// The most bytes of registers that one batch of workgroups may take.
@@ -103,7 +106,21 @@ const BATCH_FILE: u64 = 256 << 10;
 
 /// Compiles a kernel for a subgroup size.
 pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
+    finished(Compiler::new(kernel)?, subgroup_size)
+}
+
+/// The same with notes, for who watches; with lints also on what is only suspicious.
+pub(in crate::cpu) fn compile_watched(
+    kernel: &Kernel,
+    subgroup_size: u32,
+    lints: bool,
+) -> Result<Program> {
     let mut compiler = Compiler::new(kernel)?;
+    compiler.watch = Some(Watch::new(lints));
+    finished(compiler, subgroup_size)
+}
+
+fn finished(mut compiler: Compiler<'_>, subgroup_size: u32) -> Result<Program> {
     compiler.declare_globals()?;
     compiler.exec = compiler.register(Class::Mask);
     let active = compiler.builtin(Builtin::Active);
@@ -146,6 +163,7 @@ impl<'k> Compiler<'k> {
             subgroups: false,
             loops: Vec::new(),
             copies: false,
+            watch: None,
         })
     }
 
@@ -193,6 +211,7 @@ impl<'k> Compiler<'k> {
             subgroup_size,
             pack,
             loops: self.loops,
+            sites: self.watch.map(|watch| watch.sites).unwrap_or_default(),
             slots: code.slots,
             preamble: code.preamble,
             body: code.body,
@@ -562,6 +581,9 @@ impl<'k> Compiler<'k> {
                     }
                     None => None,
                 };
+                if init.is_none() {
+                    self.note_unset(base, var.name.as_deref());
+                }
                 self.initialise(base, Shape::Type(var.ty), init)?;
             }
         }
@@ -574,6 +596,9 @@ impl<'k> Compiler<'k> {
                 Some(init) => Some(self.value(init)?),
                 None => None,
             };
+            if init.is_none() {
+                self.note_unset(base, var.name.as_deref());
+            }
             self.initialise(base, Shape::Type(var.ty), init)?;
         }
         Ok(())

@@ -6,13 +6,16 @@
 
 use std::rc::Rc;
 
-use naga::{BinaryOperator, Expression, Handle, Literal, ScalarKind, UnaryOperator};
+use naga::{BinaryOperator, Expression, Handle, Literal, ScalarKind, Span, UnaryOperator};
 
 use super::bytecode::Builtin;
 use super::compile::{Compiler, Entry, Scope, Value};
 use super::functions::{Binary, Reg, Unary};
 use super::shape::{Extent, Kind};
 use crate::error::Result;
+
+/// Expressions among which the use of another is looked for.
+const USE_IS_NEAR: usize = 64;
 
 impl Compiler<'_> {
     /// Evaluates an expression, and what it needs, unless that has been done.
@@ -40,14 +43,36 @@ impl Compiler<'_> {
             operands(expression, &mut |operand| need(scope, operand));
             if stack.len() == ready {
                 stack.pop();
-                let span = self.expression_span(scope, handle);
+                let span = self.known_span(scope, handle);
                 let outer = std::mem::replace(&mut self.span, span);
                 let entry = self.evaluate(scope, handle)?;
+                if scope == Scope::Function {
+                    self.note_computed(handle, &entry)?;
+                }
                 self.span = outer;
                 self.set(scope, handle, entry);
             }
         }
         Ok(())
+    }
+
+    /// The text of an expression. Where naga keeps none, as for a variable that is read by its
+    /// name alone: the text of what uses it.
+    fn known_span(&self, scope: Scope, handle: Handle<Expression>) -> Span {
+        let span = self.expression_span(scope, handle);
+        if span.is_defined() || self.watch.is_none() || scope == Scope::Global {
+            return span;
+        }
+        let later = self.function.expressions.iter().skip(handle.index() + 1).take(USE_IS_NEAR);
+        for (user, expression) in later {
+            let mut uses = false;
+            operands(expression, &mut |operand| uses |= operand == handle);
+            let span = self.expression_span(scope, user);
+            if uses && span.is_defined() {
+                return span;
+            }
+        }
+        self.span
     }
 
     fn evaluate(&mut self, scope: Scope, handle: Handle<Expression>) -> Result<Entry> {
@@ -93,12 +118,20 @@ impl Compiler<'_> {
             }
             E::Access { base, index } => {
                 let reg = self.ready_scalar(scope, index)?;
+                if scope == Scope::Function {
+                    self.note_made(index)?;
+                }
                 match self.entry(scope, base).cloned() {
                     Some(Entry::Place(place)) => {
                         Ok(Entry::Place(self.indexed(&place, index, reg)?))
                     }
                     Some(Entry::Value(whole)) => {
                         let shape = self.shape(scope, base)?;
+                        if scope == Scope::Function {
+                            let signed = self.kind(scope, index)? == Kind::I32;
+                            let count = self.value_count(&whole, shape);
+                            self.note_pick(base, reg, signed, count);
+                        }
                         Ok(Entry::Value(self.pick(&whole, shape, reg)?))
                     }
                     None => Err(self.broken("an index into nothing")),

@@ -9,7 +9,7 @@ use naga::Span;
 
 use super::bytecode::{Builtin, NONE, OUTSIDE, Op, Program};
 use super::functions::{Reg, Row, WIDTH};
-use super::memory::{Bound, State};
+use super::memory::{Bound, Planes, State};
 use super::probe::Probe;
 use super::subgroup::Subgroups;
 
@@ -326,6 +326,11 @@ impl Machine {
                     }
                     if any == 0 {
                         at = *to as usize;
+                    }
+                }
+                Op::Note(note) => {
+                    if P::LISTENS {
+                        probe.note(note, &Planes { file: state.file, rows, bounds });
                     }
                 }
                 // Resolved while compiling.

@@ -27,24 +27,49 @@ pub(super) enum Bound<'a> {
 }
 
 /// The address of a lane that touches nothing. Adding a part's offset does not wrap it.
-const ABSENT: u64 = 1 << 62;
+pub(in crate::cpu) const ABSENT: u64 = 1 << 62;
 
-/// The planes and the workgroup memory that an operation works on.
-pub(super) struct State<'s> {
-    pub(super) file: &'s mut [Row],
+/// The planes as a probe sees them.
+pub(in crate::cpu) struct Planes<'s> {
+    pub(super) file: &'s [Row],
     pub(super) rows: usize,
-    pub(super) workgroup: &'s mut [u32],
+    pub(super) bounds: &'s [Bound<'s>],
 }
 
-impl State<'_> {
+impl Planes<'_> {
+    /// Rows of each plane.
+    pub(in crate::cpu) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// One row of a plane.
     #[inline(always)]
-    fn row(&self, reg: Reg, k: usize) -> [u32; WIDTH] {
+    pub(in crate::cpu) fn row(&self, reg: Reg, k: usize) -> [u32; WIDTH] {
         self.file[reg as usize * self.rows + k].0
     }
 
-    /// The addresses of one row of lanes.
+    /// The value of one lane.
+    pub(in crate::cpu) fn lane(&self, reg: Reg, lane: usize) -> u32 {
+        self.file[reg as usize * self.rows + lane / WIDTH].0[lane % WIDTH]
+    }
+
+    /// Elements of a storage binding.
+    pub(in crate::cpu) fn elements(&self, binding: BindingId) -> u64 {
+        match self.bounds.get(binding) {
+            Some(Bound::Storage { elements, .. }) => *elements,
+            _ => 0,
+        }
+    }
+
+    /// The addresses of one row of lanes; [`ABSENT`] or more where nothing is touched.
     #[inline(always)]
-    fn locate(&self, address: &Address, mask: Reg, elements: u64, k: usize) -> [u64; WIDTH] {
+    pub(in crate::cpu) fn locate(
+        &self,
+        address: &Address,
+        mask: Reg,
+        elements: u64,
+        k: usize,
+    ) -> [u64; WIDTH] {
         let Address { offset, stride, outer, inner, .. } = *address;
         // The upper half of an i32's range is negative.
         let bound = if address.signed { elements.min(1 << 31) } else { elements };
@@ -82,6 +107,27 @@ impl State<'_> {
             }
         }
         out
+    }
+}
+
+/// The planes and the workgroup memory that an operation works on.
+pub(super) struct State<'s> {
+    pub(super) file: &'s mut [Row],
+    pub(super) rows: usize,
+    pub(super) workgroup: &'s mut [u32],
+}
+
+impl State<'_> {
+    #[inline(always)]
+    fn row(&self, reg: Reg, k: usize) -> [u32; WIDTH] {
+        self.file[reg as usize * self.rows + k].0
+    }
+
+    /// The addresses of one row of lanes.
+    #[inline(always)]
+    fn locate(&self, address: &Address, mask: Reg, elements: u64, k: usize) -> [u64; WIDTH] {
+        let planes = Planes { file: self.file, rows: self.rows, bounds: &[] };
+        planes.locate(address, mask, elements, k)
     }
 
     #[inline(always)]

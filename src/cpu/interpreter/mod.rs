@@ -12,7 +12,8 @@ pub(in crate::cpu) mod compile;
 mod expressions;
 pub(in crate::cpu) mod functions;
 mod machine;
-mod memory;
+pub(in crate::cpu) mod memory;
+pub(in crate::cpu) mod note;
 mod numeric;
 pub(in crate::cpu) mod places;
 mod probe;
@@ -25,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 
 pub(crate) use bytecode::Program;
 pub(crate) use compile::compile;
+pub(in crate::cpu) use compile::compile_watched;
 pub(crate) use machine::{Halt, Launch, Machine};
 #[cfg_attr(not(test), allow(unused_imports))]
 pub(crate) use probe::{Probe, Touch};

@@ -12,6 +12,8 @@ use naga::{AddressSpace, Expression, Handle, ScalarKind};
 use super::bytecode::{Access, Address, Memory, NONE, Op, Part};
 use super::compile::{Class, Compiler, Entry, Scope, Value};
 use super::functions::{Reg, Unary};
+use super::note::{Checked, Extent, Step};
+use super::probe::Touch;
 use super::shape::{Kind, Measure, Shape};
 use crate::error::Result;
 use crate::kernel::BindingId;
@@ -51,13 +53,33 @@ pub(in crate::cpu) struct Place {
     /// The sum of the other dynamic indices, in the unit of `offset`.
     inner: Option<Reg>,
     pub(in crate::cpu) shape: Shape,
+    /// How the text gets there, and which steps need a check; both empty unless watched.
+    pub(super) steps: Vec<Step>,
+    pub(super) checked: Vec<Checked>,
+}
+
+impl Place {
+    fn whole(root: Root, offset: u64, shape: Shape, steps: Vec<Step>) -> Place {
+        Place { root, offset, outer: None, inner: None, shape, steps, checked: Vec::new() }
+    }
+
+    /// The first plane of a place in a local variable, from the variable's first on.
+    pub(super) fn first_plane(&self) -> u32 {
+        self.offset as u32
+    }
+
+    /// The sum of the run-time indices into what has a fixed number of elements.
+    pub(super) fn inner_index(&self) -> Option<Reg> {
+        self.inner
+    }
 }
 
 impl Compiler<'_> {
     pub(in crate::cpu) fn local_place(&self, handle: Handle<naga::LocalVariable>) -> Result<Place> {
         let base = *self.locals.get(&handle).ok_or_else(|| self.broken("an unknown variable"))?;
         let shape = Shape::Type(self.function.local_variables[handle].ty);
-        Ok(Place { root: Root::Local(base), offset: 0, outer: None, inner: None, shape })
+        let steps = self.first_step(self.function.local_variables[handle].name.as_deref());
+        Ok(Place::whole(Root::Local(base), 0, shape, steps))
     }
 
     pub(in crate::cpu) fn global_place(
@@ -84,7 +106,8 @@ impl Compiler<'_> {
                 return Err(self.unsupported("a variable of this address space", span));
             }
         };
-        Ok(Place { root, offset, outer: None, inner: None, shape: Shape::Type(var.ty) })
+        let steps = self.first_step(var.name.as_deref());
+        Ok(Place::whole(root, offset, Shape::Type(var.ty), steps))
     }
 
     /// The place of an element that a run-time index selects.
@@ -110,19 +133,26 @@ impl Compiler<'_> {
         place.shape = elements.shape;
         let stride = elements.stride * place.root.unit();
         let Some(bound) = elements.count else {
-            let mut index = index;
-            if matches!(self.classes[index as usize], Class::Variable(_)) {
-                // The place stays where it is when the variable changes.
-                let dst = self.register(Class::Temporary);
-                self.push(Op::Unary { f: Unary::Copy, dst, a: index });
-                index = dst;
+            // The place stays where it is when the variable changes.
+            let index = self.kept(index);
+            if let (true, Root::Storage(binding)) = (self.watch.is_some(), place.root) {
+                self.step(&mut place, index, signed, Extent::Elements(binding));
             }
             place.outer = Some((index, signed, stride));
             return Ok(place);
         };
         match self.known(index) {
-            Some(known) if known < bound => place.offset += u64::from(known) * stride,
+            Some(known) if known < bound => {
+                place.offset += u64::from(known) * stride;
+                if self.watch.is_some() {
+                    place.steps.push(Step::Constant(known));
+                }
+            }
             _ => {
+                if self.watch.is_some() {
+                    let index = self.kept(index);
+                    self.step(&mut place, index, signed, Extent::Fixed(bound));
+                }
                 let base = place.inner.unwrap_or(NONE);
                 let stride = u32::try_from(stride)
                     .map_err(|_| self.broken("an element of more than 4 GiB"))?;
@@ -131,6 +161,12 @@ impl Compiler<'_> {
             }
         }
         Ok(place)
+    }
+
+    /// Adds a run-time index to what is known of a place.
+    fn step(&self, place: &mut Place, reg: Reg, signed: bool, extent: Extent) {
+        place.checked.push(Checked { step: place.steps.len(), extent });
+        place.steps.push(Step::Index { reg, signed });
     }
 
     /// The place of a member, or of an element that a constant selects.
@@ -147,7 +183,22 @@ impl Compiler<'_> {
             .child(place.shape, index, measure)
             .ok_or_else(|| self.broken("a member that does not exist"))?;
         let offset = place.offset + offset * place.root.unit();
-        Ok(Place { offset, shape, ..place.clone() })
+        let mut inside = Place { offset, shape, ..place.clone() };
+        if self.watch.is_some() {
+            inside.steps.push(match self.shapes.member_name(place.shape, index) {
+                Some(name) => Step::Member(name.to_owned()),
+                None if matches!(
+                    self.shapes.extent(place.shape),
+                    super::shape::Extent::Vector(_)
+                ) =>
+                {
+                    let names = ["x", "y", "z", "w"];
+                    Step::Member(names.get(index as usize).copied().unwrap_or("?").to_owned())
+                }
+                None => Step::Constant(index),
+            });
+        }
+        Ok(inside)
     }
 
     /// The storage binding and the element count's binding of `arrayLength`.
@@ -170,6 +221,10 @@ impl Compiler<'_> {
         Ok(Address { memory, offset: place.offset, outer, stride, signed, inner })
     }
 
+    pub(super) fn is_atomic(&self, place: &Place) -> bool {
+        self.shapes.is_atomic(place.shape)
+    }
+
     /// Notes that workgroups may meet at a place, if it is an atomic in storage.
     fn meet(&mut self, place: &Place) {
         self.storage_atomics |=
@@ -177,7 +232,7 @@ impl Compiler<'_> {
     }
 
     /// The scalars at a place, each with its offset.
-    fn parts(&self, place: &Place) -> Result<Vec<(u32, Kind)>> {
+    pub(super) fn parts(&self, place: &Place) -> Result<Vec<(u32, Kind)>> {
         let leaves = self
             .shapes
             .leaves(place.shape, place.root.measure())
@@ -189,6 +244,7 @@ impl Compiler<'_> {
     }
 
     pub(in crate::cpu) fn load(&mut self, place: &Place) -> Result<Entry> {
+        self.note_touch(place, Touch::Read)?;
         let mut regs: Vec<Reg> = Vec::new();
         if let Root::Local(base) = place.root {
             let first = base + place.offset as u32;
@@ -233,6 +289,7 @@ impl Compiler<'_> {
     }
 
     pub(in crate::cpu) fn store(&mut self, place: &Place, value: &Value) -> Result<()> {
+        self.note_touch(place, Touch::Write)?;
         let mask = self.exec;
         if let Root::Local(base) = place.root {
             let first = base + place.offset as u32;

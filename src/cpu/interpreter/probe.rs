@@ -4,10 +4,12 @@
 //! can hold footprints against it, and `check` can find races. Without one, `()`, the calls
 //! compile to nothing.
 
+use super::memory::Planes;
+use super::note::Note;
 use crate::kernel::BindingId;
 
 /// How storage is touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Touch {
     Read,
     Write,
@@ -22,6 +24,9 @@ pub(crate) trait Probe {
 
     /// `bytes` bytes at `offset` of a storage binding, by one lane of the batch.
     fn touch(&mut self, binding: BindingId, offset: u64, bytes: u32, lane: usize, touch: Touch);
+
+    /// What the lanes of a mask do next, in a program that was compiled to be watched.
+    fn note(&mut self, _note: &Note, _planes: &Planes<'_>) {}
 }
 
 impl Probe for () {

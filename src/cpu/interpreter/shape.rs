@@ -201,6 +201,17 @@ impl<'m> Shapes<'m> {
         }
     }
 
+    /// The name of a struct's member.
+    pub(in crate::cpu) fn member_name(&self, shape: Shape, index: u32) -> Option<&'m str> {
+        match shape {
+            Shape::Type(ty) => match self.inner(ty) {
+                TypeInner::Struct { members, .. } => members.get(index as usize)?.name.as_deref(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The type of a struct's member, or of an element, and where it lies.
     pub(in crate::cpu) fn child(
         &self,

@@ -11,7 +11,9 @@ use naga::{Block, Expression, Handle, Span, Statement, SwitchCase, SwitchValue};
 use super::bytecode::{Label, NONE, Op};
 use super::compile::{Class, Compiler, Scope};
 use super::functions::{Binary, Reg, Unary};
+use super::note::Fact;
 use super::places::Root;
+use super::probe::Touch;
 use crate::analysis::facts;
 use crate::error::Result;
 
@@ -259,6 +261,9 @@ impl<'k> Walk<'_, 'k> {
                 }
             }
         }
+        if leave == Leave::Return {
+            self.c.note(self.c.span, Touch::Read, Fact::Leave);
+        }
         // The innermost mask is the lanes themselves, so it goes last.
         let lanes = self.c.exec;
         for &mask in masks.iter().rev() {
@@ -337,6 +342,9 @@ impl<'k> Walk<'_, 'k> {
                 self.enter(Frame::Loop { active, body: lanes }, lanes);
             }
             Statement::ControlBarrier(barrier) | Statement::MemoryBarrier(barrier) => {
+                if matches!(statement, Statement::ControlBarrier(_)) {
+                    self.barrier(barrier, true);
+                }
                 if barrier.contains(naga::Barrier::STORAGE) {
                     self.c.push(Op::Fence);
                 }
@@ -354,7 +362,9 @@ impl<'k> Walk<'_, 'k> {
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
                 let place = self.c.place(pointer)?;
+                self.barrier(naga::Barrier::WORK_GROUP, true);
                 let entry = self.c.load(&place)?;
+                self.barrier(naga::Barrier::WORK_GROUP, false);
                 self.c.set(Scope::Function, result, entry);
             }
             Statement::SubgroupBallot { result, predicate } => {
@@ -374,6 +384,19 @@ impl<'k> Walk<'_, 'k> {
             }
         }
         Ok(())
+    }
+
+    /// Notes a barrier.
+    fn barrier(&mut self, barrier: naga::Barrier, meeting: bool) {
+        // What a barrier within a subgroup orders is not told apart: taken for everything, it
+        // hides races rather than inventing some.
+        let subgroup = barrier.contains(naga::Barrier::SUB_GROUP);
+        let fact = Fact::Barrier {
+            workgroup: subgroup || barrier.contains(naga::Barrier::WORK_GROUP),
+            storage: subgroup || barrier.contains(naga::Barrier::STORAGE),
+            meeting: meeting && !subgroup,
+        };
+        self.c.note(self.c.span, Touch::Read, fact);
     }
 
     fn switch(&mut self, selector: Handle<Expression>, cases: &'k [SwitchCase]) -> Result<()> {

@@ -9,6 +9,7 @@ use super::bytecode::{Atomic, AtomicFunction, Collective, Gather, NONE, Op, Subg
 use super::compile::{Class, Compiler, Entry, Scope, Value};
 use super::functions::Binary;
 use super::places::Root;
+use super::probe::Touch;
 use super::shape::Kind;
 use crate::error::Result;
 
@@ -57,6 +58,7 @@ impl Compiler<'_> {
                 AtomicFunction::CompareExchange
             }
         };
+        self.note_touch(&place, Touch::Atomic)?;
         let address = self.address(&place)?;
         self.storage_atomics |= matches!(place.root, Root::Storage(_));
         let (mut dst, mut exchanged) = (NONE, NONE);

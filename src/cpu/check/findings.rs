@@ -1,0 +1,218 @@
+//! What a check comes to: plain data, and its words.
+//!
+//! Findings of one rule at the same places are one, with a count; the first of them is told. The
+//! order is that of the text.
+
+use std::fmt;
+
+/// What was violated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Two invocations of a workgroup touch the same memory, one of them writes, and no barrier
+    /// orders the two.
+    RaceInWorkgroup,
+    /// The same of invocations of different workgroups, which nothing can order.
+    RaceAcrossWorkgroups,
+    /// An index that is not below the number of elements.
+    OutOfBounds,
+    /// A barrier that only some invocations of a workgroup reached.
+    DivergentBarrier,
+    /// Lint: workgroup, private or function memory read before it was written.
+    UnwrittenRead,
+    /// Lint: finite operands made a NaN or an infinity.
+    NotFinite,
+    /// Lint: the arithmetic of an index overflowed.
+    IndexWrap,
+}
+
+impl Rule {
+    /// The name that tools see, such as `race-in-workgroup`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::RaceInWorkgroup => "race-in-workgroup",
+            Rule::RaceAcrossWorkgroups => "race-across-workgroups",
+            Rule::OutOfBounds => "out-of-bounds",
+            Rule::DivergentBarrier => "divergent-barrier",
+            Rule::UnwrittenRead => "unwritten-read",
+            Rule::NotFinite => "not-finite",
+            Rule::IndexWrap => "index-wrap",
+        }
+    }
+
+    /// Whether what it finds is wrong by WGSL's rules, and not only suspicious.
+    pub fn is_error(self) -> bool {
+        !matches!(self, Rule::UnwrittenRead | Rule::NotFinite | Rule::IndexWrap)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One invocation of a launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invocation {
+    /// `global_invocation_id`
+    pub global: [u32; 3],
+    /// `workgroup_id`
+    pub workgroup: [u32; 3],
+    /// `local_invocation_id`
+    pub local: [u32; 3],
+}
+
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = |[x, y, z]: [u32; 3]| format!("({x}, {y}, {z})");
+        let Invocation { global, workgroup, local } = *self;
+        write!(
+            f,
+            "invocation {}, local {} of workgroup {}",
+            ids(global),
+            ids(local),
+            ids(workgroup)
+        )
+    }
+}
+
+/// What an invocation did at a place in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Read memory.
+    Read,
+    /// Wrote memory.
+    Write,
+    /// Updated memory atomically.
+    Update,
+    /// Reached a barrier.
+    Reach,
+    /// Did not reach a barrier: the place is where its way parted.
+    Miss,
+    /// Computed a value.
+    Compute,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Read => "read",
+            Action::Write => "written",
+            Action::Update => "updated",
+            Action::Reach => "reached",
+            Action::Miss => "missed",
+            Action::Compute => "computed",
+        })
+    }
+}
+
+/// An invocation, and where in the text it did what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// What it did.
+    pub action: Action,
+    /// The line in the WGSL text, from 1 on; 0 where the text has no such place.
+    pub line: u32,
+    /// The column, in characters, from 1 on; 0 where there is no line.
+    pub column: u32,
+    /// File, line and column, the line itself and a caret; empty where there is no line.
+    pub excerpt: String,
+    /// Who.
+    pub invocation: Invocation,
+}
+
+/// Something that is wrong, or suspicious.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was violated.
+    pub rule: Rule,
+    /// A sentence of what happened.
+    pub message: String,
+    /// The memory, such as `part[32]` or `particles[7].pos.x`; empty for barriers.
+    pub address: String,
+    /// Who did it; of a race, who came first.
+    pub first: Witness,
+    /// The other one of a race; at a barrier, one that did not arrive.
+    pub second: Option<Witness>,
+    /// What to know about it.
+    pub note: String,
+    /// How often, for all addresses and invocations together.
+    pub count: u64,
+    /// Of races across workgroups, when a number of chunks was given: how many of them are
+    /// between workgroups of different chunks.
+    pub across_chunks: Option<u64>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let grade = if self.rule.is_error() { "error" } else { "lint" };
+        writeln!(f, "{grade}[{}]: {}", self.rule, self.message)?;
+        let mut shown = "";
+        for witness in std::iter::once(&self.first).chain(&self.second) {
+            if !witness.excerpt.is_empty() && witness.excerpt != shown {
+                writeln!(f, "{}", witness.excerpt)?;
+                shown = &witness.excerpt;
+            }
+            writeln!(f, "    {} by {}", witness.action, witness.invocation)?;
+        }
+        let times = match self.count {
+            1 => "once".to_owned(),
+            n => format!("{n} times"),
+        };
+        write!(f, "    = {times}")?;
+        if let Some(across) = self.across_chunks {
+            write!(f, ", {across} of them between chunks")?;
+        }
+        if !self.note.is_empty() {
+            write!(f, "; {}", self.note)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Errors and lints, in the order of the text.
+    pub findings: Vec<Finding>,
+    /// Workgroups that ran to their end.
+    pub workgroups: u64,
+    /// Why the run ended early, if it did: a loop that ran past its budget.
+    pub stopped: Option<String>,
+}
+
+impl Findings {
+    /// Findings that are errors.
+    pub fn errors(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.rule.is_error()).count()
+    }
+
+    /// Findings that are lints.
+    pub fn lints(&self) -> usize {
+        self.findings.len() - self.errors()
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{finding}\n")?;
+        }
+        if let Some(stopped) = &self.stopped {
+            writeln!(f, "{stopped}\n")?;
+        }
+        let plural = |n: usize, one: &str| match n {
+            0 => format!("no {one}s"),
+            1 => format!("1 {one}"),
+            n => format!("{n} {one}s"),
+        };
+        let groups = plural(self.workgroups as usize, "workgroup");
+        write!(f, "{} in {groups}", plural(self.errors(), "error"))?;
+        if self.lints() > 0 {
+            write!(f, ", and {}", plural(self.lints(), "lint"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Check mode: a chunk run under watch, to find what is wrong in the kernel itself.
+//!
+//! The interpreter runs a program that was compiled to be watched (`interpreter::note`), one batch
+//! of workgroups after the other on one thread; [`watch`] hears of every access and every barrier.
+//! `shadow` remembers who touched which scalar last and finds races, `lints` finds what is only
+//! suspicious, `findings` is what comes out, `addresses` puts places into words.
+//!
+//! What always holds: an error among the findings really happened, by WGSL's own rules and on
+//! this launch's data. What did not happen on this data is not found.
+//!
+//! The rules that are matters of choice:
+//! - Only barriers order accesses, and only those of one workgroup: `workgroupBarrier` and
+//!   `workgroupUniformLoad` those to workgroup memory, `storageBarrier` those to storage. So data
+//!   that a workgroup exchanges through storage with `workgroupBarrier` alone is a race, as WGSL
+//!   says, although much hardware lets it pass. Atomics are relaxed and order nothing.
+//! - Atomics never race: WGSL allows no other access to their memory.
+//! - Two writes race even when they write the same value.
+//! - A barrier that some invocations reach while others have returned is divergent. Execution
+//!   counts those as arrived.
+//! - The index of a pointer is checked when the pointer is used, not when it is made.
+//! - A store to a component of a vector touches that component, nothing beside it.
+
+mod addresses;
+mod findings;
+mod lints;
+mod shadow;
+mod watch;
+
+use std::sync::atomic::AtomicBool;
+
+pub use findings::{Action, Finding, Findings, Invocation, Rule, Witness};
+
+use super::interpreter::{self, Halt, Machine};
+use crate::device::Chunk;
+use crate::error::{Error, Result};
+use watch::Watcher;
+
+/// What is asked of a check.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// What is only suspicious, too.
+    pub(crate) lints: bool,
+    /// How many chunks to imagine the grid in, to tell which races would cross a cut.
+    pub(crate) chunks: Option<u32>,
+}
+
+/// The most places in a text that are told apart.
+const MAX_SITES: usize = (1 << 16) - 1;
+
+/// Runs the chunk and says what was wrong. Writes to the chunk's memory as any run does.
+pub(crate) fn check(
+    chunk: &Chunk<'_>,
+    subgroup_size: u32,
+    wanted: Wanted,
+    stop: &AtomicBool,
+) -> Result<Findings> {
+    let size = chunk.kernel.signature().workgroup_size;
+    let invocations = size.iter().try_fold(1u32, |n, &extent| n.checked_mul(extent));
+    if invocations.is_none_or(|n| n > 1 << 16) {
+        return Err(Error::Unsupported {
+            what: format!("a workgroup of {size:?} invocations (check takes 65536)"),
+            at: String::new(),
+        });
+    }
+    let total = u64::try_from(chunk.groups.workgroups())
+        .ok()
+        .filter(|&total| total < u64::from(u32::MAX))
+        .ok_or_else(|| Error::Grid("check takes fewer than 2^32 - 1 workgroups".to_owned()))?;
+    let program = interpreter::compile_watched(chunk.kernel, subgroup_size, wanted.lints)?;
+    if program.sites.len() > MAX_SITES {
+        return Err(Error::Unsupported {
+            what: "a kernel with more than 65535 places that touch memory, in check".to_owned(),
+            at: String::new(),
+        });
+    }
+    if total == 0 {
+        return Ok(Findings::default());
+    }
+    let launch = interpreter::launch(&program, chunk, stop);
+    let mut machine = Machine::new(&launch);
+    let mut watcher = Watcher::new(chunk, &program, wanted);
+    let mut start = 0;
+    let mut stopped = None;
+    let mut done = 0;
+    while start < total {
+        let batch = interpreter::batch_size(&program).min(total - start);
+        watcher.begin(start, batch);
+        match machine.batch(&launch, start, total, &mut watcher) {
+            Ok(()) => {}
+            Err(Halt::Stopped) => return Err(Error::Cancelled),
+            Err(Halt::EndlessLoop(span)) => {
+                let at = chunk.kernel.source().render(span);
+                stopped = Some(Error::EndlessLoop { budget: chunk.loop_budget, at });
+                break;
+            }
+        }
+        start += batch;
+        done = start;
+        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+    }
+    let found = watcher.findings(done);
+    match stopped {
+        // What was found may well be why the loop does not end.
+        Some(error) if found.errors() == 0 => Err(error),
+        Some(error) => Ok(Findings { stopped: Some(error.to_string()), ..found }),
+        None => Ok(found),
+    }
+}

@@ -1,0 +1,266 @@
+//! Check mode on planted bugs, on the same kernels mended, and on kernels that are right.
+//!
+//! A file of `filetests/check` is two kernels: lines `//- code` are in the one with the bug, lines
+//! `//+ code` in the mended one. `//! finds RULE A B [ADDRESS]` says that the one with the bug has
+//! a finding of that rule at the lines marked `<A>` and `<B>`, and, if it is given, of that
+//! address; the lines may come in either order. It must have no others, and the mended one none.
+
+mod case;
+mod engines;
+#[path = "conformance/reference.rs"]
+#[allow(dead_code)]
+mod reference;
+
+use std::path::{Path, PathBuf};
+
+use case::Case;
+use coexec::{Buffer, Finding, Findings, Kernel, Rule, Runtime};
+
+fn runtime() -> Runtime {
+    Runtime::builder().devices("cpu").build().expect("the CPU")
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "wgsl") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    let only = std::env::var("COEXEC_FILETEST").unwrap_or_default();
+    found.retain(|path| path.to_string_lossy().contains(&only));
+    found
+}
+
+/// The text with or without its bug.
+fn version(text: &str, mended: bool) -> String {
+    let (with, without) = if mended { ("//+", "//-") } else { ("//-", "//+") };
+    let lines = text.lines().map(|line| match line.trim_start() {
+        rest if rest.starts_with(with) => line.replacen(with, "", 1),
+        rest if rest.starts_with(without) => String::new(),
+        _ => line.to_owned(),
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+fn check(case: &Case) -> Result<Findings, String> {
+    let kernel = case.kernel().map_err(|error| error.to_string())?;
+    let (launch, buffers) = case.describe(&kernel, &runtime());
+    let found = if case.lint { launch.check_with_lints() } else { launch.check() };
+    for (given, buffer) in case.given.iter().zip(&buffers) {
+        let kept = buffer.as_ref().is_none_or(|b| b.to_vec().is_ok_and(|b| b == given.bytes));
+        assert!(kept, "{}: check changed `{}`", case.name, given.name);
+    }
+    found.map_err(|error| error.to_string())
+}
+
+fn lines(finding: &Finding) -> [u32; 2] {
+    let first = finding.first.line;
+    let mut lines = [first, finding.second.as_ref().map_or(first, |second| second.line)];
+    lines.sort_unstable();
+    lines
+}
+
+/// Whether a finding is what a `finds` line says.
+fn meets(finding: &Finding, expected: &str, text: &str) -> bool {
+    let words: Vec<&str> = expected.split_whitespace().collect();
+    let line = |mark: &str| {
+        let mark = format!("<{mark}>");
+        // The first mention is the code's: `finds` lines have no brackets.
+        let at = text.lines().position(|line| line.contains(&mark));
+        at.unwrap_or_else(|| panic!("no line is marked {mark}")) as u32 + 1
+    };
+    let mut wanted = [line(words[1]), line(words[2])];
+    wanted.sort_unstable();
+    finding.rule.name() == words[0]
+        && lines(finding) == wanted
+        && words.get(3).is_none_or(|address| finding.address == *address)
+}
+
+#[test]
+fn every_planted_bug_is_found_and_nothing_else() {
+    let mut failures = Vec::new();
+    let mut planted = 0;
+    for path in files("filetests/check") {
+        let text = std::fs::read_to_string(&path).expect("a kernel");
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let text = version(&text, false);
+        let case = Case::parse_inputs(&name, &text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!case.finds.is_empty(), "{name} expects nothing");
+        planted += case.finds.len();
+        match check(&case) {
+            Err(error) => failures.push(format!("{name}: {error}")),
+            Ok(found) => {
+                let has = |e: &String| found.findings.iter().any(|f| meets(f, e, &text));
+                let foreseen = |f: &Finding| {
+                    let place =
+                        |e: &String| e.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+                    case.finds.iter().any(|e| meets(f, &place(e), &text))
+                };
+                let missing: Vec<_> = case.finds.iter().filter(|e| !has(e)).collect();
+                if !missing.is_empty() || !found.findings.iter().all(foreseen) {
+                    failures.push(format!("{name}: missing {missing:?} in\n{found}"));
+                }
+            }
+        }
+    }
+    assert!(planted >= 25 || std::env::var_os("COEXEC_FILETEST").is_some());
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn the_mended_kernels_have_no_findings() {
+    for path in files("filetests/check") {
+        let text = std::fs::read_to_string(&path).expect("a kernel");
+        let name = path.file_name().expect("a name").to_string_lossy();
+        assert!(text.contains("//+") || text.contains("//-"), "{name} is mended nowhere");
+        let case = Case::parse_inputs(&name, &version(&text, true)).expect("a kernel");
+        let found = check(&case).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(found.findings.is_empty(), "{name}, mended:\n{found}");
+    }
+}
+
+/// Filetests that are about what is wrong: folders and files, and the rules that they may break.
+const WRONG: &[(&str, &[Rule])] = &[
+    ("bounds/", &[Rule::OutOfBounds]),
+    ("splitting/gather.wgsl", &[Rule::OutOfBounds]),
+    ("splitting/neighbours_in_place.wgsl", &[Rule::OutOfBounds]),
+    ("workgroup/barrier_in_divergent_branch.wgsl", &[Rule::DivergentBarrier]),
+    ("workgroup/barrier_in_divergent_loop.wgsl", &[Rule::DivergentBarrier]),
+    ("workgroup/barrier_in_switch.wgsl", &[Rule::DivergentBarrier]),
+    ("workgroup/returned_before_barriers.wgsl", &[Rule::DivergentBarrier]),
+];
+
+#[test]
+fn the_filetests_have_no_errors_but_those_that_they_are_about() {
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    let mut wrong: Vec<String> = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/filetests");
+    for path in files("filetests") {
+        let name = path.strip_prefix(&root).expect("a filetest").to_string_lossy().into_owned();
+        if name.starts_with("check/") || name.starts_with("errors/") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a filetest");
+        let case = Case::parse(&name, &text).unwrap_or_else(|error| panic!("{error}"));
+        if !case.errors.is_empty() {
+            continue;
+        }
+        checked += 1;
+        match check(&case) {
+            Err(error) => failures.push(format!("{name}: {error}")),
+            Ok(found) => {
+                let allowed: Vec<Rule> = WRONG
+                    .iter()
+                    .filter(|(prefix, _)| name.starts_with(prefix))
+                    .flat_map(|(_, rules)| rules.iter().copied())
+                    .collect();
+                let unforeseen = found.findings.iter().any(|f| !allowed.contains(&f.rule));
+                if !found.findings.is_empty() {
+                    wrong.push(name.clone());
+                }
+                if unforeseen {
+                    failures.push(format!("{name}\n{found}"));
+                }
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {checked} failed\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
+    if std::env::var_os("COEXEC_FILETEST").is_none() {
+        for (prefix, _) in WRONG {
+            assert!(wrong.iter().any(|name| name.starts_with(prefix)), "{prefix} has no errors");
+        }
+    }
+}
+
+#[test]
+fn the_kernels_of_the_crate_have_no_findings() {
+    let runtime = runtime();
+    for case in reference::CASES {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("kernels/{}.wgsl", case.name));
+        let text = std::fs::read_to_string(path).expect("a kernel");
+        let kernel = Kernel::from_wgsl(&text).expect("a kernel");
+        for job in (case.awkward)() {
+            let buffers: Vec<_> =
+                job.buffers.iter().map(|(name, b)| (*name, Buffer::<u8>::from_slice(b))).collect();
+            let mut launch = runtime.launch(&kernel);
+            for (name, bytes) in &job.uniforms {
+                launch = launch.set_bytes(name, bytes.clone());
+            }
+            for (name, buffer) in &buffers {
+                launch = launch.bind(name, buffer);
+            }
+            launch = match job.grid {
+                reference::Grid::Invocations(count) => launch.invocations(count.map(u64::from)),
+                reference::Grid::Workgroups(count) => launch.workgroups(count.map(u64::from)),
+            };
+            let found = launch.check().unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            assert!(found.findings.is_empty(), "{}, {}\n{found}", case.name, job.shape);
+        }
+    }
+}
+
+#[test]
+fn a_loop_without_end_is_told_together_with_what_may_have_caused_it() {
+    let launch = |first: &str| {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read_write> flag: array<u32>;
+            @compute @workgroup_size(2)
+            fn main(@builtin(local_invocation_index) l: u32) {{
+                {first}
+                while flag[0] != 1u {{ flag[l + 1u] += 1u; }}
+            }}"
+        );
+        let kernel = Kernel::from_wgsl(&text).expect("a kernel");
+        let flag = Buffer::<u32>::zeroed(4);
+        let launch = runtime().launch(&kernel).bind("flag", &flag);
+        launch.workgroups([1, 1, 1]).loop_budget(1000).check()
+    };
+    let clean = launch("");
+    assert!(matches!(clean, Err(coexec::Error::EndlessLoop { .. })), "{clean:?}");
+    let found = launch("flag[3] = l;").expect("findings");
+    assert_eq!((found.errors(), found.findings[0].rule), (1, Rule::RaceInWorkgroup));
+    assert!(found.stopped.is_some() && found.workgroups == 0);
+    assert!(found.to_string().contains("flag[3]"), "{found}");
+}
+
+#[test]
+fn a_finding_names_the_invocations_by_all_their_ids() {
+    let text = "struct Cell { at: vec3<f32>, kind: u32 }
+        struct Field { count: u32, cells: array<Cell> }
+        @group(0) @binding(0) var<storage, read_write> field: Field;
+        @compute @workgroup_size(2, 2)
+        fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            if all(id == vec3(1, 2, 0)) { field.cells[3].at.y = 1.0; }
+            if all(id == vec3(2, 3, 0)) { field.cells[3].at.y = 1.0; }
+            field.cells[id.y * 4 + id.x].kind = 1u;
+        }";
+    let kernel = Kernel::from_wgsl(text).expect("a kernel");
+    let field = Buffer::<u8>::zeroed(16 + 16 * 16);
+    let found = runtime().launch(&kernel).bind("field", &field).workgroups([2, 2, 1]).check();
+    let found = found.expect("findings");
+    let [race] = &found.findings[..] else { panic!("{found}") };
+    assert_eq!((race.rule, race.count), (Rule::RaceAcrossWorkgroups, 1));
+    assert_eq!(race.address, "field.cells[3].at.y");
+    assert_eq!((race.first.line, race.first.column), (6, 43));
+    let who = race.first.invocation;
+    assert_eq!((who.global, who.workgroup, who.local), ([1, 2, 0], [0, 1, 0], [1, 0, 0]));
+    let second = race.second.as_ref().expect("two sides");
+    let who = second.invocation;
+    assert_eq!((who.global, who.workgroup, who.local), ([2, 3, 0], [1, 1, 0], [0, 1, 0]));
+    assert_eq!(second.line, 7);
+}
