@@ -105,7 +105,8 @@ fn version(
     let Walk { mut facts, needs, gained, gained_more, .. } = walk;
     facts.less = needs;
     facts.tidy();
-    if !gained_more && !(gained && facts.less.is_empty()) || facts.less.len() > MOST_FACTS {
+    let gains = gained_more || gained && facts.less.is_empty();
+    if !gains || facts.less.len() > MOST_FACTS {
         return None;
     }
     shape::refresh(kernel, source, shapes, &inner);

@@ -43,12 +43,12 @@ impl Walk<'_> {
                 self.known.truncate(1);
                 self.known.push(HashMap::new());
             }
+            if let Node::Op(op) = &mut node
+                && self.reuses(op)
+            {
+                continue;
+            }
             match &mut node {
-                Node::Op(op) => {
-                    if self.reuses(op) {
-                        continue;
-                    }
-                }
                 Node::UniformLoad(op) => self.rename(op),
                 Node::If { condition, .. } => *condition = self.name(*condition),
                 _ => {}
