@@ -107,7 +107,7 @@ fn same_on_all_engines(
 
 /// The engines that compile, those that this machine has.
 fn compilers() -> Vec<Engine> {
-    let mut all = Vec::new();
+    let mut all = vec![Engine::Cranelift];
     if super::llvm::Library::get().is_ok() {
         all.push(Engine::Llvm);
     }
