@@ -480,3 +480,65 @@ fn devices_lists_the_cpu_and_every_adapter() {
         serde_json::from_str(&succeeds(&["devices", "--no-measure", "--json"])).expect("JSON");
     assert!(!json.is_null());
 }
+
+/// Every libLLVM of the machine, with its major version.
+fn libllvms() -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> =
+        ["/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"]
+            .map(PathBuf::from)
+            .into();
+    if let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() {
+        let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        folders.push(Path::new(&sysroot).join("lib"));
+    }
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // libLLVM-15.so.1, libLLVM.so.22.1-rust-1.95.0-stable
+        let rest = name.strip_prefix("libLLVM").filter(|rest| rest.contains(".so")).unwrap_or("");
+        let digits = rest.trim_start_matches("-").trim_start_matches(".so.");
+        let major = digits.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        if let Ok(major) = major.parse()
+            && major >= 15
+            && found.iter().all(|(known, _)| *known != major)
+        {
+            found.push((major, path.display().to_string()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_libllvm_of_the_machine_compiles_kernels_and_the_required_ones_are_there() {
+    let found = libllvms();
+    let required = std::env::var("COEXEC_REQUIRE_LLVM").unwrap_or_default();
+    for version in required.split(',').filter(|version| !version.is_empty()) {
+        let version: u32 = version.trim().parse().expect("COEXEC_REQUIRE_LLVM=15,22");
+        assert!(found.iter().any(|(v, _)| *v == version), "libLLVM {version} is not in {found:?}");
+    }
+    let grid = r#"grid={"width":100,"height":61,"alpha":0.2}"#;
+    let run = |engine: &str, library: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_coexec"))
+            .env("COEXEC_LIBLLVM", library)
+            .args(["run", STENCIL, "--invocations", "100,61", "--set", grid])
+            .args(["--bind", "src=random:1:6100:f32", "--bind", "dst=zeros:24400"])
+            .args(["--devices", "cpu", "--cpu-engine", engine])
+            .output()
+            .expect("it starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    for (version, path) in &found {
+        let (code, out, err) = run("llvm", path);
+        assert_eq!(code, Some(0), "LLVM {version}: {err}");
+        assert!(out.contains(&format!("LLVM {version}")), "{version} did not run:\n{out}");
+    }
+    // A forced engine never gives way to another; an unforced one does, and says so.
+    let (code, _, err) = run("llvm", "/no/such/library");
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("/no/such/library"), "{err}");
+    let (code, out, err) = run("auto", "/no/such/library");
+    assert_eq!(code, Some(0), "{err}");
+    assert!(!out.contains("LLVM"), "{out}");
+}

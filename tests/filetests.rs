@@ -92,8 +92,10 @@ fn run_all(setups: &[Setup]) {
 }
 
 #[test]
-fn every_file_holds_on_the_cpu_however_it_is_cut() {
-    run_all(&engines::cpu());
+fn every_file_holds_with_every_engine_of_the_cpu_however_it_is_cut() {
+    for setups in engines::cpus() {
+        run_all(&setups);
+    }
 }
 
 #[test]
@@ -107,7 +109,7 @@ fn every_file_holds_on_every_gpu_however_it_is_cut() {
 fn a_wrong_value_a_wrong_cut_and_a_missing_error_are_noticed() {
     let kernel = "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
         @compute @workgroup_size(1) fn main() { dst[0] = 1.0; }";
-    let setup = &engines::cpu()[2];
+    let setup = &engines::cpus()[0][2];
     let check = |lines: &str| {
         let text = format!("//! workgroups 2\n//! zeros dst f32 2\n{lines}\n{kernel}");
         Case::parse("here", &text).expect("a case").check(setup).map(drop)

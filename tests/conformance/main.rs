@@ -100,8 +100,10 @@ fn every_file_of_kernels_has_a_definition() {
 }
 
 #[test]
-fn every_kernel_is_right_on_the_cpu_however_it_is_cut() {
-    check_all(&engines::cpu());
+fn every_kernel_is_right_with_every_engine_of_the_cpu_however_it_is_cut() {
+    for setups in engines::cpus() {
+        check_all(&setups);
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The engines that tests run on, and what to do where there is no GPU.
 //!
-//! `COEXEC_REQUIRE_GPU=1` makes a missing adapter a failure. `COEXEC_CPU_ENGINE` names the CPU
-//! engine, the interpreter where it is not set. A forced engine never falls back: a runtime
-//! refuses what it does not have, and the test fails.
+//! The CPU is several: the interpreter, and every compiled engine that is here. An engine is
+//! always forced, and a forced engine never falls back, so a kernel that an engine does not take
+//! fails the test. `COEXEC_CPU_ENGINE` names the one engine to test; without it, each has its
+//! turn. `COEXEC_REQUIRE_GPU=1` makes a missing adapter a failure, `COEXEC_REQUIRE_LLVM=15,22` a
+//! missing libLLVM of one of these versions.
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
@@ -24,9 +26,32 @@ pub(crate) struct Setup {
     pub(crate) class: Class,
 }
 
-/// The CPU under every cutting. The first is the unsplit run.
-pub(crate) fn cpu() -> Vec<Setup> {
-    cuttings("cpu", Class::Cpu)
+/// The engines of the CPU to test: those that are here, or the one that the environment names.
+pub(crate) fn cpu_engines() -> Vec<Engine> {
+    let Ok(name) = std::env::var("COEXEC_CPU_ENGINE") else { return available() };
+    vec![name.parse().unwrap_or_else(|error| panic!("COEXEC_CPU_ENGINE={name}: {error}"))]
+}
+
+/// The engines of the CPU that are here, the interpreter first.
+fn available() -> Vec<Engine> {
+    let mut found = vec![Engine::Interpreter];
+    for name in ["cranelift", "llvm"] {
+        let Ok(engine) = name.parse::<Engine>() else { continue };
+        match Runtime::builder().devices("cpu").cpu_engine(engine).build() {
+            Ok(_) => found.push(engine),
+            Err(error) => {
+                let required = std::env::var_os("COEXEC_REQUIRE_LLVM").is_some();
+                assert!(!required || name != "llvm", "{error}, and COEXEC_REQUIRE_LLVM is set");
+                eprintln!("SKIPPED {engine}: {error}");
+            }
+        }
+    }
+    found
+}
+
+/// The CPU under every cutting, for each of its engines. The first of each is the unsplit run.
+pub(crate) fn cpus() -> Vec<Vec<Setup>> {
+    cpu_engines().into_iter().map(|engine| cuttings("cpu", Class::Cpu, engine)).collect()
 }
 
 /// Every adapter, software too, each under every cutting. The first of each is the unsplit run.
@@ -34,7 +59,8 @@ pub(crate) fn cpu() -> Vec<Setup> {
 /// # Panics
 /// When there is none and one is required.
 pub(crate) fn gpus(test: &str) -> Vec<Vec<Setup>> {
-    let found: Vec<Vec<Setup>> = gpu_ids().iter().map(|id| cuttings(id, Class::Gpu)).collect();
+    let found: Vec<Vec<Setup>> =
+        gpu_ids().iter().map(|id| cuttings(id, Class::Gpu, Engine::Auto)).collect();
     if found.is_empty() {
         skip(test, "this machine has no Vulkan, Metal or DirectX 12 adapter");
     }
@@ -57,14 +83,18 @@ pub(crate) fn skip(test: &str, why: &str) {
     eprintln!("SKIPPED {test}: {why}");
 }
 
-/// A runtime on these devices, with the CPU engine that the environment names.
+/// A runtime on these devices; the CPU with the engine that the environment names, or whichever
+/// it takes.
 pub(crate) fn runtime(devices: &str) -> Runtime {
-    let engine = match std::env::var("COEXEC_CPU_ENGINE").as_deref() {
-        Err(_) => Engine::Interpreter,
-        Ok(name) => {
-            name.parse().unwrap_or_else(|error| panic!("COEXEC_CPU_ENGINE={name}: {error}"))
-        }
+    let engine = match std::env::var("COEXEC_CPU_ENGINE") {
+        Ok(_) => cpu_engines()[0],
+        Err(_) => Engine::Auto,
     };
+    runtime_with(devices, engine)
+}
+
+/// A runtime on these devices, the CPU with this engine.
+pub(crate) fn runtime_with(devices: &str, engine: Engine) -> Runtime {
     Runtime::builder()
         .devices(devices)
         .cpu_engine(engine)
@@ -72,28 +102,26 @@ pub(crate) fn runtime(devices: &str) -> Runtime {
         .unwrap_or_else(|error| panic!("devices {devices}: {error}"))
 }
 
-/// Every engine of the CPU that is there, unsplit, the interpreter first.
+/// Every engine of the CPU that is here, unsplit, the interpreter first, whatever the environment
+/// names.
 pub(crate) fn every_cpu_engine() -> Vec<Setup> {
-    let mut all = Vec::new();
-    for name in ["interpreter", "llvm", "cranelift"] {
-        let Ok(engine) = name.parse::<Engine>() else { continue };
-        match Runtime::builder().devices("cpu").cpu_engine(engine).build() {
-            Ok(runtime) => all.push(Setup {
-                label: format!("cpu, {name}"),
-                runtime,
-                chunks: Some(1),
-                class: Class::Cpu,
-            }),
-            Err(error) => eprintln!("SKIPPED the engine {name}: {error}"),
-        }
-    }
-    all
+    let setup = |engine: Engine| Setup {
+        label: format!("cpu, {engine}"),
+        runtime: runtime_with("cpu", engine),
+        chunks: Some(1),
+        class: Class::Cpu,
+    };
+    available().into_iter().map(setup).collect()
 }
 
-fn cuttings(device: &str, class: Class) -> Vec<Setup> {
-    let one = runtime(device);
+fn cuttings(device: &str, class: Class, engine: Engine) -> Vec<Setup> {
+    let one = runtime_with(device, engine);
+    let name = match class {
+        Class::Cpu => format!("{device} ({engine})"),
+        Class::Gpu => device.to_owned(),
+    };
     let setup = |runtime: &Runtime, chunks: Option<u32>, how: &str| Setup {
-        label: format!("{device}, {how}"),
+        label: format!("{name}, {how}"),
         runtime: runtime.clone(),
         chunks,
         class,
@@ -103,7 +131,7 @@ fn cuttings(device: &str, class: Class) -> Vec<Setup> {
         all.push(setup(&one, Some(chunks), &format!("{chunks} chunks")));
     }
     for count in [2, 3] {
-        let many = runtime(&format!("virtual:{count}:{device}"));
+        let many = runtime_with(&format!("virtual:{count}:{device}"), engine);
         all.push(setup(&many, None, &format!("{count} logical devices")));
     }
     all

@@ -231,9 +231,14 @@ fn version(library: &libloading::Library) -> String {
     }
 }
 
+/// The library that the user names, if any.
+fn named() -> Option<String> {
+    std::env::var("COEXEC_LIBLLVM").ok().filter(|path| !path.is_empty())
+}
+
 /// Where to look, in order. A named library is the only candidate.
 fn candidates() -> Vec<String> {
-    if let Ok(path) = std::env::var("COEXEC_LIBLLVM") {
+    if let Some(path) = named() {
         return vec![path];
     }
     let mut names = Vec::new();
@@ -266,7 +271,7 @@ fn find() -> Result<Library, String> {
             None
         }
     };
-    let named = std::env::var_os("COEXEC_LIBLLVM").is_some();
+    let named = named().is_some();
     for name in candidates() {
         if let Some(library) = attempt(&name, named) {
             return Ok(library);

@@ -3,7 +3,8 @@
 //! The first run of each configuration starts from fresh buffers and its result is checked against
 //! the plain definition; later runs are timed, and the median is reported. Efficiency is the time
 //! that the devices would need together if each kept the rate that it has alone, divided by the
-//! time measured; it means nothing where two of them share the CPU's cores, and is not given then.
+//! time measured; it means nothing where two of them share the CPU's cores, and is not given then. The lines of
+//! native peers say how many times as fast coexec's CPU is: the ratio of `benches/cpu`.
 
 #[path = "../../../../benches/peers/mod.rs"]
 mod peers;
@@ -45,6 +46,8 @@ struct Line {
     /// Each device's part of the grid, where there are several.
     shares: Vec<(String, f64)>,
     efficiency: Option<f64>,
+    /// For a native peer: how many times as fast the CPU was with coexec.
+    ratio: Option<f64>,
     /// What is wrong with the result.
     wrong: Option<String>,
 }
@@ -178,6 +181,12 @@ fn bench_case(
     for peer in peers::peers(case.name, &job) {
         let mut line = Line::new(case, &job, peer.name);
         line.set_time(peer.measure(Duration::from_secs_f64(seconds)), &job);
+        line.ratio =
+            lines.iter().find(|ours| ours.party == "cpu" && ours.time.is_ok()).and_then(|ours| {
+                Some(
+                    line.time.as_ref().ok()?.as_secs_f64() / ours.time.as_ref().ok()?.as_secs_f64(),
+                )
+            });
         line.show(false)?;
         lines.push(line);
     }
@@ -262,6 +271,7 @@ impl Line {
             unit: job.unit,
             shares: Vec::new(),
             efficiency: None,
+            ratio: None,
             wrong: None,
         }
     }
@@ -276,14 +286,15 @@ impl Line {
         let shares: Vec<String> =
             self.shares.iter().map(|(id, share)| format!("{id} {:.0}%", share * 100.0)).collect();
         let mut text = if first_of_case { "\n".to_owned() } else { String::new() };
-        text += &format!("{:<14} {:<26} {:<9}", self.kernel, self.shape, self.party);
+        text += &format!("{:<14} {:<26} {:<10}", self.kernel, self.shape, self.party);
         match &self.time {
             Ok(time) => {
                 text += &format!(
-                    " {:>10} {:>9} {:<8} {:>10}  {}",
+                    " {:>10} {:>9} {:<8} {:>9} {:>10}  {}",
                     significant(time.as_secs_f64() * 1e3),
                     significant(self.rate),
                     self.unit,
+                    self.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
                     self.efficiency.map_or("-".to_owned(), |e| format!("{e:.2}")),
                     shares.join(", "),
                 );
@@ -300,8 +311,8 @@ impl Line {
 /// The heading over the lines that [`Line::show`] prints.
 fn heading() -> String {
     format!(
-        "{:<14} {:<26} {:<9} {:>10} {:>9} {:<8} {:>10}  share\n",
-        "kernel", "shape", "on", "ms", "rate", "", "efficiency"
+        "{:<14} {:<26} {:<10} {:>10} {:>9} {:<8} {:>9} {:>10}  share\n",
+        "kernel", "shape", "on", "ms", "rate", "", "cpu ratio", "efficiency"
     )
 }
 
@@ -327,6 +338,7 @@ fn as_json(line: &Line) -> Value {
         "unit": line.unit,
         "shares": line.shares.iter().map(|(id, share)| json!({ "id": id, "share": share }))
             .collect::<Vec<_>>(),
+        "cpu_ratio": line.ratio,
         "efficiency": line.efficiency,
         "wrong": line.wrong,
     })
