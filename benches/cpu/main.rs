@@ -9,6 +9,8 @@
 //! Ratios are rates: above 1, coexec is faster. Targets are those of the project; a line that
 //! misses its target is marked.
 
+#[path = "../peers/gemm.rs"]
+mod gemm;
 #[cfg(feature = "gpu")]
 mod lavapipe;
 #[path = "../peers/mod.rs"]
@@ -182,7 +184,10 @@ fn run_line(line: &Line, options: &Options, cores: usize, engines: &[Engine]) ->
     let (lavapipe, patience) = (software(&kernel, line, &job), options.seconds);
     for threads in counts {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        let mut peer = peers::peers(line.kernel, &job).into_iter().next();
+        let mut peer = match line.kernel {
+            "matmul" => Some(gemm::matmul(&job)),
+            name => peers::peers(name, &job).into_iter().next(),
+        };
         let launches: Vec<Launches> = engines
             .iter()
             .filter_map(|&engine| Some(Launches::new(runtime(engine, threads)?, &kernel, &job)))

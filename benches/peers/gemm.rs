@@ -1,8 +1,10 @@
 //! The matrix product of the `gemm` crate: its f32 kernels, with AVX-512 where the machine has it.
+//!
+//! A sibling of `peers` in the programs that include it, because not all of them have the crate.
 
 use std::hint::black_box;
 
-use super::{Job, Peer, floats, length};
+use super::peers::{Job, Peer, floats, length};
 
 /// The product, in the pool that calls it, with as many tasks as the pool has threads.
 pub(crate) fn matmul(job: &Job) -> Peer {

@@ -1,5 +1,5 @@
-//! What a Rust programmer would write for this CPU without coexec: rayon loops, loops with
-//! intrinsics, and the `gemm` crate's f32 kernels.
+//! What a Rust programmer would write for this CPU without coexec: rayon loops, and loops with
+//! intrinsics. The matrix product is in `gemm`, beside this.
 //!
 //! Used by `benches/cpu` and, through `#[path]`, by `coexec bench`, which has the matrix product
 //! only with the feature `peers`. Each peer computes the kernel's result, on the job's data, in
@@ -8,8 +8,6 @@
 // Each crate that includes this file uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
-#[cfg(feature = "peers")]
-mod gemm;
 mod intrinsics;
 
 use std::hint::black_box;
@@ -50,8 +48,6 @@ pub fn peers(kernel: &str, job: &Job) -> Vec<Peer> {
         "reduce_sum" => vec![reduce_sum(job)],
         "nbody" => vec![intrinsics::nbody(job)],
         "mandelbrot" => vec![intrinsics::mandelbrot(job)],
-        #[cfg(feature = "peers")]
-        "matmul" => vec![gemm::matmul(job)],
         _ => Vec::new(),
     }
 }

@@ -6,6 +6,9 @@
 //! time measured; it means nothing where two of them share the CPU's cores, and is not given then. The lines of
 //! native peers say how many times as fast coexec's CPU is: the ratio of `benches/cpu`.
 
+#[cfg(feature = "peers")]
+#[path = "../../../../benches/peers/gemm.rs"]
+mod gemm;
 #[path = "../../../../benches/peers/mod.rs"]
 mod peers;
 #[path = "../../../../tests/conformance/reference.rs"]
@@ -178,7 +181,7 @@ fn bench_case(
         line.show(lines.is_empty())?;
         lines.push(line);
     }
-    for peer in peers::peers(case.name, &job) {
+    for peer in peers::peers(case.name, &job).into_iter().chain(product(case.name, &job)) {
         let mut line = Line::new(case, &job, peer.name);
         line.set_time(peer.measure(Duration::from_secs_f64(seconds)), &job);
         line.ratio =
@@ -191,6 +194,16 @@ fn bench_case(
         lines.push(line);
     }
     Ok(lines)
+}
+
+/// The native matrix product, where it was built in.
+fn product(kernel: &str, job: &Job) -> Option<peers::Peer> {
+    #[cfg(feature = "peers")]
+    if kernel == "matmul" {
+        return Some(gemm::matmul(job));
+    }
+    let _ = (kernel, job);
+    None
 }
 
 struct Measured {
