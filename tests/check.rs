@@ -8,7 +8,6 @@
 mod case;
 mod engines;
 #[path = "conformance/reference.rs"]
-#[allow(dead_code)]
 mod reference;
 
 use std::path::{Path, PathBuf};

@@ -90,7 +90,7 @@ impl Contents<'_> {
         } else {
             let series = Series { ty, first: self.start + at, stride, count };
             let pyramid = self.pyramid(series, at)?;
-            self.from_pyramid(&pyramid, ty, (at, stride), first, last)
+            self.extremes_of(&pyramid, ty, (at, stride), first, last)
         };
         Some(Interval::new(lo.into(), hi.into()))
     }
@@ -139,7 +139,7 @@ impl Contents<'_> {
         Some(built)
     }
 
-    fn from_pyramid(
+    fn extremes_of(
         &self,
         pyramid: &Pyramid,
         ty: IntType,

@@ -135,10 +135,13 @@ pub(super) struct Races {
     pub(super) across: [Option<Toucher>; 2],
 }
 
+/// The history of consecutive scalars; nothing for those that nobody touched.
+type Page = Option<Box<[(Recent, Ever)]>>;
+
 /// The history of a storage buffer.
 #[derive(Debug)]
 pub(super) struct StorageShadow {
-    pages: Vec<Option<Box<[(Recent, Ever)]>>>,
+    pages: Vec<Page>,
     /// Scalars are so many bytes, as a power of two.
     shift: u32,
 }

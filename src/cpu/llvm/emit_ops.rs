@@ -399,11 +399,15 @@ impl Emitter<'_> {
                 (self.select(&reached, &one, &zero, Ty::Float, v), Ty::Float)
             }
             B::DivI | B::RemI | B::DivU | B::RemU => {
-                let (x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let (mut x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
                 let (one, zero) = (self.number(1, Ty::Int, v), self.number(0, Ty::Int, v));
                 let signed = matches!(f, B::DivI | B::RemI);
                 let harmless = self.kernel.known(b).is_some_and(|c| c != 0 && c != u32::MAX);
                 if !harmless {
+                    // What a lane that is off holds may be undefined: a value that is another one
+                    // each time it is looked at, so that a test for zero would prove nothing.
+                    x = self.ins(&format!("freeze {int} {x}"));
+                    y = self.ins(&format!("freeze {int} {y}"));
                     let mut bad = self.compare("eq", &y, &zero, Ty::Int, v);
                     if signed {
                         let least = self.number(1 << 31, Ty::Int, v);
