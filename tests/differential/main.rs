@@ -29,16 +29,28 @@ use engines::Setup;
 /// errors add up along an expression.
 const TOLERANCE: f32 = 4e-3;
 
-fn seeds(usual: u64) -> Range<u64> {
+/// Seeds beyond the usual ones that found a bug once. 5001: a lane that was off divided by what
+/// was not defined, and LLVM's code trapped.
+const FOUND_BUGS: [u64; 1] = [5001];
+
+fn seeds(usual: u64) -> impl Iterator<Item = u64> {
+    let asked = asked_seeds();
+    let kept: &[u64] = if asked.is_none() { &FOUND_BUGS } else { &[] };
+    asked.unwrap_or(0..usual).chain(kept.iter().copied())
+}
+
+/// The seeds that the environment names.
+fn asked_seeds() -> Option<Range<u64>> {
     match std::env::var("COEXEC_DIFF_SEEDS") {
-        Err(_) => 0..usual,
+        Err(_) => None,
         Ok(text) => {
             let bounds = text
                 .split_once("..")
                 .and_then(|(from, to)| Some(from.trim().parse().ok()?..to.trim().parse().ok()?));
-            bounds.or_else(|| text.trim().parse().ok().map(|n| n..n + 1)).unwrap_or_else(|| {
+            let one = || text.trim().parse().ok().map(|n| n..n + 1);
+            Some(bounds.or_else(one).unwrap_or_else(|| {
                 panic!("COEXEC_DIFF_SEEDS={text}: write one seed, or a range such as 100..200")
-            })
+            }))
         }
     }
 }
@@ -252,13 +264,18 @@ fn random_kernels_agree_between_the_cpu_and_every_gpu() {
 }
 
 #[test]
-fn check_finds_no_race_and_no_divergent_barrier_in_random_kernels() {
+fn check_finds_no_race_in_random_kernels_and_divergent_barriers_only_where_they_are() {
     let runtime = coexec::Runtime::builder().devices("cpu").build().expect("the CPU");
-    run_seeds(100, |case, _| {
+    run_seeds(100, |case, cpu_only| {
         let kernel = case.kernel().map_err(|error| error.to_string())?;
         let (launch, _buffers) = case.describe(&kernel, &runtime);
         let found = launch.check().map_err(|error| error.to_string())?;
-        let wrong = |f: &&coexec::Finding| f.rule != coexec::Rule::OutOfBounds;
+        // Kernels for the CPU alone may have barriers in divergent control flow.
+        let wrong = |f: &&coexec::Finding| match f.rule {
+            coexec::Rule::OutOfBounds => false,
+            coexec::Rule::DivergentBarrier => !cpu_only,
+            _ => true,
+        };
         match found.findings.iter().find(wrong) {
             Some(finding) => Err(finding.to_string()),
             None => Ok(()),

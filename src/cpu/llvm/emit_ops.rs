@@ -4,7 +4,7 @@
 //! undefined cases (division, shifts, conversions) made defined first. What has no short form is
 //! called lane by lane: the same Rust function that the interpreter calls.
 
-use super::emit::{Emitter, Val, float_literal};
+use super::emit::{Emitter, Mask, Val, float_literal};
 use crate::cpu::compiled::AnyFunction;
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
@@ -399,15 +399,11 @@ impl Emitter<'_> {
                 (self.select(&reached, &one, &zero, Ty::Float, v), Ty::Float)
             }
             B::DivI | B::RemI | B::DivU | B::RemU => {
-                let (mut x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let (x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
                 let (one, zero) = (self.number(1, Ty::Int, v), self.number(0, Ty::Int, v));
                 let signed = matches!(f, B::DivI | B::RemI);
                 let harmless = self.kernel.known(b).is_some_and(|c| c != 0 && c != u32::MAX);
                 if !harmless {
-                    // What a lane that is off holds may be undefined: a value that is another one
-                    // each time it is looked at, so that a test for zero would prove nothing.
-                    x = self.ins(&format!("freeze {int} {x}"));
-                    y = self.ins(&format!("freeze {int} {y}"));
                     let mut bad = self.compare("eq", &y, &zero, Ty::Int, v);
                     if signed {
                         let least = self.number(1 << 31, Ty::Int, v);
@@ -417,6 +413,14 @@ impl Emitter<'_> {
                         let lanes = self.ty(Ty::Bool, v);
                         let overflow = self.ins(&format!("and {lanes} {least}, {minus}"));
                         bad = self.ins(&format!("or {lanes} {bad}, {overflow}"));
+                    }
+                    // What a lane that is off holds may be undefined, which is another value each
+                    // time it is looked at: a test for zero proves nothing of it.
+                    if v && self.mask != Mask::Full {
+                        let (mask, lanes) = (self.mask_vector(), self.ty(Ty::Bool, v));
+                        let ones = self.number(u32::MAX, Ty::Bool, v);
+                        let off = self.ins(&format!("xor {lanes} {mask}, {ones}"));
+                        bad = self.ins(&format!("or {lanes} {bad}, {off}"));
                     }
                     y = self.select(&bad, &one, &y, Ty::Int, v);
                 }
