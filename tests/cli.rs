@@ -521,6 +521,7 @@ fn every_libllvm_of_the_machine_compiles_kernels_and_the_required_ones_are_there
     let run = |engine: &str, library: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_coexec"))
             .env("COEXEC_LIBLLVM", library)
+            .env_remove("COEXEC_CPU_ENGINE")
             .args(["run", STENCIL, "--invocations", "100,61", "--set", grid])
             .args(["--bind", "src=random:1:6100:f32", "--bind", "dst=zeros:24400"])
             .args(["--devices", "cpu", "--cpu-engine", engine])

@@ -82,6 +82,8 @@ pub(super) struct Emitter<'k> {
     iotas: HashMap<i32, String>,
     pub(super) mask: Mask,
     /// Whether the current block has its terminator.
+    /// The lanes that the gang has at all.
+    pub(super) exists: Mask,
     pub(super) ended: bool,
     pub(super) frames: Vec<Frame>,
     /// Divergent branches around what is being emitted: how many frames there were, and where the
@@ -136,6 +138,7 @@ impl<'k> Emitter<'k> {
             constants: HashMap::new(),
             iotas: HashMap::new(),
             mask: Mask::Full,
+            exists: Mask::Full,
             ended: false,
             frames: Vec::new(),
             arms: Vec::new(),

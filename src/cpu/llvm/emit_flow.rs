@@ -551,7 +551,8 @@ impl Emitter<'_> {
 
     fn gang_body(&mut self, body: &Region, mask: Mask) -> Result<()> {
         self.enter();
-        self.mask = mask;
+        self.mask = mask.clone();
+        self.exists = mask;
         let exit = self.label();
         let lanes = self.ty(Ty::Bool, true);
         let mut frame = Frame {

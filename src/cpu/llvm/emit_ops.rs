@@ -399,11 +399,15 @@ impl Emitter<'_> {
                 (self.select(&reached, &one, &zero, Ty::Float, v), Ty::Float)
             }
             B::DivI | B::RemI | B::DivU | B::RemU => {
-                let (x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
+                let (mut x, mut y) = (self.get(a, Ty::Int, v)?, self.get(b, Ty::Int, v)?);
                 let (one, zero) = (self.number(1, Ty::Int, v), self.number(0, Ty::Int, v));
                 let signed = matches!(f, B::DivI | B::RemI);
                 let harmless = self.kernel.known(b).is_some_and(|c| c != 0 && c != u32::MAX);
                 if !harmless {
+                    // What a lane that is off holds may be undefined, which is another value each
+                    // time it is looked at: a test for zero would prove nothing of it.
+                    x = self.ins(&format!("freeze {int} {x}"));
+                    y = self.ins(&format!("freeze {int} {y}"));
                     let mut bad = self.compare("eq", &y, &zero, Ty::Int, v);
                     if signed {
                         let least = self.number(1 << 31, Ty::Int, v);
@@ -414,13 +418,12 @@ impl Emitter<'_> {
                         let overflow = self.ins(&format!("and {lanes} {least}, {minus}"));
                         bad = self.ins(&format!("or {lanes} {bad}, {overflow}"));
                     }
-                    // What a lane that is off holds may be undefined, which is another value each
-                    // time it is looked at: a test for zero proves nothing of it.
-                    if v && self.mask != Mask::Full {
-                        let (mask, lanes) = (self.mask_vector(), self.ty(Ty::Bool, v));
+                    // LLVM 15 forgets the `freeze` of registers that hold no lane of the gang.
+                    if v && let Mask::Some(exists) = self.exists.clone() {
+                        let lanes = self.ty(Ty::Bool, v);
                         let ones = self.number(u32::MAX, Ty::Bool, v);
-                        let off = self.ins(&format!("xor {lanes} {mask}, {ones}"));
-                        bad = self.ins(&format!("or {lanes} {bad}, {off}"));
+                        let nobody = self.ins(&format!("xor {lanes} {exists}, {ones}"));
+                        bad = self.ins(&format!("or {lanes} {bad}, {nobody}"));
                     }
                     y = self.select(&bad, &one, &y, Ty::Int, v);
                 }
