@@ -31,8 +31,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use fit::{RustType, check_buffer, check_element, check_value};
-#[cfg(feature = "gpu")]
 pub(crate) use normalise::host_has_fma;
+#[cfg(feature = "gpu")]
 pub(crate) use operands::{expression_operands, statement_operands, statement_result};
 pub(crate) use signature::BindingId;
 pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
