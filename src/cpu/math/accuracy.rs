@@ -227,7 +227,7 @@ fn functions_of_two_are_within_four_units_of_the_real_value() {
 }
 
 #[test]
-#[ignore = "minutes for each function: every f32; COEXEC_MATH names one"]
+#[ignore = "every f32, minutes for each function: COEXEC_MATH=exp cargo test --release --lib -- --ignored for_every_float"]
 fn functions_are_within_four_units_of_the_real_value_for_every_float() {
     let only = std::env::var("COEXEC_MATH").ok();
     for (name, operation, _, exact) in functions() {
