@@ -19,7 +19,7 @@ impl Emitter<'_> {
             return Ok(());
         }
         let wanted = self.wanted(&place)?;
-        let pointers = self.pointers(&place, place.offset, 4)?;
+        let pointers = self.pointers(&place, place.offset, 4, None)?;
         let width = self.width;
         let int = self.ty(Ty::Int, true);
         let pointer_slot = self.shared_slot("%atomic.pointers", &format!("<{width} x ptr>"));

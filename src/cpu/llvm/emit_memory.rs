@@ -211,8 +211,17 @@ impl Emitter<'_> {
         self.ins(&format!("getelementptr i8, ptr {pointer}, i64 {offset}"))
     }
 
-    /// Pointers of all lanes, for parts at constant offsets from them.
-    pub(super) fn pointers(&mut self, place: &Place, offset: u64, unit: u64) -> Result<String> {
+    /// Pointers of all lanes, for parts at constant offsets from them. A gather gives the lanes
+    /// that it wants (`wanted`): the others point to the base. x86 has no gather whose index and
+    /// result are one register, and LLVM, which takes care of that, does not where an index is
+    /// undefined in all lanes of a register.
+    pub(super) fn pointers(
+        &mut self,
+        place: &Place,
+        offset: u64,
+        unit: u64,
+        wanted: Option<&str>,
+    ) -> Result<String> {
         let base = self.at(&place.base.clone(), offset);
         let int = self.ty(Ty::Int, true);
         let mut sum: Option<String> = None;
@@ -228,7 +237,14 @@ impl Emitter<'_> {
                 Some(other) => self.ins(&format!("add {int} {other}, {term}")),
             });
         }
-        let offsets = sum.unwrap_or_else(|| "zeroinitializer".to_owned());
+        let offsets = match (sum, wanted) {
+            (None, _) => "zeroinitializer".to_owned(),
+            (Some(sum), None) => sum,
+            (Some(sum), Some(wanted)) => {
+                let zero = self.constant(0, Ty::Int);
+                self.select(wanted, &sum, &zero, Ty::Int, true)
+            }
+        };
         let element = if unit == 4 { "i32" } else { "i16" };
         Ok(self.ins(&format!("getelementptr {element}, ptr {base}, {int} {offsets}")))
     }
@@ -434,7 +450,7 @@ impl Emitter<'_> {
         half: bool,
         mask: &str,
     ) -> Result<String> {
-        let pointers = self.pointers(place, offset, if half { 2 } else { 4 })?;
+        let pointers = self.pointers(place, offset, if half { 2 } else { 4 }, Some(mask))?;
         let (ty, lanes) = (self.word(half, true), self.ty(Ty::Bool, true));
         let (suffix, align) = if half { ("i16", 2) } else { ("i32", 4) };
         let width = self.width;
@@ -636,7 +652,7 @@ impl Emitter<'_> {
         for part in &access.parts {
             let value = self.narrowed(part.reg, part.half, true)?;
             let offset = place.offset + u64::from(part.offset);
-            let pointers = self.pointers(place, offset, if part.half { 2 } else { 4 })?;
+            let pointers = self.pointers(place, offset, if part.half { 2 } else { 4 }, None)?;
             let (ty, lanes) = (self.word(part.half, true), self.ty(Ty::Bool, true));
             let (suffix, align) = if part.half { ("i16", 2) } else { ("i32", 4) };
             let width = self.width;
@@ -731,7 +747,7 @@ impl Emitter<'_> {
             return Ok(());
         }
         let wanted = self.wanted(&place)?;
-        let pointers = self.lane_pointers(&place)?;
+        let pointers = self.lane_pointers(&place, Some(&wanted))?;
         let (lanes, width) = (self.ty(Ty::Bool, true), self.width);
         let value = self.ins(&format!(
             "call {int} @llvm.masked.gather.v{width}i32.v{width}p0(<{width} x ptr> {pointers}, \
@@ -742,9 +758,9 @@ impl Emitter<'_> {
     }
 
     /// Each lane's own word at its own index.
-    fn lane_pointers(&mut self, place: &Place) -> Result<String> {
+    fn lane_pointers(&mut self, place: &Place, wanted: Option<&str>) -> Result<String> {
         let (int, width) = (self.ty(Ty::Int, true), self.width);
-        let rows = self.pointers(place, place.offset, 4)?;
+        let rows = self.pointers(place, place.offset, 4, wanted)?;
         let iota = self.iota(1);
         Ok(self.ins(&format!("getelementptr i32, <{width} x ptr> {rows}, {int} {iota}")))
     }
@@ -765,7 +781,7 @@ impl Emitter<'_> {
         }
         let wanted = self.wanted(&place)?;
         let value = self.vector(src, Ty::Int)?;
-        let pointers = self.lane_pointers(&place)?;
+        let pointers = self.lane_pointers(&place, None)?;
         let (lanes, width) = (self.ty(Ty::Bool, true), self.width);
         self.line(&format!(
             "call void @llvm.masked.scatter.v{width}i32.v{width}p0({int} {value}, \

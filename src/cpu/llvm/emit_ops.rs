@@ -130,7 +130,7 @@ impl Emitter<'_> {
         self.ins(&format!("call {text} @llvm.{name}.{suffix}({})", args.join(", ")))
     }
 
-    fn select(&mut self, c: &str, yes: &str, no: &str, ty: Ty, vector: bool) -> String {
+    pub(super) fn select(&mut self, c: &str, yes: &str, no: &str, ty: Ty, vector: bool) -> String {
         let (lanes, text) = (self.ty(Ty::Bool, vector), self.ty(ty, vector));
         self.ins(&format!("select {lanes} {c}, {text} {yes}, {text} {no}"))
     }

@@ -111,6 +111,9 @@ impl Emitter<'_> {
         // Through memory: there is no shuffle by a vector of lanes that all machines have.
         let slot = self.shared_slot("%subgroup.values", &int);
         self.line(&format!("store {int} {value}, ptr {slot}"));
+        // As in `pointers`: no index may be undefined.
+        let first = self.constant(0, Ty::Int);
+        let from = self.select(&inside, &from, &first, Ty::Int, true);
         let pointers = self.ins(&format!("getelementptr i32, ptr {slot}, {int} {from}"));
         let (lanes, width) = (self.ty(Ty::Bool, true), self.width);
         let taken = self.ins(&format!(
