@@ -7,6 +7,63 @@
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// In which way a device failed. It decides what becomes of the device: see
+/// `Report::events`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The device is gone: reset, unplugged, destroyed. It is quarantined.
+    Lost,
+    /// It has no memory left. Its chunks are made smaller.
+    OutOfMemory,
+    /// Its driver rejects the kernel, or can't run it to its end. It runs other kernels.
+    Rejected,
+    /// A chunk was not done by its deadline. The device is quarantined.
+    Deadline,
+    /// What it computed could not be mapped into the host's memory. It is quarantined.
+    Mapping,
+    /// Its driver, wgpu or coexec panicked on it. It is quarantined.
+    Panicked,
+    /// Other devices compute something else. It is quarantined.
+    WrongAnswer,
+    /// It refused a request: a limit, an invalid request, no thread.
+    Refused,
+}
+
+impl FailureKind {
+    /// Whether the device is not asked again until somebody says so.
+    pub fn quarantines(self) -> bool {
+        match self {
+            FailureKind::Lost
+            | FailureKind::Deadline
+            | FailureKind::Mapping
+            | FailureKind::Panicked
+            | FailureKind::WrongAnswer => true,
+            FailureKind::OutOfMemory | FailureKind::Rejected | FailureKind::Refused => false,
+        }
+    }
+
+    /// One word: `lost`, `out-of-memory`…
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureKind::Lost => "lost",
+            FailureKind::OutOfMemory => "out-of-memory",
+            FailureKind::Rejected => "rejected",
+            FailureKind::Deadline => "deadline",
+            FailureKind::Mapping => "mapping",
+            FailureKind::Panicked => "panicked",
+            FailureKind::WrongAnswer => "wrong-answer",
+            FailureKind::Refused => "refused",
+        }
+    }
+}
+
+impl std::fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What can go wrong, in the order in which a launch would meet it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -88,6 +145,8 @@ pub enum Error {
     Device {
         /// The device's name.
         device: String,
+        /// In which way.
+        kind: FailureKind,
         /// What it was doing: "create a pipeline", "map a download"...
         doing: String,
         /// The driver's or wgpu's words.

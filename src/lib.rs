@@ -20,7 +20,7 @@ mod runtime;
 
 pub use cpu::{Action, Engine, Finding, Findings, Invocation, Listing, Rule, Witness, listing};
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
-pub use error::{Error, Result};
+pub use error::{Error, FailureKind, Result};
 pub use kernel::{
     Binding, Constant, Field, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space, Value,
     ValueType,
@@ -28,7 +28,8 @@ pub use kernel::{
 pub use memory::{Buffer, BufferRange};
 pub use plan::Plan;
 pub use runtime::{
-    DeviceReport, Launch, LaunchFuture, Measured, Report, Runtime, RuntimeBuilder, Tightness,
+    DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Quarantined, Remedy, Report,
+    Runtime, RuntimeBuilder, Tightness,
 };
 
 /// The README's example is a test.

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 
 use super::interpreter::functions::{Binary, Ternary, Unary};
 use crate::device::{Chunk, ChunkBinding};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
 /// Memory with machine code.
@@ -220,6 +220,7 @@ impl Scratch {
     pub(crate) fn new(program: &Program) -> Result<Scratch> {
         let failed = || Error::Device {
             device: "cpu".to_owned(),
+            kind: FailureKind::OutOfMemory,
             doing: "allocate a workgroup's memory".to_owned(),
             cause: format!("{} bytes are too many", program.needs.scratch),
         };

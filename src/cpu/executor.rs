@@ -6,16 +6,17 @@
 //! pool never waits here in a way that makes it take up other work of that pool: so a launch from
 //! inside a rayon job can't deadlock.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::interpreter::{self, Halt, Machine};
 use super::program::{self, Code, Program, panicked};
 use super::{Engine, compiled};
 use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
 /// How a CPU device is made.
@@ -57,6 +58,7 @@ impl CpuDevice {
         }
         let failed = |doing: &str, cause: String| Error::Device {
             device: options.id.clone(),
+            kind: FailureKind::Refused,
             doing: doing.to_owned(),
             cause,
         };
@@ -137,7 +139,12 @@ impl CpuDevice {
         if total == 0 {
             return Ok(cost());
         }
+        let cancelled = || chunk.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+        if cancelled() {
+            return Err(Error::Cancelled);
+        }
         let mut work = Work {
+            device: &self.info.id,
             program: &program,
             chunk,
             total,
@@ -145,6 +152,7 @@ impl CpuDevice {
             next: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
+            refusal: Mutex::new(None),
         };
         let threads = self.pool.current_num_threads() as u64;
         work.batch = work.batch_size(threads);
@@ -169,15 +177,21 @@ impl CpuDevice {
         } else {
             deal();
         }
-        match work.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => Ok(cost()),
+        let begun = work.next.load(Ordering::Relaxed) > 0;
+        let inner = |error: Mutex<_>| error.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (inner(work.failure), inner(work.refusal)) {
+            (Some(error), _) => Err(error),
+            // Nobody had the memory, and nothing was begun.
+            (None, Some(error)) if !begun => Err(error),
+            _ if cancelled() => Err(Error::Cancelled),
+            _ => Ok(cost()),
         }
     }
 }
 
 /// What the threads of one chunk share.
 struct Work<'a> {
+    device: &'a str,
     program: &'a Program,
     chunk: &'a Chunk<'a>,
     /// Workgroups of the chunk.
@@ -188,13 +202,24 @@ struct Work<'a> {
     next: AtomicU64,
     stop: AtomicBool,
     failure: Mutex<Option<Error>>,
+    /// Why a thread could not take part. The others do its work.
+    refusal: Mutex<Option<Error>>,
 }
+
+/// What compiled code is called for, at least: between calls a thread looks whether it shall stop.
+const CALL: Duration = Duration::from_millis(2);
 
 impl Work<'_> {
     /// Takes and runs batches until there are none.
     fn run(&self) {
         let result = catch_unwind(AssertUnwindSafe(|| self.batches()));
-        if let Err(error) = result.unwrap_or_else(|panic| Err(panicked("cpu::executor", &*panic))) {
+        let bug = |panic: Box<dyn Any + Send>| Error::Device {
+            device: self.device.to_owned(),
+            kind: FailureKind::Panicked,
+            doing: "run a chunk".to_owned(),
+            cause: format!("{}", panicked("cpu::executor", &*panic)),
+        };
+        if let Err(error) = result.unwrap_or_else(|panic| Err(bug(panic))) {
             self.stop.store(true, Ordering::Relaxed);
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
@@ -217,11 +242,16 @@ impl Work<'_> {
 
     /// The first workgroup of the next batch.
     fn take(&self) -> Option<u64> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.stopped() {
             return None;
         }
         let start = self.next.fetch_add(self.batch, Ordering::Relaxed);
         (start < self.total).then_some(start)
+    }
+
+    fn stopped(&self) -> bool {
+        let cancelled = || self.chunk.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+        self.stop.load(Ordering::Relaxed) || cancelled()
     }
 
     fn interpret(&self, program: &interpreter::Program) -> Result<()> {
@@ -244,14 +274,30 @@ impl Work<'_> {
 
     fn execute(&self, program: &compiled::Program) -> Result<()> {
         let launch = compiled::Launch::new(program, self.chunk)?;
-        let mut scratch = compiled::Scratch::new(program)?;
+        let mut scratch = match compiled::Scratch::new(program) {
+            Ok(scratch) => scratch,
+            Err(error) => {
+                self.refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                return Ok(());
+            }
+        };
+        // As many workgroups as take about `CALL`, found by doubling.
+        let mut most = 1;
         while let Some(start) = self.take() {
-            let count = self.batch.min(self.total - start);
-            if let Err(span) = launch.run(start, count, &mut scratch) {
-                return Err(Error::EndlessLoop {
-                    budget: self.chunk.loop_budget,
-                    at: self.chunk.kernel.source().render(span),
-                });
+            let end = self.total.min(start + self.batch);
+            let mut next = start;
+            while next < end && !self.stopped() {
+                let (count, began) = (most.min(end - next), Instant::now());
+                if let Err(span) = launch.run(next, count, &mut scratch) {
+                    return Err(Error::EndlessLoop {
+                        budget: self.chunk.loop_budget,
+                        at: self.chunk.kernel.source().render(span),
+                    });
+                }
+                next += count;
+                if count == most && began.elapsed() < CALL {
+                    most = most.saturating_mul(2);
+                }
             }
         }
         Ok(())
@@ -282,6 +328,10 @@ impl Device for CpuDevice {
 
     fn depth(&self) -> usize {
         1
+    }
+
+    fn in_place(&self) -> bool {
+        true
     }
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {

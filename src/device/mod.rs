@@ -11,6 +11,8 @@ mod host;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub(crate) use host::HostBytes;
@@ -138,6 +140,13 @@ pub(crate) struct Chunk<'a> {
     pub(crate) bindings: Vec<ChunkBinding<'a>>,
     /// Iterations that one invocation may make in loops that are not known to end.
     pub(crate) loop_budget: u64,
+    /// How long after its start the chunk may take. A device that is not done by then has failed,
+    /// with `FailureKind::Deadline`, or it is one that can't hang. The device's own patience where
+    /// there is none.
+    pub(crate) deadline: Option<Duration>,
+    /// Set when nobody wants the result any more. The device gives up soon after, with
+    /// `Error::Cancelled`; one that works in place may have written some of it.
+    pub(crate) cancel: Option<&'a AtomicBool>,
 }
 
 /// What a finished chunk cost.
@@ -174,6 +183,18 @@ pub(crate) trait Device: Send + Sync {
     /// How many chunks are worth having in flight: 1 for a device that computes in `start` or
     /// works in place, 2 or more where transfers overlap with computing.
     fn depth(&self) -> usize;
+
+    /// Whether it computes in the host's memory. Such a device leaves a chunk half done when it
+    /// panics or is cancelled; with any other failure it has changed nothing, as all others have.
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    /// Makes a device that failed work again: opens it once more, or says with nothing that it is
+    /// as good as before.
+    fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
+        Ok(None)
+    }
 
     /// Begins a chunk. The borrowed memory stays borrowed until `finish` returns.
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>>;

@@ -7,8 +7,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::GpuDevice;
 use super::dispatch::{dispatch_count, dispatches};
@@ -16,13 +17,16 @@ use super::inputs::{self, Storage, Values, broken};
 use super::pipeline::Pipeline;
 use super::pool::Use;
 use crate::device::{Chunk, ChunkBinding, ChunkCost, Running};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::region::Region;
 use crate::rewrite::{ChunkParams, Slot};
 
 /// Dispatches of one chunk; more would only come from a planner gone wrong.
 const MOST_DISPATCHES: u128 = 1 << 20;
+
+/// How long to wait for a device before looking whether the launch was cancelled.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// What is bound at one slot.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub(super) struct InFlight<'a> {
     download: Option<(Download<'a>, Receiver<Result<(), wgpu::BufferAsyncError>>)>,
     loop_budget: u32,
     uploaded: u64,
+    deadline: Option<Duration>,
+    cancel: Option<&'a AtomicBool>,
 }
 
 /// Begins a chunk.
@@ -129,7 +135,19 @@ pub(super) fn start<'a>(gpu: &'a GpuDevice, chunk: Chunk<'a>) -> Result<InFlight
         submission
     })?;
     let download = download.map(|download| (download, mapped));
-    Ok(InFlight { gpu, pipeline, started, submission, buffers, download, loop_budget, uploaded })
+    let Chunk { deadline, cancel, .. } = chunk;
+    Ok(InFlight {
+        gpu,
+        pipeline,
+        started,
+        submission,
+        buffers,
+        download,
+        loop_budget,
+        uploaded,
+        deadline,
+        cancel,
+    })
 }
 
 /// The dispatches that the chunk takes.
@@ -324,27 +342,33 @@ impl InFlight<'_> {
     fn wait(&self) -> Result<()> {
         let link = &self.gpu.link;
         let doing = "finish a chunk";
-        let patience = link.patience();
+        let patience = link.patience(self.deadline);
         let hung = || {
-            let cause = format!("no answer within {} s", patience.as_secs_f32());
-            link.give_up(cause.clone());
-            Err(link.error(doing, cause))
+            link.give_up(format!("no answer within {} s", patience.as_secs_f32()));
+            Err(link.fatal(doing))
         };
-        let lost = |cause: &str| {
-            link.health.fail(cause);
-            Err(link.error(doing, link.health.cause().unwrap_or_default()))
+        let lost = |kind, cause: &str| {
+            link.health.fail(kind, cause);
+            Err(link.fatal(doing))
         };
-        let polled = link.watched(doing, || {
-            link.device.poll(wgpu::PollType::Wait {
-                submission_index: Some(self.submission.clone()),
-                timeout: Some(patience),
-            })
-        });
-        match polled? {
-            Ok(_) => {}
-            Err(wgpu::PollError::Timeout) => return hung(),
-            Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
-                return lost("the device was lost before it took the chunk");
+        let waiting = Instant::now();
+        loop {
+            let left = patience.saturating_sub(waiting.elapsed());
+            let polled = link.watched(doing, || {
+                link.device.poll(wgpu::PollType::Wait {
+                    submission_index: Some(self.submission.clone()),
+                    timeout: Some(left.min(LOOK_UP)),
+                })
+            });
+            match polled? {
+                Ok(_) => break,
+                Err(wgpu::PollError::Timeout) if self.cancelled() => return Err(Error::Cancelled),
+                Err(wgpu::PollError::Timeout) if waiting.elapsed() < patience => {}
+                Err(wgpu::PollError::Timeout) => return hung(),
+                Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
+                    let cause = "the device was lost before it took the chunk";
+                    return lost(FailureKind::Lost, cause);
+                }
             }
         }
         let Some((_, mapped)) = &self.download else { return Ok(()) };
@@ -353,10 +377,15 @@ impl InFlight<'_> {
         match mapped.recv_timeout(patience) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
-                lost("the device was lost: the download could not be mapped")
+                lost(FailureKind::Mapping, "the device was lost: the download could not be mapped")
             }
             Err(RecvTimeoutError::Timeout) => hung(),
         }
+    }
+
+    /// Whether nobody wants the result any more.
+    fn cancelled(&self) -> bool {
+        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 
     /// Looks at the fault word and writes what came down to the host. Returns the bytes written.

@@ -10,27 +10,27 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 
 /// Whether a device still works, and if not, why. Shared with wgpu's callbacks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Health {
-    fatal: Arc<Mutex<Option<String>>>,
+    fatal: Arc<Mutex<Option<(FailureKind, String)>>>,
 }
 
 impl Health {
     /// Notes a failure after which the device is not used again. The first one stays.
-    pub(super) fn fail(&self, cause: impl Into<String>) {
+    pub(super) fn fail(&self, kind: FailureKind, cause: impl Into<String>) {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
         if fatal.is_none() {
             let cause = cause.into();
-            tracing::warn!(cause, "a GPU failed for good");
-            *fatal = Some(cause);
+            tracing::warn!(%kind, cause, "a GPU failed for good");
+            *fatal = Some((kind, cause));
         }
     }
 
     /// The first fatal failure.
-    pub(super) fn cause(&self) -> Option<String> {
+    pub(super) fn cause(&self) -> Option<(FailureKind, String)> {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -45,8 +45,12 @@ pub(super) fn watched<T>(
     doing: &str,
     calls: impl FnOnce() -> T,
 ) -> Result<T> {
-    let failed =
-        |cause: String| Error::Device { device: id.to_owned(), doing: doing.to_owned(), cause };
+    let failed = |(kind, cause): (FailureKind, String)| Error::Device {
+        device: id.to_owned(),
+        kind,
+        doing: doing.to_owned(),
+        cause,
+    };
     if let Some(cause) = health.cause() {
         return Err(failed(cause));
     }
@@ -61,22 +65,32 @@ pub(super) fn watched<T>(
     }));
     match outcome {
         Err(panic) | Ok((Err(panic), _)) => {
-            health.fail(format!("wgpu panicked: {}", panic_message(&*panic)));
+            let cause = format!("wgpu panicked: {}", panic_message(&*panic));
+            health.fail(FailureKind::Panicked, cause);
         }
         Ok((Ok(value), errors)) => match errors.into_iter().flatten().next() {
             // A lost device may show up as a validation error about an invalid object: then the
             // loss is the better cause.
-            Some(error) if health.cause().is_none() => return Err(failed(cause_of(&error))),
+            Some(error) if health.cause().is_none() => return Err(failed(explained(&error))),
             Some(_) => {}
             None if health.cause().is_none() => return Ok(value),
             None => {}
         },
     }
-    Err(failed(health.cause().unwrap_or_default()))
+    Err(failed(health.cause().unwrap_or((FailureKind::Lost, String::new()))))
+}
+
+/// The kind of an error, and its cause in words.
+pub(super) fn explained(error: &wgpu::Error) -> (FailureKind, String) {
+    let kind = match error {
+        wgpu::Error::OutOfMemory { .. } => FailureKind::OutOfMemory,
+        _ => FailureKind::Refused,
+    };
+    (kind, cause_of(error))
 }
 
 /// wgpu's words without its headings and line breaks.
-pub(super) fn cause_of(error: &wgpu::Error) -> String {
+fn cause_of(error: &wgpu::Error) -> String {
     match error {
         wgpu::Error::OutOfMemory { .. } => "out of memory".to_owned(),
         wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
@@ -90,7 +104,7 @@ pub(super) fn cause_of(error: &wgpu::Error) -> String {
 
 /// Whether this is a failed allocation, after which freeing pooled memory may help.
 pub(super) fn is_out_of_memory(error: &Error) -> bool {
-    matches!(error, Error::Device { cause, .. } if cause == "out of memory")
+    matches!(error, Error::Device { kind: FailureKind::OutOfMemory, .. })
 }
 
 /// What a panic said.

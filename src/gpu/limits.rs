@@ -7,7 +7,7 @@
 use naga::{AddressSpace, ScalarKind, TypeInner};
 
 use crate::device::{DeviceInfo, DeviceKind, DeviceLimits};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 use crate::rewrite::{Rewritten, Slot};
 
@@ -109,6 +109,7 @@ pub(super) fn check(
     let refuse = |cause: String| {
         Err(Error::Device {
             device: info.id.clone(),
+            kind: FailureKind::Rejected,
             doing: format!("prepare the kernel `{}`", signature.entry_point),
             cause,
         })

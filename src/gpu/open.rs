@@ -13,7 +13,7 @@ use super::adapters::AdapterHandle;
 use super::failure::{self, Health, panic_message};
 use super::limits;
 use crate::device::{DeviceInfo, DeviceKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 
 /// What can be chosen about a device that is opened.
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ impl Link {
     pub(super) fn open(handle: &AdapterHandle, id: String, settings: Settings) -> Result<Link> {
         let failed = |cause: String| Error::Device {
             device: id.clone(),
+            kind: FailureKind::Refused,
             doing: "open the device".to_owned(),
             cause,
         };
@@ -86,12 +87,14 @@ impl Link {
             };
             let message = message.trim();
             let colon = if message.is_empty() { "" } else { ": " };
-            health.fail(format!("{reason}{colon}{message}"));
+            health.fail(FailureKind::Lost, format!("{reason}{colon}{message}"));
         });
         // Errors outside of a scope come from wgpu's own upkeep: nothing of ours would notice.
         let health = link.health.clone();
         link.device.on_uncaptured_error(std::sync::Arc::new(move |error: wgpu::Error| {
-            health.fail(failure::cause_of(&error));
+            // An allocation of wgpu's own that fails leaves it in no state to go on with.
+            let (_, cause) = failure::explained(&error);
+            health.fail(FailureKind::Lost, cause);
         }));
         Ok(link)
     }
@@ -130,11 +133,11 @@ impl Link {
         }
     }
 
-    /// How long to wait for a chunk.
-    pub(super) fn patience(&self) -> Duration {
+    /// How long to wait for a chunk that ought to be done by then.
+    pub(super) fn patience(&self, deadline: Option<Duration>) -> Duration {
         let software = self.info.kind == DeviceKind::SoftwareGpu;
         let usual = Duration::from_secs(if software { 3600 } else { 120 });
-        self.settings.patience.unwrap_or(usual)
+        self.settings.patience.or(deadline).unwrap_or(usual)
     }
 
     /// Bytes of immediates that a kernel may have.
@@ -169,22 +172,34 @@ impl Link {
             buffer.get_mapped_range(..).is_ok()
         };
         if !failure::watched(&self.device, &self.health, &self.info.id, doing, probe)? {
-            self.health.fail("the device was lost");
+            self.health.fail(FailureKind::Lost, "the device was lost");
         }
         match self.health.cause() {
-            Some(cause) => Err(self.error(doing, cause)),
+            Some((kind, cause)) => Err(self.failed(kind, doing, cause)),
             None => Ok(()),
         }
     }
 
-    /// An error of this device.
+    /// A request that this device does not take.
     pub(super) fn error(&self, doing: &str, cause: impl Into<String>) -> Error {
-        Error::Device { device: self.info.id.clone(), doing: doing.to_owned(), cause: cause.into() }
+        self.failed(FailureKind::Refused, doing, cause)
+    }
+
+    /// An error of this device.
+    pub(super) fn failed(&self, kind: FailureKind, doing: &str, cause: impl Into<String>) -> Error {
+        let (device, doing) = (self.info.id.clone(), doing.to_owned());
+        Error::Device { device, kind, doing, cause: cause.into() }
+    }
+
+    /// The fatal failure that is noted, as an error.
+    pub(super) fn fatal(&self, doing: &str) -> Error {
+        let (kind, cause) = self.health.cause().unwrap_or((FailureKind::Lost, String::new()));
+        self.failed(kind, doing, cause)
     }
 
     /// Gives a device up that does not answer. It is never closed.
     pub(super) fn give_up(&self, cause: String) {
-        self.health.fail(cause);
+        self.health.fail(FailureKind::Deadline, cause);
         // One handle that is never dropped keeps wgpu from waiting for the device to be idle.
         std::mem::forget((wgpu::Device::clone(&self.device), wgpu::Queue::clone(&self.queue)));
     }

@@ -13,7 +13,7 @@ use naga::{Handle, Statement};
 use super::limits;
 use super::open::Link;
 use crate::analysis::{self, Facts};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 use crate::rewrite::{self, ParamSpace, Rewritten, Slot};
 
@@ -64,8 +64,7 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
     const STACK: usize = 64 << 20;
     let name = &kernel.signature().entry_point;
     let doing = format!("compile the kernel `{name}`");
-    let failed =
-        |cause: String| Error::Device { device: link.info.id.clone(), doing: doing.clone(), cause };
+    let failed = |cause: String| link.error(&doing, cause);
     std::thread::scope(|scope| {
         let compiler = std::thread::Builder::new()
             .name(format!("coexec {} compiler", link.info.id))
@@ -81,7 +80,9 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
                 limits::check(kernel, &rewritten, &link.info, largest_uniform)?;
                 let endless = endless_loop(kernel, &facts);
                 let doing = doing.as_str();
-                let pipeline = link.watched(doing, || create(link, kernel, rewritten, endless))?;
+                let pipeline = link
+                    .watched(doing, || create(link, kernel, rewritten, endless))
+                    .map_err(rejected)?;
                 link.check_alive(doing)?;
                 Ok(pipeline)
             })
@@ -93,6 +94,14 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
             })
         })
     })
+}
+
+/// What is refused while a kernel is compiled is the kernel.
+fn rejected(mut error: Error) -> Error {
+    if let Error::Device { kind: kind @ FailureKind::Refused, .. } = &mut error {
+        *kind = FailureKind::Rejected;
+    }
+    error
 }
 
 fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten, endless: String) -> Pipeline {

@@ -113,6 +113,12 @@ impl Policy {
         device.rate = Some(device.rate.map_or(now, |old| 0.5 * old + 0.5 * now));
     }
 
+    /// A run is not to be done in one piece, or not now; its device goes on.
+    pub(crate) fn give_back(&mut self, device: usize, run: Range<u32>) {
+        self.devices[device].in_flight -= run.end - run.start;
+        self.returned.push(run);
+    }
+
     /// A run failed; its device is put aside.
     pub(crate) fn fail(&mut self, device: usize, run: Range<u32>) {
         self.devices[device].in_flight -= run.end - run.start;

@@ -64,6 +64,8 @@ pub(super) fn check(launch: &Checked, lints: bool) -> Result<Findings> {
         groups: GroupBox::whole(launch.grid),
         bindings,
         loop_budget: launch.loop_budget,
+        deadline: None,
+        cancel: None,
     };
     let wanted = Wanted { lints, chunks: launch.wishes.chunks };
     let subgroup_size = cpu::CpuOptions::default().subgroup_size;

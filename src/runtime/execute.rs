@@ -10,17 +10,18 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Runtime;
+use super::failure::{self, FailureEvent, Failures, Member, guarded};
 use super::measure::{self, Tightness};
 use super::memo::{Question, guess};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report};
 use crate::analysis::{Argument, Arguments};
 use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, HostBytes, Running};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
 use crate::plan::{Merge, Plan, Policy, Split, Wishes, plan};
@@ -28,6 +29,7 @@ use crate::plan::{Merge, Plan, Policy, Split, Wishes, plan};
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
     pub(super) runtime: Runtime,
+    pub(super) devices: Vec<Member>,
     pub(super) kernel: Kernel,
     pub(super) grid: [u32; 3],
     /// By binding; nothing for values.
@@ -105,13 +107,21 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
         return Err(Error::Cancelled);
     }
     let begun = Instant::now();
-    let session = Session::new(checked, &memory)?;
-    let outcome = session.work(cancel);
-    match outcome {
-        Ok((devices, events)) => Ok(session.report(begun, devices, events)),
-        Err(error) => {
-            buffers.poison(&error.to_string());
-            Err(error)
+    let mut session = Session::new(checked, &memory)?;
+    let mut failures = Failures::default();
+    loop {
+        match session.work(cancel, &mut failures) {
+            Ok(devices) => return Ok(session.report(begun, devices, failures.events)),
+            Err(error) => {
+                // Nobody had the memory for a band, and none is done.
+                let finer = if failures.memory_alone { session.finer() } else { None };
+                let Some(finer) = finer else {
+                    buffers.poison(&error.to_string());
+                    return Err(error);
+                };
+                failures.cut_finer(&finer.plan);
+                session = finer;
+            }
         }
     }
 }
@@ -124,18 +134,38 @@ pub(super) struct Session<'a> {
     pub(super) plan: Plan,
     /// Why a device can't, by device.
     unable: Vec<Option<String>>,
+    /// Failures that were met before anything ran.
+    events: Vec<FailureEvent>,
     /// What chunks write to instead of buffers that are merged.
     copies: Copies,
 }
 
 impl<'a> Session<'a> {
     fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
-        let devices = &checked.runtime.inner.devices;
-        let infos: Vec<&DeviceInfo> = devices.iter().map(|device| device.info()).collect();
-        let mut unable: Vec<Option<String>> = devices
-            .iter()
-            .map(|device| device.prepare(&checked.kernel).err().map(|error| error.to_string()))
-            .collect();
+        Session::with_bands(checked, memory, checked.wishes.clone())
+    }
+
+    /// The launch in finer bands, if it can be cut finer.
+    fn finer(&self) -> Option<Session<'a>> {
+        if self.checked.wishes.chunks.is_some() {
+            return None;
+        }
+        let bands = self.plan.bands().len();
+        let least_bands = (bands as u32).saturating_mul(8).max(64).min(FINEST);
+        let wishes = Wishes { least_bands, ..self.checked.wishes.clone() };
+        let finer = Session::with_bands(self.checked, self.memory, wishes).ok()?;
+        (finer.plan.bands().len() > bands).then_some(finer)
+    }
+
+    fn with_bands(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        asked_for: Wishes,
+    ) -> Result<Session<'a>> {
+        let devices = &checked.devices;
+        let infos: Vec<&DeviceInfo> = devices.iter().map(|m| m.device.info()).collect();
+        let fleet = &checked.runtime.inner.fleet;
+        let (mut unable, events) = failure::unable(devices, &checked.kernel, fleet);
         let arguments = checked.arguments(memory);
         let elements: Vec<u64> = arguments
             .bindings
@@ -151,20 +181,20 @@ impl<'a> Session<'a> {
             grid: checked.grid,
             values: &checked.values,
             elements: &elements,
-            wishes: &checked.wishes,
+            wishes: &asked_for,
             unable: &unable,
         };
         if let Some((plan, unable)) = memo.planned(&question, &arguments) {
             let copies = Copies::default();
-            return Ok(Session { checked, memory, elements, plan, unable, copies });
+            return Ok(Session { checked, memory, elements, plan, unable, events, copies });
         }
         let asked = question.to_owned();
         let analysis = memo.analysis(&checked.kernel);
-        let mut wishes = checked.wishes.clone();
+        let mut wishes = asked_for.clone();
         let mut made;
         loop {
             let Some(preferred) = preferred(&infos, &unable) else {
-                return Err(no_device(&checked.kernel, &infos, &unable));
+                return Err(failure::no_device(&checked.kernel, &infos, &unable));
             };
             made =
                 plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
@@ -182,27 +212,28 @@ impl<'a> Session<'a> {
                 wishes.least_bands = finer.min(FINEST);
             } else {
                 unable[device] = Some(why);
-                wishes = checked.wishes.clone();
+                wishes = asked_for.clone();
             }
         }
         memo.keep_plan(asked, &arguments, &made, &unable);
-        Ok(Session { checked, memory, elements, plan: made, unable, copies: Copies::default() })
+        let (plan, copies) = (made, Copies::default());
+        Ok(Session { checked, memory, elements, plan, unable, events, copies })
     }
 
     /// Drives the devices until everything is computed.
-    fn work(&self, cancel: &AtomicBool) -> Result<(Vec<DeviceReport>, Vec<String>)> {
-        let devices = &self.checked.runtime.inner.devices;
+    fn work(&self, cancel: &AtomicBool, failures: &mut Failures) -> Result<Vec<DeviceReport>> {
+        let devices = &self.checked.devices;
         let bands = self.plan.bands().len() as u32;
         let mut reports: Vec<DeviceReport> = devices
             .iter()
-            .map(|device| DeviceReport {
+            .map(|Member { device, .. }| DeviceReport {
                 id: device.info().id.clone(),
                 name: device.info().name.clone(),
                 ..DeviceReport::default()
             })
             .collect();
         if bands == 0 {
-            return Ok((reports, Vec::new()));
+            return Ok(reports);
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
         let memo = &self.checked.runtime.inner.memo;
@@ -210,9 +241,9 @@ impl<'a> Session<'a> {
             .iter()
             .zip(&self.unable)
             .enumerate()
-            .map(|(index, (device, unable))| {
+            .map(|(index, (member, unable))| {
                 unable.is_none().then(|| {
-                    let kind = device.info().kind;
+                    let kind = member.device.info().kind;
                     memo.speed(&self.checked.kernel, index, kind, groups / f64::from(bands))
                 })
             })
@@ -225,8 +256,7 @@ impl<'a> Session<'a> {
                 policy: Policy::new(bands, &speeds, fixed),
                 turn: 0,
                 stopped: None,
-                events: Vec::new(),
-                causes: Vec::new(),
+                failures: Failures::new(devices.len(), &self.events),
             }),
             changed: Condvar::new(),
             changes: Mutex::default(),
@@ -256,12 +286,14 @@ impl<'a> Session<'a> {
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
             if report.chunks > 0 {
-                report.engine = devices[index].engine(&self.checked.kernel);
+                report.engine = devices[index].device.engine(&self.checked.kernel);
             }
             if let Some(rate) = state.policy.rate(index) {
                 memo.remember(&self.checked.kernel, index, rate * groups / f64::from(bands));
             }
         }
+        let nothing_done = reports.iter().all(|report| report.chunks == 0);
+        failures.add(state.failures, nothing_done);
         match state.stopped {
             Some(error) => Err(error),
             None if state.policy.finished() => {
@@ -271,19 +303,26 @@ impl<'a> Session<'a> {
                         (0..bindings.len()).map(|id| self.plan.merge(id).clone()).collect();
                     merge::apply(changes, self.memory, bindings, &merges);
                 }
-                Ok((reports, state.events))
+                Ok(reports)
             }
-            None => Err(Error::NoDevice { kernel: self.plan.kernel.clone(), causes: state.causes }),
+            None => {
+                let unable = self.unable.iter().zip(devices).filter_map(|(why, member)| {
+                    Some(format!("  {}: {}", member.device.info().id, why.as_ref()?))
+                });
+                let causes = unable.chain(failures.causes.drain(..)).collect();
+                Err(Error::NoDevice { kernel: self.plan.kernel.clone(), causes })
+            }
         }
     }
 
     /// The devices that can take part, the preferred one first.
     fn order(&self) -> Vec<usize> {
-        let devices = &self.checked.runtime.inner.devices;
+        let devices = &self.checked.devices;
         let mut order: Vec<usize> =
             (0..devices.len()).filter(|&i| self.unable[i].is_none()).collect();
         order.sort_by(|&a, &b| {
-            guess(devices[b].info().kind).total_cmp(&guess(devices[a].info().kind))
+            let speed = |index: usize| guess(devices[index].device.info().kind);
+            speed(b).total_cmp(&speed(a))
         });
         order
     }
@@ -295,12 +334,12 @@ impl<'a> Session<'a> {
         cancel: &AtomicBool,
         report: &mut DeviceReport,
     ) {
-        let device = &*self.checked.runtime.inner.devices[index];
+        let device = &*self.checked.devices[index].device;
         let mut flight: VecDeque<InFlight<'_>> = VecDeque::new();
         let mut last = Instant::now();
         loop {
             let mut seen = None;
-            while flight.len() < device.depth().max(1) {
+            while flight.len() < shared.lock().failures.depth(index, device.depth().max(1)) {
                 let run = match self.next(index, device.info(), shared, cancel) {
                     Ok(run) => run,
                     Err(now) => {
@@ -311,15 +350,15 @@ impl<'a> Session<'a> {
                 let copies = match self.private_copies(&run, device.info()) {
                     Ok(copies) => copies,
                     Err(error) => {
-                        shared.failed(index, run, error);
+                        self.failed(index, run, error, flight.len(), shared);
                         continue;
                     }
                 };
-                match guarded(device.info(), || device.start(self.chunk(&run, &copies))) {
+                match guarded(device, || device.start(self.chunk(&run, &copies, Some(cancel)))) {
                     Ok(running) => flight.push_back(InFlight { run, running, copies }),
                     Err(error) => {
                         self.give_back(&copies);
-                        shared.failed(index, run, error);
+                        self.failed(index, run, error, flight.len(), shared);
                     }
                 }
             }
@@ -330,7 +369,7 @@ impl<'a> Session<'a> {
                 }
                 return;
             };
-            match guarded(device.info(), || running.finish()) {
+            match guarded(device, || running.finish()) {
                 Ok(mut cost) => {
                     // A chunk that waited behind another in the device's queue was not busy then.
                     cost.busy = cost.busy.min(last.elapsed());
@@ -339,7 +378,7 @@ impl<'a> Session<'a> {
                     self.keep_changes(&run, &copies, shared);
                     shared.complete(index, &run, cost);
                 }
-                Err(error) => shared.failed(index, run, error),
+                Err(error) => self.failed(index, run, error, flight.len(), shared),
             }
             self.give_back(&copies);
         }
@@ -363,7 +402,7 @@ impl<'a> Session<'a> {
             return Err(Seen(state.turn));
         }
         let front = state.policy.front();
-        let mut most = front.end - front.start;
+        let mut most = (front.end - front.start).min(state.failures.most(index));
         while most > 1
             && self
                 .plan
@@ -399,6 +438,7 @@ impl<'a> Session<'a> {
                 self.give_back(&copies);
                 return Err(Error::Device {
                     device: device.to_owned(),
+                    kind: FailureKind::Refused,
                     doing: format!("make a copy of `{}`", binding.name),
                     cause: "the host has no memory left for it".to_owned(),
                 });
@@ -433,6 +473,7 @@ impl<'a> Session<'a> {
         &'s self,
         run: &Range<u32>,
         copies: &[(usize, PrivateCopy<'s>)],
+        cancel: Option<&'s AtomicBool>,
     ) -> Chunk<'s> {
         let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
         let bindings = bindings
@@ -452,6 +493,8 @@ impl<'a> Session<'a> {
             groups: self.plan.groups(run),
             bindings,
             loop_budget: self.checked.loop_budget,
+            deadline: None,
+            cancel,
         }
     }
 
@@ -463,7 +506,12 @@ impl<'a> Session<'a> {
         report.downloaded += cost.downloaded;
     }
 
-    fn report(self, begun: Instant, devices: Vec<DeviceReport>, events: Vec<String>) -> Report {
+    fn report(
+        self,
+        begun: Instant,
+        devices: Vec<DeviceReport>,
+        events: Vec<FailureEvent>,
+    ) -> Report {
         let workgroups = crate::grid::GroupBox::whole(self.plan.grid).workgroups();
         Report {
             elapsed: begun.elapsed(),
@@ -486,7 +534,7 @@ struct InFlight<'a> {
 }
 
 /// What the workers of a launch share.
-struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     /// What chunks that are done changed in buffers that are merged.
@@ -497,15 +545,14 @@ struct Shared {
 #[derive(Clone, Copy)]
 struct Seen(u64);
 
-struct State {
-    policy: Policy,
+pub(super) struct State {
+    pub(super) policy: Policy,
     /// Counts the changes, so that a worker that found nothing to take can tell whether something
     /// changed before it went to sleep.
     turn: u64,
     /// What ended the launch before its time.
-    stopped: Option<Error>,
-    events: Vec<String>,
-    causes: Vec<String>,
+    pub(super) stopped: Option<Error>,
+    pub(super) failures: Failures,
 }
 
 impl State {
@@ -515,32 +562,19 @@ impl State {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn complete(&self, device: usize, run: &Range<u32>, cost: ChunkCost) {
         let mut state = self.lock();
         state.policy.complete(device, run, cost.busy.as_secs_f64());
-        state.turn += 1;
-        drop(state);
-        self.changed.notify_all();
+        self.tell(state);
     }
 
-    fn failed(&self, device: usize, run: Range<u32>, error: Error) {
-        let mut state = self.lock();
-        state.policy.fail(device, run);
+    /// Lets go of the state and tells all workers that it changed.
+    pub(super) fn tell(&self, mut state: MutexGuard<'_, State>) {
         state.turn += 1;
-        match error {
-            Error::Device { .. } => {
-                state.events.push(format!("{error}; its chunk went to another device"));
-                state.causes.push(error.to_string());
-            }
-            // The kernel's own fault, or a bug: another device would do no better.
-            other => {
-                state.stopped.get_or_insert(other);
-            }
-        }
         drop(state);
         self.changed.notify_all();
     }
@@ -559,22 +593,6 @@ impl Shared {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
-}
-
-/// Calls into a device; a panic becomes an error of that device.
-fn guarded<R>(info: &DeviceInfo, call: impl FnOnce() -> Result<R>) -> Result<R> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-        let cause = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Err(Error::Device {
-            device: info.id.clone(),
-            doing: "run a chunk (it panicked)".to_owned(),
-            cause: cause.to_owned(),
-        })
-    })
 }
 
 /// The device that gets a launch that is not split: the fastest by kind, of equals the first.
@@ -604,15 +622,4 @@ fn first_misfit(
                 Some((i, why))
             })
         })
-}
-
-fn no_device(kernel: &Kernel, infos: &[&DeviceInfo], unable: &[Option<String>]) -> Error {
-    Error::NoDevice {
-        kernel: kernel.signature().entry_point.clone(),
-        causes: infos
-            .iter()
-            .zip(unable)
-            .map(|(info, why)| format!("  {}: {}", info.id, why.as_deref().unwrap_or("?")))
-            .collect(),
-    }
 }

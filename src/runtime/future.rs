@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 
 use super::report::Report;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 
 /// The end of a submitted launch. Works with any executor.
 ///
@@ -39,6 +39,7 @@ impl LaunchFuture {
             })
             .map_err(|error| Error::Device {
                 device: "cpu".to_owned(),
+                kind: FailureKind::Refused,
                 doing: "start a thread for a launch".to_owned(),
                 cause: error.to_string(),
             })?;

@@ -325,6 +325,7 @@ impl Launch {
         self.check_aliases(&buffers)?;
         let grid = self.resolve_grid()?;
         Ok(Checked {
+            devices: self.runtime.inner.fleet.members(),
             runtime: self.runtime,
             kernel: self.kernel,
             grid,

@@ -8,6 +8,7 @@
 
 mod check;
 mod execute;
+mod failure;
 mod future;
 mod launch;
 mod measure;
@@ -21,6 +22,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use failure::{FailureEvent, Quarantined, Remedy};
 pub use future::LaunchFuture;
 pub use launch::Launch;
 pub use measure::{Measured, Tightness};
@@ -30,6 +32,7 @@ use crate::cpu::Engine;
 use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use failure::Fleet;
 use memo::Memo;
 use select::{CpuChoice, Selection};
 
@@ -54,7 +57,7 @@ pub struct Runtime {
 }
 
 struct Inner {
-    devices: Vec<Arc<dyn Device>>,
+    fleet: Fleet,
     memo: Memo,
 }
 
@@ -85,12 +88,27 @@ impl Runtime {
     }
 
     fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
-        Runtime { inner: Arc::new(Inner { devices, memo: Memo::default() }) }
+        Runtime { inner: Arc::new(Inner { fleet: Fleet::new(devices), memo: Memo::default() }) }
     }
 
     /// The devices, in the order in which reports list them.
     pub fn devices(&self) -> Vec<DeviceInfo> {
-        self.inner.devices.iter().map(|device| device.info().clone()).collect()
+        self.inner.fleet.infos()
+    }
+
+    /// The devices that failed in a way that they may not recover from, and that no launch asks:
+    /// lost, hung, panicked, or found to compute wrongly.
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        self.inner.fleet.quarantined()
+    }
+
+    /// Opens quarantined devices again, and says of each whether it is back. Launches that run
+    /// meanwhile go on without them.
+    ///
+    /// # Errors
+    /// For each device: [`Error::Device`] when it still can't be opened.
+    pub fn retry_quarantined(&self) -> Vec<(String, Result<()>)> {
+        self.inner.fleet.retry()
     }
 
     /// Begins to describe a launch of a kernel.
@@ -101,7 +119,7 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.inner.devices.iter().map(|d| d.info().id.clone()).collect();
+        let ids: Vec<_> = self.devices().into_iter().map(|info| info.id).collect();
         f.debug_struct("Runtime").field("devices", &ids).finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::failure::FailureEvent;
 use crate::plan::Plan;
 
 /// The account of a finished launch. `Display` is a small table.
@@ -15,7 +16,7 @@ pub struct Report {
     /// One for each device of the runtime, in its order.
     pub devices: Vec<DeviceReport>,
     /// Failures that the launch survived, in the order in which they were met.
-    pub events: Vec<String>,
+    pub events: Vec<FailureEvent>,
     /// Why the launch was split as it was.
     pub plan: Plan,
 }

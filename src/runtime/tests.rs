@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::Runtime;
+use super::{Remedy, Runtime};
 use crate::device::{
     Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 use crate::memory::Buffer;
 
@@ -28,6 +28,8 @@ enum Script {
     Panic,
     /// Says that the kernel does not end.
     Endless,
+    /// Has memory for so many workgroups at once, in all of its chunks.
+    Memory(u32),
 }
 
 struct Scripted {
@@ -35,10 +37,14 @@ struct Scripted {
     script: Script,
     depth: usize,
     chunks: AtomicU32,
+    /// Workgroups in flight.
+    held: AtomicU32,
+    in_place: bool,
 }
 
 /// Computes `KERNEL` as its text says.
 struct Begun<'a> {
+    device: &'a Scripted,
     chunk: Chunk<'a>,
     outcome: Result<()>,
     takes: Duration,
@@ -46,6 +52,7 @@ struct Begun<'a> {
 
 impl Running for Begun<'_> {
     fn finish(self: Box<Self>) -> Result<ChunkCost> {
+        self.device.held.fetch_sub(self.chunk.groups.count[0], Ordering::Relaxed);
         self.outcome?;
         std::thread::sleep(self.takes);
         let ChunkBinding::Storage { memory, .. } = &self.chunk.bindings[0] else {
@@ -72,23 +79,39 @@ impl Device for Scripted {
         self.depth
     }
 
+    fn in_place(&self) -> bool {
+        self.in_place
+    }
+
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        let groups = chunk.groups.count[0];
+        let held = self.held.fetch_add(groups, Ordering::Relaxed) + groups;
+        if matches!(self.script, Script::Memory(most) if held > most) {
+            self.held.fetch_sub(groups, Ordering::Relaxed);
+            return Err(Error::Device {
+                device: self.info.id.clone(),
+                kind: FailureKind::OutOfMemory,
+                doing: "allocate".to_owned(),
+                cause: "out of memory".to_owned(),
+            });
+        }
         let number = self.chunks.fetch_add(1, Ordering::Relaxed);
         let lost = || Error::Device {
             device: self.info.id.clone(),
+            kind: FailureKind::Lost,
             doing: "run a chunk".to_owned(),
             cause: "scripted".to_owned(),
         };
         let (outcome, takes) = match self.script {
             Script::Work(takes) => (Ok(()), takes),
             Script::FailAt(at) if number == at => (Err(lost()), Duration::ZERO),
-            Script::FailAt(_) => (Ok(()), Duration::ZERO),
+            Script::FailAt(_) | Script::Memory(_) => (Ok(()), Duration::ZERO),
             Script::Panic => panic!("scripted panic"),
             Script::Endless => {
                 (Err(Error::EndlessLoop { budget: 1, at: String::new() }), Duration::ZERO)
             }
         };
-        Ok(Box::new(Begun { chunk, outcome, takes }))
+        Ok(Box::new(Begun { device: self, chunk, outcome, takes }))
     }
 }
 
@@ -112,7 +135,14 @@ fn runtime(scripts: &[(Script, usize)]) -> Runtime {
                 subgroup_size: None,
             },
         };
-        let device = Scripted { info, script, depth, chunks: AtomicU32::new(0) };
+        let device = Scripted {
+            info,
+            script,
+            depth,
+            chunks: AtomicU32::new(0),
+            held: AtomicU32::new(0),
+            in_place: false,
+        };
         Arc::new(device) as Arc<dyn Device>
     });
     Runtime::of(devices.collect())
@@ -175,7 +205,7 @@ fn an_unsplit_launch_falls_to_the_next_device() {
 #[test]
 fn a_panicking_device_is_put_aside() {
     let (report, out) = launch(&runtime(&[(Script::Panic, 2), (QUICK, 1)]), Some(10));
-    assert!(report.unwrap().events.iter().all(|e| e.contains("scripted panic")));
+    assert!(report.unwrap().events.iter().all(|e| e.cause.contains("scripted panic")));
     assert!(right(&out));
 }
 
@@ -185,9 +215,55 @@ fn when_all_devices_fail_the_causes_are_told_and_the_output_is_poisoned() {
     let (report, out) = launch(&rt, Some(10));
     let Err(Error::NoDevice { causes, .. }) = report else { panic!("{report:?}") };
     assert_eq!(causes.len(), 2);
+    assert!(causes.iter().all(|cause| cause.contains("(lost): it failed to run a chunk")));
     assert!(matches!(out.to_vec(), Err(Error::Poisoned { name, .. }) if name == "out"));
     out.write(0, &[0; 100]).unwrap();
     assert!(out.to_vec().is_ok(), "overwriting all of it heals it");
+}
+
+#[test]
+fn a_device_short_of_memory_gets_smaller_chunks_and_goes_on() {
+    for (most, depth) in [(2, 1), (7, 1), (30, 1), (7, 2), (2, 3)] {
+        let (report, out) = launch(&runtime(&[(Script::Memory(most), depth)]), None);
+        let report = report.unwrap();
+        assert!(right(&out));
+        assert!(!report.events.is_empty());
+        for event in &report.events {
+            assert_eq!(event.kind, FailureKind::OutOfMemory);
+            let goes_on = matches!(event.remedy, Remedy::OneAtATime | Remedy::SmallerChunks(_));
+            assert!(goes_on, "{event}");
+        }
+    }
+    // It has not even enough for one workgroup.
+    let (report, out) = launch(&runtime(&[(Script::Memory(0), 2), (QUICK, 1)]), None);
+    let events = report.unwrap().events;
+    assert!(right(&out));
+    assert!(events.is_empty() || events.last().unwrap().remedy == Remedy::PutAside);
+}
+
+#[test]
+fn a_lost_device_is_not_asked_again_until_somebody_says_so() {
+    let rt = runtime(&[(Script::FailAt(0), 1), (QUICK, 1)]);
+    let (report, _) = launch(&rt, Some(1));
+    let event = report.unwrap().events.remove(0);
+    assert_eq!((event.device.as_str(), event.kind), ("d0", FailureKind::Lost));
+    assert_eq!(event.remedy, Remedy::Quarantined);
+    assert!(event.to_string().contains("d0 (lost): it failed to run a chunk: scripted"), "{event}");
+    assert_eq!(rt.quarantined()[0].device, "d0");
+
+    // It would work by now, and nobody knows.
+    let (report, _) = launch(&rt, Some(50));
+    let report = report.unwrap();
+    assert_eq!((report.devices[0].chunks, report.events.len()), (0, 0));
+    let plan = report.plan.to_string();
+    assert!(plan.contains("quarantined (lost)"), "{plan}");
+
+    let back = rt.retry_quarantined();
+    assert!(matches!(&back[..], [(id, Ok(()))] if id == "d0"), "{back:?}");
+    assert!(rt.quarantined().is_empty());
+    let (report, out) = launch(&rt, Some(1));
+    assert_eq!(report.unwrap().devices[0].chunks, 1);
+    assert!(right(&out));
 }
 
 #[test]

@@ -61,7 +61,12 @@ pub(crate) fn report(report: &Report) -> Value {
             "uploaded_bytes": device.uploaded,
             "downloaded_bytes": device.downloaded,
         })).collect::<Vec<_>>(),
-        "events": report.events,
+        "events": report.events.iter().map(|event| json!({
+            "device": event.device,
+            "kind": event.kind.name(),
+            "cause": event.cause,
+            "remedy": event.remedy.to_string(),
+        })).collect::<Vec<_>>(),
         "plan": report.plan.to_string(),
     })
 }

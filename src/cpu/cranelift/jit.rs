@@ -18,7 +18,7 @@ use cranelift_module::{Linkage, Module};
 use super::emit_kernel;
 use crate::cpu::compiled::{self, Needs};
 use crate::cpu::spmd::Compiled;
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
 /// A processor to compile for.
@@ -30,6 +30,7 @@ pub(super) struct Target {
 fn refused(cause: impl std::fmt::Display) -> Error {
     Error::Device {
         device: "cpu".to_owned(),
+        kind: FailureKind::Rejected,
         doing: "compile a kernel with Cranelift".to_owned(),
         cause: cause.to_string(),
     }

@@ -26,6 +26,14 @@ pub(crate) struct Launch<'a> {
     pub(super) loop_budget: u64,
     /// Set when the rest of the chunk is not wanted any more.
     pub(super) stop: &'a AtomicBool,
+    /// As `stop`, from whoever started the launch.
+    pub(super) cancel: Option<&'a AtomicBool>,
+}
+
+impl Launch<'_> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Relaxed) || self.cancel.is_some_and(|cancel| cancel.load(Relaxed))
+    }
 }
 
 /// Why a batch ended before its end.
@@ -295,7 +303,7 @@ impl Machine {
                 Op::SubgroupFold(fold) => subgroups(&mut state, program).fold(fold),
                 Op::Iterate { counter, mask } => {
                     turns += 1;
-                    if turns.is_multiple_of(64) && launch.stop.load(Relaxed) {
+                    if turns.is_multiple_of(64) && launch.stopped() {
                         return Err(Halt::Stopped);
                     }
                     if *counter == NONE {

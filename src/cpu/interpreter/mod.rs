@@ -67,6 +67,7 @@ pub(crate) fn launch<'a>(
         count: chunk.groups.count,
         loop_budget: chunk.loop_budget,
         stop,
+        cancel: chunk.cancel,
     }
 }
 

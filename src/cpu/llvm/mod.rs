@@ -20,7 +20,7 @@ pub(crate) use library::Library;
 
 use super::compiled::{Program, apply};
 use super::{Listing, spmd};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
 /// Lanes of a gang on this machine.
@@ -61,6 +61,7 @@ pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
 fn compile_for(kernel: &Kernel, subgroup_size: u32, features: Features) -> Result<Program> {
     let refused = |cause: String| Error::Device {
         device: "cpu".to_owned(),
+        kind: FailureKind::Rejected,
         doing: "compile a kernel with LLVM".to_owned(),
         cause,
     };
@@ -82,6 +83,7 @@ const LISTED_SUBGROUP: u32 = 32;
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
     let refused = |cause: String| Error::Device {
         device: "cpu".to_owned(),
+        kind: FailureKind::Rejected,
         doing: "list a kernel with LLVM".to_owned(),
         cause,
     };

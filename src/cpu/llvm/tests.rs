@@ -35,7 +35,15 @@ fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>
         })
         .collect();
     let groups = GroupBox::whole(grid);
-    let chunk = Chunk { kernel, grid, groups, bindings, loop_budget: 1 << 20 };
+    let chunk = Chunk {
+        kernel,
+        grid,
+        groups,
+        bindings,
+        loop_budget: 1 << 20,
+        deadline: None,
+        cancel: None,
+    };
     device.start(chunk)?.finish().map(|_| ())
 }
 
@@ -171,7 +179,15 @@ fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
         })
         .collect();
     let groups = GroupBox::whole([1, 1, 1]);
-    let chunk = Chunk { kernel, grid: [1, 1, 1], groups, bindings, loop_budget: 1 << 20 };
+    let chunk = Chunk {
+        kernel,
+        grid: [1, 1, 1],
+        groups,
+        bindings,
+        loop_budget: 1 << 20,
+        deadline: None,
+        cancel: None,
+    };
     let launch = Launch::new(&program, &chunk).unwrap();
     let mut scratch = Scratch::new(&program).unwrap();
     launch.run(0, 1, &mut scratch).unwrap();

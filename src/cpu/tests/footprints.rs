@@ -127,6 +127,8 @@ fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>
             })
             .collect(),
         loop_budget: 200,
+        deadline: None,
+        cancel: None,
     };
     let mut recorder = Recorder(
         (0..bindings.len())

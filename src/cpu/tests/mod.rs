@@ -66,7 +66,15 @@ fn launch_on(
     let kernel = Kernel::from_wgsl(text)?;
     let bindings = bindings(&kernel, data);
     let groups = GroupBox::whole(grid);
-    let chunk = Chunk { kernel: &kernel, grid, groups, bindings, loop_budget };
+    let chunk = Chunk {
+        kernel: &kernel,
+        grid,
+        groups,
+        bindings,
+        loop_budget,
+        deadline: None,
+        cancel: None,
+    };
     device.start(chunk)?.finish().map(|_| ())
 }
 
