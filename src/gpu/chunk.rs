@@ -20,7 +20,7 @@ use crate::device::{Chunk, ChunkBinding, ChunkCost, Running};
 use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::region::Region;
-use crate::rewrite::{ChunkParams, Slot};
+use crate::rewrite::{CUT_SHORT, ChunkParams, Slot};
 
 /// Dispatches of one chunk; more would only come from a planner gone wrong.
 const MOST_DISPATCHES: u128 = 1 << 20;
@@ -395,9 +395,21 @@ impl InFlight<'_> {
         let view = link
             .watched("map a download", || download.buffer.get_mapped_range(0..download.bytes))?
             .map_err(|error| link.error("map a download", error.to_string()))?;
-        if download.fault.is_some() && view[..4] != [0; 4] {
-            let budget = u64::from(self.loop_budget);
-            return Err(Error::EndlessLoop { budget, at: self.pipeline.endless.clone() });
+        let fault = match download.fault {
+            Some(_) => u32::from_le_bytes([view[0], view[1], view[2], view[3]]),
+            None => 0,
+        };
+        match fault {
+            0 => {}
+            CUT_SHORT => {
+                let cause = "its driver ends the loops of an invocation after 65,535 turns, and \
+                             the kernel's need more";
+                return Err(link.failed(FailureKind::Rejected, "finish a chunk", cause));
+            }
+            _ => {
+                let budget = u64::from(self.loop_budget);
+                return Err(Error::EndlessLoop { budget, at: self.pipeline.endless.clone() });
+            }
         }
         let mut written = 0;
         for span in &download.spans {

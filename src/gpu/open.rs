@@ -52,6 +52,8 @@ pub(super) struct Link {
     pub(super) health: Health,
     pub(super) settings: Settings,
     features: wgpu::Features,
+    /// The driver ends loops after some turns, without a word: Mesa's llvmpipe after 65,535.
+    pub(super) cuts_loops: bool,
 }
 
 impl Link {
@@ -121,7 +123,9 @@ impl Link {
         settings: Settings,
     ) -> Link {
         let (limits, features) = (device.limits(), device.features() & settings.features);
-        let info = limits::describe(&device.adapter_info(), &limits, features, memory, id);
+        let adapter = device.adapter_info();
+        let cuts_loops = adapter.driver == "llvmpipe" || adapter.name.starts_with("llvmpipe");
+        let info = limits::describe(&adapter, &limits, features, memory, id);
         Link {
             device: ManuallyDrop::new(device),
             queue: ManuallyDrop::new(queue),
@@ -130,6 +134,7 @@ impl Link {
             health: Health::default(),
             settings,
             features,
+            cuts_loops,
         }
     }
 

@@ -75,7 +75,7 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
                     max_bytes => ParamSpace::Immediate { max_bytes },
                 };
                 let facts = analysis::facts(kernel);
-                let rewritten = rewrite::for_gpu(kernel, &facts, space)?;
+                let rewritten = rewrite::for_gpu(kernel, &facts, space, link.cuts_loops)?;
                 let largest_uniform = link.limits.max_uniform_buffer_binding_size;
                 limits::check(kernel, &rewritten, &link.info, largest_uniform)?;
                 let endless = endless_loop(kernel, &facts);

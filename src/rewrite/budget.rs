@@ -4,6 +4,11 @@
 //! every such loop ends at its next turn, the outer ones too, and one that is begun later ends at
 //! once. Loops that are left out end by themselves. A turn counts when it begins, so the last look
 //! at a `while` loop's condition counts, too.
+//!
+//! There is a driver (Mesa's llvmpipe) that ends loops by itself, without a word: all loops of the
+//! invocations of a vector have 65,535 turns together, and then each ends after its first turn,
+//! proved finite or not. On such a driver a [`Probe`] stands where an invocation ends: a loop of
+//! some turns. If it makes fewer, the driver has ended some loop before its time.
 
 use naga::{
     AddressSpace, BinaryOperator, Expression, GlobalVariable, Handle, MemoryDecorations,
@@ -17,17 +22,27 @@ use super::builder::Builder;
 pub(super) struct Budget {
     counter: Handle<Expression>,
     limit: Handle<Expression>,
-    fault: Handle<Expression>,
+    fault: Fault,
 }
 
-impl Budget {
-    /// Declares the counter and the fault word. It is atomic because every invocation may set it.
+/// What the fault word says: a loop ran over its budget.
+const OVER_BUDGET: u32 = 1;
+/// What the fault word says: the driver ended a loop.
+pub(crate) const CUT_SHORT: u32 = 2;
+
+/// Turns of a probe. Two would do, if the driver did not take a turn or two out of a loop.
+pub(super) const PROBE_TURNS: u32 = 16;
+
+/// The fault word, as a pointer. It is atomic because every invocation may set it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault(Handle<Expression>);
+
+impl Fault {
     pub(super) fn new(
-        limit: Handle<Expression>,
         binding: u32,
         variables: &mut naga::Arena<GlobalVariable>,
         out: &mut Builder,
-    ) -> Budget {
+    ) -> Fault {
         let ty = out.ty(TypeInner::Atomic(Scalar::U32));
         let fault = variables.append(
             GlobalVariable {
@@ -40,7 +55,52 @@ impl Budget {
             },
             Span::UNDEFINED,
         );
-        let fault = out.leaf(Expression::GlobalVariable(fault), Span::UNDEFINED);
+        Fault(out.leaf(Expression::GlobalVariable(fault), Span::UNDEFINED))
+    }
+}
+
+/// What tells that the driver has ended a loop, as expressions of the new function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    counter: Handle<Expression>,
+    turns: Handle<Expression>,
+    fault: Fault,
+}
+
+impl Probe {
+    pub(super) fn new(turns: Handle<Expression>, fault: Fault, out: &mut Builder) -> Probe {
+        let ty = out.u32_type();
+        let zero = out.u32(0);
+        Probe { counter: out.local("probe", ty, Some(zero)), turns, fault }
+    }
+
+    /// What an invocation ends with.
+    pub(super) fn check(self, out: &mut Builder, span: Span) {
+        let (zero, one) = (out.u32(0), out.u32(1));
+        let cut_short = out.u32(CUT_SHORT);
+        out.store(self.counter, zero, span);
+        let outer = out.begin();
+        let turns = out.load(self.counter, span);
+        let more = out.binary(BinaryOperator::Add, turns, one, span);
+        out.store(self.counter, more, span);
+        let enough = out.binary(BinaryOperator::GreaterEqual, more, self.turns, span);
+        let inner = out.begin();
+        out.statement(Statement::Break, span);
+        out.end_if(inner, enough, span);
+        let body = out.end(outer);
+        let continuing = naga::Block::new();
+        out.statement(Statement::Loop { body, continuing, break_if: None }, span);
+        let made = out.load(self.counter, span);
+        let fewer = out.binary(BinaryOperator::NotEqual, made, self.turns, span);
+        let outer = out.begin();
+        out.store(self.fault.0, cut_short, span);
+        out.end_if(outer, fewer, span);
+    }
+}
+
+impl Budget {
+    /// Declares the counter.
+    pub(super) fn new(limit: Handle<Expression>, fault: Fault, out: &mut Builder) -> Budget {
         let zero = out.u32(0);
         let ty = out.u32_type();
         let counter = out.local("turns", ty, Some(zero));
@@ -51,9 +111,9 @@ impl Budget {
     pub(super) fn check(self, out: &mut Builder, span: Span) {
         let turns = out.load(self.counter, span);
         let spent = out.binary(BinaryOperator::GreaterEqual, turns, self.limit, span);
-        let one = out.u32(1);
+        let (one, over) = (out.u32(1), out.u32(OVER_BUDGET));
         let outer = out.begin();
-        out.store(self.fault, one, span);
+        out.store(self.fault.0, over, span);
         out.statement(Statement::Break, span);
         out.end_if(outer, spent, span);
         let more = out.binary(BinaryOperator::Add, turns, one, span);

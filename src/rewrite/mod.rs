@@ -33,11 +33,12 @@ use crate::error::{Error, Result};
 use crate::kernel::{BindingId, Kernel, Space};
 
 use bindings::Bindings;
-use budget::Budget;
+use budget::{Budget, Fault, Probe};
 use builder::Builder;
 use params::Word;
 use rebuild::Rebuild;
 
+pub(crate) use budget::CUT_SHORT;
 pub(crate) use params::{ChunkParams, ParamLayout, Window};
 
 /// Where the per-chunk block lives.
@@ -58,8 +59,8 @@ pub(crate) enum Slot {
     /// A uniform of the kernel, so many bytes.
     Uniform { id: BindingId, bytes: u64 },
     /// A read-write storage buffer of one u32, zeroed by the executor before each submission.
-    /// Not zero afterwards: a loop ran over its budget. Only there if some loop is not proved
-    /// finite.
+    /// Not zero afterwards: a loop ran over its budget, or the driver ended one
+    /// ([`CUT_SHORT`]). Only there if some loop is not proved finite, or the driver ends loops.
     Fault,
     /// The per-chunk block, a uniform with a dynamic offset. Only there if the block is not an
     /// immediate.
@@ -88,11 +89,16 @@ impl Rewritten {
     }
 }
 
-/// Rewrites a kernel for a GPU.
+/// Rewrites a kernel for a GPU. `cuts_loops` says that the driver ends loops without a word.
 ///
 /// # Errors
 /// [`Error::Internal`] when the result does not validate.
-pub(crate) fn for_gpu(kernel: &Kernel, facts: &Facts, space: ParamSpace) -> Result<Rewritten> {
+pub(crate) fn for_gpu(
+    kernel: &Kernel,
+    facts: &Facts,
+    space: ParamSpace,
+    cuts_loops: bool,
+) -> Result<Rewritten> {
     let mut module = kernel.module().clone();
     // Nothing calls them any more, and they may not suit the variables as they will be.
     module.functions = naga::Arena::new();
@@ -100,26 +106,34 @@ pub(crate) fn for_gpu(kernel: &Kernel, facts: &Facts, space: ParamSpace) -> Resu
 
     let bindings = Bindings::new(kernel);
     let inputs = builtins::inputs(kernel);
-    let budgeted = has_budgeted_loop(kernel, facts);
-    let params = lay_out(kernel, &bindings, &inputs, budgeted, space);
+    let loops = loops(kernel);
+    let budgeted = (0..loops).any(|i| !is_finite(&facts.finite_loops, i));
+    let probed = cuts_loops && loops > 0;
+    let params = lay_out(kernel, &bindings, &inputs, (budgeted, probed), space);
 
     let variables = &mut module.global_variables;
     let mut slots = bindings.place(kernel, variables, &mut out);
     let fault = slots.len() as u32;
-    if budgeted {
+    if budgeted || probed {
         slots.push(Slot::Fault);
     }
     let block = prelude::Block::load(&params, slots.len() as u32, variables, &mut out);
     if !params.is_immediate() && params.bytes() > 0 {
         slots.push(Slot::Params);
     }
-    let budget = match budgeted {
-        true => Some(Budget::new(block.word(Word::Budget)?, fault, variables, &mut out)),
-        false => None,
+    let fault = (budgeted || probed).then(|| Fault::new(fault, variables, &mut out));
+    let budget = match fault {
+        Some(fault) if budgeted => Some(Budget::new(block.word(Word::Budget)?, fault, &mut out)),
+        _ => None,
+    };
+    let probe = match fault {
+        Some(fault) if probed => Some(Probe::new(block.word(Word::Turns)?, fault, &mut out)),
+        _ => None,
     };
     let (arguments, values) = builtins::compute(kernel, &inputs, &block, &mut out)?;
 
-    let mut rebuild = Rebuild::new(kernel, &bindings, &block, &facts.finite_loops, budget, out);
+    let mut rebuild =
+        Rebuild::new(kernel, &bindings, &block, &facts.finite_loops, (budget, probe), out);
     rebuild.leaves()?;
     for (old, new) in values {
         rebuild.set(old, new);
@@ -155,7 +169,7 @@ fn lay_out(
     kernel: &Kernel,
     bindings: &Bindings,
     inputs: &[builtins::Input],
-    budgeted: bool,
+    (budgeted, probed): (bool, bool),
     space: ParamSpace,
 ) -> ParamLayout {
     let mut words = Vec::new();
@@ -183,6 +197,9 @@ fn lay_out(
     if budgeted {
         words.push(Word::Budget);
     }
+    if probed {
+        words.push(Word::Turns);
+    }
     let immediate = match space {
         ParamSpace::Immediate { max_bytes } => words.len() as u64 * 4 <= u64::from(max_bytes),
         ParamSpace::Uniform => false,
@@ -190,8 +207,8 @@ fn lay_out(
     ParamLayout { immediate, words }
 }
 
-/// Whether there is a loop that is not proved finite.
-fn has_budgeted_loop(kernel: &Kernel, facts: &Facts) -> bool {
+/// How many loops there are.
+fn loops(kernel: &Kernel) -> usize {
     let mut loops = 0;
     let mut blocks = vec![&kernel.entry_point().function.body];
     while let Some(block) = blocks.pop() {
@@ -208,7 +225,7 @@ fn has_budgeted_loop(kernel: &Kernel, facts: &Facts) -> bool {
             }
         }
     }
-    (0..loops).any(|i| !is_finite(&facts.finite_loops, i))
+    loops
 }
 
 /// Whether a loop is proved finite; `facts` counts them as `Rebuild` does.

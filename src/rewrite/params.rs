@@ -51,6 +51,8 @@ pub(super) enum Word {
     Elements(BindingId),
     /// The loop budget.
     Budget,
+    /// The turns of a probe (`budget::Probe`), here so that no compiler knows them.
+    Turns,
     /// A word of the user's own immediate.
     User(u32),
 }
@@ -92,6 +94,7 @@ impl ParamLayout {
                 }
                 Word::Elements(id) => window(id).map_or(0, |w| w.elements),
                 Word::Budget => params.loop_budget,
+                Word::Turns => super::budget::PROBE_TURNS,
                 Word::User(word) => {
                     let at = word as usize * 4;
                     let mut raw = [0; 4];

@@ -14,7 +14,7 @@ use naga::{
 
 use super::bindings::Bindings;
 use super::bounds::{is_signed, upper_bound};
-use super::budget::Budget;
+use super::budget::{Budget, Probe};
 use super::builder::Builder;
 use super::guard::{Limit, Place};
 use super::params::Word;
@@ -38,6 +38,7 @@ pub(super) struct Rebuild<'a> {
     block: &'a prelude::Block,
     finite_loops: &'a [bool],
     budget: Option<Budget>,
+    probe: Option<Probe>,
     loops: usize,
     map: Vec<Option<Mapped>>,
     pub(super) out: Builder,
@@ -49,13 +50,25 @@ impl<'a> Rebuild<'a> {
         bindings: &'a Bindings,
         block: &'a prelude::Block,
         finite_loops: &'a [bool],
-        budget: Option<Budget>,
+        (budget, probe): (Option<Budget>, Option<Probe>),
         out: Builder,
     ) -> Self {
         let old = &kernel.entry_point().function;
         let info = kernel.info().get_entry_point(0);
         let map = vec![None; old.expressions.len()];
-        Rebuild { kernel, old, info, bindings, block, finite_loops, budget, loops: 0, map, out }
+        Rebuild {
+            kernel,
+            old,
+            info,
+            bindings,
+            block,
+            finite_loops,
+            budget,
+            probe,
+            loops: 0,
+            map,
+            out,
+        }
     }
 
     /// Takes over the old locals and everything that is there before the body begins, except for
@@ -117,7 +130,11 @@ impl<'a> Rebuild<'a> {
 
     /// Walks the body.
     pub(super) fn body(&mut self) -> Result<()> {
-        self.walk(&self.old.body)
+        self.walk(&self.old.body)?;
+        if let Some(probe) = self.probe.filter(|_| !returns(&self.old.body)) {
+            probe.check(&mut self.out, Span::UNDEFINED);
+        }
+        Ok(())
     }
 
     /// The names that the old function gave to values.
@@ -217,9 +234,14 @@ impl<'a> Rebuild<'a> {
                 let continuing = self.out.end(outer);
                 self.out.statement(Statement::Loop { body, continuing, break_if }, span);
             }
+            Statement::Return { value: None } => {
+                if let Some(probe) = self.probe {
+                    probe.check(&mut self.out, span);
+                }
+                self.out.statement(statement.clone(), span);
+            }
             Statement::Break
             | Statement::Continue
-            | Statement::Return { value: None }
             | Statement::ControlBarrier(_)
             | Statement::MemoryBarrier(_) => self.out.statement(statement.clone(), span),
             Statement::Store { pointer, value } => {
@@ -455,5 +477,14 @@ impl<'a> Rebuild<'a> {
             None => place.guard,
         };
         Place { pointer, guard }
+    }
+}
+
+/// Whether control leaves the function at the end of a block, and nothing may follow.
+fn returns(block: &naga::Block) -> bool {
+    match block.last() {
+        Some(Statement::Return { .. } | Statement::Kill) => true,
+        Some(Statement::Block(inner)) => returns(inner),
+        _ => false,
     }
 }

@@ -7,7 +7,7 @@ fn kernel(text: &str) -> Kernel {
 }
 
 fn immediate(kernel: &Kernel, facts: &Facts) -> Rewritten {
-    for_gpu(kernel, facts, ParamSpace::Immediate { max_bytes: 128 }).unwrap()
+    for_gpu(kernel, facts, ParamSpace::Immediate { max_bytes: 128 }, false).unwrap()
 }
 
 /// Facts that prove every loop finite.
@@ -25,7 +25,7 @@ fn every_kernel_of_the_library_rewrites_and_validates_in_both_parameter_spaces()
         seen += 1;
         for facts in [Facts::default(), all_finite()] {
             let immediate = immediate(&kernel, &facts);
-            let uniform = for_gpu(&kernel, &facts, ParamSpace::Uniform).unwrap();
+            let uniform = for_gpu(&kernel, &facts, ParamSpace::Uniform, false).unwrap();
             assert_eq!(uniform.slots.last(), Some(&Slot::Params), "{}", path.display());
             assert_eq!(immediate.slots, uniform.slots[..uniform.slots.len() - 1]);
             assert_eq!(immediate.params.words, uniform.params.words);
@@ -121,11 +121,13 @@ fn a_block_too_large_for_immediates_becomes_a_uniform() {
              a[i] = mine[i].y;
          }",
     );
-    let fits = for_gpu(&kernel, &all_finite(), ParamSpace::Immediate { max_bytes: 128 }).unwrap();
+    let fits =
+        for_gpu(&kernel, &all_finite(), ParamSpace::Immediate { max_bytes: 128 }, false).unwrap();
     assert!(fits.params.is_immediate());
     assert_eq!(fits.params.bytes(), 128);
     assert_eq!(fits.slots.len(), 1);
-    let not = for_gpu(&kernel, &all_finite(), ParamSpace::Immediate { max_bytes: 124 }).unwrap();
+    let not =
+        for_gpu(&kernel, &all_finite(), ParamSpace::Immediate { max_bytes: 124 }, false).unwrap();
     assert!(!not.params.is_immediate());
     assert_eq!(not.slots, [Slot::Storage { id: 0, read_only: false }, Slot::Params]);
 }

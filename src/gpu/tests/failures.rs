@@ -247,3 +247,102 @@ fn ranges_that_do_not_fit_together_are_an_internal_error_and_no_panic() {
     let outcome = run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), Vec::new()));
     assert!(matches!(outcome, Err(Error::Internal { .. })), "{outcome:?}");
 }
+
+/// Runs one workgroup of four invocations, `l` being the invocation, with `n` = 10.
+fn count_turns(gpu: &GpuDevice, body: &str) -> (Result<()>, Vec<u32>) {
+    let kernel = kernel(&format!(
+        "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         @group(0) @binding(1) var<uniform> n: u32;
+         @compute @workgroup_size(4) fn main(@builtin(local_invocation_index) l: u32) {{
+             var turns = 0u;
+             {body}
+             out[l] = turns;
+         }}"
+    ));
+    let mut out = Buffer::new(&[7u32; 4]);
+    let ten = 10u32.to_le_bytes();
+    let bindings = vec![update(out.host(), 4, 0..4), ChunkBinding::Value(&ten)];
+    let mut chunk = chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings);
+    chunk.loop_budget = 1 << 26;
+    let outcome = run(gpu, chunk).map(|_| ());
+    (outcome, out.values())
+}
+
+#[test]
+fn loops_that_the_driver_would_cut_short_are_an_error_and_never_a_wrong_answer() {
+    let Some(gpu) = device() else { return };
+    let long: &[(&str, [u32; 4])] = &[
+        ("for (var i = 0u; i < n * 10000u; i++) { turns++; }", [100_000; 4]),
+        (
+            "for (var i = 0u; i < n * 5000u; i++) { turns++; }
+             for (var i = 0u; i < n * 5000u; i++) { turns++; }",
+            [100_000; 4],
+        ),
+        (
+            "for (var i = 0u; i < n * 40u; i++) {
+                 for (var j = 0u; j < n * 40u; j++) { turns++; }
+             }",
+            [160_000; 4],
+        ),
+        // The lanes of a vector have their turns together.
+        (
+            "for (var i = 0u; i < 4u; i++) {
+                 if i == l { for (var j = 0u; j < n * 3000u; j++) { turns++; } }
+             }",
+            [30_000; 4],
+        ),
+        (
+            "for (var i = 0u; i < n * 10u; i++) {
+                 for (var j = 0u; j < n * 100u; j++) { turns++; }
+                 workgroupBarrier();
+             }",
+            [100_000; 4],
+        ),
+        (
+            "for (var i = 0u; i < n * 10000u; i++) { turns++; }
+             if l < 9u { out[l] = turns; return; }",
+            [100_000; 4],
+        ),
+        (
+            "for (var i = 0u; i < n * 10000u; i++) {
+                 turns++;
+                 if turns == 99999u { out[l] = turns; return; }
+             }",
+            [99_999; 4],
+        ),
+    ];
+    for (body, right) in long {
+        match count_turns(&gpu, body) {
+            (Ok(()), out) => assert_eq!(out, right, "{body}"),
+            (Err(Error::Device { kind, cause, .. }), out) => {
+                assert_eq!(kind, crate::FailureKind::Rejected, "{cause}");
+                assert_eq!(out, [7; 4], "{body}");
+            }
+            (Err(other), _) => panic!("{body}: {other}"),
+        }
+    }
+    // Endless ones are an error whatever the driver does.
+    for body in
+        ["loop { turns++; }", "while n == 10u { turns++; }", "loop { if n == 9u { break; } }"]
+    {
+        let (outcome, out) = count_turns(&gpu, body);
+        assert!(outcome.is_err(), "{body}");
+        assert_eq!(out, [7; 4], "{body}");
+    }
+    // What is short enough runs.
+    for (body, right) in [
+        ("for (var i = 0u; i < n * 6000u; i++) { turns++; }", 60_000),
+        (
+            "for (var i = 0u; i < n * 20u; i++) {
+                 for (var j = 0u; j < n * 30u; j++) { turns++; }
+                 workgroupBarrier();
+             }",
+            60_000,
+        ),
+        ("for (var i = 0u; i < n; i++) { turns++; if turns == 5u { out[l] = 5u; return; } }", 5),
+    ] {
+        let (outcome, out) = count_turns(&gpu, body);
+        outcome.unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(out, [right; 4], "{body}");
+    }
+}

@@ -59,6 +59,7 @@ pub(super) struct Launch {
     /// By `BindingId`.
     pub(super) arguments: Vec<Vec<u8>>,
     pub(super) loop_budget: u32,
+    pub(super) cuts_loops: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +87,14 @@ impl Launch {
     pub(super) fn new(text: &str, grid: [u32; 3], arguments: Vec<Vec<u8>>) -> Launch {
         let kernel = Kernel::from_wgsl(text).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(kernel.signature().bindings.len(), arguments.len(), "arguments");
-        Launch { kernel, finite_loops: Vec::new(), grid, arguments, loop_budget: 1 << 16 }
+        Launch {
+            kernel,
+            finite_loops: Vec::new(),
+            grid,
+            arguments,
+            loop_budget: 1 << 16,
+            cuts_loops: false,
+        }
     }
 
     pub(super) fn whole(&self) -> Piece {
@@ -134,7 +142,8 @@ impl Launch {
 
     fn compile(&self, gpu: &Gpu, space: ParamSpace) -> (Rewritten, Pipeline) {
         let facts = Facts { finite_loops: self.finite_loops.clone(), ..Facts::default() };
-        let rewritten = for_gpu(&self.kernel, &facts, space).unwrap_or_else(|e| panic!("{e}"));
+        let rewritten =
+            for_gpu(&self.kernel, &facts, space, self.cuts_loops).unwrap_or_else(|e| panic!("{e}"));
         let pipeline = Pipeline::new(gpu, &rewritten);
         (rewritten, pipeline)
     }
