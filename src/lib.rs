@@ -26,7 +26,7 @@ pub use kernel::{
     ValueType,
 };
 pub use memory::{Buffer, BufferRange};
-pub use plan::Plan;
+pub use plan::{Plan, simulate};
 pub use runtime::{
     DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Quarantined, Remedy, Report,
     Runtime, RuntimeBuilder, Tightness,

@@ -13,13 +13,14 @@ mod bands;
 mod facts;
 mod policy;
 mod sentences;
+pub mod simulate;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use bands::Band;
 pub(crate) use facts::facts_in_words;
-pub(crate) use policy::{Policy, Speed};
+pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task};
 
 use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
 use crate::device::{ChunkBinding, DeviceInfo, HostBytes};

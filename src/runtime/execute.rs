@@ -11,12 +11,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Runtime;
 use super::failure::{self, FailureEvent, Failures, Member, guarded};
 use super::measure::{self, Tightness};
-use super::memo::{Question, guess};
+use super::memo::{Question, guess, overhead};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report};
 use crate::analysis::{Argument, Arguments};
@@ -24,7 +24,7 @@ use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, Host
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
-use crate::plan::{Merge, Plan, Policy, Split, Wishes, plan};
+use crate::plan::{Merge, Next, Plan, Policy, Prior, Split, Strategy, Task, Wishes, plan};
 
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
@@ -237,27 +237,31 @@ impl<'a> Session<'a> {
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
         let memo = &self.checked.runtime.inner.memo;
-        let speeds: Vec<_> = devices
+        let priors: Vec<_> = devices
             .iter()
             .zip(&self.unable)
             .enumerate()
             .map(|(index, (member, unable))| {
                 unable.is_none().then(|| {
                     let kind = member.device.info().kind;
-                    memo.speed(&self.checked.kernel, index, kind, groups / f64::from(bands))
+                    let band = groups / f64::from(bands);
+                    let speed = memo.speed(&self.checked.kernel, index, kind, band);
+                    Prior { speed, overhead: overhead(kind) }
                 })
             })
             .collect();
         // Where only one device runs there is nothing to weigh.
         let whole = matches!(self.plan.split, Split::Whole { .. });
         let fixed = whole || self.checked.wishes.chunks.is_some();
+        let strategy = if fixed { Strategy::Single } else { Strategy::default() };
         let shared = Shared {
             state: Mutex::new(State {
-                policy: Policy::new(bands, &speeds, fixed),
+                policy: Policy::new(strategy, bands, &priors),
                 turn: 0,
                 stopped: None,
                 failures: Failures::new(devices.len(), &self.events),
             }),
+            begun: Instant::now(),
             changed: Condvar::new(),
             changes: Mutex::default(),
         };
@@ -340,29 +344,30 @@ impl<'a> Session<'a> {
         loop {
             let mut seen = None;
             while flight.len() < shared.lock().failures.depth(index, device.depth().max(1)) {
-                let run = match self.next(index, device.info(), shared, cancel) {
-                    Ok(run) => run,
+                let task = match self.next(index, device.info(), shared, cancel) {
+                    Ok(task) => task,
                     Err(now) => {
                         seen = Some(now);
                         break;
                     }
                 };
-                let copies = match self.private_copies(&run, device.info()) {
+                let run = &task.run;
+                let copies = match self.private_copies(run, device.info()) {
                     Ok(copies) => copies,
                     Err(error) => {
-                        self.failed(index, run, error, flight.len(), shared);
+                        self.failed(index, &task, error, flight.len(), shared);
                         continue;
                     }
                 };
-                match guarded(device, || device.start(self.chunk(&run, &copies, Some(cancel)))) {
-                    Ok(running) => flight.push_back(InFlight { run, running, copies }),
+                match guarded(device, || device.start(self.chunk(run, &copies, Some(cancel)))) {
+                    Ok(running) => flight.push_back(InFlight { task, running, copies }),
                     Err(error) => {
                         self.give_back(&copies);
-                        self.failed(index, run, error, flight.len(), shared);
+                        self.failed(index, &task, error, flight.len(), shared);
                     }
                 }
             }
-            let Some(InFlight { run, running, copies }) = flight.pop_front() else {
+            let Some(InFlight { task, running, copies }) = flight.pop_front() else {
                 if shared.wait_for_more(index, seen) {
                     last = Instant::now();
                     continue;
@@ -374,24 +379,24 @@ impl<'a> Session<'a> {
                     // A chunk that waited behind another in the device's queue was not busy then.
                     cost.busy = cost.busy.min(last.elapsed());
                     last = Instant::now();
-                    self.account(report, &run, cost);
-                    self.keep_changes(&run, &copies, shared);
-                    shared.complete(index, &run, cost);
+                    self.account(report, &task.run, cost);
+                    self.keep_changes(&task.run, &copies, shared);
+                    shared.complete(&task, cost);
                 }
-                Err(error) => self.failed(index, run, error, flight.len(), shared),
+                Err(error) => self.failed(index, &task, error, flight.len(), shared),
             }
             self.give_back(&copies);
         }
     }
 
-    /// The next run for a device, or the state of affairs in which there was none.
+    /// The next task for a device, or the state of affairs in which there was none.
     fn next(
         &self,
         index: usize,
         info: &DeviceInfo,
         shared: &Shared,
         cancel: &AtomicBool,
-    ) -> Result<Range<u32>, Seen> {
+    ) -> Result<Task, Seen> {
         let mut state = shared.lock();
         if cancel.load(Ordering::Relaxed) && !state.policy.finished() {
             state.stopped.get_or_insert(Error::Cancelled);
@@ -399,19 +404,16 @@ impl<'a> Session<'a> {
             shared.changed.notify_all();
         }
         if state.stopped.is_some() {
-            return Err(Seen(state.turn));
+            return Err(Seen { turn: state.turn, until: None });
         }
-        let front = state.policy.front();
-        let mut most = (front.end - front.start).min(state.failures.most(index));
-        while most > 1
-            && self
-                .plan
-                .fits(&self.checked.kernel, &(front.start..front.start + most), info)
-                .is_err()
-        {
-            most /= 2;
+        let most = state.failures.most(index);
+        let mut fits = |run: &Range<u32>| {
+            run.end - run.start <= most && self.plan.fits(&self.checked.kernel, run, info).is_ok()
+        };
+        match state.policy.take(index, shared.now(), &mut fits) {
+            Next::Run(task) => Ok(task),
+            Next::Wait(until) => Err(Seen { turn: state.turn, until }),
         }
-        state.policy.take(index, most).ok_or(Seen(state.turn))
     }
 
     /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
@@ -526,9 +528,12 @@ impl<'a> Session<'a> {
 /// Bands beyond this cost more to analyse than they gain.
 const FINEST: u32 = 4096;
 
+/// A worker that waits looks again after so many seconds, whatever it expects.
+const LONGEST: f64 = 60.0;
+
 /// A chunk that a device has been given.
 struct InFlight<'a> {
-    run: Range<u32>,
+    task: Task,
     running: Box<dyn Running + 'a>,
     copies: Vec<(usize, PrivateCopy<'a>)>,
 }
@@ -536,14 +541,19 @@ struct InFlight<'a> {
 /// What the workers of a launch share.
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// The policy's time zero.
+    begun: Instant,
     changed: Condvar,
     /// What chunks that are done changed in buffers that are merged.
     changes: Mutex<Vec<Changes>>,
 }
 
-/// The turn in which a worker found nothing to take.
+/// The turn in which a worker found nothing to take, and until when that holds.
 #[derive(Clone, Copy)]
-struct Seen(u64);
+struct Seen {
+    turn: u64,
+    until: Option<f64>,
+}
 
 pub(super) struct State {
     pub(super) policy: Policy,
@@ -566,9 +576,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn complete(&self, device: usize, run: &Range<u32>, cost: ChunkCost) {
+    /// Seconds since the launch began, by the policy's clock.
+    pub(super) fn now(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    fn complete(&self, task: &Task, cost: ChunkCost) {
         let mut state = self.lock();
-        state.policy.complete(device, run, cost.busy.as_secs_f64());
+        state.policy.complete(task.id, cost.busy.as_secs_f64(), self.now());
         self.tell(state);
     }
 
@@ -587,10 +602,19 @@ impl Shared {
             if state.over() || !state.policy.takes_part(device) {
                 return false;
             }
-            if seen.is_none_or(|Seen(turn)| turn != state.turn) {
+            let Some(Seen { turn, until }) = seen else { return true };
+            if turn != state.turn {
                 return true;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match until {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) if self.now() >= until => return true,
+                Some(until) => {
+                    let time = Duration::from_secs_f64((until - self.now()).clamp(0.0, LONGEST));
+                    let waited = self.changed.wait_timeout(state, time);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 }

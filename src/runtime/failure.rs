@@ -22,7 +22,7 @@ use super::execute::{Session, Shared};
 use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
-use crate::plan::{Merge, Plan};
+use crate::plan::{Merge, Plan, Task};
 
 /// A failure that a launch survived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,17 +225,17 @@ impl Session<'_> {
     pub(super) fn failed(
         &self,
         device: usize,
-        run: Range<u32>,
+        task: &Task,
         error: Error,
         others: usize,
         shared: &Shared,
     ) {
         let member = &self.checked.devices[device];
         let in_place = member.device.in_place();
-        let mut state = shared.lock();
+        let (mut state, run, now) = (shared.lock(), &task.run, shared.now());
         let Error::Device { device: id, kind, doing, cause } = error else {
             // The kernel's own fault, a cancellation or a bug: another device would do no better.
-            state.policy.fail(device, run);
+            state.policy.fail(task.id, now);
             state.stopped.get_or_insert(error);
             shared.tell(state);
             return;
@@ -255,21 +255,21 @@ impl Session<'_> {
         match remedy {
             Remedy::OneAtATime => {
                 state.failures.one_at_a_time[device] = true;
-                state.policy.give_back(device, run);
+                state.policy.give_back(task.id, now);
             }
             Remedy::SmallerChunks(_) => {
                 state.failures.most[device] = Some(bands / 2);
-                state.policy.give_back(device, run);
+                state.policy.give_back(task.id, now);
             }
             Remedy::PutAside | Remedy::Quarantined => {
                 state.failures.causes.push(format!("  {id} ({kind}): {cause}"));
                 // A panic may have come in the middle of it.
-                if in_place && kind == FailureKind::Panicked && !self.again(&run) {
+                if in_place && kind == FailureKind::Panicked && !self.again(run) {
                     let causes = state.failures.causes.clone();
                     let kernel = self.plan.kernel.clone();
                     state.stopped.get_or_insert(Error::NoDevice { kernel, causes });
                 }
-                state.policy.fail(device, run);
+                state.policy.fail(task.id, now);
             }
         }
         if remedy == Remedy::Quarantined {

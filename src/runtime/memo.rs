@@ -163,7 +163,7 @@ impl Memo {
         workgroups: f64,
     ) -> Speed {
         let known = self.lock().get(&kernel.id()).and_then(|e| e.rates.get(&device).copied());
-        known.map_or(Speed::Guess(guess(kind)), |rate| Speed::Measured(rate / workgroups))
+        known.map_or(Speed::Estimated(guess(kind)), |rate| Speed::Measured(rate / workgroups))
     }
 
     pub(super) fn remember(&self, kernel: &Kernel, device: usize, workgroups_per_second: f64) {
@@ -186,5 +186,14 @@ pub(super) fn guess(kind: DeviceKind) -> f64 {
         DeviceKind::Cpu => 1.0,
         // On the same cores, and slower at it.
         DeviceKind::SoftwareGpu => 0.3,
+    }
+}
+
+/// Seconds that a run of bands costs a device, however small: handing it out, a launch, a wait.
+pub(super) fn overhead(kind: DeviceKind) -> f64 {
+    match kind {
+        DeviceKind::Cpu => 10e-6,
+        DeviceKind::SoftwareGpu => 150e-6,
+        _ => 60e-6,
     }
 }

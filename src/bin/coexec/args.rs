@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use coexec::ScalarType;
+use coexec::simulate::{self, Strategy};
 
 use crate::data::Source;
 
@@ -32,6 +33,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run the kernels that come with coexec on each device and on all, checked and timed
     Bench(BenchArgs),
+    /// Simulate how well launches are balanced over devices that are not here: each policy's time
+    /// against the best possible one
+    Simulate(SimulateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -213,6 +217,38 @@ pub(crate) struct BenchArgs {
     pub(crate) seconds: f64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The scenario. Without one, the standard scenario: unequal devices whose speeds are believed
+    /// up to 4 times wrong, jitter, and one device that becomes 5 times slower
+    #[arg(value_name = "SCENARIO.toml")]
+    pub(crate) scenario: Option<PathBuf>,
+
+    /// Numbers of devices, instead of the scenario's
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) devices: Vec<u32>,
+
+    /// Launches for each number of devices, instead of the scenario's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seeds: Option<u32>,
+
+    /// Only these policies: static, dynamic, guided, adaptive
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = policy)]
+    pub(crate) policies: Vec<Strategy>,
+
+    /// Write a picture of one launch with each policy, on the first number of devices
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) timeline: Option<PathBuf>,
+
+    /// The launch that --timeline shows
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tolerance {
     pub(crate) abs: f64,
@@ -296,6 +332,17 @@ fn bench_size(text: &str) -> Result<BenchSize, String> {
         },
     }
 }
+
+fn policy(text: &str) -> Result<Strategy, String> {
+    POLICIES
+        .into_iter()
+        .find(|policy| simulate::name(*policy) == text)
+        .ok_or_else(|| format!("`{text}` is no policy; say static, dynamic, guided or adaptive"))
+}
+
+/// The policies that can be compared.
+pub(crate) const POLICIES: [Strategy; 4] =
+    [Strategy::Static, Strategy::Dynamic, Strategy::Guided, Strategy::Adaptive];
 
 /// The scalar type of that name.
 pub(crate) fn scalar_type(name: &str) -> Result<ScalarType, String> {

@@ -15,6 +15,7 @@ mod json;
 mod output;
 mod prepare;
 mod run;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -74,6 +75,7 @@ fn run(command: Command) -> Result<()> {
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
     }
 }
 

@@ -1,0 +1,212 @@
+//! The bands that nobody has been given yet.
+//!
+//! They lie in one row that is dealt from the front, or each device has a *home*, a range that it
+//! takes from first; a device whose home is empty takes from the end of the largest one, so that
+//! what a device computes stays together. Ranges that came back from a device that failed go out
+//! before anything else.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+#[derive(Debug)]
+pub(super) struct Stock {
+    returned: Vec<Range<u32>>,
+    row: Range<u32>,
+    /// By device; empty where there are none.
+    homes: Vec<Range<u32>>,
+    /// Homes that are not empty, by length.
+    largest: BTreeSet<(u32, usize)>,
+    /// Whether a device may take from another's home.
+    shared: bool,
+    left: u32,
+}
+
+impl Stock {
+    /// One row for all.
+    pub(super) fn row(bands: u32) -> Stock {
+        Stock {
+            returned: Vec::new(),
+            row: 0..bands,
+            homes: Vec::new(),
+            largest: BTreeSet::new(),
+            shared: true,
+            left: bands,
+        }
+    }
+
+    /// A home for each device, of lengths in proportion to `weights`, in order. `shared` says
+    /// whether others may take from it.
+    pub(super) fn homes(bands: u32, weights: &[f64], shared: bool) -> Stock {
+        let total: f64 = weights.iter().sum();
+        let mut homes = Vec::with_capacity(weights.len());
+        let (mut sum, mut start) = (0.0, 0);
+        for weight in weights {
+            sum += weight;
+            let end = (f64::from(bands) * sum / total).round() as u32;
+            let end = end.clamp(start, bands);
+            homes.push(start..end);
+            start = end;
+        }
+        // Where no weight is a number, or rounding left something, the last that may work has it.
+        if let Some(last) = (0..homes.len()).rev().find(|&i| weights[i] > 0.0) {
+            if start < bands {
+                for home in &mut homes[last..] {
+                    *home = bands..bands;
+                }
+                homes[last].start = if last == 0 { 0 } else { homes[last - 1].end };
+            }
+        }
+        Stock::with_homes(bands, homes, shared)
+    }
+
+    /// Homes that the caller chose: ranges in order, which cover all bands.
+    pub(super) fn with_homes(bands: u32, homes: Vec<Range<u32>>, shared: bool) -> Stock {
+        let largest = homes
+            .iter()
+            .enumerate()
+            .filter(|(_, home)| !home.is_empty())
+            .map(|(device, home)| (home.end - home.start, device))
+            .collect();
+        Stock { returned: Vec::new(), row: 0..0, homes, largest, shared, left: bands }
+    }
+
+    /// Bands that anybody may take.
+    pub(super) fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// Bands that this device may take.
+    pub(super) fn left_for(&self, device: usize) -> u32 {
+        if self.shared || self.homes.is_empty() {
+            return self.left;
+        }
+        let own = &self.homes[device];
+        own.end - own.start + self.returned.iter().map(|r| r.end - r.start).sum::<u32>()
+    }
+
+    pub(super) fn give_back(&mut self, run: Range<u32>) {
+        self.left += run.end - run.start;
+        self.returned.push(run);
+    }
+
+    /// A device's home goes to whoever comes first.
+    pub(super) fn abandon(&mut self, device: usize) {
+        if let Some(home) = self.homes.get_mut(device)
+            && home.start < home.end
+        {
+            self.largest.remove(&(home.end - home.start, device));
+            self.returned.push(home.clone());
+            *home = home.end..home.end;
+        }
+    }
+
+    /// At most `count` consecutive bands, and at most as many as fit, but at least one; nothing
+    /// where none is left.
+    pub(super) fn take(
+        &mut self,
+        device: usize,
+        count: u32,
+        fits: &mut dyn FnMut(&Range<u32>) -> bool,
+    ) -> Option<Range<u32>> {
+        let mut fitting = |from: &Range<u32>, front: bool| {
+            let mut count = count.min(from.end - from.start);
+            let mut at = |count: u32| {
+                let run = match front {
+                    true => from.start..from.start + count,
+                    false => from.end - count..from.end,
+                };
+                (count == 1 || fits(&run)).then_some(run)
+            };
+            while count > 0 {
+                if let Some(run) = at(count) {
+                    return Some(run);
+                }
+                count /= 2;
+            }
+            None
+        };
+        let run = if let Some(range) = self.returned.last() {
+            let run = fitting(range, true)?;
+            let rest = run.end..range.end;
+            self.returned.pop();
+            if !rest.is_empty() {
+                self.returned.push(rest);
+            }
+            run
+        } else if !self.row.is_empty() {
+            let run = fitting(&self.row, true)?;
+            self.row.start = run.end;
+            run
+        } else {
+            let own = self.homes.get(device).is_some_and(|home| !home.is_empty());
+            let from = match own {
+                true => device,
+                false if self.shared => self.largest.last()?.1,
+                false => return None,
+            };
+            let home = self.homes[from].clone();
+            let run = fitting(&home, own)?;
+            let rest = if own { run.end..home.end } else { home.start..run.start };
+            self.largest.remove(&(home.end - home.start, from));
+            if !rest.is_empty() {
+                self.largest.insert((rest.end - rest.start, from));
+            }
+            self.homes[from] = rest;
+            run
+        };
+        self.left -= run.end - run.start;
+        Some(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(stock: &mut Stock, device: usize, count: u32) -> Option<Range<u32>> {
+        stock.take(device, count, &mut |_| true)
+    }
+
+    #[test]
+    fn a_device_takes_from_its_home_and_then_from_the_end_of_the_largest() {
+        let mut stock = Stock::homes(100, &[1.0, 3.0], true);
+        assert_eq!(take(&mut stock, 0, 20), Some(0..20));
+        assert_eq!(take(&mut stock, 1, 20), Some(25..45));
+        assert_eq!(take(&mut stock, 0, 20), Some(20..25));
+        assert_eq!(take(&mut stock, 0, 20), Some(80..100));
+        assert_eq!(take(&mut stock, 1, 99), Some(45..80));
+        assert_eq!((take(&mut stock, 1, 1), stock.left()), (None, 0));
+    }
+
+    #[test]
+    fn homes_cover_all_bands_whatever_the_weights() {
+        for weights in [&[1.0, 0.0][..], &[0.0, 1.0], &[1e-9, 1e9, 1e-9], &[0.3; 7], &[0.1, 0.0]] {
+            let mut stock = Stock::homes(10, weights, true);
+            let mut seen = 0;
+            while let Some(run) = take(&mut stock, 0, 3) {
+                seen += run.end - run.start;
+            }
+            assert_eq!(seen, 10, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_back_goes_out_first_and_no_run_is_larger_than_fits() {
+        let mut stock = Stock::row(100);
+        let run = take(&mut stock, 0, 50).unwrap();
+        stock.give_back(run);
+        let small = |run: &Range<u32>| run.end - run.start <= 10;
+        assert_eq!(stock.take(0, 50, &mut { small }), Some(0..6));
+        assert_eq!(take(&mut stock, 0, 99), Some(6..50));
+        assert_eq!(take(&mut stock, 0, 99), Some(50..100));
+    }
+
+    #[test]
+    fn an_abandoned_home_is_anybodys() {
+        let mut stock = Stock::homes(10, &[1.0, 1.0], false);
+        assert_eq!(take(&mut stock, 0, 9), Some(0..5));
+        assert_eq!((take(&mut stock, 0, 9), stock.left_for(0)), (None, 0));
+        stock.abandon(1);
+        assert_eq!(take(&mut stock, 0, 9), Some(5..10));
+    }
+}

@@ -1,0 +1,232 @@
+//! One launch in virtual time: events in order, and the policy that the runtime uses.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use super::chance::Chance;
+use super::world::World;
+use super::{Bar, BarKind};
+use crate::plan::policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
+
+/// What came of a launch.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outcome {
+    pub(super) makespan: f64,
+    /// Times that the policy was asked.
+    pub(super) decisions: u64,
+    pub(super) runs: u64,
+    /// Runs, or pieces of runs, that were computed a second time.
+    pub(super) reruns: u64,
+    /// Empty unless it was asked for.
+    pub(super) bars: Vec<Bar>,
+}
+
+/// A time from 0 on, in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Time(u64);
+
+impl Time {
+    fn of(time: f64) -> Time {
+        Time(time.max(0.0).to_bits())
+    }
+
+    fn seconds(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Ends(usize, u64),
+    Lost(usize),
+    Wake,
+}
+
+/// Idle devices that are asked in vain before the rest is taken to be as unlucky: what a device
+/// gets depends on its speed, and the fast ones are asked first.
+const ASKED: usize = 4;
+
+struct Run<'a> {
+    world: &'a World,
+    policy: Policy,
+    events: BinaryHeap<Reverse<(Time, u64, Event)>>,
+    /// Numbers events, so that those of one time have an order.
+    number: u64,
+    /// What each device does, and since when.
+    current: Vec<Option<(Task, f64)>>,
+    lost: Vec<bool>,
+    /// Those with nothing to do, by their place among all, fastest first.
+    idle: BTreeSet<usize>,
+    by_speed: Vec<usize>,
+    rank: Vec<usize>,
+    wake: f64,
+    outcome: Outcome,
+    draw: bool,
+}
+
+/// Runs a launch to its end.
+pub(super) fn run(world: &World, strategy: Strategy, draw: bool) -> Outcome {
+    let priors: Vec<Option<Prior>> = world
+        .machines
+        .iter()
+        .map(|machine| {
+            let speed = Speed::Estimated(1.0 / machine.believed_group());
+            Some(Prior { speed, overhead: machine.overhead })
+        })
+        .collect();
+    let count = priors.len();
+    let mut by_speed: Vec<usize> = (0..count).collect();
+    by_speed.sort_by(|&a, &b| world.machines[a].group.total_cmp(&world.machines[b].group));
+    let mut rank = vec![0; count];
+    by_speed.iter().enumerate().for_each(|(place, &device)| rank[device] = place);
+    let mut run = Run {
+        world,
+        policy: Policy::new(strategy, world.groups, &priors).with_reruns(true),
+        events: BinaryHeap::new(),
+        number: 0,
+        current: vec![None; count],
+        lost: vec![false; count],
+        idle: BTreeSet::new(),
+        by_speed,
+        rank,
+        wake: f64::INFINITY,
+        outcome: Outcome::default(),
+        draw,
+    };
+    run.to_the_end();
+    run.outcome
+}
+
+impl Run<'_> {
+    fn at(&mut self, time: f64, event: Event) {
+        self.number += 1;
+        self.events.push(Reverse((Time::of(time), self.number, event)));
+    }
+
+    fn to_the_end(&mut self) {
+        // Each has its own stream of chances, so that policies meet the same luck.
+        let seed = self.world.chance.clone().bits();
+        let mut chances: Vec<Chance> =
+            (0..self.current.len() as u64).map(|device| Chance::new(seed ^ device << 17)).collect();
+        for (device, machine) in self.world.machines.iter().enumerate() {
+            if machine.lost.is_finite() {
+                let lost = machine.lost;
+                self.at(lost, Event::Lost(device));
+            }
+        }
+        for device in 0..self.current.len() {
+            self.ask(device, 0.0, &mut chances);
+        }
+        while !self.policy.finished() {
+            let Some(Reverse((time, _, event))) = self.events.pop() else {
+                debug_assert!(false, "bands are left and nobody works");
+                return;
+            };
+            let now = time.seconds();
+            match event {
+                Event::Ends(device, id) => {
+                    if self.current[device].as_ref().is_none_or(|(task, _)| task.id.0 != id) {
+                        continue;
+                    }
+                    let Some((task, begun)) = self.current[device].take() else { continue };
+                    let ended = self.policy.complete(task.id, now - begun, now);
+                    self.draw(
+                        device,
+                        &task,
+                        begun,
+                        now,
+                        match (ended.kept, task.redoes) {
+                            (false, _) => BarKind::Void,
+                            (true, Some(_)) => BarKind::Rerun,
+                            (true, None) => BarKind::Run,
+                        },
+                    );
+                    if self.policy.finished() {
+                        self.outcome.makespan = now;
+                        self.draw_rest(now);
+                        return;
+                    }
+                    self.ask(device, now, &mut chances);
+                }
+                Event::Lost(device) => {
+                    self.lost[device] = true;
+                    if let Some((task, begun)) = self.current[device].take() {
+                        self.draw(device, &task, begun, now, BarKind::Lost);
+                        self.policy.fail(task.id, now);
+                    }
+                }
+                // One that an earlier one has replaced.
+                Event::Wake if now != self.wake => continue,
+                Event::Wake => self.wake = f64::INFINITY,
+            }
+            self.ask_idle(now, &mut chances);
+        }
+    }
+
+    fn ask_idle(&mut self, now: f64, chances: &mut [Chance]) {
+        let mut vain = 0;
+        let idle: Vec<usize> = match self.policy.is_working() {
+            true => self.idle.iter().copied().take(64).collect(),
+            false => self.idle.iter().copied().collect(),
+        };
+        for place in idle {
+            let device = self.by_speed[place];
+            let got = self.ask(device, now, chances);
+            vain = if got { 0 } else { vain + 1 };
+            if vain >= ASKED && self.policy.is_working() {
+                break;
+            }
+        }
+    }
+
+    /// Asks the policy for a device; whether it got something.
+    fn ask(&mut self, device: usize, now: f64, chances: &mut [Chance]) -> bool {
+        self.outcome.decisions += 1;
+        match self.policy.take(device, now, &mut |_| true) {
+            // That it is lost shows when it gets something to do.
+            Next::Run(task) if self.lost[device] => {
+                self.idle.remove(&self.rank[device]);
+                self.policy.fail(task.id, now);
+                true
+            }
+            Next::Run(task) => {
+                self.idle.remove(&self.rank[device]);
+                self.outcome.runs += 1;
+                self.outcome.reruns += u64::from(task.redoes.is_some());
+                let machine = &self.world.machines[device];
+                let jitter = chances[device].jitter(self.world.jitter);
+                let time = machine.time(now, task.run.end - task.run.start, jitter);
+                let TaskId(id) = task.id;
+                self.current[device] = Some((task, now));
+                self.at(now + time, Event::Ends(device, id));
+                true
+            }
+            Next::Wait(until) => {
+                self.idle.insert(self.rank[device]);
+                if let Some(until) = until
+                    && until < self.wake
+                {
+                    self.wake = until.max(now + 1e-7);
+                    self.at(self.wake, Event::Wake);
+                }
+                false
+            }
+        }
+    }
+
+    fn draw(&mut self, device: usize, task: &Task, begin: f64, end: f64, kind: BarKind) {
+        if self.draw {
+            let workgroups = task.run.end - task.run.start;
+            self.outcome.bars.push(Bar { device: device as u32, begin, end, workgroups, kind });
+        }
+    }
+
+    /// What is in the air when everything is done.
+    fn draw_rest(&mut self, now: f64) {
+        for device in 0..self.current.len() {
+            if let Some((task, begun)) = self.current[device].take() {
+                self.draw(device, &task, begun, now, BarKind::Void);
+            }
+        }
+    }
+}
