@@ -139,7 +139,7 @@ impl CpuDevice {
         if total == 0 {
             return Ok(cost());
         }
-        let cancelled = || chunk.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+        let cancelled = || chunk.cancel.is_some_and(|cancel| cancel.is_set());
         if cancelled() {
             return Err(Error::Cancelled);
         }
@@ -250,7 +250,7 @@ impl Work<'_> {
     }
 
     fn stopped(&self) -> bool {
-        let cancelled = || self.chunk.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+        let cancelled = || self.chunk.cancel.is_some_and(|cancel| cancel.is_set());
         self.stop.load(Ordering::Relaxed) || cancelled()
     }
 

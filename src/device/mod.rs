@@ -8,14 +8,16 @@
 //! what happens after a failure.
 
 mod host;
+mod throttled;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use host::HostBytes;
+pub(crate) use throttled::{Throttle, Throttled};
 
 use crate::error::Result;
 use crate::grid::GroupBox;
@@ -146,7 +148,36 @@ pub(crate) struct Chunk<'a> {
     pub(crate) deadline: Option<Duration>,
     /// Set when nobody wants the result any more. The device gives up soon after, with
     /// `Error::Cancelled`; one that works in place may have written some of it.
-    pub(crate) cancel: Option<&'a AtomicBool>,
+    pub(crate) cancel: Option<&'a Cancel<'a>>,
+}
+
+/// Whether somebody still wants the result of a chunk.
+#[derive(Debug)]
+pub(crate) struct Cancel<'a> {
+    launch: &'a AtomicBool,
+    chunk: AtomicBool,
+}
+
+impl<'a> Cancel<'a> {
+    /// Of a chunk of a launch that is cancelled with `launch`.
+    pub(crate) fn new(launch: &'a AtomicBool) -> Cancel<'a> {
+        Cancel { launch, chunk: AtomicBool::new(false) }
+    }
+
+    /// Whether the device may give up.
+    pub(crate) fn is_set(&self) -> bool {
+        self.chunk.load(Ordering::Relaxed) || self.launch.load(Ordering::Relaxed)
+    }
+
+    /// Whether the whole launch is cancelled.
+    pub(crate) fn launch_is_cancelled(&self) -> bool {
+        self.launch.load(Ordering::Relaxed)
+    }
+
+    /// Calls this chunk off, or takes that back for the next one.
+    pub(crate) fn call_off(&self, off: bool) {
+        self.chunk.store(off, Ordering::Relaxed);
+    }
 }
 
 /// What a finished chunk cost.

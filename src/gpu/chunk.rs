@@ -7,7 +7,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -72,7 +71,7 @@ pub(super) struct InFlight<'a> {
     loop_budget: u32,
     uploaded: u64,
     deadline: Option<Duration>,
-    cancel: Option<&'a AtomicBool>,
+    cancel: Option<&'a crate::device::Cancel<'a>>,
 }
 
 /// Begins a chunk.
@@ -385,7 +384,7 @@ impl InFlight<'_> {
 
     /// Whether nobody wants the result any more.
     fn cancelled(&self) -> bool {
-        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        self.cancel.is_some_and(|cancel| cancel.is_set())
     }
 
     /// Looks at the fault word and writes what came down to the host. Returns the bytes written.

@@ -260,6 +260,16 @@ pub(super) fn cover(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
     }
 }
 
+/// Whether no band reads what it may write in place, nor writes a header in place.
+pub(super) fn rerunnable(split: &Split) -> bool {
+    let Split::Bands { bands, merges, .. } = split else { return false };
+    bands.iter().all(|band| {
+        band.footprints.iter().zip(merges).all(|(print, merge)| {
+            *merge != Merge::Apart || !print.writes_header && !print.read.may_meet(&print.may_write)
+        })
+    })
+}
+
 /// The footprint of consecutive bands.
 pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
     let mut all = Footprint::default();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub(crate) use bands::Band;
 pub(crate) use facts::facts_in_words;
-pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task};
+pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 
 use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
 use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
@@ -39,6 +39,9 @@ pub struct Plan {
     pub(crate) buffers: Arc<[BufferUse]>,
     /// What a row of an array might be long, in elements: the integers among the uniforms.
     pub(crate) row_lengths: Vec<u64>,
+    /// Whether any band may be computed twice, also at the same time: none reads what it may
+    /// write in place.
+    pub(crate) rerunnable: bool,
 }
 
 /// A device of the runtime, and what the plan makes of it.
@@ -114,6 +117,8 @@ pub(crate) struct Wishes {
     pub(crate) chunks: Option<u32>,
     /// The kernel has no data race: what may overlap is merged, and reads see the launch's input.
     pub(crate) race_free: bool,
+    /// The same shares for the same devices each time, and nothing computed twice.
+    pub(crate) reproducible: bool,
     /// Cut into at least so many bands even if one device runs them all: the whole does not fit.
     pub(crate) least_bands: u32,
 }
@@ -142,6 +147,7 @@ pub(crate) fn plan(
     let able = devices.iter().filter(|d| d.left_out.is_none()).count();
     let mut consulted = vec![false; signature.bindings.len()];
     let split = bands::split(kernel, analysis, arguments, able, wishes, &mut consulted);
+    let rerunnable = bands::rerunnable(&split);
     let whole = bands::footprints_of(&split);
     let buffers = buffer_uses(kernel, arguments, &whole, &consulted);
     if let Split::Whole { .. } = split {
@@ -159,6 +165,7 @@ pub(crate) fn plan(
         devices,
         buffers,
         row_lengths: row_lengths(kernel, arguments),
+        rerunnable,
     }
 }
 

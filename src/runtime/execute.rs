@@ -18,13 +18,14 @@ use super::failure::{self, FailureEvent, Failures, Member, guarded};
 use super::measure::{self, Tightness};
 use super::memo::{Question, guess, overhead};
 use super::merge::{self, Changes};
-use super::report::{DeviceReport, Report};
+use super::report::{DeviceReport, Report, seconds};
+use super::rerun::{Counted, Done, Reruns};
 use crate::analysis::{Argument, Arguments};
-use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceInfo, DeviceKind, HostBytes, Running};
+use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, HostBytes, Running};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
-use crate::plan::{Merge, Next, Plan, Policy, Prior, Split, Strategy, Task, Wishes, plan};
+use crate::plan::{Merge, Next, Plan, Policy, Prior, Speed, Split, Strategy, Task, Wishes, plan};
 
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
@@ -129,7 +130,7 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
 /// A launch whose buffers are granted.
 pub(super) struct Session<'a> {
     pub(super) checked: &'a Checked,
-    memory: &'a [HostBytes<'a>],
+    pub(super) memory: &'a [HostBytes<'a>],
     pub(super) elements: Vec<u64>,
     pub(super) plan: Plan,
     /// Why a device can't, by device.
@@ -245,7 +246,10 @@ impl<'a> Session<'a> {
                 unable.is_none().then(|| {
                     let kind = member.device.info().kind;
                     let band = groups / f64::from(bands);
-                    let speed = memo.speed(&self.checked.kernel, index, kind, band);
+                    let speed = match self.checked.wishes.reproducible {
+                        true => Speed::Estimated(guess(kind)),
+                        false => memo.speed(&self.checked.kernel, index, kind, band),
+                    };
                     Prior { speed, overhead: overhead(kind) }
                 })
             })
@@ -253,14 +257,26 @@ impl<'a> Session<'a> {
         // Where only one device runs there is nothing to weigh.
         let whole = matches!(self.plan.split, Split::Whole { .. });
         let fixed = whole || self.checked.wishes.chunks.is_some();
-        let strategy = if fixed { Strategy::Single } else { Strategy::default() };
+        let strategy = match self.checked.wishes.reproducible {
+            _ if whole => Strategy::Single,
+            true => Strategy::Static,
+            false if fixed => Strategy::Single,
+            false => Strategy::Adaptive,
+        };
+        let policy = Policy::new(strategy, bands, &priors).with_reruns(self.plan.rerunnable);
+        let depth = |member: &Member| member.device.depth().max(1);
         let shared = Shared {
             state: Mutex::new(State {
-                policy: Policy::new(strategy, bands, &priors),
+                policy,
                 turn: 0,
                 stopped: None,
                 failures: Failures::new(devices.len(), &self.events),
+                reruns: Reruns::default(),
             }),
+            slots: devices
+                .iter()
+                .map(|member| (0..depth(member)).map(|_| Cancel::new(cancel)).collect())
+                .collect(),
             begun: Instant::now(),
             changed: Condvar::new(),
             changes: Mutex::default(),
@@ -270,27 +286,39 @@ impl<'a> Session<'a> {
         let order = self.order();
         if whole || order.len() == 1 {
             for &index in &order {
-                self.worker(index, &shared, cancel, &mut reports[index]);
+                self.worker(index, &shared, cancel);
                 if shared.lock().over() {
                     break;
                 }
             }
         } else {
             std::thread::scope(|scope| {
-                for (index, report) in reports.iter_mut().enumerate() {
+                for index in 0..devices.len() {
                     if self.unable[index].is_none() {
                         let shared = &shared;
-                        scope.spawn(move || self.worker(index, shared, cancel, report));
+                        scope.spawn(move || self.worker(index, shared, cancel));
                     }
                 }
             });
         }
         let changes = shared.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
         let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for done in &state.reruns.counted {
+            self.account(&mut reports[done.device], done);
+        }
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
             if report.chunks > 0 {
                 report.engine = devices[index].device.engine(&self.checked.kernel);
+            }
+            if let (0, Some((one, rest))) = (report.chunks, state.policy.refusal(index)) {
+                let time = |s: f64| seconds(Duration::from_secs_f64(s.clamp(0.0, 1e9)));
+                report.left_out = Some(format!(
+                    "its smallest part would have taken it {}, and all that was left was expected to \
+                     take the others {}",
+                    time(one),
+                    time(rest)
+                ));
             }
             if let Some(rate) = state.policy.rate(index) {
                 memo.remember(&self.checked.kernel, index, rate * groups / f64::from(bands));
@@ -331,39 +359,35 @@ impl<'a> Session<'a> {
         order
     }
 
-    fn worker(
-        &self,
-        index: usize,
-        shared: &Shared,
-        cancel: &AtomicBool,
-        report: &mut DeviceReport,
-    ) {
+    fn worker<'s>(&'s self, index: usize, shared: &Shared<'s>, cancel: &AtomicBool) {
         let device = &*self.checked.devices[index].device;
-        let mut flight: VecDeque<InFlight<'_>> = VecDeque::new();
+        let mut flight: VecDeque<InFlight<'_, 's>> = VecDeque::new();
         let mut last = Instant::now();
         loop {
             let mut seen = None;
             while flight.len() < shared.lock().failures.depth(index, device.depth().max(1)) {
-                let task = match self.next(index, device.info(), shared, cancel) {
-                    Ok(task) => task,
+                let (task, slot) = match self.next(index, device.info(), shared, cancel) {
+                    Ok(next) => next,
                     Err(now) => {
                         seen = Some(now);
                         break;
                     }
                 };
                 let run = &task.run;
-                let copies = match self.private_copies(run, device.info()) {
+                let copies = match self.private_copies(&task, device.info()) {
                     Ok(copies) => copies,
                     Err(error) => {
                         self.failed(index, &task, error, flight.len(), shared);
                         continue;
                     }
                 };
-                match guarded(device, || device.start(self.chunk(run, &copies, Some(cancel)))) {
+                match guarded(device, || {
+                    device.start(self.chunk(run, &copies, Some(&shared.slots[index][slot])))
+                }) {
                     Ok(running) => flight.push_back(InFlight { task, running, copies }),
                     Err(error) => {
+                        self.no_result(index, &task, error, flight.len(), shared);
                         self.give_back(&copies);
-                        self.failed(index, &task, error, flight.len(), shared);
                     }
                 }
             }
@@ -379,13 +403,14 @@ impl<'a> Session<'a> {
                     // A chunk that waited behind another in the device's queue was not busy then.
                     cost.busy = cost.busy.min(last.elapsed());
                     last = Instant::now();
-                    self.account(report, &task.run, cost);
-                    self.keep_changes(&task.run, &copies, shared);
-                    shared.complete(&task, cost);
+                    let changes = self.changes(&task.run, &copies);
+                    self.done(Done { device: index, task, cost, copies, changes }, shared);
                 }
-                Err(error) => self.failed(index, &task, error, flight.len(), shared),
+                Err(error) => {
+                    self.no_result(index, &task, error, flight.len(), shared);
+                    self.give_back(&copies);
+                }
             }
-            self.give_back(&copies);
         }
     }
 
@@ -394,9 +419,9 @@ impl<'a> Session<'a> {
         &self,
         index: usize,
         info: &DeviceInfo,
-        shared: &Shared,
+        shared: &Shared<'_>,
         cancel: &AtomicBool,
-    ) -> Result<Task, Seen> {
+    ) -> Result<(Task, usize), Seen> {
         let mut state = shared.lock();
         if cancel.load(Ordering::Relaxed) && !state.policy.finished() {
             state.stopped.get_or_insert(Error::Cancelled);
@@ -411,7 +436,10 @@ impl<'a> Session<'a> {
             run.end - run.start <= most && self.plan.fits(&self.checked.kernel, run, info).is_ok()
         };
         match state.policy.take(index, shared.now(), &mut fits) {
-            Next::Run(task) => Ok(task),
+            Next::Run(task) => {
+                let slot = state.reruns.placed(task.id, index, &shared.slots);
+                Ok((task, slot))
+            }
             Next::Wait(until) => Err(Seen { turn: state.turn, until }),
         }
     }
@@ -419,11 +447,15 @@ impl<'a> Session<'a> {
     /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
     fn private_copies(
         &self,
-        run: &Range<u32>,
+        task: &Task,
         info: &DeviceInfo,
     ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
+        let bindings = &self.checked.kernel.signature().bindings;
         self.copies_of(&info.id, |id| {
-            (*self.plan.merge(id) != Merge::Apart).then(|| self.plan.window(run, id))
+            let apart = *self.plan.merge(id) == Merge::Apart;
+            // What is computed a second time must not meet what the first does in place.
+            let second = task.redoes.is_some() && bindings[id].space == Space::StorageWrite;
+            (!apart || second).then(|| self.plan.window(&task.run, id))
         })
     }
 
@@ -457,25 +489,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Keeps what a chunk that is done changed in its copies.
-    fn keep_changes(&self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'_>)], shared: &Shared) {
-        for (id, copy) in copies {
-            let binding = &self.checked.kernel.signature().bindings[*id];
-            let footprint = self.plan.footprint(run, *id);
-            let written = (&footprint.may_write.hull(), footprint.writes_header);
-            let (buffer, merge) = (self.memory[*id], self.plan.merge(*id));
-            let changes =
-                merge::changes(copy.bytes, buffer, binding, merge, written, (run.start, *id));
-            let mut all = shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
-            all.push(changes);
-        }
+    /// What a chunk that is done changed in its copies of buffers that are merged.
+    fn changes(&self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'_>)]) -> Vec<Changes> {
+        let merged = copies.iter().filter(|(id, _)| *self.plan.merge(*id) != Merge::Apart);
+        merged
+            .map(|(id, copy)| {
+                let binding = &self.checked.kernel.signature().bindings[*id];
+                let footprint = self.plan.footprint(run, *id);
+                let written = (&footprint.may_write.hull(), footprint.writes_header);
+                let (buffer, merge) = (self.memory[*id], self.plan.merge(*id));
+                merge::changes(copy.bytes, buffer, binding, merge, written, (run.start, *id))
+            })
+            .collect()
     }
 
     pub(super) fn chunk<'s>(
         &'s self,
         run: &Range<u32>,
         copies: &[(usize, PrivateCopy<'s>)],
-        cancel: Option<&'s AtomicBool>,
+        cancel: Option<&'s Cancel<'s>>,
     ) -> Chunk<'s> {
         let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
         let bindings = bindings
@@ -500,12 +532,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn account(&self, report: &mut DeviceReport, run: &Range<u32>, cost: ChunkCost) {
+    fn account(&self, report: &mut DeviceReport, done: &Counted) {
+        let groups = self.plan.groups(&done.run).workgroups();
         report.chunks += 1;
-        report.workgroups += u64::try_from(self.plan.groups(run).workgroups()).unwrap_or(u64::MAX);
-        report.busy += cost.busy;
-        report.uploaded += cost.uploaded;
-        report.downloaded += cost.downloaded;
+        report.taken_over += u32::from(done.taken_over);
+        report.workgroups += u64::try_from(groups).unwrap_or(u64::MAX);
+        report.busy += done.cost.busy;
+        report.uploaded += done.cost.uploaded;
+        report.downloaded += done.cost.downloaded;
     }
 
     fn report(
@@ -532,20 +566,22 @@ const FINEST: u32 = 4096;
 const LONGEST: f64 = 60.0;
 
 /// A chunk that a device has been given.
-struct InFlight<'a> {
+struct InFlight<'a, 's> {
     task: Task,
     running: Box<dyn Running + 'a>,
-    copies: Vec<(usize, PrivateCopy<'a>)>,
+    copies: Vec<(usize, PrivateCopy<'s>)>,
 }
 
 /// What the workers of a launch share.
-pub(super) struct Shared {
-    state: Mutex<State>,
+pub(super) struct Shared<'s> {
+    state: Mutex<State<'s>>,
+    /// By device: what calls off its chunks in flight.
+    pub(super) slots: Vec<Vec<Cancel<'s>>>,
     /// The policy's time zero.
     begun: Instant,
     changed: Condvar,
     /// What chunks that are done changed in buffers that are merged.
-    changes: Mutex<Vec<Changes>>,
+    pub(super) changes: Mutex<Vec<Changes>>,
 }
 
 /// The turn in which a worker found nothing to take, and until when that holds.
@@ -555,7 +591,7 @@ struct Seen {
     until: Option<f64>,
 }
 
-pub(super) struct State {
+pub(super) struct State<'s> {
     pub(super) policy: Policy,
     /// Counts the changes, so that a worker that found nothing to take can tell whether something
     /// changed before it went to sleep.
@@ -563,16 +599,17 @@ pub(super) struct State {
     /// What ended the launch before its time.
     pub(super) stopped: Option<Error>,
     pub(super) failures: Failures,
+    pub(super) reruns: Reruns<'s>,
 }
 
-impl State {
+impl State<'_> {
     fn over(&self) -> bool {
-        self.stopped.is_some() || self.policy.finished()
+        self.stopped.is_some() || self.policy.finished() && self.reruns.settled()
     }
 }
 
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+impl<'s> Shared<'s> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<'s>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -581,14 +618,8 @@ impl Shared {
         self.begun.elapsed().as_secs_f64()
     }
 
-    fn complete(&self, task: &Task, cost: ChunkCost) {
-        let mut state = self.lock();
-        state.policy.complete(task.id, cost.busy.as_secs_f64(), self.now());
-        self.tell(state);
-    }
-
     /// Lets go of the state and tells all workers that it changed.
-    pub(super) fn tell(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn tell(&self, mut state: MutexGuard<'_, State<'s>>) {
         state.turn += 1;
         drop(state);
         self.changed.notify_all();

@@ -228,11 +228,12 @@ impl Session<'_> {
         task: &Task,
         error: Error,
         others: usize,
-        shared: &Shared,
+        shared: &Shared<'_>,
     ) {
         let member = &self.checked.devices[device];
         let in_place = member.device.in_place();
         let (mut state, run, now) = (shared.lock(), &task.run, shared.now());
+        state.reruns.released(task.id);
         let Error::Device { device: id, kind, doing, cause } = error else {
             // The kernel's own fault, a cancellation or a bug: another device would do no better.
             state.policy.fail(task.id, now);

@@ -176,6 +176,13 @@ impl Launch {
         self
     }
 
+    /// Gives each device the same share every time, whatever was measured, and computes nothing
+    /// twice: on the same machine the same bits, as long as no device fails.
+    pub fn reproducible(mut self) -> Self {
+        self.wishes.reproducible = true;
+        self
+    }
+
     /// Iterations that one invocation may make in loops that are not known to end, 2²⁶ if not
     /// given. More end the launch with [`Error::EndlessLoop`].
     pub fn loop_budget(mut self, iterations: u64) -> Self {

@@ -14,12 +14,13 @@ use crate::analysis::Reduction;
 use crate::device::HostBytes;
 use crate::kernel::{Binding, ScalarType};
 use crate::plan::Merge;
+use crate::region::Region;
 
 /// Elements with more scalars than are listed are compared word by word, padding too.
 const LISTED: usize = 1 << 16;
 
 /// What one chunk changed in one buffer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Changes {
     pub(super) binding: usize,
     /// The chunk's first band: the order of application.
@@ -48,6 +49,27 @@ pub(super) fn fill(
             at += piece.len();
         }
     }
+}
+
+/// Copies the elements of a region from a chunk's copy to the buffer.
+pub(super) fn put_back(
+    copy: HostBytes<'_>,
+    buffer: HostBytes<'_>,
+    binding: &Binding,
+    region: &Region,
+) {
+    let layout = &binding.layout;
+    let mut piece = [0; 8192];
+    region.for_each_run(|elements| {
+        let place = |element: u64| (layout.header + element * layout.stride) as usize;
+        let (mut at, end) = (place(elements.start), place(elements.end).min(buffer.len()));
+        while at < end {
+            let piece = &mut piece[..8192.min(end - at)];
+            copy.read(at, piece);
+            buffer.write(at, piece);
+            at += piece.len();
+        }
+    });
 }
 
 /// Which scalars lie where in a binding.

@@ -15,12 +15,14 @@ mod measure;
 mod memo;
 mod merge;
 mod report;
+mod rerun;
 mod select;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use failure::{FailureEvent, Quarantined, Remedy};
 pub use future::LaunchFuture;
@@ -29,7 +31,7 @@ pub use measure::{Measured, Tightness};
 pub use report::{DeviceReport, Report};
 
 use crate::cpu::Engine;
-use crate::device::{Device, DeviceInfo};
+use crate::device::{Device, DeviceInfo, Throttle};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use failure::Fleet;
@@ -73,7 +75,7 @@ impl Runtime {
 
     /// A builder, to choose devices.
     pub fn builder() -> RuntimeBuilder {
-        RuntimeBuilder { devices: None, cpu: CpuChoice::default() }
+        RuntimeBuilder { devices: None, cpu: CpuChoice::default(), throttles: Vec::new() }
     }
 
     /// An application's own wgpu device and queue, and nothing else. Its features and limits are
@@ -130,6 +132,7 @@ impl fmt::Debug for Runtime {
 pub struct RuntimeBuilder {
     devices: Option<String>,
     cpu: CpuChoice,
+    throttles: Vec<(String, Throttle)>,
 }
 
 impl RuntimeBuilder {
@@ -160,6 +163,21 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Makes a device slower: everything takes `factor` times as long. For tests and measurements
+    /// of how unequal devices work together; the device sleeps for the rest of the time.
+    pub fn throttle(mut self, device: impl Into<String>, factor: f64) -> Self {
+        let factor = if factor.is_finite() { factor.max(1.0) } else { 1.0 };
+        self.throttles.push((device.into(), Throttle { factor, delay: Duration::ZERO }));
+        self
+    }
+
+    /// Makes a device's link slower: so much time passes before each chunk. As
+    /// [`RuntimeBuilder::throttle`], for tests.
+    pub fn delay(mut self, device: impl Into<String>, delay: Duration) -> Self {
+        self.throttles.push((device.into(), Throttle { factor: 1.0, delay }));
+        self
+    }
+
     /// Opens the devices.
     ///
     /// # Errors
@@ -170,7 +188,8 @@ impl RuntimeBuilder {
             None => Selection::Default,
             Some(text) => Selection::parse(text)?,
         };
-        let devices = select::open(&selection, &self.cpu)?;
+        let mut devices = select::open(&selection, &self.cpu)?;
+        select::throttle(&mut devices, &self.throttles)?;
         if devices.is_empty() {
             return Err(Error::NoSuchDevice {
                 name: "(any)".to_owned(),

@@ -33,6 +33,10 @@ pub struct DeviceReport {
     pub engine: Option<String>,
     /// Chunks completed.
     pub chunks: u32,
+    /// Of these, such as another device was late with.
+    pub taken_over: u32,
+    /// Why it did nothing, if it could have.
+    pub left_out: Option<String>,
     /// Workgroups completed.
     pub workgroups: u64,
     /// Part of the grid, 0 to 1.
@@ -76,6 +80,20 @@ impl fmt::Display for Report {
                     .map_or(device.name.clone(), |engine| format!("{}, {engine}", device.name)),
             )?;
         }
+        for device in &self.devices {
+            if let Some(why) = &device.left_out {
+                writeln!(f, "{} did nothing: {why}", device.id)?;
+            }
+            if device.taken_over > 0 {
+                writeln!(
+                    f,
+                    "{} computed {} chunk{} that another device was late with",
+                    device.id,
+                    device.taken_over,
+                    if device.taken_over == 1 { "" } else { "s" }
+                )?;
+            }
+        }
         for event in &self.events {
             writeln!(f, "! {event}")?;
         }
@@ -83,7 +101,7 @@ impl fmt::Display for Report {
     }
 }
 
-fn seconds(time: Duration) -> String {
+pub(super) fn seconds(time: Duration) -> String {
     let s = time.as_secs_f64();
     match s {
         _ if s >= 1.0 => format!("{s:.2} s"),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
-use crate::device::Device;
 #[cfg(feature = "gpu")]
 use crate::device::DeviceKind;
+use crate::device::{Device, Throttle, Throttled};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu;
@@ -209,6 +209,24 @@ fn open_virtual(
     (0..count)
         .map(|i| cpu(choice, &format!("cpu.{i}"), Some((cores / count as usize).max(1))))
         .collect()
+}
+
+/// Makes devices slower that are named.
+pub(super) fn throttle(
+    devices: &mut [Arc<dyn Device>],
+    throttles: &[(String, Throttle)],
+) -> Result<()> {
+    for (name, throttle) in throttles {
+        let ids: Vec<String> = devices.iter().map(|d| d.info().id.clone()).collect();
+        let Some(at) = ids.iter().position(|id| id == name) else {
+            return Err(Error::NoSuchDevice {
+                name: format!("`{name}`"),
+                problem: format!("it is to be slower, and the devices are {}", ids.join(", ")),
+            });
+        };
+        devices[at] = Arc::new(Throttled::new(Arc::clone(&devices[at]), *throttle));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

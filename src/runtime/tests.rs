@@ -30,6 +30,12 @@ enum Script {
     Endless,
     /// Has memory for so many workgroups at once, in all of its chunks.
     Memory(u32),
+    /// Leaves its `n`th chunk half done, and does not end before it is called off.
+    StallAt(u32),
+    /// As `StallAt`, and fails when it is called off.
+    StallAndFailAt(u32),
+    /// As `StallAt`, but is done when it is called off.
+    StallAndEndAt(u32),
 }
 
 struct Scripted {
@@ -48,6 +54,7 @@ struct Begun<'a> {
     chunk: Chunk<'a>,
     outcome: Result<()>,
     takes: Duration,
+    stalls: bool,
 }
 
 impl Running for Begun<'_> {
@@ -55,6 +62,24 @@ impl Running for Begun<'_> {
         self.device.held.fetch_sub(self.chunk.groups.count[0], Ordering::Relaxed);
         self.outcome?;
         std::thread::sleep(self.takes);
+        if self.stalls {
+            let ChunkBinding::Storage { memory, .. } = &self.chunk.bindings[0] else {
+                panic!("one storage buffer")
+            };
+            let first = self.chunk.groups.first[0];
+            memory.write(first as usize * 4, &[0xee; 4]);
+            let cancel = self.chunk.cancel.expect("every chunk can be called off");
+            let begun = std::time::Instant::now();
+            while !cancel.is_set() {
+                assert!(begun.elapsed().as_secs() < 30, "nobody calls it off");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            match self.device.script {
+                Script::StallAndEndAt(_) => {}
+                Script::StallAndFailAt(_) => return Err(self.device.lost()),
+                _ => return Err(Error::Cancelled),
+            }
+        }
         let ChunkBinding::Storage { memory, .. } = &self.chunk.bindings[0] else {
             panic!("the kernel has one storage binding")
         };
@@ -63,6 +88,17 @@ impl Running for Begun<'_> {
             memory.u32_at(group as usize * 4).store(group * 3, Ordering::Relaxed);
         }
         Ok(ChunkCost { busy: self.takes, ..ChunkCost::default() })
+    }
+}
+
+impl Scripted {
+    fn lost(&self) -> Error {
+        Error::Device {
+            device: self.info.id.clone(),
+            kind: FailureKind::Lost,
+            doing: "run a chunk".to_owned(),
+            cause: "scripted".to_owned(),
+        }
     }
 }
 
@@ -96,22 +132,24 @@ impl Device for Scripted {
             });
         }
         let number = self.chunks.fetch_add(1, Ordering::Relaxed);
-        let lost = || Error::Device {
-            device: self.info.id.clone(),
-            kind: FailureKind::Lost,
-            doing: "run a chunk".to_owned(),
-            cause: "scripted".to_owned(),
-        };
         let (outcome, takes) = match self.script {
             Script::Work(takes) => (Ok(()), takes),
-            Script::FailAt(at) if number == at => (Err(lost()), Duration::ZERO),
+            Script::FailAt(at) if number == at => (Err(self.lost()), Duration::ZERO),
             Script::FailAt(_) | Script::Memory(_) => (Ok(()), Duration::ZERO),
+            Script::StallAt(_) | Script::StallAndFailAt(_) | Script::StallAndEndAt(_) => {
+                (Ok(()), Duration::ZERO)
+            }
             Script::Panic => panic!("scripted panic"),
             Script::Endless => {
                 (Err(Error::EndlessLoop { budget: 1, at: String::new() }), Duration::ZERO)
             }
         };
-        Ok(Box::new(Begun { device: self, chunk, outcome, takes }))
+        let stalls = matches!(
+            self.script,
+            Script::StallAt(at) | Script::StallAndFailAt(at) | Script::StallAndEndAt(at)
+                if at == number
+        );
+        Ok(Box::new(Begun { device: self, chunk, outcome, takes, stalls }))
     }
 }
 
@@ -192,6 +230,83 @@ fn chunks_of_a_failing_device_are_done_by_the_others() {
             assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
         }
     }
+}
+
+#[test]
+fn what_a_device_is_late_with_others_compute_again() {
+    for at in 0..2 {
+        for depth in [1, 2] {
+            let rt = runtime(&[(Script::StallAt(at), depth), (QUICK, 1), (QUICK, 2)]);
+            let (report, out) = launch(&rt, None);
+            let report = report.unwrap();
+            assert!(right(&out), "{out:?}");
+            let again: u32 = report.devices[1..].iter().map(|d| d.taken_over).sum();
+            assert!(again > 0 && report.devices[0].taken_over == 0, "{report}");
+            assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
+            assert!(report.events.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_late_chunk_that_fails_or_ends_after_all_does_no_harm() {
+    for stall in [Script::StallAndFailAt(0), Script::StallAndEndAt(0)] {
+        let (report, out) = launch(&runtime(&[(stall, 1), (QUICK, 1)]), None);
+        let report = report.unwrap();
+        assert!(right(&out), "{out:?}");
+        assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
+        let failed = matches!(stall, Script::StallAndFailAt(_));
+        assert_eq!(report.events.len(), usize::from(failed), "{:?}", report.events);
+        assert_eq!(report.devices[1].taken_over > 0, failed, "{report}");
+    }
+}
+
+#[test]
+fn a_kernel_that_reads_what_it_writes_is_never_run_twice() {
+    let text = "
+        @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+        @compute @workgroup_size(1)
+        fn main(@builtin(workgroup_id) group: vec3<u32>) { out[group.x] += group.x * 3u; }";
+    let kernel = Kernel::from_wgsl(text).unwrap();
+    let rt = runtime(&[(QUICK, 1), (QUICK, 1)]);
+    let out = Buffer::<u32>::zeroed(100);
+    let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
+    assert!(!launch.plan().unwrap().rerunnable);
+    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
+    let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
+    assert!(launch.plan().unwrap().rerunnable);
+}
+
+#[test]
+fn reproducible_launches_give_each_device_the_same_share_each_time() {
+    let rt = runtime(&[(QUICK, 1), (Script::Work(Duration::from_millis(3)), 1), (QUICK, 2)]);
+    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
+    let out = Buffer::<u32>::zeroed(100);
+    let shares = || {
+        let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
+        let report = launch.reproducible().run().unwrap();
+        report.devices.iter().map(|d| (d.chunks, d.workgroups, d.taken_over)).collect::<Vec<_>>()
+    };
+    let first = shares();
+    assert!(first.iter().all(|(chunks, ..)| *chunks == 1), "{first:?}");
+    (0..3).for_each(|_| assert_eq!(shares(), first));
+    assert!(right(&out));
+}
+
+#[test]
+fn throttled_devices_compute_the_same_and_unknown_ones_are_refused() {
+    let rt = Runtime::builder()
+        .devices("virtual:2:cpu")
+        .throttle("cpu.1", 3.0)
+        .delay("cpu.0", Duration::from_micros(200))
+        .build()
+        .unwrap();
+    assert!(rt.devices()[1].name.contains("3 times slower"));
+    let (report, out) = launch(&rt, Some(10));
+    assert_eq!(report.unwrap().devices.iter().map(|d| d.chunks).sum::<u32>(), 10);
+    assert!(right(&out));
+    let wrong = Runtime::builder().devices("cpu").throttle("gpu7", 2.0).build();
+    assert!(matches!(wrong, Err(Error::NoSuchDevice { name, .. }) if name == "`gpu7`"));
 }
 
 #[test]

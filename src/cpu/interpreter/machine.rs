@@ -27,12 +27,12 @@ pub(crate) struct Launch<'a> {
     /// Set when the rest of the chunk is not wanted any more.
     pub(super) stop: &'a AtomicBool,
     /// As `stop`, from whoever started the launch.
-    pub(super) cancel: Option<&'a AtomicBool>,
+    pub(super) cancel: Option<&'a crate::device::Cancel<'a>>,
 }
 
 impl Launch<'_> {
     fn stopped(&self) -> bool {
-        self.stop.load(Relaxed) || self.cancel.is_some_and(|cancel| cancel.load(Relaxed))
+        self.stop.load(Relaxed) || self.cancel.is_some_and(|cancel| cancel.is_set())
     }
 }
 

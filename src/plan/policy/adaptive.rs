@@ -113,7 +113,7 @@ fn end(able: &mut Vec<(f64, f64)>, devices: &[Device], unit: f64, left: u32, now
 pub(super) fn size(device: &Device, unit: f64, end: f64, now: f64) -> u32 {
     let band = device.pace.band(unit);
     let time = end - device.free.max(now) - device.overhead;
-    let most = (time / band + 0.02).floor();
+    let most = (time / band + 0.01).floor();
     if most < 1.0 {
         return 0;
     }

@@ -424,6 +424,11 @@ impl Policy {
         }
     }
 
+    /// A task that is void was given up. Its device goes on.
+    pub(crate) fn withdraw(&mut self, id: TaskId, now: f64) {
+        self.land(id, now);
+    }
+
     /// A device gets no more.
     fn put_aside(&mut self, device: usize) {
         self.unrest(device);

@@ -1,0 +1,96 @@
+//! How well unequal devices work together: one-thread CPU devices, some of them throttled, on a
+//! compute-bound kernel. Efficiency is the time that the devices' speeds alone would allow
+//! together, 1 / Σ (1 / time alone), over the time that they take.
+//!
+//! A repetition times each device alone and then all together, so that a change of the machine's
+//! load meets both. Medians over repetitions, with the lower and the upper quartile.
+//! `COEXEC_REPETITIONS` and `COEXEC_BODIES` change how long it takes.
+
+use std::time::Instant;
+
+use coexec::{Buffer, Kernel, Runtime};
+
+fn number(name: &str, otherwise: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+struct Bodies {
+    kernel: Kernel,
+    buffers: [Buffer<[f32; 4]>; 4],
+    count: u32,
+}
+
+impl Bodies {
+    fn new(count: u32) -> Bodies {
+        let entry = coexec::ops::library().iter().find(|entry| entry.name == "nbody");
+        let kernel = Kernel::from_wgsl(entry.expect("nbody").text).expect("nbody");
+        let place = |i: u32| [(i % 97) as f32, (i % 89) as f32, (i % 83) as f32, 1.0];
+        let bodies: Vec<[f32; 4]> = (0..count).map(place).collect();
+        let zeroed = || Buffer::zeroed(count as usize);
+        let buffers = [Buffer::from_slice(&bodies), zeroed(), zeroed(), zeroed()];
+        Bodies { kernel, buffers, count }
+    }
+
+    /// Seconds of one launch, and what it reports.
+    fn run(&self, runtime: &Runtime) -> (f64, coexec::Report) {
+        let names = ["bodies", "velocities", "next_bodies", "next_velocities"];
+        let launch = runtime
+            .launch(&self.kernel)
+            .set_field("params.count", self.count)
+            .set_field("params.dt", 0.01)
+            .set_field("params.softening", 1.0);
+        let launch = names.iter().zip(&self.buffers).fold(launch, |l, (n, b)| l.bind(n, b));
+        let begun = Instant::now();
+        let report = launch.invocations([u64::from(self.count), 1, 1]).run().expect("a report");
+        (begun.elapsed().as_secs_f64(), report)
+    }
+}
+
+/// CPU devices of one thread each, so many times slower than a core.
+fn runtime(factors: &[f64]) -> Runtime {
+    let builder = Runtime::builder().devices(format!("virtual:{}:cpu", factors.len())).threads(1);
+    let throttled = factors.iter().enumerate().filter(|(_, factor)| **factor > 1.0);
+    let builder =
+        throttled.fold(builder, |b, (index, factor)| b.throttle(format!("cpu.{index}"), *factor));
+    builder.build().expect("CPU devices")
+}
+
+fn quartiles(values: &mut [f64]) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    let last = values.len() - 1;
+    [values[last / 4], values[last / 2], values[last - last / 4]]
+}
+
+fn main() {
+    let repetitions = number("COEXEC_REPETITIONS", 9).max(1);
+    let bodies = Bodies::new(number("COEXEC_BODIES", 1 << 14));
+    println!("nbody, {} bodies, {repetitions} repetitions; efficiency", bodies.count);
+    println!("speeds      cold  warm: median  (quartiles)     chunks  taken over");
+    for (name, factors) in
+        [("1 : 3", &[3.0, 1.0][..]), ("1 : 10", &[10.0, 1.0]), ("1 : 1 : 5", &[5.0, 5.0, 1.0])]
+    {
+        let alone: Vec<Runtime> = factors.iter().map(|f| runtime(&[*f])).collect();
+        alone.iter().for_each(|one| drop(bodies.run(one)));
+        let together = runtime(factors);
+        let (mut cold, mut warm) = (0.0, Vec::new());
+        let (mut chunks, mut taken_over) = (0, 0);
+        for repetition in 0..=repetitions {
+            let speed: f64 = alone.iter().map(|one| 1.0 / bodies.run(one).0).sum();
+            let (time, report) = bodies.run(&together);
+            let efficiency = 1.0 / speed / time;
+            if repetition == 0 {
+                cold = efficiency;
+                continue;
+            }
+            warm.push(efficiency);
+            chunks += report.devices.iter().map(|d| d.chunks).sum::<u32>();
+            taken_over += report.devices.iter().map(|d| d.taken_over).sum::<u32>();
+        }
+        let [low, median, high] = quartiles(&mut warm);
+        println!(
+            "{name:<10} {cold:>5.3}  {median:>12.3}  ({low:.3} to {high:.3})  {:>7.1}  {:>10.1}",
+            f64::from(chunks) / f64::from(repetitions),
+            f64::from(taken_over) / f64::from(repetitions)
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! A device made slower: what another device would be like, for tests and measurements of how
+//! unequal devices work together.
+//!
+//! The work is real, and what it takes is stretched by sleeping, so that several slow devices fit
+//! on few cores. A link's delay comes before each chunk. Both end early when the chunk is called
+//! off.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Cancel, Chunk, ChunkCost, Device, DeviceInfo, Running};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// How much slower a device is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Throttle {
+    /// How many times as long everything takes.
+    pub(crate) factor: f64,
+    /// What comes before each chunk.
+    pub(crate) delay: Duration,
+}
+
+/// A slower device.
+pub(crate) struct Throttled {
+    inner: Arc<dyn Device>,
+    info: DeviceInfo,
+    throttle: Throttle,
+}
+
+impl Throttled {
+    pub(crate) fn new(inner: Arc<dyn Device>, throttle: Throttle) -> Throttled {
+        let mut info = inner.info().clone();
+        info.name = format!("{}, {} times slower", info.name, throttle.factor);
+        Throttled { inner, info, throttle }
+    }
+}
+
+/// Sleeps, but not for long after the chunk is called off.
+fn pause(time: Duration, cancel: Option<&Cancel<'_>>) -> Result<()> {
+    const LOOK: Duration = Duration::from_millis(2);
+    let until = Instant::now() + time;
+    loop {
+        if cancel.is_some_and(Cancel::is_set) {
+            return Err(Error::Cancelled);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(LOOK));
+    }
+}
+
+struct Begun<'a> {
+    inner: Box<dyn Running + 'a>,
+    begun: Instant,
+    /// From `begun` to the end of `start`.
+    started: Duration,
+    throttle: Throttle,
+    cancel: Option<&'a Cancel<'a>>,
+}
+
+impl Running for Begun<'_> {
+    fn finish(self: Box<Self>) -> Result<ChunkCost> {
+        let waited = Instant::now();
+        let mut cost = self.inner.finish()?;
+        let took = self.started.max(cost.busy) + waited.elapsed().saturating_sub(cost.busy);
+        let whole = took.mul_f64(self.throttle.factor) + self.throttle.delay;
+        pause(whole.saturating_sub(self.begun.elapsed()), self.cancel)?;
+        cost.busy = whole.max(took);
+        Ok(cost)
+    }
+}
+
+impl Device for Throttled {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn prepare(&self, kernel: &Kernel) -> Result<()> {
+        self.inner.prepare(kernel)
+    }
+
+    fn engine(&self, kernel: &Kernel) -> Option<String> {
+        self.inner.engine(kernel)
+    }
+
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn in_place(&self) -> bool {
+        self.inner.in_place()
+    }
+
+    fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
+        let throttle = self.throttle;
+        let slower = |inner| Arc::new(Throttled::new(inner, throttle)) as Arc<dyn Device>;
+        Ok(self.inner.reopen()?.map(slower))
+    }
+
+    fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        let (begun, cancel, throttle) = (Instant::now(), chunk.cancel, self.throttle);
+        pause(throttle.delay, cancel)?;
+        let delayed = begun.elapsed();
+        let inner = self.inner.start(chunk)?;
+        let started = begun.elapsed() - delayed;
+        Ok(Box::new(Begun { inner, begun, started, throttle, cancel }))
+    }
+}
