@@ -170,6 +170,7 @@ scalar_functions! {
         Trunc => b(math::trunc(f(x))),
         Fract => b(math::fract(f(x))),
         Sqrt => b(math::sqrt(f(x))),
+        InverseSqrtGuess => b(math::inverse_sqrt_guess(f(x))),
         InverseSqrt => b(math::inverse_sqrt::<FUSED>(f(x))),
         Sin => b(math::sin::<FUSED>(f(x))),
         Cos => b(math::cos::<FUSED>(f(x))),

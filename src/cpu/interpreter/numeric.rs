@@ -1,8 +1,8 @@
 //! WGSL's built-in functions, spelled out in scalar functions.
 //!
 //! Every CPU engine must give the same bits, so the formulas and their order of evaluation here
-//! are part of the meaning: sums run from left to right, nothing is contracted. f16 operations
-//! are rounded one by one.
+//! are part of the meaning: sums run from left to right, nothing but `dot` is contracted. f16
+//! operations are rounded one by one.
 
 use naga::{Expression, Handle, MathFunction as M};
 
@@ -10,6 +10,7 @@ use super::compile::{Compiler, Scope, Value};
 use super::functions::{Binary, Reg, Ternary, Unary};
 use super::shape::{Extent, Kind};
 use crate::error::Result;
+use crate::kernel::host_has_fma;
 
 impl Compiler<'_> {
     fn add(&mut self, kind: Kind, a: Reg, b: Reg) -> Reg {
@@ -40,14 +41,20 @@ impl Compiler<'_> {
         self.rounded(kind, root)
     }
 
-    /// A sum of products, from left to right.
+    /// A sum of products, from left to right, each after the first fused into the sum where the
+    /// processor does that.
     pub(in crate::cpu) fn dot(&mut self, kind: Kind, a: &[Reg], b: &[Reg]) -> Result<Reg> {
         let mut sum = None;
         for (&a, &b) in a.iter().zip(b) {
-            let product = self.mul(kind, a, b);
             sum = Some(match sum {
-                None => product,
-                Some(sum) => self.add(kind, sum, product),
+                None => self.mul(kind, a, b),
+                Some(sum) if kind == Kind::F32 && host_has_fma() => {
+                    self.ternary(Ternary::FmaF, a, b, sum)
+                }
+                Some(sum) => {
+                    let product = self.mul(kind, a, b);
+                    self.add(kind, sum, product)
+                }
             });
         }
         sum.ok_or_else(|| self.broken("a dot product of nothing"))

@@ -313,6 +313,10 @@ impl Emitter<'_> {
                 let zeros = self.count_zeros("ctlz", &x, flag, v);
                 (self.ins(&format!("sub {int} {top}, {zeros}")), Ty::Int)
             }
+            U::InverseSqrtGuess => {
+                let x = self.get(a, Ty::Float, v)?;
+                (self.inverse_sqrt_guess(&x, v), Ty::Float)
+            }
             U::SignExtend8 => {
                 let x = self.get(a, Ty::Int, v)?;
                 let by = self.number(24, Ty::Int, v);
@@ -338,6 +342,64 @@ impl Emitter<'_> {
                 (self.apply(function, &[a], ty, v)?, ty)
             }
         })
+    }
+
+    /// The instruction has 16 lanes: a gang is cut or widened to that. It is only there on
+    /// processors that have it.
+    fn inverse_sqrt_guess(&mut self, x: &str, v: bool) -> String {
+        const LANES: u32 = 16;
+        let width = if v { self.width } else { 1 };
+        let from = self.ty(Ty::Float, v);
+        let mask = |lanes: std::ops::Range<u32>| {
+            let lanes: Vec<String> = lanes.map(|lane| format!("i32 {lane}")).collect();
+            lanes.join(", ")
+        };
+        let mut parts: Vec<(String, u32)> = (0..width.div_ceil(LANES))
+            .map(|part| {
+                let first = part * LANES;
+                let x = match width {
+                    1 => self.ins(&format!(
+                        "insertelement <16 x float> zeroinitializer, float {x}, i32 0"
+                    )),
+                    LANES => x.to_owned(),
+                    _ => {
+                        // Beyond a short gang's lanes are zeros.
+                        let lanes = mask(first..first + LANES);
+                        let zeros = format!("{from} zeroinitializer");
+                        self.ins(&format!(
+                            "shufflevector {from} {x}, {zeros}, <16 x i32> <{lanes}>"
+                        ))
+                    }
+                };
+                let y = self.ins(&format!(
+                    "call <16 x float> @llvm.x86.avx512.rsqrt14.ps.512(<16 x float> {x}, \
+                     <16 x float> zeroinitializer, i16 -1)"
+                ));
+                (y, LANES)
+            })
+            .collect();
+        while let [(a, lanes), (b, _), ..] = &parts[..] {
+            let (all, lanes) = (mask(0..2 * lanes), *lanes);
+            let both = self.ins(&format!(
+                "shufflevector <{lanes} x float> {a}, <{lanes} x float> {b}, \
+                 <{} x i32> <{all}>",
+                2 * lanes
+            ));
+            // The halves of a gang of 64 come after each other.
+            parts.drain(..2);
+            parts.push((both, 2 * lanes));
+        }
+        let y = parts.swap_remove(0).0;
+        match width {
+            1 => self.ins(&format!("extractelement <16 x float> {y}, i32 0")),
+            _ if width < LANES => {
+                let lanes = mask(0..width);
+                self.ins(&format!(
+                    "shufflevector <16 x float> {y}, <16 x float> {y}, <{width} x i32> <{lanes}>"
+                ))
+            }
+            _ => y,
+        }
     }
 
     fn count_zeros(&mut self, name: &str, x: &str, flag: &str, v: bool) -> String {

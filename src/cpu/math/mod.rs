@@ -167,6 +167,9 @@ of_one_lane! {
     atanh = hyperbolic(x);
 }
 
+pub(in crate::cpu) use root::guess as inverse_sqrt_guess;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::cpu) use root::guesses as inverse_sqrt_guesses;
 pub(crate) use root::inverse_sqrt;
 pub(crate) use trigonometric::{cos, sin, tan};
 

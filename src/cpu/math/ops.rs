@@ -36,6 +36,8 @@ pub(in crate::cpu) trait Float:
     fn fma(self, factor: Self, addend: Self) -> Self;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
+    /// What the processor's own instruction gives, where `root::host_has_guess`.
+    fn inverse_sqrt_guess(self) -> Self;
     /// Towards zero.
     fn trunc(self) -> Self;
     /// False where one is NaN, as all comparisons.
@@ -245,6 +247,10 @@ impl<const FUSED: bool> Float for Lane<FUSED> {
     #[inline(always)]
     fn sqrt(self) -> Self {
         Lane(self.0.sqrt())
+    }
+    #[inline(always)]
+    fn inverse_sqrt_guess(self) -> Self {
+        Lane(super::root::guess(self.0))
     }
     #[inline(always)]
     fn trunc(self) -> Self {

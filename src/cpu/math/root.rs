@@ -5,7 +5,11 @@
 //! compute slowly, and less than one unit in the last place away. What is no positive normal number
 //! is rare, and computed with those two.
 //!
-//! Source of the guess and of the constants of the first step: J. Kadlec, "Rrrola", 2010 (an
+//! A processor with AVX-512 has a better guess: `vrsqrt14ps`, right to 2^-14 and defined for all
+//! floats, so that one step of Newton's is enough and nothing is rare. Measured on `nbody`: a
+//! third of the loop's instructions less.
+//!
+//! Source of the guess from bits, and of the constants of the first step: J. Kadlec, "Rrrola", 2010 (an
 //! error of 6.5e-4 after the first step); the second step is the series of `(1 - e)^(-1/2)` with
 //! `e = 1 - x y^2`.
 
@@ -31,9 +35,63 @@ pub(in crate::cpu) fn usual_inverse_sqrt<F: Float>(x: F) -> F {
     e.mul_add(0.375, 0.5).mul_add(y * e, y)
 }
 
+/// Whether this machine's processor has `vrsqrt14ps`.
+#[inline(always)]
+pub(in crate::cpu) fn host_has_guess() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// The processor's guess; NaN on one that has none.
+#[inline(always)]
+pub(in crate::cpu) fn guess(x: f32) -> f32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f")]
+        fn of(x: f32) -> f32 {
+            use std::arch::x86_64::{_mm_cvtss_f32, _mm_rsqrt14_ss, _mm_set_ss};
+            let x = _mm_set_ss(x);
+            _mm_cvtss_f32(_mm_rsqrt14_ss(x, x))
+        }
+        if host_has_guess() {
+            // SAFETY: the processor has AVX-512, as was just seen.
+            return unsafe { of(x) };
+        }
+    }
+    let _ = x;
+    f32::NAN
+}
+
+/// The processor's guesses for 16 floats.
+///
+/// # Safety
+/// The processor has AVX-512; both are valid for 16 floats.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+pub(in crate::cpu) unsafe fn guesses(x: *const f32, out: *mut f32) {
+    use std::arch::x86_64::{_mm512_loadu_ps, _mm512_rsqrt14_ps, _mm512_storeu_ps};
+    // SAFETY: the caller promises 16 floats at both.
+    unsafe { _mm512_storeu_ps(out, _mm512_rsqrt14_ps(_mm512_loadu_ps(x))) }
+}
+
+/// The inverse of the square root of anything, from the processor's guess.
+#[inline(always)]
+pub(in crate::cpu) fn guessed_inverse_sqrt<F: Float>(x: F) -> F {
+    let y = x.inverse_sqrt_guess();
+    let e = (x * -y).mul_add(y, 1.0);
+    let near = (y * 0.5).mul_add(e, y);
+    // Zero, infinity, NaN and what is negative: the guess is the result already.
+    y.but(e.equals(e), near)
+}
+
 /// The inverse of the square root of anything.
 #[inline(always)]
 pub(crate) fn inverse_sqrt<const FUSED: bool>(x: f32) -> f32 {
     let lane = Lane::<FUSED>(x);
+    if host_has_guess() {
+        return guessed_inverse_sqrt(lane).0;
+    }
     if is_special(lane) { 1.0 / x.sqrt() } else { usual_inverse_sqrt(lane).0 }
 }

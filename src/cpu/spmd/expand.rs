@@ -125,6 +125,7 @@ impl Expand<'_> {
                     Unary::Asinh => hyperbolic::asinh(x),
                     Unary::Acosh => hyperbolic::acosh(x),
                     Unary::Atanh => hyperbolic::atanh(x),
+                    Unary::InverseSqrt if root::host_has_guess() => root::guessed_inverse_sqrt(x),
                     Unary::Sin | Unary::Cos | Unary::Tan | Unary::InverseSqrt => {
                         return self.guarded(f, dst, a);
                     }
@@ -321,6 +322,9 @@ impl<'c> Float for Value<'c> {
     }
     fn sqrt(self) -> Self {
         self.one(Unary::Sqrt)
+    }
+    fn inverse_sqrt_guess(self) -> Self {
+        self.one(Unary::InverseSqrtGuess)
     }
     fn trunc(self) -> Self {
         self.one(Unary::Trunc)

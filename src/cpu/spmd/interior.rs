@@ -238,13 +238,6 @@ impl Walk<'_> {
     }
 
     fn branch(&mut self, condition: Reg, accept: &Region, reject: &Region, out: &mut Vec<Node>) {
-        let leaves = |region: &Region| {
-            let mut found = false;
-            region.for_each(&mut |node| {
-                found |= matches!(node, Node::Break(_) | Node::Continue(_) | Node::Return);
-            });
-            found
-        };
         let (taken, truth) = match (accept.nodes.is_empty(), reject.nodes.is_empty()) {
             (false, true) => (Some(accept), true),
             (true, false) => (Some(reject), false),
@@ -449,4 +442,17 @@ impl Walk<'_> {
         };
         holds.then_some((kept, needs))
     }
+}
+
+/// Whether some lane may leave a region otherwise than at its end.
+fn leaves(region: &Region) -> bool {
+    let (mut inside, mut left) = (Vec::new(), false);
+    region.for_each(&mut |node| match node {
+        Node::Loop(l) => inside.push(l.target),
+        Node::Once { target, .. } => inside.push(*target),
+        Node::Break(target) | Node::Continue(target) => left |= !inside.contains(target),
+        Node::Return => left = true,
+        _ => {}
+    });
+    left
 }
