@@ -37,55 +37,54 @@ mod x86 {
 
     use super::Floats;
 
-    // SAFETY of the calls below: each is in the instruction set that the trait's caller vouches
-    // for; loads and stores stay inside slices whose length is checked.
     macro_rules! lanes {
         ($vector:ty, $lanes:literal, $splat:ident $load:ident $store:ident $add:ident $sub:ident
          $mul:ident $fma:ident, $estimate:expr, $count:expr) => {
-            // SAFETY: see above.
+            // SAFETY: every method is made of instructions of the one set that the macro's user names,
+            // and callers of the trait promise to be on a processor that has it.
             unsafe impl Floats for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
                 unsafe fn splat(x: f32) -> Self {
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instruction.
                     unsafe { $splat(x) }
                 }
                 #[inline(always)]
                 unsafe fn load(from: &[f32]) -> Self {
                     assert!(from.len() >= $lanes);
-                    // SAFETY: see above.
+                    // SAFETY: the trait\'s caller has the instruction; the length was just checked.
                     unsafe { $load(from.as_ptr()) }
                 }
                 #[inline(always)]
                 unsafe fn store(self, to: &mut [f32]) {
                     assert!(to.len() >= $lanes);
-                    // SAFETY: see above.
+                    // SAFETY: the trait\'s caller has the instruction; the length was just checked.
                     unsafe { $store(to.as_mut_ptr(), self) }
                 }
                 #[inline(always)]
                 unsafe fn add(self, other: Self) -> Self {
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instruction.
                     unsafe { $add(self, other) }
                 }
                 #[inline(always)]
                 unsafe fn sub(self, other: Self) -> Self {
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instruction.
                     unsafe { $sub(self, other) }
                 }
                 #[inline(always)]
                 unsafe fn mul(self, other: Self) -> Self {
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instruction.
                     unsafe { $mul(self, other) }
                 }
                 #[inline(always)]
                 unsafe fn fma(self, b: Self, c: Self) -> Self {
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instruction.
                     unsafe { $fma(self, b, c) }
                 }
                 #[inline(always)]
                 unsafe fn inverse_sqrt(self) -> Self {
                     // One step of Newton's method doubles the bits of the estimate.
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instruction.
                     unsafe {
                         let y = $estimate(self);
                         let half = self.mul(Self::splat(-0.5));
@@ -96,7 +95,7 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn count_up_to(self, limit: Self, alive: u32, counts: &mut [u32]) -> u32 {
                     assert!(counts.len() >= $lanes);
-                    // SAFETY: see above.
+                    // SAFETY: the trait's caller has the instructions; the length was just checked.
                     unsafe { $count(self, limit, alive, counts.as_mut_ptr()) }
                 }
             }
@@ -228,7 +227,7 @@ unsafe fn attract<V: Floats>(
         }
     }
     let mut result = [[0.0f32; 16]; 3];
-    // SAFETY: the caller's.
+    // SAFETY: our caller promises the instruction set; slices are checked where they are read.
     unsafe {
         let soft = V::splat(softening * softening);
         for start in (0..16).step_by(V::LANES) {
@@ -318,7 +317,7 @@ unsafe fn row<V: Floats>(view: View, cy: f32, out: &mut [u32]) {
             *cx = (start + lane) as f32 * view.scale + view.left;
         }
         let mut counts = [0u32; 16];
-        // SAFETY: the caller's.
+        // SAFETY: our caller promises the instruction set; slices are checked where they are read.
         unsafe {
             let (cx, cy, four) = (V::load(&cx), V::splat(cy), V::splat(4.0));
             let (mut x, mut y) = (V::splat(0.0), V::splat(0.0));

@@ -118,7 +118,8 @@ pub(in crate::cpu) unsafe extern "C" fn apply(
     out: *mut u32,
     lanes: u32,
 ) {
-    // SAFETY: the caller's; the generated code passes slots of its own frame.
+    // SAFETY: the generated code, the only caller, passes the table that its launch keeps alive, an
+    // index that the emitter gave out, and slots of its own frame with room for a gang's lanes.
     unsafe {
         let function = *functions.add(index as usize);
         #[cfg(target_arch = "x86_64")]
@@ -141,7 +142,7 @@ pub(in crate::cpu) unsafe extern "C" fn apply(
 /// # Safety
 /// The memory is the caller's alone and that long.
 pub(in crate::cpu) unsafe extern "C" fn zero(at: *mut u8, bytes: u64) {
-    // SAFETY: the caller's.
+    // SAFETY: the generated code, the only caller, names a part of its own frame or scratch memory.
     unsafe { std::ptr::write_bytes(at, 0, bytes as usize) }
 }
 

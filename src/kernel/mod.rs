@@ -104,7 +104,6 @@ impl Kernel {
     }
 
     /// Differs between any two kernels of this process; for caches.
-    #[allow(dead_code)]
     pub(crate) fn id(&self) -> u64 {
         self.inner.id
     }
@@ -129,7 +128,6 @@ impl Kernel {
     }
 
     /// naga's own analysis of [`Kernel::module`].
-    #[allow(dead_code)]
     pub(crate) fn info(&self) -> &naga::valid::ModuleInfo {
         &self.inner.info
     }

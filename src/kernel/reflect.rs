@@ -63,7 +63,6 @@ pub(super) fn reflect(
             layout: layout(module, &layouter, &types, var.ty),
             type_name: type_name(module, var.ty),
             global,
-            ty: var.ty,
         });
     }
     bindings.sort_by_key(|b| b.slot.unwrap_or((u32::MAX, u32::MAX)));

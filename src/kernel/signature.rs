@@ -42,8 +42,6 @@ pub struct Binding {
     /// The type with all its fields.
     pub value_type: Arc<ValueType>,
     pub(crate) global: Handle<GlobalVariable>,
-    #[allow(dead_code)]
-    pub(crate) ty: Handle<Type>,
     pub(super) header_scalars: Vec<(u64, ScalarType)>,
     pub(super) element_scalars: Vec<(u64, ScalarType)>,
 }

@@ -6,7 +6,7 @@
 //! from a scalar are only known inside the region that derived them, so that every use is dominated.
 //! Control flow is in `emit_flow`, operations in `emit_ops`, memory in `emit_memory`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -19,6 +19,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use crate::cpu::compiled::AnyFunction;
 use crate::cpu::interpreter::bytecode::{Memory, Op};
 use crate::cpu::interpreter::functions::Reg;
+use crate::cpu::spmd::Compiled;
 use crate::cpu::spmd::ir::{Kernel, Target};
 use crate::cpu::spmd::liveness::Liveness;
 use crate::cpu::spmd::shape::{Class, Shapes};
@@ -88,6 +89,8 @@ pub(super) struct Emitter<'k, 'f> {
     pub(super) shapes: &'k Shapes,
     pub(super) types: Types,
     pub(super) liveness: &'k Liveness,
+    /// Variables that need no mask when they are set.
+    pub(super) loose: &'k HashSet<Reg>,
     /// Whether there is an instruction for fused multiply-adds.
     pub(super) fma: bool,
     pub(super) width: u32,
@@ -138,20 +141,20 @@ pub(super) enum Part {
 impl<'k, 'f> Emitter<'k, 'f> {
     pub(super) fn new(
         mut b: FunctionBuilder<'f>,
-        kernel: &'k Kernel,
-        shapes: &'k Shapes,
-        liveness: &'k Liveness,
+        compiled: &'k Compiled,
         fma: bool,
         args: Arguments,
     ) -> Emitter<'k, 'f> {
+        let kernel = &compiled.code;
         let zero = b.ins().iconst(types::I32, 0);
         let budget = b.declare_var(types::I64);
         Emitter {
             b,
             kernel,
-            shapes,
+            shapes: &compiled.shapes,
             types: Types::of(kernel),
-            liveness,
+            liveness: &compiled.liveness,
+            loose: &compiled.loose,
             fma,
             width: kernel.width,
             args,
@@ -558,7 +561,10 @@ impl<'k, 'f> Emitter<'k, 'f> {
     pub(super) fn store_variable(&mut self, var: Reg, value: Reg) -> Result<()> {
         let (ty, vector) = self.variable_type(var);
         let mut new = self.get(value, ty, vector)?;
-        if vector && let Mask::Some(mask) = self.mask.clone() {
+        if vector
+            && !self.loose.contains(&var)
+            && let Mask::Some(mask) = self.mask.clone()
+        {
             let old = self.raw_variable(var);
             new = self.select(&mask, &new, &old, true);
         }

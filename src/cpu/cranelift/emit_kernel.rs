@@ -45,7 +45,7 @@ pub(super) fn emit(
     b.seal_block(entry);
     let (args, first, count) = arguments(source, &mut b, entry);
     let kernel = &compiled.code;
-    let mut emitter = Emitter::new(b, kernel, &compiled.shapes, &compiled.liveness, fma, args);
+    let mut emitter = Emitter::new(b, compiled, fma, args);
     let workgroup_bytes = (kernel.workgroup_words * 4).next_multiple_of(64);
     emitter.scratch = workgroup_bytes;
     emitter.place_arrays();

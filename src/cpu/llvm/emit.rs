@@ -5,12 +5,13 @@
 //! scalar is only known inside the region that derived it, so that every use is dominated. Control
 //! flow is in `emit_flow`, operations in `emit_ops`, memory in `emit_memory`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use crate::cpu::compiled::{AnyFunction, Needs};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::Reg;
+use crate::cpu::spmd::Compiled;
 use crate::cpu::spmd::ir::{Kernel, Target};
 use crate::cpu::spmd::liveness::Liveness;
 use crate::cpu::spmd::shape::{Class, Shapes};
@@ -70,6 +71,8 @@ pub(super) struct Emitter<'k> {
     pub(super) shapes: &'k Shapes,
     pub(super) types: Types,
     pub(super) liveness: &'k Liveness,
+    /// Variables that need no mask when they are set.
+    pub(super) loose: &'k HashSet<Reg>,
     pub(super) features: Features,
     pub(super) width: u32,
     /// Allocas and constants.
@@ -117,17 +120,14 @@ pub(super) fn float_literal(bits: u32) -> String {
 }
 
 impl<'k> Emitter<'k> {
-    pub(super) fn new(
-        kernel: &'k Kernel,
-        shapes: &'k Shapes,
-        liveness: &'k Liveness,
-        features: Features,
-    ) -> Emitter<'k> {
+    pub(super) fn new(compiled: &'k Compiled, features: Features) -> Emitter<'k> {
+        let kernel = &compiled.code;
         Emitter {
             kernel,
-            shapes,
+            shapes: &compiled.shapes,
             types: Types::of(kernel),
-            liveness,
+            liveness: &compiled.liveness,
+            loose: &compiled.loose,
             features,
             width: kernel.width,
             entry: String::new(),
@@ -465,7 +465,10 @@ impl<'k> Emitter<'k> {
         let (ty, vector) = self.slot_type(var);
         let text = self.ty(ty, vector);
         let mut new = self.get(value, ty, vector)?;
-        if vector && let Mask::Some(mask) = self.mask.clone() {
+        if vector
+            && !self.loose.contains(&var)
+            && let Mask::Some(mask) = self.mask.clone()
+        {
             let old = self.ins(&format!("load {text}, ptr {slot}"));
             let lanes = self.ty(Ty::Bool, true);
             new = self.ins(&format!("select {lanes} {mask}, {text} {new}, {text} {old}"));

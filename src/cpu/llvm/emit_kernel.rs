@@ -11,9 +11,10 @@ use super::emit::{Emitted, Emitter, Features, Frame, Val};
 use crate::cpu::compiled::{Needs, Word};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::Reg;
-use crate::cpu::spmd::ir::{Kernel, Node, Region};
-use crate::cpu::spmd::liveness::{Access, Liveness, access};
-use crate::cpu::spmd::shape::{Class, Shapes};
+use crate::cpu::spmd::Compiled;
+use crate::cpu::spmd::ir::{Node, Region};
+use crate::cpu::spmd::liveness::{Access, access};
+use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 use crate::kernel::{Kernel as Source, Space};
@@ -22,14 +23,9 @@ use crate::kernel::{Kernel as Source, Space};
 const STACK_ARRAYS: u64 = 64 << 10;
 
 /// Writes a kernel as LLVM IR.
-pub(super) fn emit(
-    source: &Source,
-    kernel: &Kernel,
-    shapes: &Shapes,
-    liveness: &Liveness,
-    features: Features,
-) -> Result<Emitted> {
-    let mut emitter = Emitter::new(kernel, shapes, liveness, features);
+pub(super) fn emit(source: &Source, compiled: &Compiled, features: Features) -> Result<Emitted> {
+    let mut emitter = Emitter::new(compiled, features);
+    let kernel = &compiled.code;
     let workgroup_bytes = kernel.workgroup_words * 4;
     emitter.scratch = workgroup_bytes.next_multiple_of(64);
     emitter.place_arrays();

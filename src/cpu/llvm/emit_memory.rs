@@ -330,7 +330,7 @@ impl Emitter<'_> {
         let place = self.place(address)?;
         let pointer = self.pointer(&place, &[])?;
         let pointer = self.at(&pointer, place.offset);
-        self.line(&format!("call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)"));
+        self.line(&format!("call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)"));
         Ok(())
     }
 

@@ -46,7 +46,7 @@ fn features() -> Features {
 
 fn emitted(kernel: &Kernel, subgroup_size: u32, features: Features) -> Result<emit::Emitted> {
     let compiled = spmd::compile(kernel, width(), subgroup_size)?;
-    emit_kernel::emit(kernel, &compiled.code, &compiled.shapes, &compiled.liveness, features)
+    emit_kernel::emit(kernel, &compiled, features)
 }
 
 /// Compiles a kernel for a subgroup size.

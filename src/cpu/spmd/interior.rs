@@ -7,6 +7,7 @@
 //! was for those where they don't hold. What needs no fact because it always holds is rewritten in
 //! place. What always holds: registers of the new region are new, variables are the same.
 
+mod ahead;
 mod ranges;
 
 use std::collections::HashMap;
@@ -63,6 +64,9 @@ fn region(
         };
         for inner in node.regions_mut() {
             region(kernel, source, shapes, &steps, inner);
+        }
+        if let Node::Loop(l) = node {
+            ahead::spread(kernel, shapes, &mut l.body);
         }
     }
 }
@@ -455,4 +459,35 @@ fn leaves(region: &Region) -> bool {
         _ => {}
     });
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{compile, print};
+    use crate::kernel::Kernel;
+
+    #[test]
+    fn a_guard_around_a_loop_is_gone_in_the_interior() {
+        let text = include_str!("../../../kernels/matmul_naive.wgsl");
+        let kernel = Kernel::from_wgsl(text).unwrap();
+        let printed = print(&compile(&kernel, 16, 32).unwrap());
+        let (_, versions) = printed.split_once("\nwhere ").expect("an interior");
+        let (inner, edge) = versions.split_once("\nelsewhere\n").expect("an edge");
+        let branches = |text: &str| text.lines().filter(|line| line.contains(" if ")).count();
+        assert_eq!(branches(inner), 1, "the loop's own:\n{inner}");
+        assert_eq!(branches(edge), 2, "{edge}");
+    }
+
+    #[test]
+    fn the_next_tile_is_asked_for_while_this_one_is_computed_with() {
+        let kernel = Kernel::from_wgsl(include_str!("../../../kernels/matmul.wgsl")).unwrap();
+        let printed = print(&compile(&kernel, 16, 32).unwrap());
+        // Where tiles are filled nothing is prefetched any more.
+        let lines: Vec<&str> = printed.lines().collect();
+        let at = |what: &str| lines.iter().rposition(|line| line.contains(what));
+        let prefetch = at("prefetch").unwrap_or_else(|| panic!("no prefetch:\n{printed}"));
+        let fill = lines[..prefetch].iter().rposition(|line| line.contains("store Workgroup"));
+        let gangs = lines[..prefetch].iter().rposition(|line| line.trim() == "gangs");
+        assert!(fill < gangs, "{printed}");
+    }
 }

@@ -11,6 +11,7 @@ mod guards;
 mod interior;
 pub(in crate::cpu) mod ir;
 pub(in crate::cpu) mod liveness;
+mod loose;
 mod lower_stmt;
 mod regions;
 mod reuse;
@@ -36,6 +37,8 @@ pub(in crate::cpu) struct Compiled {
     pub(in crate::cpu) code: ir::Kernel,
     pub(in crate::cpu) shapes: shape::Shapes,
     pub(in crate::cpu) liveness: liveness::Liveness,
+    /// Variables that may be set in lanes that are off, too.
+    pub(in crate::cpu) loose: std::collections::HashSet<crate::cpu::interpreter::functions::Reg>,
 }
 
 /// Compiles a kernel for gangs of `width` lanes, a power of two. A kernel that asks for subgroups
@@ -74,5 +77,6 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -
     // Fission made regions, and variables between them.
     let liveness = liveness::analyse(&mut code);
     verify::verify(&code, &shapes)?;
-    Ok(Compiled { code, shapes, liveness })
+    let loose = loose::find(&code, &liveness);
+    Ok(Compiled { code, shapes, liveness, loose })
 }

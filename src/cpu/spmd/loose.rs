@@ -1,0 +1,179 @@
+//! Variables that may be set in lanes that are off, too: nobody reads what those get.
+//!
+//! A lane that is off waits somewhere: at the other side of a branch or behind it, or where a loop
+//! or switch has been left or goes on. When a variable does not matter at any of the places where
+//! a lane may wait while it is set, setting it needs no mask. What a loop carries from turn to turn
+//! and nobody reads afterwards is such a variable; without the mask the next turn does not have to
+//! wait for the condition of this one. Measured on `mandelbrot`: 12 cycles a turn instead of 16.
+
+use std::collections::HashSet;
+
+use super::ir::{Kernel, Loop, Node, Region, Target};
+use super::liveness::{Access, Liveness, access};
+use crate::cpu::interpreter::functions::Reg;
+
+/// What a variable that is set is inside of.
+#[derive(Clone, Copy)]
+enum Around<'r> {
+    /// A region.
+    Region(u32),
+    /// One side of a branch; the other one.
+    Side(&'r Region),
+    Loop(&'r Loop),
+    Once(Target),
+    /// The code of a gang: no lane waits outside of it.
+    Gangs(&'r Region),
+}
+
+/// Finds them.
+pub(super) fn find(kernel: &Kernel, liveness: &Liveness) -> HashSet<Reg> {
+    let mut walk =
+        Walk { kernel, liveness, path: Vec::new(), set: HashSet::new(), not: HashSet::new() };
+    walk.region(&kernel.body);
+    walk.set.retain(|var| !walk.not.contains(var));
+    walk.set
+}
+
+struct Walk<'k> {
+    kernel: &'k Kernel,
+    liveness: &'k Liveness,
+    path: Vec<Around<'k>>,
+    set: HashSet<Reg>,
+    not: HashSet<Reg>,
+}
+
+impl<'k> Walk<'k> {
+    fn region(&mut self, region: &'k Region) {
+        self.path.push(Around::Region(region.id));
+        for node in &region.nodes {
+            match node {
+                Node::Op(op) | Node::UniformLoad(op) => match access(self.kernel, op) {
+                    Some(Access::Set(var)) => {
+                        self.set.insert(var);
+                        if !self.nobody_waits(var) {
+                            self.not.insert(var);
+                        }
+                    }
+                    // A part of it; the rest would have to stay.
+                    Some(Access::Change(var)) => drop(self.not.insert(var)),
+                    Some(Access::Read(_)) | None => {}
+                },
+                Node::If { accept, reject, .. } => {
+                    self.inside(Around::Side(reject), &[accept]);
+                    self.inside(Around::Side(accept), &[reject]);
+                }
+                Node::Loop(l) => self.inside(Around::Loop(l), &[&l.body, &l.continuing]),
+                Node::Once { target, body } => self.inside(Around::Once(*target), &[body]),
+                Node::Gangs(body) => self.inside(Around::Gangs(body), &[body]),
+                Node::Versions(v) => {
+                    self.region(&v.inner);
+                    self.region(&v.edge);
+                }
+                Node::Break(_)
+                | Node::Continue(_)
+                | Node::Return
+                | Node::Barrier
+                | Node::Prefetch(_) => {}
+            }
+        }
+        self.path.pop();
+    }
+
+    fn inside(&mut self, around: Around<'k>, regions: &[&'k Region]) {
+        self.path.push(around);
+        for region in regions {
+            self.region(region);
+        }
+        self.path.pop();
+    }
+
+    /// Whether the variable, set here, matters nowhere where a lane may wait meanwhile.
+    fn nobody_waits(&self, var: Reg) -> bool {
+        let Some(home) = self.liveness.home.get(&var) else { return false };
+        let live = |region: &Region| self.liveness.entry[region.id as usize].contains(&var);
+        let live_at_exit = |target: Target| self.liveness.exit[target as usize].contains(&var);
+        for around in self.path.iter().rev() {
+            let fine = match around {
+                Around::Region(id) if id == home => return true,
+                Around::Region(_) => true,
+                // An empty side is live with what is live behind the branch.
+                Around::Side(other) => !live(other) && (other.nodes.is_empty() || ends(other)),
+                Around::Loop(l) => {
+                    !live_at_exit(l.target)
+                        && !(continues(&l.body, l.target) && live(&l.continuing))
+                }
+                Around::Once(target) => !live_at_exit(*target),
+                Around::Gangs(body) => {
+                    return !live(body) && !self.liveness.after[body.id as usize].contains(&var);
+                }
+            };
+            if !fine {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// Whether no lane gets to the end of a region.
+fn ends(region: &Region) -> bool {
+    matches!(region.nodes.last(), Some(Node::Break(_) | Node::Continue(_) | Node::Return))
+}
+
+fn continues(body: &Region, target: Target) -> bool {
+    let mut found = false;
+    body.for_each(&mut |node| found |= matches!(node, Node::Continue(t) if *t == target));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Compiled, compile};
+    use crate::kernel::Kernel;
+
+    fn compiled(body: &str) -> Compiled {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+             @compute @workgroup_size(16)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>) {{ {body} }}"
+        );
+        compile(&Kernel::from_wgsl(text).unwrap(), 16, 32).unwrap()
+    }
+
+    #[test]
+    fn what_only_the_next_turn_reads_needs_no_mask_and_what_is_read_behind_does() {
+        let carried = "var x = id.x; var n = 0u;
+             loop { if x % 7u == 3u || n > 99u { break; } x = x * 5u + 1u; n++; }";
+        // `n` is stored, `x` is nobody's business behind the loop.
+        let one = compiled(&format!("{carried} data[id.x] = n;"));
+        let both = compiled(&format!("{carried} data[id.x] = n + x;"));
+        assert!(one.loose.len() > both.loose.len(), "{:?} and {:?}", one.loose, both.loose);
+    }
+
+    #[test]
+    fn a_lane_that_continues_keeps_what_the_next_turn_reads() {
+        // Lanes that continue wait for the others, with their own `x`.
+        let waits = compiled(
+            "var x = id.x; var n = 0u;
+             loop {
+                 n++;
+                 if n > 9u + id.x { break; }
+                 if x % 2u == 0u { x = x / 2u + n; continue; }
+                 x = x * 3u + 1u;
+             }
+             data[id.x] = n;",
+        );
+        let x = waits.loose.len();
+        let no_wait = compiled(
+            "var x = id.x; var n = 0u;
+             loop {
+                 n++;
+                 if n > 9u + id.x { break; }
+                 x = x * 3u + 1u;
+                 if x == 5u { break; }
+             }
+             data[id.x] = n;",
+        );
+        assert!(x < no_wait.loose.len(), "{:?} and {:?}", waits.loose, no_wait.loose);
+    }
+}
