@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use naga::{GlobalVariable, Handle, Type};
+use naga::{GlobalVariable, Handle};
 
 use super::value_type::ValueType;
 
