@@ -227,6 +227,9 @@ pub(crate) trait Device: Send + Sync {
         Ok(None)
     }
 
+    /// Loses the device as if its driver had been reset, where that can be done.
+    fn destroy(&self) {}
+
     /// Begins a chunk. The borrowed memory stays borrowed until `finish` returns.
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>>;
 }

@@ -28,7 +28,7 @@ mod pool;
 mod tests;
 mod window;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use adapters::{AdapterHandle, adapters};
@@ -50,6 +50,8 @@ pub(crate) struct GpuDevice {
     /// When the last chunk was done, so that a chunk's time does not count twice what it waited
     /// for the one before.
     last_done: Mutex<Option<Instant>>,
+    /// What it was opened from, unless it is an application's.
+    adapter: Option<AdapterHandle>,
     /// Dropped last: it closes the device that the others belong to.
     link: Link,
 }
@@ -69,7 +71,7 @@ impl GpuDevice {
         id: String,
         settings: Settings,
     ) -> Result<GpuDevice> {
-        Ok(Self::new(Link::open(adapter, id, settings)?))
+        Ok(Self::new(Link::open(adapter, id, settings)?, Some(adapter.clone())))
     }
 
     /// Uses a device of an application, with the features and limits that it was created with.
@@ -84,15 +86,16 @@ impl GpuDevice {
     ) -> Result<GpuDevice> {
         let link = Link::adopt(device, queue, id, Settings::default());
         link.check_alive("join an application's device")?;
-        Ok(Self::new(link))
+        Ok(Self::new(link, None))
     }
 
-    fn new(link: Link) -> GpuDevice {
+    fn new(link: Link, adapter: Option<AdapterHandle>) -> GpuDevice {
         let keep = link.info.limits.memory / 2;
         GpuDevice {
             pipelines: Pipelines::default(),
             pool: Pool::new(keep),
             last_done: Mutex::new(None),
+            adapter,
             link,
         }
     }
@@ -141,6 +144,21 @@ impl Device for GpuDevice {
 
     fn prepare(&self, kernel: &Kernel) -> Result<()> {
         self.pipelines.get(&self.link, kernel).map(drop)
+    }
+
+    fn destroy(&self) {
+        self.link.device.destroy();
+    }
+
+    fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
+        let Some(adapter) = &self.adapter else {
+            let cause = "it belongs to the application; make a runtime of a new one";
+            return Err(self.link.error("open the device again", cause));
+        };
+        let (id, settings) = (self.link.info.id.clone(), self.link.settings.clone());
+        // The old one keeps nothing but what chunks of it still use.
+        self.pool.clear();
+        Ok(Some(Arc::new(GpuDevice::open_with(adapter, id, settings)?)))
     }
 
     fn depth(&self) -> usize {

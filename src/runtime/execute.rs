@@ -20,6 +20,8 @@ use super::memo::{Question, guess, overhead};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report, seconds};
 use super::rerun::{Counted, Done, Reruns};
+use super::snapshot::Snapshot;
+use super::verify::{Computed, Verification};
 use crate::analysis::{Argument, Arguments};
 use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, HostBytes, Running};
 use crate::error::{Error, FailureKind, Result};
@@ -39,6 +41,8 @@ pub(super) struct Checked {
     pub(super) values: Vec<Vec<u8>>,
     pub(super) wishes: Wishes,
     pub(super) loop_budget: u64,
+    pub(super) transactional: bool,
+    pub(super) verification: Verification,
 }
 
 impl Checked {
@@ -110,13 +114,20 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
     let begun = Instant::now();
     let mut session = Session::new(checked, &memory)?;
     let mut failures = Failures::default();
+    let before = Copies::default();
+    let keeps = checked.transactional || checked.verification.fraction > 0.0;
     loop {
-        match session.work(cancel, &mut failures) {
+        let snapshot = keeps.then(|| Snapshot::take(&session, &before)).transpose()?;
+        match session.work(cancel, snapshot.as_ref(), &mut failures) {
             Ok(devices) => return Ok(session.report(begun, devices, failures.events)),
             Err(error) => {
                 // Nobody had the memory for a band, and none is done.
                 let finer = if failures.memory_alone { session.finer() } else { None };
                 let Some(finer) = finer else {
+                    if let (true, Some(snapshot)) = (checked.transactional, &snapshot) {
+                        snapshot.restore(&session, &session.all());
+                        return Err(error);
+                    }
                     buffers.poison(&error.to_string());
                     return Err(error);
                 };
@@ -134,7 +145,7 @@ pub(super) struct Session<'a> {
     pub(super) elements: Vec<u64>,
     pub(super) plan: Plan,
     /// Why a device can't, by device.
-    unable: Vec<Option<String>>,
+    pub(super) unable: Vec<Option<String>>,
     /// Failures that were met before anything ran.
     events: Vec<FailureEvent>,
     /// What chunks write to instead of buffers that are merged.
@@ -222,7 +233,12 @@ impl<'a> Session<'a> {
     }
 
     /// Drives the devices until everything is computed.
-    fn work(&self, cancel: &AtomicBool, failures: &mut Failures) -> Result<Vec<DeviceReport>> {
+    fn work(
+        &self,
+        cancel: &AtomicBool,
+        snapshot: Option<&Snapshot<'_>>,
+        failures: &mut Failures,
+    ) -> Result<Vec<DeviceReport>> {
         let devices = &self.checked.devices;
         let bands = self.plan.bands().len() as u32;
         let mut reports: Vec<DeviceReport> = devices
@@ -301,10 +317,21 @@ impl<'a> Session<'a> {
                 }
             });
         }
-        let changes = shared.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = shared.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
         let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         for done in &state.reruns.counted {
             self.account(&mut reports[done.device], done);
+        }
+        let nothing_done = reports.iter().all(|report| report.chunks == 0);
+        failures.add(state.failures, nothing_done);
+        let wanted = self.checked.verification;
+        if let (None, true, Some(snapshot)) = (&state.stopped, state.policy.finished(), snapshot)
+            && wanted.fraction > 0.0
+        {
+            let (changes, reports) = (&mut changes, &mut reports[..]);
+            let done = state.reruns.counted;
+            let computed = Computed { done, changes, reports, failures };
+            self.verify(wanted, snapshot, &Cancel::new(cancel), computed)?;
         }
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
@@ -324,8 +351,6 @@ impl<'a> Session<'a> {
                 memo.remember(&self.checked.kernel, index, rate * groups / f64::from(bands));
             }
         }
-        let nothing_done = reports.iter().all(|report| report.chunks == 0);
-        failures.add(state.failures, nothing_done);
         match state.stopped {
             Some(error) => Err(error),
             None if state.policy.finished() => {
@@ -381,9 +406,9 @@ impl<'a> Session<'a> {
                         continue;
                     }
                 };
-                match guarded(device, || {
-                    device.start(self.chunk(run, &copies, Some(&shared.slots[index][slot])))
-                }) {
+                let deadline = self.deadline(index, run, shared);
+                let cancel = Some(&shared.slots[index][slot]);
+                match guarded(device, || device.start(self.chunk(run, &copies, cancel, deadline))) {
                     Ok(running) => flight.push_back(InFlight { task, running, copies }),
                     Err(error) => {
                         self.no_result(index, &task, error, flight.len(), shared);
@@ -431,7 +456,12 @@ impl<'a> Session<'a> {
         if state.stopped.is_some() {
             return Err(Seen { turn: state.turn, until: None });
         }
-        let most = state.failures.most(index);
+        let mut most = state.failures.most(index);
+        if !info.kind.shares_cpu_cores()
+            && let Some(rate) = state.policy.rate(index)
+        {
+            most = most.min((rate * WATCHDOG).clamp(1.0, f64::from(u32::MAX)) as u32);
+        }
         let mut fits = |run: &Range<u32>| {
             run.end - run.start <= most && self.plan.fits(&self.checked.kernel, run, info).is_ok()
         };
@@ -490,17 +520,38 @@ impl<'a> Session<'a> {
     }
 
     /// What a chunk that is done changed in its copies of buffers that are merged.
-    fn changes(&self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'_>)]) -> Vec<Changes> {
+    pub(super) fn changes(
+        &self,
+        run: &Range<u32>,
+        copies: &[(usize, PrivateCopy<'_>)],
+    ) -> Vec<Changes> {
         let merged = copies.iter().filter(|(id, _)| *self.plan.merge(*id) != Merge::Apart);
-        merged
-            .map(|(id, copy)| {
-                let binding = &self.checked.kernel.signature().bindings[*id];
-                let footprint = self.plan.footprint(run, *id);
-                let written = (&footprint.may_write.hull(), footprint.writes_header);
-                let (buffer, merge) = (self.memory[*id], self.plan.merge(*id));
-                merge::changes(copy.bytes, buffer, binding, merge, written, (run.start, *id))
-            })
-            .collect()
+        merged.map(|(id, copy)| self.changes_of(run, *id, copy.bytes)).collect()
+    }
+
+    /// What a chunk that is done changed in its copy of a buffer.
+    pub(super) fn changes_of(&self, run: &Range<u32>, id: usize, copy: HostBytes<'_>) -> Changes {
+        let binding = &self.checked.kernel.signature().bindings[id];
+        let footprint = self.plan.footprint(run, id);
+        let written = (&footprint.may_write.hull(), footprint.writes_header);
+        let (buffer, merge) = (self.memory[id], self.plan.merge(id));
+        merge::changes(copy, buffer, binding, merge, written, (run.start, id))
+    }
+
+    /// How long a chunk may take: much longer than by the measured speed, and never too short.
+    fn deadline(&self, device: usize, run: &Range<u32>, shared: &Shared) -> Option<Duration> {
+        let least = self.checked.runtime.inner.patience;
+        let software = self.checked.devices[device].device.info().kind.shares_cpu_cores();
+        let rate = shared.lock().policy.rate(device);
+        let Some(rate) = rate.filter(|rate| *rate > 0.0) else {
+            // Four times what a chunk of known speed would have; else it is the device's to say.
+            return least.map(|least| least * 4);
+        };
+        // What computes on the CPU's cores may be kept from them by others.
+        let usual = Duration::from_secs(if software { 600 } else { 30 });
+        let expected = f64::from(run.end - run.start) / rate;
+        let long = Duration::try_from_secs_f64(expected * 30.0).unwrap_or(Duration::MAX);
+        Some(long.max(least.unwrap_or(usual)))
     }
 
     pub(super) fn chunk<'s>(
@@ -508,6 +559,7 @@ impl<'a> Session<'a> {
         run: &Range<u32>,
         copies: &[(usize, PrivateCopy<'s>)],
         cancel: Option<&'s Cancel<'s>>,
+        deadline: Option<Duration>,
     ) -> Chunk<'s> {
         let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
         let bindings = bindings
@@ -527,12 +579,17 @@ impl<'a> Session<'a> {
             groups: self.plan.groups(run),
             bindings,
             loop_budget: self.checked.loop_budget,
-            deadline: None,
+            deadline,
             cancel,
         }
     }
 
-    fn account(&self, report: &mut DeviceReport, done: &Counted) {
+    /// All bands.
+    pub(super) fn all(&self) -> Range<u32> {
+        0..self.plan.bands().len() as u32
+    }
+
+    pub(super) fn account(&self, report: &mut DeviceReport, done: &Counted) {
         let groups = self.plan.groups(&done.run).workgroups();
         report.chunks += 1;
         report.taken_over += u32::from(done.taken_over);
@@ -564,6 +621,10 @@ const FINEST: u32 = 4096;
 
 /// A worker that waits looks again after so many seconds, whatever it expects.
 const LONGEST: f64 = 60.0;
+
+/// Seconds that a chunk on a GPU takes at most, if it can be cut finer: many systems reset one that
+/// computes for two, and a screen that hangs on it does not move meanwhile.
+const WATCHDOG: f64 = 0.5;
 
 /// A chunk that a device has been given.
 struct InFlight<'a, 's> {

@@ -46,6 +46,9 @@ pub enum Remedy {
     PutAside,
     /// As `PutAside`, and no launch asks the device again until `Runtime::retry_quarantined`.
     Quarantined,
+    /// All that the device had computed was computed again by another, and the device is
+    /// quarantined.
+    Recomputed,
     /// The device goes on with one chunk at a time.
     OneAtATime,
     /// The device goes on with chunks of at most so many workgroups.
@@ -58,6 +61,9 @@ impl fmt::Display for Remedy {
             Remedy::PutAside => f.write_str("its work went to other devices"),
             Remedy::Quarantined => {
                 f.write_str("its work went to other devices, and it is quarantined")
+            }
+            Remedy::Recomputed => {
+                f.write_str("all that it had computed was computed again, and it is quarantined")
             }
             Remedy::OneAtATime => f.write_str("it goes on with one chunk at a time"),
             Remedy::SmallerChunks(1) => f.write_str("it goes on with chunks of one workgroup"),
@@ -262,7 +268,7 @@ impl Session<'_> {
                 state.failures.most[device] = Some(bands / 2);
                 state.policy.give_back(task.id, now);
             }
-            Remedy::PutAside | Remedy::Quarantined => {
+            Remedy::PutAside | Remedy::Quarantined | Remedy::Recomputed => {
                 state.failures.causes.push(format!("  {id} ({kind}): {cause}"));
                 // A panic may have come in the middle of it.
                 if in_place && kind == FailureKind::Panicked && !self.again(run) {

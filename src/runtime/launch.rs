@@ -9,6 +9,7 @@ use super::execute::{self, Checked};
 use super::future::LaunchFuture;
 use super::measure::Tightness;
 use super::report::Report;
+use super::verify::{Tolerance, Verification};
 use super::{Runtime, check};
 use crate::cpu::Findings;
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ pub struct Launch {
     grid: Option<Grid>,
     wishes: Wishes,
     loop_budget: u64,
+    transactional: bool,
+    verification: Verification,
     mistake: Option<Error>,
 }
 
@@ -62,6 +65,8 @@ impl Launch {
             grid: None,
             wishes: Wishes::default(),
             loop_budget: LOOP_BUDGET,
+            transactional: false,
+            verification: Verification::default(),
             mistake: None,
         }
     }
@@ -190,12 +195,44 @@ impl Launch {
         self
     }
 
+    /// When the launch fails or is cancelled, the buffers that it writes hold what they held before,
+    /// and are not poisoned. Costs a copy of what is written in place.
+    pub fn transactional(mut self) -> Self {
+        self.transactional = true;
+        self
+    }
+
+    /// Computes a part of the grid, from 0 to 1, a second time on another device (on the CPU's
+    /// interpreter where there is no other) and compares: integers to the bit, floats within
+    /// [`Launch::tolerance`]. At least one piece of each device's work is looked at. A third device
+    /// decides a dispute; the work of one that was wrong is computed again, the report names the
+    /// element and both values. Costs a copy of what is written in place.
+    pub fn verify(self, fraction: f64) -> Self {
+        self.attempt(|launch| {
+            if !(0.0..=1.0).contains(&fraction) {
+                return Err(Error::Range(format!(
+                    "a part of {fraction} is to be verified; say a number from 0 to 1"
+                )));
+            }
+            launch.verification.fraction = fraction;
+            Ok(())
+        })
+    }
+
+    /// By how much floats may differ from device to device when a launch is verified: by
+    /// `absolute`, or by `relative` of the larger one. 1e-6 and 1e-5 if not given.
+    pub fn tolerance(mut self, absolute: f64, relative: f64) -> Self {
+        self.verification.tolerance = Tolerance { absolute, relative };
+        self
+    }
+
     /// Runs the launch and waits for its end.
     ///
     /// # Errors
     /// Before anything ran: [`Error::Binding`], [`Error::Grid`], [`Error::Poisoned`],
     /// [`Error::NoDevice`]. Afterwards: [`Error::EndlessLoop`], [`Error::NoDevice`] when every
-    /// device failed, [`Error::Internal`]; then the buffers that the kernel writes are poisoned.
+    /// device failed, [`Error::Internal`]; then the buffers that the kernel writes are poisoned,
+    /// or, in a [`Launch::transactional`] launch, as before.
     pub fn run(self) -> Result<Report> {
         let checked = self.checked()?;
         let buffers = reserve(checked.reservations());
@@ -340,6 +377,8 @@ impl Launch {
             values,
             wishes: self.wishes,
             loop_budget: self.loop_budget,
+            transactional: self.transactional,
+            verification: self.verification,
         })
     }
 

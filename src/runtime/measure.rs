@@ -82,7 +82,7 @@ pub(super) fn measure(session: &Session<'_>) -> Result<Vec<Tightness>> {
         let copies = session.copies_of("cpu", |id| {
             (bindings[id].space == Space::StorageWrite).then(|| 0..session.elements[id])
         })?;
-        let found = touched(&session.chunk(&run, &copies, None), SUBGROUP);
+        let found = touched(&session.chunk(&run, &copies, None, None), SUBGROUP);
         session.give_back(&copies);
         for (id, touched) in found?.iter().enumerate() {
             let inferred = session.plan.footprint(&run, id);

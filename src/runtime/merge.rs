@@ -165,7 +165,34 @@ pub(super) fn changes(
     Changes { binding: id, first_band, scalars: found }
 }
 
-fn load(bytes: HostBytes<'_>, at: u64, scalar: ScalarType) -> u32 {
+impl Changes {
+    /// The scalars: where, the new value or the contribution, the type.
+    pub(super) fn for_each(&self, binding: &Binding, add: &mut impl FnMut(u64, u32, ScalarType)) {
+        let scalars = Scalars::of(binding);
+        for &(at, value) in &self.scalars {
+            if let Some(scalar) = scalars.at(at) {
+                add(at, value, scalar);
+            }
+        }
+    }
+}
+
+/// The scalars of a header or of an element that begins there.
+pub(super) fn scalars(
+    memory: HostBytes<'_>,
+    start: u64,
+    list: &[(u64, ScalarType)],
+    add: &mut impl FnMut(u64, u32, ScalarType),
+) {
+    for &(offset, scalar) in list {
+        let at = start + offset;
+        if at + scalar.size() <= memory.len() as u64 {
+            add(at, load(memory, at, scalar), scalar);
+        }
+    }
+}
+
+pub(super) fn load(bytes: HostBytes<'_>, at: u64, scalar: ScalarType) -> u32 {
     match scalar.size() {
         2 => bytes.u16_at(at as usize).load(Relaxed).into(),
         _ => bytes.u32_at(at as usize).load(Relaxed),

@@ -10,6 +10,7 @@ mod check;
 mod execute;
 mod failure;
 mod future;
+mod inject;
 mod launch;
 mod measure;
 mod memo;
@@ -17,8 +18,10 @@ mod merge;
 mod report;
 mod rerun;
 mod select;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use crate::device::{Device, DeviceInfo, Throttle};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use failure::Fleet;
+use inject::Faults;
 use memo::Memo;
 use select::{CpuChoice, Selection};
 
@@ -60,6 +64,7 @@ pub struct Runtime {
 
 struct Inner {
     fleet: Fleet,
+    patience: Option<Duration>,
     memo: Memo,
 }
 
@@ -75,7 +80,7 @@ impl Runtime {
 
     /// A builder, to choose devices.
     pub fn builder() -> RuntimeBuilder {
-        RuntimeBuilder { devices: None, cpu: CpuChoice::default(), throttles: Vec::new() }
+        RuntimeBuilder::default()
     }
 
     /// An application's own wgpu device and queue, and nothing else. Its features and limits are
@@ -90,7 +95,12 @@ impl Runtime {
     }
 
     fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
-        Runtime { inner: Arc::new(Inner { fleet: Fleet::new(devices), memo: Memo::default() }) }
+        Runtime::with(devices, None)
+    }
+
+    fn with(devices: Vec<Arc<dyn Device>>, patience: Option<Duration>) -> Runtime {
+        let (fleet, memo) = (Fleet::new(devices), Memo::default());
+        Runtime { inner: Arc::new(Inner { fleet, patience, memo }) }
     }
 
     /// The devices, in the order in which reports list them.
@@ -127,12 +137,14 @@ impl fmt::Debug for Runtime {
 }
 
 /// Builds a [`Runtime`]; made by [`Runtime::builder`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct RuntimeBuilder {
     devices: Option<String>,
     cpu: CpuChoice,
     throttles: Vec<(String, Throttle)>,
+    faults: Option<String>,
+    patience: Option<Duration>,
 }
 
 impl RuntimeBuilder {
@@ -178,6 +190,24 @@ impl RuntimeBuilder {
         self
     }
 
+    /// How long a chunk on a GPU may take at least before the GPU counts as hung; half a minute if
+    /// not given, longer for chunks that ought to take longer, and two minutes for the first.
+    pub fn patience(mut self, least: Duration) -> Self {
+        self.patience = Some(least);
+        self
+    }
+
+    /// Makes devices fail, to see what becomes of it: a list of `DEVICE:FAULT@N` (at the N-th chunk
+    /// that the device is given, from 1), `DEVICE:FAULT@N+` (at that and all later ones) and
+    /// `DEVICE:FAULT%PERCENT:SEED` (now and then). DEVICE is an id or `*`. FAULT is `lost`,
+    /// `lost-late` (while it computes), `destroy` (a GPU, for real), `oom`, `reject` (the kernel),
+    /// `hang`, `map`, `panic`, `panic-late`, `wrong` (a bit of the result) or `any` (but the last).
+    /// If not given, the environment variable `COEXEC_INJECT` is asked.
+    pub fn inject(mut self, faults: impl Into<String>) -> Self {
+        self.faults = Some(faults.into());
+        self
+    }
+
     /// Opens the devices.
     ///
     /// # Errors
@@ -196,6 +226,8 @@ impl RuntimeBuilder {
                 problem: "the selection has no device".to_owned(),
             });
         }
-        Ok(Runtime::of(devices))
+        let faults = self.faults.or_else(|| std::env::var("COEXEC_INJECT").ok());
+        let devices = Faults::parse(&faults.unwrap_or_default())?.wrap(devices)?;
+        Ok(Runtime::with(devices, self.patience))
     }
 }

@@ -1,6 +1,6 @@
 //! From a user's choice of devices to opened devices.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
 #[cfg(feature = "gpu")]
@@ -86,6 +86,13 @@ fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn D
         options.subgroup_size = size;
     }
     Ok(Arc::new(CpuDevice::new(options)?))
+}
+
+/// The CPU's interpreter on one thread: it has the last word on what a kernel computes.
+pub(super) fn interpreter() -> Result<Arc<dyn Device>> {
+    static JUDGE: OnceLock<Result<Arc<dyn Device>>> = OnceLock::new();
+    let choice = CpuChoice { engine: Engine::Interpreter, ..CpuChoice::default() };
+    JUDGE.get_or_init(|| cpu(&choice, "cpu", Some(1))).clone()
 }
 
 /// Opens the devices of a selection. A GPU that was not asked for by name and can't be opened is

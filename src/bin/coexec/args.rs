@@ -24,6 +24,7 @@ pub(crate) enum Command {
     /// List the processors of this machine, what they can hold and how fast they are
     Devices(DevicesArgs),
     /// Run a kernel on files or generated data
+    #[command(after_help = INJECT)]
     Run(RunArgs),
     /// Say in words what a kernel binds, what it reads and writes, and how it would be split
     Explain(ExplainArgs),
@@ -37,6 +38,13 @@ pub(crate) enum Command {
     /// against the best possible one
     Simulate(SimulateArgs),
 }
+
+const INJECT: &str = "\
+Faults on purpose: the environment variable COEXEC_INJECT makes devices fail, to see what becomes of
+a run. It holds a list of DEVICE:FAULT@N (at the N-th chunk that the device is given, from 1),
+DEVICE:FAULT@N+ (at that and all later ones) and DEVICE:FAULT%PERCENT:SEED (now and then). DEVICE is
+an id or *. FAULT is lost, lost-late (while it computes), destroy (a GPU, for real), oom, reject (the
+kernel), hang, map, panic, panic-late, wrong (a bit of the result; see --verify) or any (but the last).";
 
 #[derive(Debug, Args)]
 pub(crate) struct DevicesArgs {
@@ -146,9 +154,14 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) compare: Vec<String>,
 
-    /// What --compare allows for floats: they agree within ABS or within REL of the larger one.
-    /// Integers must agree to the bit
-    #[arg(long, value_name = "ABS,REL", value_parser = tolerance, requires = "compare", default_value = "1e-6,1e-5")]
+    /// Compute a part of the grid, from 0 to 1, on a second device too, and compare. What differs is
+    /// decided by a third, and computed again; the report tells
+    #[arg(long, value_name = "FRACTION", value_parser = fraction, conflicts_with = "compare")]
+    pub(crate) verify: Option<f64>,
+
+    /// What --compare and --verify allow for floats: they agree within ABS or within REL of the
+    /// larger one. Integers must agree to the bit
+    #[arg(long, value_name = "ABS,REL", value_parser = tolerance, default_value = "1e-6,1e-5")]
     pub(crate) tolerance: Tolerance,
 
     /// Print JSON
@@ -319,6 +332,11 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
         part.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0).ok_or_else(wrong)
     };
     Ok(Tolerance { abs: number(abs)?, rel: number(rel)? })
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
+    number.ok_or_else(|| format!("`{text}` is not a number from 0 to 1"))
 }
 
 fn bench_size(text: &str) -> Result<BenchSize, String> {

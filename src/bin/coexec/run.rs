@@ -21,7 +21,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
 
     let runtime = prepare::runtime(&args.launch.devices, None)?;
     let buffers = prepared.upload();
-    let report = prepared.launch(&runtime, &buffers).run()?;
+    let mut launch = prepared.launch(&runtime, &buffers);
+    if let Some(part) = args.verify {
+        launch = launch.verify(part).tolerance(args.tolerance.abs, args.tolerance.rel);
+    }
+    let report = launch.run()?;
 
     let mut files = PendingFiles::default();
     for (position, path) in &outs {
