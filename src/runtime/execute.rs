@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
             return None;
         }
         let bands = self.plan.bands().len();
-        let least_bands = (bands as u32).saturating_mul(8).max(64).min(FINEST);
+        let least_bands = (bands as u32).saturating_mul(8).clamp(64, FINEST);
         let wishes = Wishes { least_bands, ..self.checked.wishes.clone() };
         let finer = Session::with_bands(self.checked, self.memory, wishes).ok()?;
         (finer.plan.bands().len() > bands).then_some(finer)

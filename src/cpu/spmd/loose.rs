@@ -99,8 +99,8 @@ impl<'k> Walk<'k> {
                 // An empty side is live with what is live behind the branch.
                 Around::Side(other) => !live(other) && (other.nodes.is_empty() || ends(other)),
                 Around::Loop(l) => {
-                    !live_at_exit(l.target)
-                        && !(continues(&l.body, l.target) && live(&l.continuing))
+                    let goes_on = continues(&l.body, l.target) && live(&l.continuing);
+                    !goes_on && !live_at_exit(l.target)
                 }
                 Around::Once(target) => !live_at_exit(*target),
                 Around::Gangs(body) => {

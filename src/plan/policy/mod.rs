@@ -259,10 +259,11 @@ impl Policy {
         {
             return Next::Run(self.begin(device, run, None, now));
         }
-        if self.rerun && self.stock.left() == 0 {
-            if let Some((run, original)) = self.redo(device, now, fits) {
-                return Next::Run(self.begin(device, run, Some(original), now));
-            }
+        if self.rerun
+            && self.stock.left() == 0
+            && let Some((run, original)) = self.redo(device, now, fits)
+        {
+            return Next::Run(self.begin(device, run, Some(original), now));
         }
         let again = self.strategy == Strategy::Adaptive;
         Next::Wait(if again { self.flights.first_end() } else { None })

@@ -48,13 +48,13 @@ impl Stock {
             start = end;
         }
         // Where no weight is a number, or rounding left something, the last that may work has it.
-        if let Some(last) = (0..homes.len()).rev().find(|&i| weights[i] > 0.0) {
-            if start < bands {
-                for home in &mut homes[last..] {
-                    *home = bands..bands;
-                }
-                homes[last].start = if last == 0 { 0 } else { homes[last - 1].end };
+        if start < bands
+            && let Some(last) = (0..homes.len()).rev().find(|&i| weights[i] > 0.0)
+        {
+            for home in &mut homes[last..] {
+                *home = bands..bands;
             }
+            homes[last].start = if last == 0 { 0 } else { homes[last - 1].end };
         }
         Stock::with_homes(bands, homes, shared)
     }

@@ -93,7 +93,7 @@ pub(super) fn run(world: &World, strategy: Strategy, draw: bool) -> Outcome {
         outcome: Outcome::default(),
         draw,
     };
-    run.to_the_end();
+    run.finish();
     run.outcome
 }
 
@@ -103,7 +103,7 @@ impl Run<'_> {
         self.events.push(Reverse((Time::of(time), self.number, event)));
     }
 
-    fn to_the_end(&mut self) {
+    fn finish(&mut self) {
         // Each has its own stream of chances, so that policies meet the same luck.
         let seed = self.world.chance.clone().bits();
         let mut chances: Vec<Chance> =

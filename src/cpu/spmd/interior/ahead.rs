@@ -156,11 +156,11 @@ impl Slice<'_> {
         let mut known = op.is_pure();
         let mut read = None;
         match *op {
-            Op::Unary { f: Unary::Copy, dst, .. } if self.kernel.is_variable(dst) => {
-                if self.kernel.array_of(dst).is_some() {
-                    return None;
-                }
+            Op::Unary { f: Unary::Copy, dst, .. } if self.kernel.array_of(dst).is_some() => {
+                return None;
             }
+            // It gets a variable of its own below.
+            Op::Unary { f: Unary::Copy, dst, .. } if self.kernel.is_variable(dst) => {}
             Op::Unary { f: Unary::Copy, a, .. } if self.kernel.is_variable(a) => {
                 // Others' variables are as they were when the region began, the workgroup's are
                 // the same throughout.
