@@ -143,7 +143,8 @@ fn launches_under_random_faults_are_right_or_fail_clearly() {
                 failed += 1;
                 assert!(!causes.is_empty());
                 match data.y.to_vec() {
-                    Ok(bits) => assert!(transactional && bits == data.before, "launch {number}"),
+                    // It may have failed before anything was begun.
+                    Ok(bits) => assert!(bits == data.before, "launch {number}: half written"),
                     Err(Error::Poisoned { .. }) => assert!(!transactional),
                     Err(other) => panic!("{other}"),
                 }

@@ -213,8 +213,12 @@ fn fill_random(bytes: &mut [u8], seed: u64, scalar: ScalarType) {
 
 fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
     let mut reader = BufReader::new(File::open(path)?);
-    let header = NpyHeader::from_reader(&mut reader)
-        .context("this is not a .npy file, or its header is damaged")?;
+    // Where overflow is checked npyz panics on a shape whose product has no 64 bits.
+    let header = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        NpyHeader::from_reader(&mut reader)
+    }))
+    .unwrap_or_else(|_| Err(std::io::Error::other("the shape in the header is absurd")))
+    .context("this is not a .npy file, or its header is damaged")?;
     if header.order() == Order::Fortran && header.shape().iter().filter(|&&n| n > 1).count() > 1 {
         bail!(
             "the array is stored in Fortran order; save numpy.ascontiguousarray(array) to have it \
@@ -251,7 +255,9 @@ fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
             binding.type_name
         ),
     };
-    let total = header.len().checked_mul(size).context("the shape in the header is absurd")?;
+    // `header.len()` may have wrapped around.
+    let total = header.shape().iter().try_fold(size, |total, &extent| total.checked_mul(extent));
+    let total = total.context("the shape in the header is absurd")?;
     let mut bytes = Vec::new();
     reader.take(total.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 != total {

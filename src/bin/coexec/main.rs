@@ -11,6 +11,8 @@ mod compare;
 mod data;
 mod devices;
 mod explain;
+#[cfg(test)]
+mod fuzz_tests;
 mod json;
 mod output;
 mod prepare;

@@ -1,0 +1,230 @@
+//! Command lines and .npy files that lie: whatever they hold there is an error or a launch, and no
+//! panic and no absurd amount of memory.
+//!
+//! `COEXEC_FUZZ=1000000 cargo test --release --bin coexec fuzz -- --nocapture` runs for long;
+//! `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` does one execution again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use coexec::Kernel;
+
+use crate::args::{Cli, Command};
+use crate::data::Source;
+use crate::prepare::Prepared;
+
+/// A random number below `end`.
+fn below(state: &mut u64, end: usize) -> usize {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((x ^ (x >> 31)) % end.max(1) as u64) as usize
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn executions(what: &str, mut run: impl FnMut(&mut u64)) {
+    let (from, asked) = (number("COEXEC_FUZZ_FROM").unwrap_or(0), number("COEXEC_FUZZ"));
+    let (begun, mut done) = (Instant::now(), 0);
+    let seconds =
+        number("COEXEC_FUZZ_SECONDS").unwrap_or(if asked.is_some() { u64::MAX } else { 2 });
+    while asked.is_none_or(|count| done < count) && begun.elapsed().as_secs() < seconds {
+        let mut state = (from + done).wrapping_mul(0x1234_5678_9ABC_DEF1);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&mut state))) {
+            eprintln!("{what}: execution {} (COEXEC_FUZZ_FROM)", from + done);
+            std::panic::resume_unwind(panic);
+        }
+        done += 1;
+    }
+    eprintln!("{what}: {done} executions without a finding");
+}
+
+const KERNEL: &str = "
+    struct Grid { width: u32, height: u32, alpha: f32 }
+    @group(0) @binding(0) var<uniform> grid: Grid;
+    @group(0) @binding(1) var<storage, read> src: array<f32>;
+    @group(0) @binding(2) var<storage, read_write> dst: array<vec2<f32>>;
+    override TILE: u32 = 4;
+    @compute @workgroup_size(8) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+        dst[id.x] = vec2(src[id.x] * grid.alpha, f32(TILE));
+    }";
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("coexec-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    folder
+}
+
+#[test]
+fn fuzz_the_command_line() {
+    let folder = folder("lines");
+    let kernel = folder.join("k.wgsl");
+    std::fs::write(&kernel, KERNEL).expect("a file for the test");
+    let kernel = kernel.display().to_string();
+    let values = [
+        "run",
+        "explain",
+        "check",
+        "devices",
+        "bench",
+        "--invocations",
+        "--workgroups",
+        "--bind",
+        "--set",
+        "--constant",
+        "--out",
+        "--devices",
+        "--chunks",
+        "--json",
+        "--verify",
+        "--tolerance",
+        "--loop-budget",
+        "--compare",
+        "--entry",
+        "--cpu-engine",
+        "1",
+        "64,2",
+        "0",
+        "-1",
+        "4294967296,1,1",
+        "1,2,3,4",
+        "",
+        "src=zeros:256",
+        "src=random:1:64:f32",
+        "src=list:f32:1,2,nan,1e999",
+        "dst=zeros:1k",
+        "dst=zeros:",
+        "src=random:1:99:u32",
+        "src=random:x:1:f32",
+        "src=@/no/such.npy",
+        "dst=@",
+        "0:1=zeros:64",
+        "9:9=zeros:4",
+        "grid={\"width\":8,\"height\":1,\"alpha\":0.5}",
+        "grid.width=8",
+        "grid.height=1e9",
+        "grid.alpha=\"x\"",
+        "grid[3].width=1",
+        "grid=[1,2,3]",
+        "grid={}",
+        "grid=null",
+        "grid.width.x=1",
+        "TILE=4",
+        "TILE=-4",
+        "TILE=1e99",
+        "TILE=true",
+        "0.5",
+        "1.5",
+        "1e-6,1e-5",
+        "cpu",
+        "virtual:9999",
+        "cpu,,",
+        "all",
+        "main",
+        "é",
+        "=",
+        "x=",
+        "=x",
+        "dst=/no/such/folder/x.npy",
+        "interpreter",
+        "18446744073709551616",
+        "--",
+        "--help",
+        "--version",
+        "src=zeros:99999999999999999999G",
+    ];
+    executions("command line", |state| {
+        let mut line = vec!["coexec".to_owned()];
+        if below(state, 4) > 0 {
+            // Usually something that is nearly right.
+            let usual = [
+                "run",
+                &kernel,
+                "--invocations",
+                "64",
+                "--bind",
+                "src=random:1:64:f32",
+                "--bind",
+                "dst=zeros:512",
+                "--set",
+                "grid={\"width\":8,\"height\":1,\"alpha\":0.5}",
+            ];
+            line.extend(usual.map(str::to_owned));
+        }
+        for _ in 0..1 + below(state, 4) {
+            let value = values[below(state, values.len())].to_owned();
+            let at = 1 + below(state, line.len());
+            match below(state, 3) {
+                0 if at < line.len() => line[at] = value,
+                1 if at < line.len() => drop(line.remove(at)),
+                _ => line.insert(at.min(line.len()), value),
+            }
+        }
+        let Ok(cli) = Cli::try_parse_from(&line) else { return };
+        let launch = match &cli.command {
+            Command::Run(args) => &args.launch,
+            Command::Explain(args) => &args.launch,
+            Command::Check(args) => &args.launch,
+            _ => return,
+        };
+        if let Ok(prepared) = Prepared::new(launch) {
+            let runtime = coexec::Runtime::builder().devices("cpu").threads(1);
+            let runtime = runtime.build().expect("the CPU is there");
+            let buffers = prepared.upload();
+            // An error, or a plan.
+            drop(prepared.launch(&runtime, &buffers).plan());
+        }
+    });
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[test]
+fn fuzz_npy_files() {
+    let folder = folder("npy");
+    let path = folder.join("a.npy");
+    let kernel = Kernel::from_wgsl(KERNEL).expect("valid WGSL");
+    let header = |text: &str| {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((text.len() as u16).to_le_bytes());
+        bytes.extend(text.bytes());
+        bytes.extend([0; 64]);
+        bytes
+    };
+    let seeds = [
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (16,), }\n"),
+        header("{'descr': '>f4', 'fortran_order': False, 'shape': (4, 4), }\n"),
+        header("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 16), }\n"),
+        header(
+            "{'descr': [('a', '<f4'), ('b', '<i2', (3,))], 'fortran_order': False, 'shape': (2,), }\n",
+        ),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551615, 4), }\n"),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"),
+    ];
+    executions("npy", |state| {
+        let mut bytes = seeds[below(state, seeds.len())].clone();
+        for _ in 0..below(state, 6) {
+            let at = below(state, bytes.len());
+            match below(state, 5) {
+                0 => bytes[at] = below(state, 256) as u8,
+                1 => bytes[at] ^= 1 << below(state, 8),
+                2 => bytes.truncate(at.max(1)),
+                3 => bytes.insert(at, b"0123456789(),'[]<>fiu"[below(state, 21)]),
+                _ => drop(bytes.remove(at)),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        std::fs::write(&path, &bytes).expect("a file for the test");
+        for binding in &kernel.signature().bindings {
+            if let Ok(data) = Source::Npy(path.clone()).load(binding) {
+                assert!(data.bytes.len() <= bytes.len(), "more than there is");
+            }
+        }
+    });
+    drop(std::fs::remove_dir_all(folder));
+}
