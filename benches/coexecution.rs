@@ -4,7 +4,8 @@
 //!
 //! A repetition times each device alone and then all together, so that a change of the machine's
 //! load meets both. Medians over repetitions, with the lower and the upper quartile.
-//! `COEXEC_REPETITIONS` and `COEXEC_BODIES` change how long it takes.
+//! `COEXEC_REPETITIONS` and `COEXEC_BODIES` change how long it takes. All devices are slower than a
+//! core by `COEXEC_SLOWDOWN`, so that they do not compete for cores.
 
 use std::time::Instant;
 
@@ -46,12 +47,13 @@ impl Bodies {
     }
 }
 
-/// CPU devices of one thread each, so many times slower than a core.
+/// CPU devices of one thread each, so many times slower than the fastest.
 fn runtime(factors: &[f64]) -> Runtime {
+    let slower = f64::from(number("COEXEC_SLOWDOWN", 4));
     let builder = Runtime::builder().devices(format!("virtual:{}:cpu", factors.len())).threads(1);
-    let throttled = factors.iter().enumerate().filter(|(_, factor)| **factor > 1.0);
+    let throttled = factors.iter().map(|factor| factor * slower).enumerate();
     let builder =
-        throttled.fold(builder, |b, (index, factor)| b.throttle(format!("cpu.{index}"), *factor));
+        throttled.fold(builder, |b, (index, factor)| b.throttle(format!("cpu.{index}"), factor));
     builder.build().expect("CPU devices")
 }
 

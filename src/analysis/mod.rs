@@ -128,6 +128,18 @@ impl Analysis {
         &self.facts
     }
 
+    /// How often an invocation of these workgroups goes round each loop at most, where that is
+    /// known; in the order of `Facts::finite_loops`.
+    pub(crate) fn trips(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Option<f64>> {
+        if self.program.loops == 0 || groups.workgroups() == 0 {
+            return vec![None; self.program.loops];
+        }
+        let (mut machine, state) =
+            Machine::new(&self.kernel, &self.program, Some(arguments), groups, FUEL);
+        machine.walk(&self.program.steps, state, &mut Vec::new());
+        machine.trips
+    }
+
     /// The elements that these workgroups touch, by `BindingId`; the default for what is not a
     /// storage binding.
     pub(crate) fn footprints(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Footprint> {

@@ -32,6 +32,9 @@ impl Throttled {
     pub(crate) fn new(inner: Arc<dyn Device>, throttle: Throttle) -> Throttled {
         let mut info = inner.info().clone();
         info.name = format!("{}, {} times slower", info.name, throttle.factor);
+        if !throttle.delay.is_zero() {
+            info.name += &format!(", {:?} later", throttle.delay);
+        }
         Throttled { inner, info, throttle }
     }
 }

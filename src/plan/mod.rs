@@ -10,6 +10,7 @@
 //! any grouping.
 
 mod bands;
+mod cost;
 mod facts;
 mod policy;
 mod sentences;
@@ -19,6 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use bands::Band;
+pub(crate) use cost::{Roofline, Work};
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 
@@ -42,6 +44,8 @@ pub struct Plan {
     /// Whether any band may be computed twice, also at the same time: none reads what it may
     /// write in place.
     pub(crate) rerunnable: bool,
+    /// What a band should cost.
+    pub(crate) work: Work,
 }
 
 /// A device of the runtime, and what the plan makes of it.
@@ -148,6 +152,11 @@ pub(crate) fn plan(
     let mut consulted = vec![false; signature.bindings.len()];
     let split = bands::split(kernel, analysis, arguments, able, wishes, &mut consulted);
     let rerunnable = bands::rerunnable(&split);
+    let groups = GroupBox::whole(arguments.grid);
+    let middle = std::array::from_fn(|axis| groups.count[axis] / 2);
+    let one = GroupBox { first: middle, count: groups.count.map(|n| n.min(1)) };
+    let trips = analysis.trips(arguments, one);
+    let work = Work::of(kernel, &split, groups.workgroups() as f64, &trips);
     let whole = bands::footprints_of(&split);
     let buffers = buffer_uses(kernel, arguments, &whole, &consulted);
     if let Split::Whole { .. } = split {
@@ -166,6 +175,7 @@ pub(crate) fn plan(
         buffers,
         row_lengths: row_lengths(kernel, arguments),
         rerunnable,
+        work,
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::Runtime;
 use super::failure::{self, FailureEvent, Failures, Member, guarded};
 use super::measure::{self, Tightness};
-use super::memo::{Question, guess, overhead};
+use super::memo::{Question, guess};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report, seconds};
 use super::rerun::{Counted, Done, Reruns};
@@ -27,7 +27,7 @@ use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, HostByt
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
-use crate::plan::{Merge, Next, Plan, Policy, Prior, Speed, Split, Strategy, Task, Wishes, plan};
+use crate::plan::{Merge, Next, Plan, Policy, Split, Strategy, Task, Wishes, plan};
 
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
@@ -254,22 +254,16 @@ impl<'a> Session<'a> {
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
         let memo = &self.checked.runtime.inner.memo;
-        let priors: Vec<_> = devices
+        let expected: Vec<_> = devices
             .iter()
             .zip(&self.unable)
-            .enumerate()
-            .map(|(index, (member, unable))| {
-                unable.is_none().then(|| {
-                    let kind = member.device.info().kind;
-                    let band = groups / f64::from(bands);
-                    let speed = match self.checked.wishes.reproducible {
-                        true => Speed::Estimated(guess(kind)),
-                        false => memo.speed(&self.checked.kernel, index, kind, band),
-                    };
-                    Prior { speed, overhead: overhead(kind) }
-                })
+            .map(|(member, unable)| {
+                let fixed = self.checked.wishes.reproducible;
+                let (kernel, info) = (&self.checked.kernel, member.device.info());
+                unable.is_none().then(|| memo.expect(kernel, info, &self.plan, groups, fixed))
             })
             .collect();
+        let priors: Vec<_> = expected.iter().map(|e| e.as_ref().map(|e| e.prior)).collect();
         // Where only one device runs there is nothing to weigh.
         let whole = matches!(self.plan.split, Split::Whole { .. });
         let fixed = whole || self.checked.wishes.chunks.is_some();
@@ -347,8 +341,8 @@ impl<'a> Session<'a> {
                     time(rest)
                 ));
             }
-            if let Some(rate) = state.policy.rate(index) {
-                memo.remember(&self.checked.kernel, index, rate * groups / f64::from(bands));
+            if let (Some(rate), Some(expected)) = (state.policy.rate(index), &expected[index]) {
+                memo.remember(expected, rate, report.busy);
             }
         }
         match state.stopped {

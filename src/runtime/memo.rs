@@ -1,4 +1,4 @@
-//! What a runtime remembers: kernels' analyses, how fast each device ran them, and plans.
+//! What a runtime remembers: kernels' analyses, how fast each device ran them (`profile`), and plans.
 //!
 //! A plan is kept with everything that it follows from: the kernel, the grid, the values, the
 //! sizes of the buffers, what was wished, which devices can, and, of buffers whose contents were
@@ -6,11 +6,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::profile::{self, Key, Profiles};
 use crate::analysis::{Analysis, Argument, Arguments};
-use crate::device::DeviceKind;
+use crate::device::{DeviceInfo, DeviceKind};
 use crate::kernel::Kernel;
-use crate::plan::{Plan, Speed, Wishes};
+use crate::plan::{Plan, Prior, Roofline, Speed, Wishes};
 
 /// Kernels beyond this are forgotten, oldest first; a program has a few dozen.
 const KEPT: usize = 256;
@@ -23,6 +25,7 @@ pub(super) struct Memo {
     kernels: Mutex<HashMap<u64, Entry>>,
     /// The one that was used last in front.
     plans: Mutex<VecDeque<Planned>>,
+    profiles: Profiles,
 }
 
 /// What a plan follows from, but for the contents of buffers.
@@ -93,10 +96,20 @@ fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
     }
 }
 
+/// What is expected of a device in a launch.
+pub(super) struct Expected {
+    pub(super) prior: Prior,
+    key: Key,
+    /// Workgroups per second, by the cost model alone.
+    estimate: f64,
+    /// Workgroups of a band.
+    band: f64,
+}
+
 struct Entry {
     analysis: Arc<Analysis>,
-    /// Workgroups per second, by device.
-    rates: HashMap<usize, f64>,
+    /// The same in every run of the program.
+    hash: u64,
 }
 
 impl Memo {
@@ -104,16 +117,14 @@ impl Memo {
         if let Some(entry) = self.lock().get(&kernel.id()) {
             return Arc::clone(&entry.analysis);
         }
-        let found = Arc::new(Analysis::new(kernel));
+        let (found, hash) = (Arc::new(Analysis::new(kernel)), profile::kernel_hash(kernel));
         let mut kernels = self.lock();
         if kernels.len() >= KEPT
             && let Some(&oldest) = kernels.keys().min()
         {
             kernels.remove(&oldest);
         }
-        kernels
-            .entry(kernel.id())
-            .or_insert_with(|| Entry { analysis: Arc::clone(&found), rates: HashMap::new() });
+        kernels.entry(kernel.id()).or_insert_with(|| Entry { analysis: Arc::clone(&found), hash });
         found
     }
 
@@ -154,22 +165,35 @@ impl Memo {
         plans.push_front(Planned { asked, contents, plan, unable });
     }
 
-    /// Bands of `workgroups` workgroups that a device computes in a second.
-    pub(super) fn speed(
+    /// What is known of a device before a launch of `groups` workgroups. A launch that is to be
+    /// the same each time looks at nothing that was measured.
+    pub(super) fn expect(
         &self,
         kernel: &Kernel,
-        device: usize,
-        kind: DeviceKind,
-        workgroups: f64,
-    ) -> Speed {
-        let known = self.lock().get(&kernel.id()).and_then(|e| e.rates.get(&device).copied());
-        known.map_or(Speed::Estimated(guess(kind)), |rate| Speed::Measured(rate / workgroups))
+        info: &DeviceInfo,
+        plan: &Plan,
+        groups: f64,
+        reproducible: bool,
+    ) -> Expected {
+        let band = groups / plan.bands().len().max(1) as f64;
+        let estimate = 1.0 / plan.work.seconds(&Roofline::guess(info));
+        let device = profile::device_hash(info);
+        let kernel = self.lock().get(&kernel.id()).map_or(0, |entry| entry.hash);
+        let key = Key { kernel, device, class: profile::class(groups) };
+        let known = if reproducible { None } else { self.profiles.rate(key) };
+        let speed = match known {
+            Some((rate, false)) => Speed::Measured(rate / band),
+            Some((rate, true)) => Speed::Estimated(rate / band),
+            None if reproducible => Speed::Estimated(estimate),
+            None => Speed::Estimated(estimate * self.profiles.correction(device)),
+        };
+        let prior = Prior { speed, overhead: overhead(info.kind) };
+        Expected { prior, key, estimate: estimate * band, band }
     }
 
-    pub(super) fn remember(&self, kernel: &Kernel, device: usize, workgroups_per_second: f64) {
-        if let Some(entry) = self.lock().get_mut(&kernel.id()) {
-            entry.rates.insert(device, workgroups_per_second);
-        }
+    /// A device was busy for so long with a launch, at so many bands per second.
+    pub(super) fn remember(&self, expected: &Expected, rate: f64, busy: Duration) {
+        self.profiles.measured(expected.key, rate * expected.band, expected.estimate, busy);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Entry>> {
@@ -190,7 +214,7 @@ pub(super) fn guess(kind: DeviceKind) -> f64 {
 }
 
 /// Seconds that a run of bands costs a device, however small: handing it out, a launch, a wait.
-pub(super) fn overhead(kind: DeviceKind) -> f64 {
+fn overhead(kind: DeviceKind) -> f64 {
     match kind {
         DeviceKind::Cpu => 10e-6,
         DeviceKind::SoftwareGpu => 150e-6,

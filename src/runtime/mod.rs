@@ -15,6 +15,7 @@ mod launch;
 mod measure;
 mod memo;
 mod merge;
+mod profile;
 mod report;
 mod rerun;
 mod select;

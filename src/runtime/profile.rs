@@ -1,0 +1,406 @@
+//! What was measured, kept from run to run: workgroups per second by kernel, device and size
+//! class, and how far estimates were off by device.
+//!
+//! One small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty: nothing is
+//! kept), else the system's place for caches. It is read when the first launch asks, and written
+//! when the runtime is dropped, if something worth keeping was measured; never in between. A file
+//! that is not there, is of another version, was cut short or holds nonsense is as good as none, and one
+//! that can't be written is left as it is: profiles make first launches better, and nothing hangs
+//! on them. Writing goes through a file of its own that is renamed, so that a reader sees the old
+//! or the new one.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::device::DeviceInfo;
+use crate::kernel::Kernel;
+
+/// The first line: another format has another number.
+const VERSION: &str = "coexec profiles 1";
+/// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
+const MOST: usize = 4096;
+/// Launches that took less than this say little.
+const WORTH: Duration = Duration::from_millis(1);
+/// One measurement moves what is known by this factor at most.
+const STEP: f64 = 3.0;
+/// The least weight of a new measurement.
+const WEIGHT: f64 = 0.3;
+
+/// What a rate was measured of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) kernel: u64,
+    pub(super) device: u64,
+    /// The logarithm of the launch's workgroups.
+    pub(super) class: u8,
+}
+
+/// The kernel of entries that say how far estimates were off: no kernel at all.
+const ANY_KERNEL: u64 = 0;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Known {
+    rate: f64,
+    samples: u32,
+}
+
+impl Known {
+    /// Takes a measurement in, an outlier only a step far.
+    fn add(&mut self, rate: f64) {
+        let weight = (1.0 / f64::from(self.samples.saturating_add(1))).max(WEIGHT);
+        let step = (rate / self.rate).ln().clamp(-STEP.ln(), STEP.ln());
+        self.rate *= (weight * step).exp();
+        self.samples = self.samples.saturating_add(1);
+    }
+}
+
+/// The profiles of a runtime.
+#[derive(Debug)]
+pub(super) struct Profiles {
+    directory: Option<PathBuf>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    read: bool,
+    changed: bool,
+    known: HashMap<Key, Known>,
+    /// Those that this runtime measured.
+    own: HashMap<Key, Known>,
+}
+
+impl Default for Profiles {
+    fn default() -> Profiles {
+        // Unit tests neither read what users measured nor leave anything behind.
+        Profiles::at(if cfg!(test) { None } else { directory() })
+    }
+}
+
+/// Where profiles are kept.
+fn directory() -> Option<PathBuf> {
+    if let Some(given) = std::env::var_os("COEXEC_CACHE_DIR") {
+        return (!given.is_empty()).then(|| PathBuf::from(given));
+    }
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let place = if cfg!(windows) {
+        from("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        from("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))
+    };
+    place.filter(|place| place.is_absolute()).map(|place| place.join("coexec"))
+}
+
+/// FNV-1a, which is the same everywhere and always.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+}
+
+fn hash(parts: &[&str]) -> u64 {
+    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
+    for part in parts {
+        fnv.write(part.as_bytes());
+        fnv.write(&[0]);
+    }
+    fnv.finish().max(1)
+}
+
+/// A number for a kernel's text, entry point and constants.
+pub(super) fn kernel_hash(kernel: &Kernel) -> u64 {
+    let signature = kernel.signature();
+    let constants = format!("{:?} {:?}", signature.constants, signature.workgroup_size);
+    hash(&[kernel.text(), &signature.entry_point, &constants])
+}
+
+/// A number for a device, its driver and what compiles kernels for it.
+pub(super) fn device_hash(info: &DeviceInfo) -> u64 {
+    hash(&[&info.id, &info.name, &info.driver])
+}
+
+/// The size class of a launch.
+pub(super) fn class(workgroups: f64) -> u8 {
+    workgroups.max(1.0).log2() as u8
+}
+
+impl Profiles {
+    fn at(directory: Option<PathBuf>) -> Profiles {
+        Profiles { directory, inner: Mutex::default() }
+    }
+
+    fn file(directory: &Path) -> PathBuf {
+        directory.join("profiles.txt")
+    }
+
+    /// What is known, read from the file if nobody did so yet.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.read {
+            inner.read = true;
+            if let Some(directory) = &self.directory {
+                inner.known = read(&Profiles::file(directory));
+            }
+        }
+        inner
+    }
+
+    /// Workgroups per second; and whether it was measured on launches of another size.
+    pub(super) fn rate(&self, key: Key) -> Option<(f64, bool)> {
+        let inner = self.inner();
+        if let Some(known) = inner.known.get(&key) {
+            return Some((known.rate, false));
+        }
+        let near = |away: u8| {
+            let below = key.class.checked_sub(away).map(|class| Key { class, ..key });
+            let above = key.class.checked_add(away).map(|class| Key { class, ..key });
+            let found = [above, below].into_iter().flatten().find_map(|k| inner.known.get(&k));
+            found.map(|known| (known.rate, true))
+        };
+        (1..=6).find_map(near)
+    }
+
+    /// How many times faster than estimated a device was so far.
+    pub(super) fn correction(&self, device: u64) -> f64 {
+        let key = Key { kernel: ANY_KERNEL, device, class: 0 };
+        self.inner().known.get(&key).map_or(1.0, |known| known.rate)
+    }
+
+    /// A device ran a launch of `key` at `rate`, where `estimate` was expected of it, and was
+    /// busy for so long.
+    pub(super) fn measured(&self, key: Key, rate: f64, estimate: f64, busy: Duration) {
+        if !(rate.is_finite() && rate > 0.0) {
+            return;
+        }
+        let mut inner = self.inner();
+        let keep = busy >= WORTH;
+        let mut note = |key: Key, value: f64| {
+            let known = inner.known.entry(key).or_insert(Known { rate: value, samples: 0 });
+            known.add(value);
+            if keep {
+                let known = *known;
+                inner.own.insert(key, known);
+                inner.changed = true;
+            }
+        };
+        note(key, rate);
+        let faster = rate / estimate;
+        if keep && faster.is_finite() && (1e-6..=1e6).contains(&faster) {
+            note(Key { kernel: ANY_KERNEL, device: key.device, class: 0 }, faster);
+        }
+    }
+
+    /// Writes what was measured, with what others have written meanwhile.
+    fn save(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let (true, Some(directory)) = (inner.changed, &self.directory) else { return };
+        inner.changed = false;
+        let mut all: Vec<(Key, Known)> = inner.own.iter().map(|(k, v)| (*k, *v)).collect();
+        let others = read(&Profiles::file(directory));
+        let mut others: Vec<_> =
+            others.into_iter().filter(|(key, _)| !inner.own.contains_key(key)).collect();
+        others.sort_by_key(|(key, known)| (std::cmp::Reverse(known.samples), *key));
+        all.extend(others);
+        all.truncate(MOST);
+        all.sort_by_key(|(key, _)| *key);
+        if let Err(error) = write(directory, &all) {
+            tracing::debug!(%error, "profiles are not kept");
+        }
+    }
+}
+
+impl Drop for Profiles {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
+
+/// What a file says; nothing if it is not whole.
+fn read(file: &Path) -> HashMap<Key, Known> {
+    let whole = std::fs::read_to_string(file).ok().and_then(|text| parse(&text));
+    whole.unwrap_or_default()
+}
+
+fn parse(text: &str) -> Option<HashMap<Key, Known>> {
+    let rest = text.strip_prefix(VERSION)?.strip_prefix('\n')?;
+    let body = rest.strip_suffix("end\n")?;
+    let mut known = HashMap::new();
+    for line in body.lines() {
+        let mut words = line.split(' ');
+        let mut hex = || u64::from_str_radix(words.next()?, 16).ok();
+        let (kernel, device) = (hex()?, hex()?);
+        let class = words.next()?.parse().ok()?;
+        let rate: f64 = words.next()?.parse().ok()?;
+        let samples = words.next()?.parse().ok()?;
+        if words.next().is_some() || !(rate.is_finite() && rate > 0.0) || known.len() > 2 * MOST {
+            return None;
+        }
+        known.insert(Key { kernel, device, class }, Known { rate, samples });
+    }
+    Some(known)
+}
+
+fn write(directory: &Path, all: &[(Key, Known)]) -> std::io::Result<()> {
+    let mut text = format!("{VERSION}\n");
+    for (Key { kernel, device, class }, Known { rate, samples }) in all {
+        text += &format!("{kernel:x} {device:x} {class} {rate:e} {samples}\n");
+    }
+    text += "end\n";
+    std::fs::create_dir_all(directory)?;
+    let place = directory.join(format!("profiles.{}.tmp", std::process::id()));
+    let written = std::fs::write(&place, text)
+        .and_then(|()| std::fs::rename(&place, Profiles::file(directory)));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&place);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key = Key { kernel: 7, device: 9, class: 10 };
+    const LONG: Duration = Duration::from_millis(5);
+
+    /// A directory of its own for a test, removed at its end.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Directory {
+            let place = format!("coexec-profiles-{name}-{}", std::process::id());
+            let place = std::env::temp_dir().join(place);
+            let _ = std::fs::remove_dir_all(&place);
+            Directory(place)
+        }
+
+        fn open(&self) -> Profiles {
+            Profiles::at(Some(self.0.clone()))
+        }
+
+        fn file(&self) -> PathBuf {
+            Profiles::file(&self.0)
+        }
+
+        /// As if an earlier program had measured something.
+        fn fill(&self) {
+            self.open().measured(KEY, 100.0, 50.0, LONG);
+            assert_eq!(self.open().rate(KEY), Some((100.0, false)));
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_was_measured_is_known_to_the_next_runtime() {
+        let directory = Directory::new("kept");
+        directory.fill();
+        let next = directory.open();
+        assert!((next.correction(9) - 2.0).abs() < 1e-9);
+        assert_eq!(next.correction(8), 1.0);
+        assert_eq!(next.rate(Key { class: 12, ..KEY }), Some((100.0, true)));
+        assert_eq!(next.rate(Key { class: 30, ..KEY }), None);
+        assert_eq!(next.rate(Key { kernel: 8, ..KEY }), None);
+        // Two at once: neither loses what the other has.
+        let (a, b) = (directory.open(), directory.open());
+        a.measured(Key { kernel: 1, ..KEY }, 1.0, 1.0, LONG);
+        b.measured(Key { kernel: 2, ..KEY }, 2.0, 1.0, LONG);
+        drop((a, b));
+        let all = directory.open();
+        for kernel in [1, 2, 7] {
+            assert!(all.rate(Key { kernel, ..KEY }).is_some(), "{kernel}");
+        }
+    }
+
+    #[test]
+    fn deleted_corrupt_truncated_and_foreign_files_are_as_good_as_none() {
+        let directory = Directory::new("corrupt");
+        directory.fill();
+        let whole = std::fs::read(directory.file()).unwrap();
+        let mut bad: Vec<Vec<u8>> = (0..whole.len()).map(|n| whole[..n].to_vec()).collect();
+        bad.push(b"\xff\xfe\x00garbage".to_vec());
+        bad.push(
+            String::from_utf8(whole.clone()).unwrap().replace("profiles 1", "profiles 2").into(),
+        );
+        for text in ["7 9 10 NaN 1", "7 9 10 -1e2 1", "7 9 10 1e999 1", "7 9 999 1 1", "x", "7 9"] {
+            bad.push(format!("{VERSION}\n{text}\nend\n").into());
+        }
+        for bytes in bad {
+            std::fs::write(directory.file(), &bytes).unwrap();
+            let profiles = directory.open();
+            assert_eq!(profiles.rate(KEY), None, "{:?}", String::from_utf8_lossy(&bytes));
+            // And it heals.
+            profiles.measured(KEY, 5.0, 5.0, LONG);
+            drop(profiles);
+            assert_eq!(directory.open().rate(KEY), Some((5.0, false)));
+        }
+        std::fs::remove_dir_all(&directory.0).unwrap();
+        assert_eq!(directory.open().rate(KEY), None);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_does_no_harm() {
+        // A file where the directory should be: not even root can write there.
+        let directory = Directory::new("readonly");
+        std::fs::write(&directory.0, b"in the way").unwrap();
+        let profiles = directory.open();
+        assert_eq!(profiles.rate(KEY), None);
+        profiles.measured(KEY, 5.0, 5.0, LONG);
+        assert_eq!(profiles.rate(KEY), Some((5.0, false)));
+        drop(profiles);
+        assert_eq!(std::fs::read(&directory.0).unwrap(), b"in the way");
+        std::fs::remove_file(&directory.0).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_worth_keeping_was_measured() {
+        let directory = Directory::new("nothing");
+        let profiles = directory.open();
+        profiles.measured(KEY, 5.0, 5.0, Duration::from_micros(10));
+        assert_eq!(profiles.rate(KEY), Some((5.0, false)));
+        drop(profiles);
+        assert!(!directory.0.exists());
+    }
+
+    #[test]
+    fn an_outlier_moves_what_is_known_only_a_little() {
+        let profiles = Profiles::at(None);
+        (0..10).for_each(|_| profiles.measured(KEY, 100.0, 100.0, LONG));
+        profiles.measured(KEY, 1e6, 100.0, LONG);
+        let (rate, _) = profiles.rate(KEY).unwrap();
+        assert!((100.0..150.0).contains(&rate), "{rate}");
+        // What stays so is believed in the end.
+        (0..12).for_each(|_| profiles.measured(KEY, 1000.0, 100.0, LONG));
+        let (rate, _) = profiles.rate(KEY).unwrap();
+        assert!((800.0..1001.0).contains(&rate), "{rate}");
+        profiles.measured(KEY, f64::NAN, 1.0, LONG);
+        profiles.measured(KEY, 0.0, 1.0, LONG);
+        assert!(profiles.rate(KEY).unwrap().0.is_finite());
+    }
+
+    #[test]
+    fn the_hash_of_a_kernel_is_the_same_in_every_run() {
+        let text = "@compute @workgroup_size(1) fn main() {}";
+        let kernel = |text: &str| kernel_hash(&Kernel::from_wgsl(text).unwrap());
+        assert_eq!(kernel(text), kernel(text));
+        assert_ne!(kernel(text), kernel(&text.replace("main", "other")));
+        assert_eq!(hash(&["a", "b"]), 0xab40_d782_0d40_8076);
+    }
+}
