@@ -59,7 +59,7 @@ impl Outlook {
     /// When `left` more bands could be done.
     pub(super) fn end(&mut self, devices: &[Device], unit: f64, left: u32, now: f64) -> f64 {
         let stale = now - self.made > 0.02 * (self.end - self.made);
-        let rest = self.changes * AMORTISED >= devices.len().min(1 << 20);
+        let rest = self.changes.max(1) * AMORTISED >= devices.len();
         if !self.valid || (rest && (stale || self.changes > 0)) || now >= self.end {
             self.end = end(&mut self.able, devices, unit, left, now);
             (self.made, self.changes, self.valid) = (now, 0, true);

@@ -97,6 +97,9 @@ pub(crate) struct Ended {
     pub(crate) overtaken: Option<TaskId>,
 }
 
+/// Seconds after which a device that was refused looks whether others took what is left.
+const FETCHED: f64 = 1e-3;
+
 /// Hands out the bands of one launch.
 #[derive(Debug)]
 pub(crate) struct Policy {
@@ -265,8 +268,17 @@ impl Policy {
         {
             return Next::Run(self.begin(device, run, Some(original), now));
         }
-        let again = self.strategy == Strategy::Adaptive;
-        Next::Wait(if again { self.flights.first_end() } else { None })
+        if self.strategy != Strategy::Adaptive {
+            return Next::Wait(None);
+        }
+        // What is left for a device that is idle may not be fetched, or be late once it is; and
+        // nobody tells of that.
+        let fetched = (self.stock.left() > 0).then_some(now + FETCHED);
+        let ends = self.flights.first_end();
+        Next::Wait(match (fetched, ends) {
+            (Some(fetched), Some(end)) if end > now => Some(fetched.min(end)),
+            (fetched, ends) => fetched.or(ends),
+        })
     }
 
     fn size(&mut self, device: usize, now: f64) -> u32 {

@@ -100,20 +100,19 @@ impl Machine {
         self.believed + self.link
     }
 
-    /// The most whole workgroups that one run from the beginning can do until a time.
+    /// The most whole workgroups that can be done until a time, with one overhead.
     fn most(&self, until: f64, groups: u32) -> u32 {
         let until = until.min(self.lost);
-        let guess = (until - self.overhead) / (self.group + self.link);
-        let guess = (guess.max(0.0) as u32).min(groups);
-        if self.slower.is_none_or(|(from, _)| until <= from) {
-            return guess;
-        }
-        let (mut low, mut high) = (0, guess);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if self.time(0.0, middle, 1.0) <= until { low = middle } else { high = middle - 1 }
-        }
-        low
+        let time = (until - self.overhead).max(0.0);
+        let done = match self.slower {
+            // As if it computed as much as can be before it becomes slower, and sent the rest after.
+            Some((from, factor)) if until > from => {
+                let fast = (from - self.overhead).max(0.0);
+                fast / (self.group + self.link) + (time - fast) / (self.group * factor + self.link)
+            }
+            _ => time / (self.group + self.link),
+        };
+        (done.max(0.0) as u32).min(groups)
     }
 }
 
