@@ -8,6 +8,7 @@
 //! what happens after a failure.
 
 mod host;
+mod store;
 mod throttled;
 
 use std::fmt;
@@ -17,9 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use host::HostBytes;
+pub(crate) use store::{Block, Fetch, Held, Store};
 pub(crate) use throttled::{Throttle, Throttled};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
@@ -232,4 +234,25 @@ pub(crate) trait Device: Send + Sync {
 
     /// Begins a chunk. The borrowed memory stays borrowed until `finish` returns.
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>>;
+
+    /// Its own memory, if things can be kept there from chunk to chunk.
+    fn store(&self) -> Option<&dyn Store> {
+        None
+    }
+
+    /// Begins a chunk that finds some of its bindings in blocks of this device's store. `held` has
+    /// an entry for each binding, or none at all.
+    fn start_with<'a>(
+        &'a self,
+        chunk: Chunk<'a>,
+        held: &[Option<Held>],
+    ) -> Result<Box<dyn Running + 'a>> {
+        if held.iter().any(Option::is_some) {
+            return Err(Error::Internal {
+                place: "device".to_owned(),
+                cause: format!("{} has no store, and a block was bound", self.info().id),
+            });
+        }
+        self.start(chunk)
+    }
 }

@@ -15,7 +15,8 @@ use super::dispatch::{dispatch_count, dispatches};
 use super::inputs::{self, Storage, Values, broken};
 use super::pipeline::Pipeline;
 use super::pool::Use;
-use crate::device::{Chunk, ChunkBinding, ChunkCost, Running};
+use super::store;
+use crate::device::{Cancel, Chunk, ChunkBinding, ChunkCost, Held, Running};
 use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::region::Region;
@@ -58,6 +59,9 @@ struct Download<'a> {
     bytes: u64,
 }
 
+/// Tells that a download is mapped, or can't be.
+pub(super) type Mapped = Receiver<Result<(), wgpu::BufferAsyncError>>;
+
 /// A chunk that the device has been given.
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
@@ -67,28 +71,36 @@ pub(super) struct InFlight<'a> {
     submission: wgpu::SubmissionIndex,
     /// What goes back to the pool when the device has finished.
     buffers: Vec<(Use, wgpu::Buffer)>,
-    download: Option<(Download<'a>, Receiver<Result<(), wgpu::BufferAsyncError>>)>,
+    download: Option<(Download<'a>, Mapped)>,
     loop_budget: u32,
     uploaded: u64,
     deadline: Option<Duration>,
-    cancel: Option<&'a crate::device::Cancel<'a>>,
+    cancel: Option<&'a Cancel<'a>>,
 }
 
-/// Begins a chunk.
-pub(super) fn start<'a>(gpu: &'a GpuDevice, chunk: Chunk<'a>) -> Result<InFlight<'a>> {
+/// Begins a chunk. `held` says which bindings it finds on the device; it has an entry for each
+/// binding, or none.
+pub(super) fn start<'a>(
+    gpu: &'a GpuDevice,
+    chunk: Chunk<'a>,
+    held: &[Option<Held>],
+) -> Result<InFlight<'a>> {
     let started = Instant::now();
     let link = &gpu.link;
     let pipeline = gpu.pipelines.get(link, chunk.kernel)?;
     let loop_budget = u32::try_from(chunk.loop_budget).unwrap_or(u32::MAX);
-    let storages = inputs::storages(&chunk, &pipeline)?;
+    let storages = inputs::storages(&chunk, &pipeline, held)?;
     let parts = parts(gpu, &chunk)?;
     let blocks = blocks(&chunk, &pipeline, &storages, &parts, loop_budget);
     let values = Values::lay_out(gpu, &chunk, &pipeline, &blocks)?;
 
-    let bound = take_buffers(gpu, &chunk, &pipeline, &storages, &values)?;
+    let bound = take_buffers(gpu, &chunk, &pipeline, &storages, &values, held)?;
     let mut buffers: Vec<(Use, wgpu::Buffer)> = Vec::new();
+    let is_held = |id: usize| held.get(id).is_some_and(Option::is_some);
     for (slot, bound) in pipeline.rewritten.slots.iter().zip(&bound) {
         match slot {
+            // What it found stays.
+            Slot::Storage { id, .. } if is_held(*id) => {}
             Slot::Storage { .. } | Slot::Fault => {
                 buffers.push((Use::Window, bound.buffer.clone()));
             }
@@ -113,6 +125,7 @@ pub(super) fn start<'a>(gpu: &'a GpuDevice, chunk: Chunk<'a>) -> Result<InFlight
         for (slot, bound) in pipeline.rewritten.slots.iter().zip(&bound) {
             if let Slot::Storage { id, .. } = *slot
                 && let Some(storage) = &storages[id]
+                && !is_held(id)
             {
                 if link.settings.poison {
                     inputs::poison(&link.queue, &bound.buffer);
@@ -196,6 +209,7 @@ fn take_buffers(
     pipeline: &Pipeline,
     storages: &[Option<Storage<'_>>],
     values: &Values,
+    held: &[Option<Held>],
 ) -> Result<Vec<Bound>> {
     let value_buffer = match values.bytes.len() as u64 {
         0 => None,
@@ -209,6 +223,10 @@ fn take_buffers(
                 let storage = storages[id]
                     .as_ref()
                     .ok_or_else(|| broken(format!("binding `{name}` of a chunk is a value")))?;
+                if let Some(Some(held)) = held.get(id) {
+                    let buffer = store::buffer_of(&held.block)?.clone();
+                    return Ok(Bound { buffer, offset: 0, bytes: storage.extent.bytes() });
+                }
                 let (buffer, bytes) = inputs::take_window(gpu, name, storage, least)?;
                 Ok(Bound { buffer, offset: 0, bytes })
             }
@@ -336,12 +354,19 @@ fn record(
     encoder.finish()
 }
 
-impl InFlight<'_> {
-    /// Waits until the device has finished this chunk, and those before it.
-    fn wait(&self) -> Result<()> {
-        let link = &self.gpu.link;
-        let doing = "finish a chunk";
-        let patience = link.patience(self.deadline);
+impl GpuDevice {
+    /// Waits until the device has finished a submission, and those before it, and until what it
+    /// brings down is mapped.
+    pub(super) fn wait_for(
+        &self,
+        doing: &str,
+        submission: wgpu::SubmissionIndex,
+        mapped: Option<&Mapped>,
+        (deadline, cancel): (Option<Duration>, Option<&Cancel<'_>>),
+    ) -> Result<()> {
+        let link = &self.link;
+        let cancelled = || cancel.is_some_and(|cancel| cancel.is_set());
+        let patience = link.patience(deadline);
         let hung = || {
             link.give_up(format!("no answer within {} s", patience.as_secs_f32()));
             Err(link.fatal(doing))
@@ -355,13 +380,13 @@ impl InFlight<'_> {
             let left = patience.saturating_sub(waiting.elapsed());
             let polled = link.watched(doing, || {
                 link.device.poll(wgpu::PollType::Wait {
-                    submission_index: Some(self.submission.clone()),
+                    submission_index: Some(submission.clone()),
                     timeout: Some(left.min(LOOK_UP)),
                 })
             });
             match polled? {
                 Ok(_) => break,
-                Err(wgpu::PollError::Timeout) if self.cancelled() => return Err(Error::Cancelled),
+                Err(wgpu::PollError::Timeout) if cancelled() => return Err(Error::Cancelled),
                 Err(wgpu::PollError::Timeout) if waiting.elapsed() < patience => {}
                 Err(wgpu::PollError::Timeout) => return hung(),
                 Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
@@ -370,7 +395,7 @@ impl InFlight<'_> {
                 }
             }
         }
-        let Some((_, mapped)) = &self.download else { return Ok(()) };
+        let Some(mapped) = mapped else { return Ok(()) };
         // The poll above, or one of another thread, calls back when the download is mapped; the
         // other thread may be about to.
         match mapped.recv_timeout(patience) {
@@ -381,10 +406,14 @@ impl InFlight<'_> {
             Err(RecvTimeoutError::Timeout) => hung(),
         }
     }
+}
 
-    /// Whether nobody wants the result any more.
-    fn cancelled(&self) -> bool {
-        self.cancel.is_some_and(|cancel| cancel.is_set())
+impl InFlight<'_> {
+    /// Waits until the device has finished this chunk, and those before it.
+    fn wait(&self) -> Result<()> {
+        let mapped = self.download.as_ref().map(|(_, mapped)| mapped);
+        let until = (self.deadline, self.cancel);
+        self.gpu.wait_for("finish a chunk", self.submission.clone(), mapped, until)
     }
 
     /// Looks at the fault word and writes what came down to the host. Returns the bytes written.

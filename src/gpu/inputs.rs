@@ -13,7 +13,7 @@ use super::GpuDevice;
 use super::pipeline::Pipeline;
 use super::pool::Use;
 use super::window::Extent;
-use crate::device::{Chunk, ChunkBinding, HostBytes};
+use crate::device::{Chunk, ChunkBinding, Held, HostBytes};
 use crate::error::{Error, Result};
 use crate::kernel::BindingId;
 use crate::region::Region;
@@ -40,6 +40,7 @@ fn storage<'a>(
     chunk: &Chunk<'a>,
     pipeline: &Pipeline,
     id: BindingId,
+    held: Option<&Held>,
 ) -> Result<Option<Storage<'a>>> {
     let (binding, given) = match (chunk.kernel.signature().bindings.get(id), chunk.bindings.get(id))
     {
@@ -71,6 +72,26 @@ fn storage<'a>(
             memory.len()
         )));
     }
+    if let Some(held) = held {
+        let there = &held.elements;
+        let fits = there.end <= *elements
+            && (window.is_empty() || (there.start <= window.start && window.end <= there.end));
+        if !fits || layout.header != 0 || !pipeline.rewritten.windowable(id) {
+            return Err(broken(format!(
+                "binding `{}` finds elements {there:?}, and needs {window:?} of {elements}",
+                binding.name
+            )));
+        }
+        return Ok(Some(Storage {
+            memory: *memory,
+            first: there.start,
+            extent: Extent::new(layout, there.clone()),
+            upload: 0..0,
+            write_back: Region::default(),
+            write_header: false,
+            elements: *elements,
+        }));
+    }
     let window = if pipeline.rewritten.windowable(id) { window.clone() } else { 0..*elements };
     Ok(Some(Storage {
         memory: *memory,
@@ -87,8 +108,11 @@ fn storage<'a>(
 pub(super) fn storages<'a>(
     chunk: &Chunk<'a>,
     pipeline: &Pipeline,
+    held: &[Option<Held>],
 ) -> Result<Vec<Option<Storage<'a>>>> {
-    (0..chunk.kernel.signature().bindings.len()).map(|id| storage(chunk, pipeline, id)).collect()
+    let held = |id: BindingId| held.get(id).and_then(Option::as_ref);
+    let bindings = 0..chunk.kernel.signature().bindings.len();
+    bindings.map(|id| storage(chunk, pipeline, id, held(id))).collect()
 }
 
 /// What the kernel is told of its windows, by `BindingId`.

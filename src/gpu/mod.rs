@@ -24,6 +24,7 @@ mod limits;
 mod open;
 mod pipeline;
 mod pool;
+mod store;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 pub(crate) use adapters::{AdapterHandle, adapters};
 pub(crate) use open::Settings;
 
-use crate::device::{Chunk, Device, DeviceInfo, DeviceKind, Running};
+use crate::device::{Chunk, Device, DeviceInfo, DeviceKind, Held, Running, Store};
 use crate::error::Result;
 use crate::kernel::Kernel;
 
@@ -46,7 +47,7 @@ use self::pool::{Pool, Use};
 #[derive(Debug)]
 pub(crate) struct GpuDevice {
     pipelines: Pipelines,
-    pool: Pool,
+    pool: Arc<Pool>,
     /// When the last chunk was done, so that a chunk's time does not count twice what it waited
     /// for the one before.
     last_done: Mutex<Option<Instant>>,
@@ -93,7 +94,7 @@ impl GpuDevice {
         let keep = link.info.limits.memory / 2;
         GpuDevice {
             pipelines: Pipelines::default(),
-            pool: Pool::new(keep),
+            pool: Arc::new(Pool::new(keep)),
             last_done: Mutex::new(None),
             adapter,
             link,
@@ -167,7 +168,20 @@ impl Device for GpuDevice {
     }
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
-        match chunk::start(self, chunk) {
+        self.start_with(chunk, &[])
+    }
+
+    fn store(&self) -> Option<&dyn Store> {
+        // An application's device is not ours to fill.
+        self.link.is_ours().then_some(self as &dyn Store)
+    }
+
+    fn start_with<'a>(
+        &'a self,
+        chunk: Chunk<'a>,
+        held: &[Option<Held>],
+    ) -> Result<Box<dyn Running + 'a>> {
+        match chunk::start(self, chunk, held) {
             Ok(running) => Ok(Box::new(running)),
             Err(error) => {
                 // Also uploads take memory; the next chunk finds more.

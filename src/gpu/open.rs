@@ -54,6 +54,8 @@ pub(super) struct Link {
     features: wgpu::Features,
     /// The driver ends loops after some turns, without a word: Mesa's llvmpipe after 65,535.
     pub(super) cuts_loops: bool,
+    /// Whether it was opened here, and is no application's.
+    ours: bool,
 }
 
 impl Link {
@@ -80,7 +82,8 @@ impl Link {
             Err(panic) => return Err(failed(format!("wgpu panicked: {}", panic_message(&*panic)))),
         };
         let memory = settings.memory.unwrap_or(handle.info.limits.memory);
-        let link = Link::new(device, queue, memory, id, settings);
+        let mut link = Link::new(device, queue, memory, id, settings);
+        link.ours = true;
         let health = link.health.clone();
         link.device.set_device_lost_callback(move |reason, message| {
             let reason = match reason {
@@ -135,7 +138,13 @@ impl Link {
             settings,
             features,
             cuts_loops,
+            ours: false,
         }
+    }
+
+    /// Whether it was opened here, and does not belong to an application.
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours
     }
 
     /// How long to wait for a chunk that ought to be done by then.

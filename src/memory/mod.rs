@@ -9,6 +9,7 @@ mod allocation;
 mod buffer;
 mod copies;
 mod gate;
+mod ranges;
 mod reserve;
 
 pub use buffer::{Buffer, BufferRange};

@@ -1,0 +1,149 @@
+//! Memory that stays on the device between chunks.
+//!
+//! A block is a buffer of the pool's. It goes back to the pool when its last user lets go of it,
+//! though the device may still be at work on it: whoever takes it next queues behind, as there is
+//! one queue. A download is a submission of its own, and waits.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::sync::mpsc;
+use std::sync::{Arc, Weak};
+
+use super::GpuDevice;
+use super::inputs::{broken, poison};
+use super::pool::{Pool, Use};
+use crate::device::{Block, Fetch, HostBytes, Store};
+use crate::error::Result;
+
+/// What a block is on a GPU.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) buffer: wgpu::Buffer,
+    pool: Weak<Pool>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.put_back([(Use::Window, self.buffer.clone())]);
+        }
+    }
+}
+
+/// The buffer of a block of this device.
+pub(super) fn buffer_of(block: &Block) -> Result<&wgpu::Buffer> {
+    let kept = block.get::<Kept>().ok_or_else(|| broken("a block is another device's"))?;
+    Ok(&kept.buffer)
+}
+
+impl Store for GpuDevice {
+    fn largest(&self) -> u64 {
+        self.link.info.limits.max_binding
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<Block> {
+        let buffer = self.take(Use::Window, bytes.max(16))?;
+        if self.link.settings.poison {
+            self.link.watched("fill new memory", || poison(&self.link.queue, &buffer))?;
+        }
+        Ok(Block::new(Kept { buffer, pool: Arc::downgrade(&self.pool) }))
+    }
+
+    fn upload(&self, block: &Block, at: u64, from: HostBytes<'_>) -> Result<()> {
+        const PIECE: usize = 64 << 10;
+        let Some(size) = NonZeroU64::new(from.len() as u64) else { return Ok(()) };
+        let (buffer, queue) = (buffer_of(block)?, &self.link.queue);
+        let doing = "copy data into staging memory";
+        let brought = self.link.watched(doing, || {
+            let Some(mut view) = queue.write_buffer_with(buffer, at, size) else { return false };
+            let mut scratch = vec![0; PIECE.min(from.len())];
+            let mut done = 0;
+            while done < from.len() {
+                let piece = &mut scratch[..PIECE.min(from.len() - done)];
+                from.read(done, piece);
+                view.slice(done..done + piece.len()).copy_from_slice(piece);
+                done += piece.len();
+            }
+            true
+        })?;
+        if brought { Ok(()) } else { Err(self.link.error(doing, "wgpu gave no memory for it")) }
+    }
+
+    fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
+        // In pieces of what one mapped buffer holds.
+        let most = (self.link.limits.max_buffer_size / 2).min(64 << 20) as usize & !7;
+        let mut batch: Vec<Fetch<'_>> = Vec::new();
+        let mut bytes = 0;
+        for part in parts {
+            let mut done = 0;
+            while done < part.to.len() {
+                let len = (part.to.len() - done).min(most - bytes);
+                let to = part.to.part(done, len);
+                batch.push(Fetch { block: part.block.clone(), at: part.at + done as u64, to });
+                done += len;
+                bytes = (bytes + len).next_multiple_of(8);
+                if bytes >= most {
+                    self.download_batch(&batch)?;
+                    batch.clear();
+                    bytes = 0;
+                }
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { self.download_batch(&batch) }
+    }
+
+    fn copy(&self, from: &Block, range: Range<u64>, to: &Block, at: u64) -> Result<()> {
+        let (from, to) = (buffer_of(from)?, buffer_of(to)?);
+        let link = &self.link;
+        link.watched("copy on the device", || {
+            let mut encoder =
+                link.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(from, range.start, to, at, range.end - range.start);
+            link.queue.submit([encoder.finish()]);
+        })
+    }
+}
+
+impl GpuDevice {
+    /// Downloads what fits one mapped buffer.
+    fn download_batch(&self, parts: &[Fetch<'_>]) -> Result<()> {
+        let link = &self.link;
+        let doing = "bring data back";
+        let mut places = Vec::with_capacity(parts.len());
+        let mut end = 0;
+        for part in parts {
+            places.push(end..end + part.to.len());
+            end = (end + part.to.len()).next_multiple_of(8);
+        }
+        let down = self.take(Use::Download, end as u64)?;
+        let sources =
+            parts.iter().map(|part| buffer_of(&part.block)).collect::<Result<Vec<_>>>()?;
+        let (done, mapped) = mpsc::channel();
+        let submission = link.watched(doing, || {
+            let mut encoder =
+                link.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            for ((part, place), source) in parts.iter().zip(&places).zip(sources) {
+                let (to, len) = (place.start as u64, part.to.len() as u64);
+                encoder.copy_buffer_to_buffer(source, part.at, &down, to, len);
+            }
+            let submission = link.queue.submit([encoder.finish()]);
+            // Who has given up waiting does not want to know.
+            let tell = move |outcome| drop(done.send(outcome));
+            down.slice(0..end as u64).map_async(wgpu::MapMode::Read, tell);
+            submission
+        })?;
+        self.wait_for(doing, submission, Some(&mapped), (None, None))?;
+        let copied = link.watched(doing, || {
+            let view = down.get_mapped_range(0..end as u64)?;
+            for (part, place) in parts.iter().zip(&places) {
+                part.to.write(0, &view[place.clone()]);
+            }
+            drop(view);
+            down.unmap();
+            Ok::<_, wgpu::MapRangeError>(())
+        })?;
+        copied.map_err(|error| link.error(doing, error.to_string()))?;
+        self.pool.put_back([(Use::Download, down)]);
+        Ok(())
+    }
+}

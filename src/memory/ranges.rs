@@ -1,0 +1,212 @@
+//! Which holders have which bytes of a buffer in its current version. Pure: no memory, no device.
+//!
+//! A holder is a place that can have a copy: the host, or a device. What always holds: the ranges
+//! cover the buffer without gap or overlap, and neighbours differ. A range without any holder is
+//! *lost*: its contents are gone until somebody writes them again.
+
+use std::ops::Range;
+
+/// A set of holders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Holders(u64);
+
+/// The host's memory.
+pub(super) const HOST: Holders = Holders(1);
+
+impl Holders {
+    /// Devices that a buffer may have copies on.
+    pub(super) const MOST_DEVICES: usize = 63;
+
+    /// A device, by its number for this buffer, below `MOST_DEVICES`.
+    pub(super) fn device(number: usize) -> Holders {
+        debug_assert!(number < Self::MOST_DEVICES);
+        Holders(2 << number)
+    }
+
+    pub(super) fn has(self, other: Holders) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The numbers of the devices in it.
+    pub(super) fn devices(self) -> impl Iterator<Item = usize> {
+        (0..Self::MOST_DEVICES).filter(move |&number| self.has(Holders::device(number)))
+    }
+}
+
+/// The holders of each byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RangeMap {
+    /// Where each range begins, and who has it. The first begins at 0.
+    ranges: Vec<(u64, Holders)>,
+    len: u64,
+}
+
+impl RangeMap {
+    /// All bytes are the host's.
+    pub(super) fn new(len: u64) -> RangeMap {
+        RangeMap { ranges: vec![(0, HOST)], len }
+    }
+
+    /// A holder has made a new version of a range: no other has it any more.
+    pub(super) fn write(&mut self, range: &Range<u64>, holder: Holders) {
+        self.change(range, |_| holder);
+    }
+
+    /// A holder has got a copy of the current version.
+    pub(super) fn add(&mut self, range: &Range<u64>, holder: Holders) {
+        self.change(range, |holders| Holders(holders.0 | holder.0));
+    }
+
+    /// A holder has lost its copy.
+    pub(super) fn remove(&mut self, range: &Range<u64>, holder: Holders) {
+        self.change(range, |holders| Holders(holders.0 & !holder.0));
+    }
+
+    /// The parts of a range that a holder does not have, in order, and who has them.
+    pub(super) fn missing(
+        &self,
+        range: &Range<u64>,
+        holder: Holders,
+    ) -> Vec<(Range<u64>, Holders)> {
+        self.within(range).filter(|(_, holders)| !holders.has(holder)).collect()
+    }
+
+    /// The parts of a range that nobody else has, in order.
+    pub(super) fn only(&self, range: &Range<u64>, holder: Holders) -> Vec<Range<u64>> {
+        self.within(range).filter(|(_, holders)| *holders == holder).map(|(part, _)| part).collect()
+    }
+
+    /// Whether a holder has all of a range.
+    pub(super) fn holds(&self, range: &Range<u64>, holder: Holders) -> bool {
+        self.within(range).all(|(_, holders)| holders.has(holder))
+    }
+
+    /// Bytes of a range that a holder has.
+    pub(super) fn held(&self, range: &Range<u64>, holder: Holders) -> u64 {
+        let parts = self.within(range).filter(|(_, holders)| holders.has(holder));
+        parts.map(|(part, _)| part.end - part.start).sum()
+    }
+
+    /// The parts of a range, in order, and who has them.
+    fn within(&self, range: &Range<u64>) -> impl Iterator<Item = (Range<u64>, Holders)> {
+        let range = range.start.min(self.len)..range.end.min(self.len);
+        let first = self.ranges.partition_point(|r| r.0 <= range.start).saturating_sub(1);
+        (first..self.ranges.len())
+            .map(move |at| {
+                let end = self.ranges.get(at + 1).map_or(self.len, |next| next.0);
+                let (start, holders) = self.ranges[at];
+                (start.max(range.start)..end.min(range.end), holders)
+            })
+            .take_while(|(part, _)| !part.is_empty())
+    }
+
+    fn change(&mut self, range: &Range<u64>, to: impl Fn(Holders) -> Holders) {
+        let range = range.start.min(self.len)..range.end.min(self.len);
+        if range.is_empty() {
+            return;
+        }
+        let last = self.cut(range.end);
+        let first = self.cut(range.start);
+        let last = last + usize::from(self.ranges.len() > last && self.ranges[last].0 < range.end);
+        for (_, holders) in &mut self.ranges[first..last] {
+            *holders = to(*holders);
+        }
+        self.ranges.dedup_by(|next, before| next.1 == before.1);
+    }
+
+    /// Makes a range begin at a byte; gives its position, or the number of ranges at the end.
+    fn cut(&mut self, at: u64) -> usize {
+        let place = self.ranges.partition_point(|r| r.0 < at);
+        if at < self.len && self.ranges.get(place).is_none_or(|r| r.0 != at) {
+            let holders = self.ranges[place - 1].1;
+            self.ranges.insert(place, (at, holders));
+        }
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_version_moves_from_holder_to_holder() {
+        let (a, b) = (Holders::device(0), Holders::device(1));
+        let mut map = RangeMap::new(100);
+        map.add(&(0..60), a);
+        map.write(&(40..60), a);
+        map.write(&(60..100), b);
+        assert!(map.holds(&(0..60), a) && !map.holds(&(0..61), a) && map.holds(&(0..40), HOST));
+        assert_eq!(map.missing(&(30..70), HOST), [(40..60, a), (60..70, b)]);
+        assert_eq!(map.only(&(0..100), a), [40..60]);
+        assert_eq!(map.held(&(50..70), b), 10);
+        map.add(&(40..60), HOST);
+        assert!(map.only(&(0..100), a).is_empty());
+        map.remove(&(0..100), b);
+        assert_eq!(map.missing(&(0..100), HOST), [(60..100, Holders::default())]);
+        map.write(&(0..100), HOST);
+        assert_eq!(map, RangeMap::new(100));
+    }
+
+    #[test]
+    fn nothing_of_nothing_is_missing() {
+        let mut map = RangeMap::new(0);
+        map.write(&(0..0), Holders::device(0));
+        assert!(map.holds(&(0..10), Holders::device(3)));
+        assert!(map.missing(&(0..0), HOST).is_empty());
+    }
+
+    proptest! {
+        /// Against a map that has a set for each byte.
+        #[test]
+        fn every_byte_has_the_holders_that_the_history_gives_it(
+            len in 1u64..40,
+            steps in proptest::collection::vec((0u8..3, 0u64..44, 0u64..44, 0usize..4), 0..40),
+            ask in (0u64..44, 0u64..44, 0usize..4),
+        ) {
+            let holder = |n: usize| if n == 0 { HOST } else { Holders::device(n * 20 - 18) };
+            let mut map = RangeMap::new(len);
+            let mut bytes = vec![HOST; len as usize];
+            for (what, a, b, who) in steps {
+                let (range, who) = (a.min(b)..a.max(b), holder(who));
+                for at in range.clone().filter(|&at| at < len) {
+                    let byte = &mut bytes[at as usize];
+                    match what {
+                        0 => *byte = who,
+                        1 => byte.0 |= who.0,
+                        _ => byte.0 &= !who.0,
+                    }
+                }
+                match what {
+                    0 => map.write(&range, who),
+                    1 => map.add(&range, who),
+                    _ => map.remove(&range, who),
+                }
+                prop_assert_eq!(map.ranges[0].0, 0);
+                prop_assert!(map.ranges.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 != w[1].1));
+                prop_assert!(map.ranges.iter().all(|r| r.0 < len));
+            }
+            let (range, who) = (ask.0.min(ask.1)..ask.0.max(ask.1), holder(ask.2));
+            let inside: Vec<u64> = range.clone().filter(|&at| at < len).collect();
+            let lacking: Vec<u64> =
+                inside.iter().copied().filter(|&at| !bytes[at as usize].has(who)).collect();
+            let missing = map.missing(&range, who);
+            for (part, holders) in &missing {
+                prop_assert!(part.clone().all(|at| bytes[at as usize] == *holders));
+            }
+            let found: Vec<u64> = missing.into_iter().flat_map(|(part, _)| part).collect();
+            prop_assert_eq!(&found, &lacking);
+            prop_assert_eq!(map.holds(&range, who), lacking.is_empty());
+            prop_assert_eq!(map.held(&range, who), (inside.len() - lacking.len()) as u64);
+            let only: Vec<u64> = map.only(&range, who).into_iter().flatten().collect();
+            let alone: Vec<u64> =
+                inside.into_iter().filter(|&at| bytes[at as usize] == who).collect();
+            prop_assert_eq!(only, alone);
+        }
+    }
+}
