@@ -6,8 +6,8 @@
 //! the version; narrow ones are looked at element by element. Whoever keeps anything that follows
 //! from contents keys it on the version's number, which no two versions share.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::interval::{IntType, Interval};
@@ -34,6 +34,9 @@ pub(crate) struct Contents<'a> {
     /// Where they begin in the buffer that the version is of.
     pub(crate) start: u64,
     pub(crate) version: Arc<Version>,
+    /// Where the bytes are not there now: set when they would have been looked at. Then nothing
+    /// is known of them.
+    pub(crate) absent: Option<&'a AtomicBool>,
 }
 
 /// Equally spaced integers of a buffer, from a byte on.
@@ -83,6 +86,10 @@ impl Contents<'_> {
     ) -> Option<Interval> {
         let end = at.checked_add(last.checked_mul(stride)?)?.checked_add(4)?;
         if first > last || last >= count || end > self.bytes.len() as u64 || stride == 0 {
+            return None;
+        }
+        if let Some(wanted) = self.absent {
+            wanted.store(true, Relaxed);
             return None;
         }
         let (lo, hi) = if last - first < NARROW {
@@ -193,7 +200,7 @@ mod tests {
         let count = 3 * BLOCK * BLOCK + 5 * BLOCK + 17;
         let mut words: Vec<u32> = (0..=count).map(|_| random(1 << 32) as u32).collect();
         let bytes = HostBytes::new(bytemuck::cast_slice_mut(&mut words));
-        let contents = Contents { bytes, start: 0, version: Version::new() };
+        let contents = Contents { bytes, start: 0, version: Version::new(), absent: None };
         for round in 0..60 {
             let (a, b) = (random(count), random(count));
             let (mut first, mut last) = (a.min(b), a.max(b));
@@ -218,7 +225,7 @@ mod tests {
     fn what_lies_outside_of_the_bytes_is_not_known() {
         let mut words = vec![1u32; 10];
         let bytes = HostBytes::new(bytemuck::cast_slice_mut(&mut words));
-        let contents = Contents { bytes, start: 0, version: Version::new() };
+        let contents = Contents { bytes, start: 0, version: Version::new(), absent: None };
         assert_eq!(contents.range(IntType::U32, (0, 4, 10), 2, 9), Some(Interval::single(1)));
         assert_eq!(contents.range(IntType::U32, (4, 4, 10), 2, 9), None);
         assert_eq!(contents.range(IntType::U32, (0, 4, 9), 2, 9), None);

@@ -58,6 +58,7 @@ impl Launch {
                         bytes: HostBytes::new(bytemuck::cast_slice_mut(words)),
                         start: 0,
                         version: Version::new(),
+                        absent: None,
                     }),
                 },
             })

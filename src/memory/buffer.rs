@@ -10,6 +10,7 @@ use bytemuck::Pod;
 
 use super::allocation::Allocation;
 use super::gate::{Gate, queue_all};
+use super::residency::Residency;
 use crate::analysis::{Contents, Version};
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
@@ -36,8 +37,10 @@ pub struct Buffer<T> {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
+    /// Kept on devices too; dropped before the host's memory.
+    pub(super) residency: Mutex<Residency>,
     memory: Option<Allocation>,
-    bytes: u64,
+    pub(super) bytes: u64,
     /// What the bytes are between two writes; a new one with each pass to write.
     version: Mutex<Arc<Version>>,
     /// The name of the binding and the cause, after a launch failed while writing.
@@ -52,6 +55,7 @@ impl Shared {
         });
         Arc::new(Shared {
             gate: Arc::default(),
+            residency: Mutex::new(Residency::new(bytes)),
             memory,
             bytes,
             version: Mutex::new(Version::new()),
@@ -151,6 +155,8 @@ impl<T: Pod> Buffer<T> {
         let range = self.resolve(range)?;
         self.shared.with(false, |bytes| {
             self.shared.check_poison()?;
+            let size = size_of::<T>() as u64;
+            self.shared.fetch(&(range.start * size..range.end * size), &|_, _| {})?;
             let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
             bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(&mut out));
             Ok(out)
@@ -172,6 +178,12 @@ impl<T: Pod> Buffer<T> {
                 self.shared.set_poison(None);
             } else {
                 self.shared.check_poison()?;
+            }
+            let size = size_of::<T>() as u64;
+            if range == (0..self.len) {
+                self.shared.residency().host_writes(&(0..self.shared.bytes));
+            } else {
+                self.shared.host_writes(&(range.start * size..range.end * size))?;
             }
             bytes.write(range.start as usize * size_of::<T>(), bytemuck::cast_slice(data));
             Ok(())
@@ -273,7 +285,8 @@ impl BufferRange {
     /// The part's contents, for the holder of a granted pass, who has its memory.
     pub(crate) fn contents<'a>(&self, memory: HostBytes<'a>) -> Contents<'a> {
         let version = self.shared.version.lock().unwrap_or_else(PoisonError::into_inner);
-        Contents { bytes: memory, start: self.bytes.start, version: Arc::clone(&version) }
+        let version = Arc::clone(&version);
+        Contents { bytes: memory, start: self.bytes.start, version, absent: None }
     }
 
     /// Whether two bound parts share a byte.

@@ -59,6 +59,22 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// A pass to write that is granted at once, or nothing where somebody has one or waits for
+    /// one. As it does not wait, no cycle of waiting can come of it.
+    pub(super) fn try_write(self: &Arc<Self>) -> Option<Pass> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if !queue.waiting.is_empty() {
+            return None;
+        }
+        let number = queue.next;
+        queue.next += 1;
+        queue.waiting.push_back(Entry { number, write: true });
+        drop(queue);
+        Some(Pass { gate: Arc::clone(self), number })
+    }
+}
+
 impl Pass {
     /// Blocks until the pass is granted.
     pub(super) fn wait(&self) {
@@ -113,6 +129,20 @@ mod tests {
         assert!(!granted(&write));
         drop(second);
         assert!(granted(&write) && !granted(&late));
+        drop(write);
+        assert!(granted(&late));
+    }
+
+    #[test]
+    fn a_pass_at_once_is_for_a_gate_that_nobody_uses() {
+        let gate = Arc::new(Gate::default());
+        let read = Arc::clone(&gate).queue(false);
+        assert!(gate.try_write().is_none());
+        drop(read);
+        let write = gate.try_write().unwrap();
+        assert!(granted(&write) && gate.try_write().is_none());
+        let late = Arc::clone(&gate).queue(false);
+        assert!(!granted(&late));
         drop(write);
         assert!(granted(&late));
     }

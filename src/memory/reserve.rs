@@ -53,6 +53,14 @@ impl Reservation {
             .collect()
     }
 
+    /// Makes the host have all parts, after `wait`.
+    ///
+    /// # Errors
+    /// `Error::Poisoned` when some of it is lost.
+    pub(crate) fn fetch(&self) -> Result<()> {
+        self.parts.iter().try_for_each(|(_, part, _)| part.fetch(&(0..part.len()), &|_, _| {}))
+    }
+
     /// Marks every buffer that the launch may have begun to write.
     pub(crate) fn poison(&self, cause: &str) {
         for (name, part, write) in &self.parts {

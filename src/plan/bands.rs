@@ -313,6 +313,23 @@ pub(super) fn upload(footprint: &Footprint) -> Range<u64> {
     cover(&footprint.read.hull(), &kept)
 }
 
+/// Whether the ranges around what bands write to a binding lie apart, and no band's reads reach
+/// into another's: then a device may keep what its bands write, as a range.
+pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
+    let of = |band: &Band| band.footprints[id].may_write.hull();
+    let mut written: Vec<Range<u64>> =
+        bands.iter().map(of).filter(|range| !range.is_empty()).collect();
+    written.sort_unstable_by_key(|range| range.start);
+    written.windows(2).all(|pair| pair[0].end <= pair[1].start)
+        && bands.iter().all(|band| {
+            let (own, read) = (of(band), band.footprints[id].read.hull());
+            // The written ranges are in order: only those around can meet it.
+            let from = written.partition_point(|range| range.end <= read.start);
+            let met = written[from..].iter().take_while(|range| range.start < read.end);
+            read.is_empty() || met.into_iter().all(|range| *range == own)
+        })
+}
+
 /// The footprints of one band, to tell which were widened.
 pub(super) fn footprints_of(split: &Split) -> Vec<Footprint> {
     match split {

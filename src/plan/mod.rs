@@ -39,6 +39,9 @@ pub struct Plan {
     pub(crate) split: Split,
     pub(crate) devices: Vec<PlannedDevice>,
     pub(crate) buffers: Arc<[BufferUse]>,
+    /// By binding: whether what bands write to it in place lies in ranges apart, so that a device
+    /// may keep its part.
+    pub(crate) apart: Arc<[bool]>,
     /// What a row of an array might be long, in elements: the integers among the uniforms.
     pub(crate) row_lengths: Vec<u64>,
     /// Whether any band may be computed twice, also at the same time: none reads what it may
@@ -166,7 +169,16 @@ pub(crate) fn plan(
             }
         }
     }
+    let apart = (0..signature.bindings.len()).map(|id| match &split {
+        Split::Nothing => false,
+        Split::Whole { .. } => true,
+        Split::Bands { bands, merges, .. } => {
+            merges[id] == Merge::Apart && bands::ranges_apart(bands, id)
+        }
+    });
+    let apart = apart.collect();
     Plan {
+        apart,
         kernel: signature.entry_point.clone(),
         grid: arguments.grid,
         workgroup_size: signature.workgroup_size,
@@ -269,6 +281,17 @@ impl Plan {
     pub(crate) fn window(&self, run: &Range<u32>, binding: usize) -> Range<u64> {
         let footprint = self.footprint(run, binding);
         bands::cover(&footprint.read.hull(), &footprint.may_write.hull())
+    }
+
+    /// The range around what a run of bands may write, and the range of what has to be there
+    /// before: what it reads, and what of the first it may leave as it is.
+    pub(crate) fn written_and_needed(
+        &self,
+        run: &Range<u32>,
+        binding: usize,
+    ) -> (Range<u64>, Range<u64>) {
+        let footprint = self.footprint(run, binding);
+        (footprint.may_write.hull(), bands::upload(&footprint))
     }
 
     /// The storage binding of a chunk that computes a run of bands. `memory` is the buffer, or

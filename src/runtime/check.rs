@@ -17,6 +17,7 @@ pub(super) fn check(launch: &Checked, lints: bool) -> Result<Findings> {
     let reading = parts.iter().map(|(name, part, _)| (name.clone(), part.clone(), false));
     let given = reserve(reading.collect());
     let views = given.wait()?;
+    given.fetch()?;
     let mut copies: Vec<(String, BufferRange, bool)> = Vec::new();
     for ((name, _, writes), view) in parts.iter().zip(&views) {
         if *writes {

@@ -20,10 +20,13 @@ use super::memo::{Question, guess};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report, seconds};
 use super::rerun::{Counted, Done, Reruns};
+use super::residency::Keeping;
 use super::snapshot::Snapshot;
 use super::verify::{Computed, Verification};
 use crate::analysis::{Argument, Arguments};
-use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, HostBytes, Running};
+use crate::device::{
+    Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, Held, HostBytes, Running,
+};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
@@ -70,7 +73,9 @@ impl Checked {
             .collect()
     }
 
-    fn arguments<'a>(&'a self, memory: &[HostBytes<'a>]) -> Arguments<'a> {
+    /// `absent` is set when the contents of a buffer would have been looked at that the host does
+    /// not have.
+    fn arguments<'a>(&'a self, memory: &[HostBytes<'a>], absent: &'a AtomicBool) -> Arguments<'a> {
         let bindings = self.kernel.signature().bindings.iter();
         let bindings = bindings
             .zip(memory)
@@ -82,7 +87,9 @@ impl Checked {
                     elements: binding.layout.elements(memory.len() as u64),
                     contents: match buffer {
                         Some(buffer) if space == Space::StorageRead => {
-                            Some(buffer.contents(*memory))
+                            let mut contents = buffer.contents(*memory);
+                            contents.absent = (!buffer.on_host()).then_some(absent);
+                            Some(contents)
                         }
                         _ => None,
                     },
@@ -102,6 +109,7 @@ pub(super) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan
 /// Plans a launch and measures how tight its footprints are.
 pub(super) fn measure(checked: &Checked, buffers: &Reservation) -> Result<Vec<Tightness>> {
     let memory = checked.memory(buffers.wait()?);
+    buffers.fetch()?;
     measure::measure(&Session::new(checked, &memory)?)
 }
 
@@ -117,6 +125,10 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
     let before = Copies::default();
     let keeps = checked.transactional || checked.verification.fraction > 0.0;
     loop {
+        // It is taken of the host's memory, where such a launch keeps everything.
+        if keeps {
+            session.gather()?;
+        }
         let snapshot = keeps.then(|| Snapshot::take(&session, &before)).transpose()?;
         match session.work(cancel, snapshot.as_ref(), &mut failures) {
             Ok(devices) => return Ok(session.report(begun, devices, failures.events)),
@@ -150,6 +162,8 @@ pub(super) struct Session<'a> {
     events: Vec<FailureEvent>,
     /// What chunks write to instead of buffers that are merged.
     copies: Copies,
+    /// What stays on devices.
+    pub(super) keeping: Keeping,
 }
 
 impl<'a> Session<'a> {
@@ -174,11 +188,29 @@ impl<'a> Session<'a> {
         memory: &'a [HostBytes<'a>],
         asked_for: Wishes,
     ) -> Result<Session<'a>> {
+        let absent = AtomicBool::new(false);
+        let session = Self::planned(checked, memory, asked_for.clone(), &absent)?;
+        if !absent.load(Ordering::Relaxed) {
+            return Ok(session);
+        }
+        // The footprints depend on what a device has written: it has to be here first.
+        for buffer in checked.buffers.iter().flatten() {
+            buffer.fetch(&(0..buffer.len()), &|_, _| {})?;
+        }
+        Self::planned(checked, memory, asked_for, &AtomicBool::new(false))
+    }
+
+    fn planned(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        asked_for: Wishes,
+        absent: &AtomicBool,
+    ) -> Result<Session<'a>> {
         let devices = &checked.devices;
         let infos: Vec<&DeviceInfo> = devices.iter().map(|m| m.device.info()).collect();
         let fleet = &checked.runtime.inner.fleet;
         let (mut unable, events) = failure::unable(devices, &checked.kernel, fleet);
-        let arguments = checked.arguments(memory);
+        let arguments = checked.arguments(memory, absent);
         let elements: Vec<u64> = arguments
             .bindings
             .iter()
@@ -196,9 +228,29 @@ impl<'a> Session<'a> {
             wishes: &asked_for,
             unable: &unable,
         };
+        let keeping = |plan: &Plan| {
+            let memories = &checked.runtime.inner.memories;
+            let bindings = &checked.kernel.signature().bindings;
+            Keeping::new(
+                memories,
+                devices.iter().map(|m| &m.device),
+                bindings,
+                &checked.buffers,
+                &plan.apart,
+            )
+        };
         if let Some((plan, unable)) = memo.planned(&question, &arguments) {
-            let copies = Copies::default();
-            return Ok(Session { checked, memory, elements, plan, unable, events, copies });
+            let (copies, keeping) = (Copies::default(), keeping(&plan));
+            return Ok(Session {
+                checked,
+                memory,
+                elements,
+                plan,
+                unable,
+                events,
+                copies,
+                keeping,
+            });
         }
         let asked = question.to_owned();
         let analysis = memo.analysis(&checked.kernel);
@@ -227,9 +279,11 @@ impl<'a> Session<'a> {
                 wishes = asked_for.clone();
             }
         }
-        memo.keep_plan(asked, &arguments, &made, &unable);
-        let (plan, copies) = (made, Copies::default());
-        Ok(Session { checked, memory, elements, plan, unable, events, copies })
+        if !absent.load(Ordering::Relaxed) {
+            memo.keep_plan(asked, &arguments, &made, &unable);
+        }
+        let (plan, copies, keeping) = (made.clone(), Copies::default(), keeping(&made));
+        Ok(Session { checked, memory, elements, plan, unable, events, copies, keeping })
     }
 
     /// Drives the devices until everything is computed.
@@ -267,13 +321,30 @@ impl<'a> Session<'a> {
         // Where only one device runs there is nothing to weigh.
         let whole = matches!(self.plan.split, Split::Whole { .. });
         let fixed = whole || self.checked.wishes.chunks.is_some();
-        let strategy = match self.checked.wishes.reproducible {
+        self.gather()?;
+        let known: Vec<Option<f64>> = priors
+            .iter()
+            .map(|prior| match prior.map(|prior| prior.speed) {
+                Some(Speed::Measured(speed)) => Some(speed),
+                Some(Speed::Estimated(_)) => None,
+                None => Some(0.0),
+            })
+            .collect();
+        let reproducible = self.checked.wishes.reproducible;
+        let homes = if reproducible { None } else { self.homes(&known, fixed) };
+        self.settle(homes.as_deref().unwrap_or_default())?;
+        let strategy = match reproducible {
             _ if whole => Strategy::Single,
             true => Strategy::Static,
             false if fixed => Strategy::Single,
+            // Who takes another's bands moves their data: shares are corrected between launches.
+            false if homes.is_some() => Strategy::Static,
             false => Strategy::Adaptive,
         };
-        let policy = Policy::new(strategy, bands, &priors).with_reruns(self.plan.rerunnable);
+        let mut policy = Policy::new(strategy, bands, &priors).with_reruns(self.plan.rerunnable);
+        if let Some(homes) = homes {
+            policy = policy.with_homes(homes);
+        }
         let depth = |member: &Member| member.device.depth().max(1);
         let shared = Shared {
             state: Mutex::new(State {
@@ -345,6 +416,7 @@ impl<'a> Session<'a> {
                 memo.remember(expected, rate, report.busy);
             }
         }
+        self.keeping.account(&mut reports);
         match state.stopped {
             Some(error) => Err(error),
             None if state.policy.finished() => {
@@ -392,35 +464,57 @@ impl<'a> Session<'a> {
                         break;
                     }
                 };
-                let run = &task.run;
+                let (run, second) = (&task.run, task.redoes.is_some());
+                let begun = Instant::now();
+                let held = match guarded(device, || self.bring(index, run, second)) {
+                    Ok(held) => held,
+                    Err(error) => {
+                        self.no_result(index, &task, error, flight.len(), shared);
+                        continue;
+                    }
+                };
+                let brought = begun.elapsed();
                 let copies = match self.private_copies(&task, device.info()) {
                     Ok(copies) => copies,
                     Err(error) => {
+                        self.ended(index, run, &held, None);
                         self.failed(index, &task, error, flight.len(), shared);
                         continue;
                     }
                 };
                 let deadline = self.deadline(index, run, shared);
                 let cancel = Some(&shared.slots[index][slot]);
-                match guarded(device, || device.start(self.chunk(run, &copies, cancel, deadline))) {
-                    Ok(running) => flight.push_back(InFlight { task, running, copies }),
+                let chunk = self.chunk(run, &copies, cancel, deadline);
+                match guarded(device, || device.start_with(chunk, &held)) {
+                    Ok(running) => {
+                        flight.push_back(InFlight { task, running, copies, held, brought });
+                    }
                     Err(error) => {
+                        // A device that only refused the chunk has not begun it.
+                        let refused = matches!(
+                            &error, Error::Device { kind, .. } if !kind.quarantines()
+                        );
+                        self.ended(index, run, &held, (!refused && !second).then_some(false));
                         self.no_result(index, &task, error, flight.len(), shared);
                         self.give_back(&copies);
                     }
                 }
             }
-            let Some(InFlight { task, running, copies }) = flight.pop_front() else {
+            let Some(InFlight { task, running, copies, held, brought }) = flight.pop_front() else {
                 if shared.wait_for_more(index, seen) {
                     last = Instant::now();
                     continue;
                 }
                 return;
             };
-            match guarded(device, || running.finish()) {
+            let outcome = guarded(device, || running.finish());
+            // What was computed a second time lies in copies.
+            let first = task.redoes.is_none();
+            self.ended(index, &task.run, &held, first.then_some(outcome.is_ok()));
+            match outcome {
                 Ok(mut cost) => {
                     // A chunk that waited behind another in the device's queue was not busy then.
-                    cost.busy = cost.busy.min(last.elapsed());
+                    cost.busy = (cost.busy + brought).min(last.elapsed());
                     last = Instant::now();
                     let changes = self.changes(&task.run, &copies);
                     self.done(Done { device: index, task, cost, copies, changes }, shared);
@@ -625,6 +719,9 @@ struct InFlight<'a, 's> {
     task: Task,
     running: Box<dyn Running + 'a>,
     copies: Vec<(usize, PrivateCopy<'s>)>,
+    held: Vec<Option<Held>>,
+    /// How long it took to bring what was missing.
+    brought: Duration,
 }
 
 /// What the workers of a launch share.

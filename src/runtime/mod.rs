@@ -18,6 +18,7 @@ mod merge;
 mod profile;
 mod report;
 mod rerun;
+mod residency;
 mod select;
 mod snapshot;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use crate::kernel::Kernel;
 use failure::Fleet;
 use inject::Faults;
 use memo::Memo;
+use residency::Memories;
 use select::{CpuChoice, Selection};
 
 /// The devices that launches run on. Cheap to clone; clones share the devices.
@@ -67,6 +69,7 @@ struct Inner {
     fleet: Fleet,
     patience: Option<Duration>,
     memo: Memo,
+    memories: Memories,
 }
 
 impl Runtime {
@@ -100,8 +103,9 @@ impl Runtime {
     }
 
     fn with(devices: Vec<Arc<dyn Device>>, patience: Option<Duration>) -> Runtime {
-        let (fleet, memo) = (Fleet::new(devices), Memo::default());
-        Runtime { inner: Arc::new(Inner { fleet, patience, memo }) }
+        let (fleet, memo, memories) =
+            (Fleet::new(devices), Memo::default(), Memories::default());
+        Runtime { inner: Arc::new(Inner { fleet, patience, memo, memories }) }
     }
 
     /// The devices, in the order in which reports list them.

@@ -163,6 +163,7 @@ impl Session<'_> {
                     merge::put_back(copy.bytes, self.memory[*id], &bindings[*id], &written);
                 }
             }
+            self.put_on_host(&piece.task.run);
         }
         let mut state = shared.lock();
         for piece in &pieces {

@@ -1,11 +1,13 @@
 //! The library as its users see it: what works (`api`), what is refused and how (`bad_input`),
-//! what a plan says (`plans`), and how tight footprints are (`tightness`).
+//! what a plan says (`plans`), what stays on devices (`residency`), and how
+//! tight footprints are (`tightness`).
 
 mod api;
 mod bad_input;
 #[path = "../engines/mod.rs"]
 mod engines;
 mod plans;
+mod residency;
 mod tightness;
 
 use coexec::Kernel;

@@ -102,6 +102,7 @@ fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>
                         bytes: m,
                         start: 0,
                         version: Version::new(),
+                        absent: None,
                     }),
                 },
                 None => Argument::Value(&uniforms[i]),

@@ -201,12 +201,11 @@ impl Policy {
     }
 
     /// Gives each device a *home*: it takes from its own range first, and from others' ends when
-    /// that is empty. The ranges lie in order and cover all bands.
-    #[allow(dead_code, reason = "iterated launches keep their shares with it")]
+    /// that is empty; where shares are static, or each band a run, nothing but what a failed device
+    /// leaves. The ranges cover all bands.
     pub(crate) fn with_homes(mut self, homes: Vec<Range<u32>>) -> Policy {
-        if self.strategy != Strategy::Static {
-            self.stock = Stock::with_homes(self.bands, homes, true);
-        }
+        let shared = !matches!(self.strategy, Strategy::Static | Strategy::Single);
+        self.stock = Stock::with_homes(self.bands, homes, shared);
         self
     }
 

@@ -1,0 +1,520 @@
+//! Copies of a buffer that stay on devices between launches.
+//!
+//! A device has at most one *window* of a buffer: a block of its store that holds a range of
+//! bytes. Which of these are the current version, the buffer's [`RangeMap`] knows. What is missing
+//! is brought from the host, and what the host lacks is first fetched from the device that has it.
+//!
+//! Who calls has a granted pass of the buffer's gate; the residency's own lock is held while bytes
+//! move, so that nobody sees a range as present that is still on its way. A window with chunks in
+//! flight only grows, by a copy on the device that queues behind them; it is dropped when none is.
+//! What a device could not give back is *lost*: the buffer says so until it is written again.
+//!
+//! All ranges here are bytes of the whole buffer. Those that devices have start and end at
+//! multiples of 4.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::buffer::{BufferRange, Shared};
+use super::ranges::{HOST, Holders, RangeMap};
+use crate::device::{Block, Device, Fetch, HostBytes, Store};
+use crate::error::{Error, FailureKind, Result};
+
+/// The memory of one device, and which buffers have windows in it.
+pub(crate) struct DeviceMemory {
+    device: Arc<dyn Device>,
+    /// Bytes that windows may take together.
+    limit: u64,
+    used: AtomicU64,
+    /// The one that was used last at the end.
+    buffers: Mutex<Vec<Weak<Shared>>>,
+}
+
+/// Bytes that moved to or from a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    Up(u64),
+    Down(u64),
+}
+
+/// Hears of everything that moves.
+pub(crate) type Meter<'a> = &'a dyn Fn(&DeviceMemory, Moved);
+
+/// A range of a buffer that a chunk may use on a device.
+#[derive(Debug, Clone)]
+pub(crate) struct Brought {
+    pub(crate) block: Block,
+    /// The bytes of the part that lie in the block, from its first on.
+    pub(crate) bytes: Range<u64>,
+}
+
+/// Where the bytes of one buffer are.
+#[derive(Debug)]
+pub(super) struct Residency {
+    map: RangeMap,
+    /// By device number of the map.
+    windows: Vec<Option<Window>>,
+}
+
+#[derive(Debug)]
+struct Window {
+    block: Block,
+    bytes: Range<u64>,
+    /// Chunks that were given the block and have not ended.
+    in_flight: u32,
+    memory: Arc<DeviceMemory>,
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.bytes.end - self.bytes.start, Relaxed);
+    }
+}
+
+impl fmt::Debug for DeviceMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceMemory")
+            .field("device", &self.device.info().id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DeviceMemory {
+    /// The memory of a device that can keep things; nothing for another.
+    pub(crate) fn of(device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
+        device.store()?;
+        Some(Arc::new(DeviceMemory {
+            limit: device.info().limits.memory,
+            device: Arc::clone(device),
+            used: AtomicU64::new(0),
+            buffers: Mutex::default(),
+        }))
+    }
+
+    /// Whether this is that device's.
+    pub(crate) fn is_of(&self, device: &Arc<dyn Device>) -> bool {
+        Arc::ptr_eq(&self.device, device)
+    }
+
+    /// Whether windows of so many bytes can be there at once.
+    pub(crate) fn could_hold(&self, bytes: u64) -> bool {
+        bytes <= self.limit
+    }
+
+    fn store(&self) -> Result<&dyn Store> {
+        self.device.store().ok_or_else(|| Error::Internal {
+            place: "memory".to_owned(),
+            cause: format!("{} has lost its store", self.device.info().id),
+        })
+    }
+
+    /// Makes room for so many bytes beside the windows that are in use; false where there is none.
+    pub(crate) fn make_room(&self, bytes: u64, meter: Meter<'_>) -> bool {
+        let fits = || self.used.load(Relaxed).saturating_add(bytes) <= self.limit;
+        if fits() {
+            return true;
+        }
+        if bytes > self.limit {
+            return false;
+        }
+        let buffers: Vec<Weak<Shared>> = self.lock().clone();
+        for buffer in buffers {
+            let Some(shared) = buffer.upgrade() else { continue };
+            // Only of buffers that nobody uses or waits for: those of the launch at hand are not.
+            let Some(_pass) = shared.gate.try_write() else { continue };
+            // SAFETY: the pass is granted, and dropped after the view.
+            let host = unsafe { shared.view() };
+            let mut residency = shared.residency();
+            if let Some(number) = residency.number(self) {
+                // If it can't be fetched its device has failed, and the reader will be told.
+                let _ = residency.spill(number, host, meter);
+            }
+            if fits() {
+                return true;
+            }
+        }
+        fits()
+    }
+
+    fn note_use(&self, shared: &Arc<Shared>) {
+        let mut buffers = self.lock();
+        let same = |b: &Weak<Shared>| std::ptr::eq(b.as_ptr(), Arc::as_ptr(shared));
+        if buffers.last().is_some_and(same) {
+            return;
+        }
+        buffers.retain(|b| !same(b) && b.strong_count() > 0);
+        buffers.push(Arc::downgrade(shared));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Residency {
+    pub(super) fn new(bytes: u64) -> Residency {
+        Residency { map: RangeMap::new(bytes), windows: Vec::new() }
+    }
+
+    /// The host has written a range, or is about to.
+    pub(super) fn host_writes(&mut self, range: &Range<u64>) {
+        self.map.write(range, HOST);
+    }
+
+    /// Whether the host has all of a range.
+    pub(super) fn on_host(&self, range: &Range<u64>) -> bool {
+        self.windows.is_empty() || self.map.holds(range, HOST)
+    }
+
+    /// Makes the host have all of a range.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] when some of it is lost.
+    pub(super) fn fetch(
+        &mut self,
+        range: &Range<u64>,
+        host: HostBytes<'_>,
+        meter: Meter<'_>,
+    ) -> Result<()> {
+        let range = range.start / 4 * 4..range.end.next_multiple_of(4);
+        let mut cause = "the device that had it failed".to_owned();
+        loop {
+            let missing = self.map.missing(&range, HOST);
+            let Some((_, first)) = missing.first() else { return Ok(()) };
+            if let Some((lost, _)) = missing.iter().find(|(_, holders)| holders.is_empty()) {
+                let cause = format!("bytes {} to {} are lost: {cause}", lost.start, lost.end - 1);
+                return Err(Error::Poisoned { name: "(kept on a device)".to_owned(), cause });
+            }
+            // All that one device has comes in one go.
+            let Some(number) = first.devices().next() else { return Ok(()) };
+            let parts: Vec<Range<u64>> = missing
+                .into_iter()
+                .filter(|(_, holders)| holders.has(Holders::device(number)))
+                .map(|(part, _)| part)
+                .collect();
+            match self.download(number, &parts, host) {
+                Ok(bytes) => {
+                    if let Some(window) = &self.windows[number] {
+                        meter(&window.memory, Moved::Down(bytes));
+                    }
+                    parts.iter().for_each(|part| self.map.add(part, HOST));
+                }
+                Err(error) => {
+                    cause = error.to_string();
+                    self.drop_window(number);
+                }
+            }
+        }
+    }
+
+    fn download(&self, number: usize, parts: &[Range<u64>], host: HostBytes<'_>) -> Result<u64> {
+        let window = self.windows.get(number).and_then(Option::as_ref).ok_or_else(broken)?;
+        let mut fetches = Vec::with_capacity(parts.len());
+        for part in parts {
+            let at = part.start.checked_sub(window.bytes.start).ok_or_else(broken)?;
+            let to = host.part(part.start as usize, (part.end - part.start) as usize);
+            fetches.push(Fetch { block: window.block.clone(), at, to });
+        }
+        window.memory.store()?.download(&fetches)?;
+        Ok(parts.iter().map(|part| part.end - part.start).sum())
+    }
+
+    /// The number of a device that has a window.
+    fn number(&self, memory: &DeviceMemory) -> Option<usize> {
+        let of = |window: &Window| std::ptr::eq(Arc::as_ptr(&window.memory), memory);
+        self.windows.iter().position(|window| window.as_ref().is_some_and(of))
+    }
+
+    /// A window is gone, and with it what it held.
+    fn drop_window(&mut self, number: usize) {
+        self.map.remove(&(0..u64::MAX), Holders::device(number));
+        if let Some(window) = self.windows.get_mut(number) {
+            *window = None;
+        }
+    }
+
+    /// Drops a window after the host has got what only the window had.
+    fn spill(&mut self, number: usize, host: HostBytes<'_>, meter: Meter<'_>) -> Result<()> {
+        let outcome = self.fetch_only(number, &(0..u64::MAX), host, meter);
+        self.drop_window(number);
+        outcome
+    }
+
+    /// Brings to the host what of a range only one device has.
+    fn fetch_only(
+        &mut self,
+        number: usize,
+        range: &Range<u64>,
+        host: HostBytes<'_>,
+        meter: Meter<'_>,
+    ) -> Result<()> {
+        let only = self.map.only(range, Holders::device(number));
+        only.iter().try_for_each(|part| self.fetch(part, host, meter))
+    }
+
+    /// A window of a device that covers `need`, and lies in `part` at a whole number of strides.
+    /// Nothing where there is no room for it.
+    fn window(
+        &mut self,
+        memory: &Arc<DeviceMemory>,
+        need: &Range<u64>,
+        (part, stride): (&Range<u64>, u64),
+        host: HostBytes<'_>,
+        meter: Meter<'_>,
+    ) -> Result<Option<usize>> {
+        let store = memory.store()?;
+        let mut number = self.number(memory);
+        let mut wanted = vec![need.clone()];
+        if let Some(old) = number {
+            let Some(window) = &self.windows[old] else { return Err(broken()) };
+            let (had, busy) = (window.bytes.clone(), window.in_flight > 0);
+            let usable = part.start <= had.start
+                && had.end <= part.end
+                && (had.start - part.start).is_multiple_of(stride);
+            if usable && had.start <= need.start && need.end <= had.end {
+                return Ok(number);
+            }
+            if busy && !usable {
+                return Ok(None);
+            }
+            if usable {
+                // It will be wanted further on in the same direction: grow by as much again.
+                let both = had.start.min(need.start)..had.end.max(need.end);
+                let again = (had.end - had.start) / stride * stride;
+                let start = both.start
+                    - if need.start < had.start { again } else { 0 }.min(both.start - part.start);
+                let end =
+                    both.end + if need.end > had.end { again } else { 0 }.min(part.end - both.end);
+                wanted = vec![start..end, both];
+            }
+            let moved = wanted.iter().find(|range| {
+                let bytes = range.end - range.start;
+                bytes <= store.largest() && memory.make_room(bytes, meter)
+            });
+            if let (true, Some(range)) = (usable, moved) {
+                return self.grow(old, range.clone(), store);
+            }
+            if busy {
+                return Ok(None);
+            }
+            self.spill(old, host, meter)?;
+            number = None;
+            wanted = vec![need.clone()];
+        }
+        debug_assert!(number.is_none());
+        let range = wanted.swap_remove(0);
+        let bytes = range.end - range.start;
+        if bytes > store.largest() || !memory.make_room(bytes, meter) {
+            return Ok(None);
+        }
+        let free = self.windows.iter().position(Option::is_none).unwrap_or(self.windows.len());
+        if free >= Holders::MOST_DEVICES {
+            return Ok(None);
+        }
+        let Some(block) = allocate(store, bytes)? else { return Ok(None) };
+        memory.used.fetch_add(bytes, Relaxed);
+        let window = Window { block, bytes: range, in_flight: 0, memory: Arc::clone(memory) };
+        if free == self.windows.len() {
+            self.windows.push(Some(window));
+        } else {
+            self.windows[free] = Some(window);
+        }
+        Ok(Some(free))
+    }
+
+    /// Makes a window larger. Chunks in flight in the old block are ahead in the device's queue.
+    fn grow(
+        &mut self,
+        number: usize,
+        range: Range<u64>,
+        store: &dyn Store,
+    ) -> Result<Option<usize>> {
+        let Some(block) = allocate(store, range.end - range.start)? else { return Ok(None) };
+        let Some(window) = self.windows[number].as_mut() else { return Err(broken()) };
+        let had = window.bytes.clone();
+        store.copy(&window.block, 0..had.end - had.start, &block, had.start - range.start)?;
+        window.memory.used.fetch_add(range.end - range.start, Relaxed);
+        window.memory.used.fetch_sub(had.end - had.start, Relaxed);
+        window.block = block;
+        window.bytes = range;
+        Ok(Some(number))
+    }
+}
+
+/// A block, or nothing when the device has no memory left.
+fn allocate(store: &dyn Store, bytes: u64) -> Result<Option<Block>> {
+    match store.allocate(bytes) {
+        Ok(block) => Ok(Some(block)),
+        Err(Error::Device { kind: FailureKind::OutOfMemory, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn broken() -> Error {
+    Error::Internal {
+        place: "memory".to_owned(),
+        cause: "the map of a buffer names a window that is not there".to_owned(),
+    }
+}
+
+impl Shared {
+    pub(super) fn residency(&self) -> MutexGuard<'_, Residency> {
+        self.residency.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the host have all of a range, for the holder of a granted pass. What is lost poisons
+    /// the buffer.
+    pub(super) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
+        let mut residency = self.residency();
+        if residency.on_host(range) {
+            return Ok(());
+        }
+        // SAFETY: the caller has a granted pass and keeps the `Shared`; the view ends here.
+        let outcome = residency.fetch(range, unsafe { self.view() }, meter);
+        if let Err(Error::Poisoned { name, cause }) = &outcome {
+            self.set_poison(Some((name.clone(), cause.clone())));
+        }
+        outcome
+    }
+
+    /// A range is overwritten by the host, whose holder of a granted pass is about to.
+    pub(super) fn host_writes(&self, range: &Range<u64>) -> Result<()> {
+        // Devices have whole words.
+        let words = range.start / 4 * 4..range.end.next_multiple_of(4).min(self.bytes);
+        if words != *range {
+            self.fetch(&words, &|_, _| {})?;
+        }
+        self.residency().host_writes(&words);
+        Ok(())
+    }
+}
+
+/// For the holder of a granted pass. Ranges are bytes of the part.
+impl BufferRange {
+    fn whole(&self, range: &Range<u64>) -> Range<u64> {
+        self.bytes.start + range.start..self.bytes.start + range.end
+    }
+
+    /// Whether two parts are of one buffer.
+    pub(crate) fn same_buffer(&self, other: &BufferRange) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether the host has all of the part.
+    pub(crate) fn on_host(&self) -> bool {
+        self.shared.residency().on_host(&self.bytes)
+    }
+
+    /// Makes the host have a range.
+    pub(crate) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.shared.fetch(&self.whole(range), meter)
+    }
+
+    /// A range has been written in host memory, or all that is not will be.
+    pub(crate) fn written_on_host(&self, range: &Range<u64>) {
+        self.shared.residency().host_writes(&self.whole(range));
+    }
+
+    /// Makes a device have a window of `need`, with the current version of `upload`. What is there
+    /// of both is not moved. Nothing where the device has no room. Each that is brought is to be
+    /// told [`BufferRange::written_on`] or [`BufferRange::not_written_on`] once.
+    pub(crate) fn bring(
+        &self,
+        memory: &Arc<DeviceMemory>,
+        need: &Range<u64>,
+        upload: &Range<u64>,
+        stride: u64,
+        meter: Meter<'_>,
+    ) -> Result<Option<Brought>> {
+        let mut residency = self.shared.residency();
+        // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.
+        let host = unsafe { self.shared.view() };
+        let elements = (self.bytes.end - self.bytes.start) / stride * stride;
+        let part = self.bytes.start..self.bytes.start + elements;
+        let (need, upload) = (self.whole(need), self.whole(upload));
+        let found = residency.window(memory, &need, (&part, stride), host, meter)?;
+        let Some(number) = found else { return Ok(None) };
+        memory.note_use(&self.shared);
+        let holder = Holders::device(number);
+        for (missing, holders) in residency.map.missing(&upload, holder) {
+            if !holders.has(HOST) {
+                residency.fetch(&missing, host, meter)?;
+            }
+        }
+        // Neighbours that came from different places are one upload now.
+        let mut parts: Vec<Range<u64>> = Vec::new();
+        for (missing, _) in residency.map.missing(&upload, holder) {
+            match parts.last_mut() {
+                Some(last) if last.end == missing.start => last.end = missing.end,
+                _ => parts.push(missing),
+            }
+        }
+        let Some(window) = residency.windows[number].as_ref() else { return Err(broken()) };
+        let (block, bytes) = (window.block.clone(), window.bytes.clone());
+        for missing in parts {
+            let len = missing.end - missing.start;
+            let from = host.part(missing.start as usize, len as usize);
+            memory.store()?.upload(&block, missing.start - bytes.start, from)?;
+            meter(memory, Moved::Up(len));
+            residency.map.add(&missing, holder);
+        }
+        if let Some(window) = residency.windows[number].as_mut() {
+            window.in_flight += 1;
+        }
+        let bytes = bytes.start - self.bytes.start..bytes.end - self.bytes.start;
+        Ok(Some(Brought { block, bytes }))
+    }
+
+    /// A chunk that was brought its window has written a range there, and ended.
+    pub(crate) fn written_on(&self, memory: &DeviceMemory, range: &Range<u64>) {
+        let mut residency = self.shared.residency();
+        if let Some(number) = residency.number(memory) {
+            let whole = self.whole(range);
+            residency.map.write(&whole, Holders::device(number));
+            residency.ended(number);
+        }
+    }
+
+    /// A chunk that was brought its window has ended without a result; a range of it may hold
+    /// anything now.
+    pub(crate) fn not_written_on(&self, memory: &DeviceMemory, range: &Range<u64>) {
+        let mut residency = self.shared.residency();
+        if let Some(number) = residency.number(memory) {
+            let whole = self.whole(range);
+            residency.map.remove(&whole, Holders::device(number));
+            residency.ended(number);
+        }
+    }
+
+    /// Bytes of a range that are current on a device.
+    pub(crate) fn held(&self, memory: &DeviceMemory, range: &Range<u64>) -> u64 {
+        let residency = self.shared.residency();
+        let number = residency.number(memory);
+        number.map_or(0, |n| residency.map.held(&self.whole(range), Holders::device(n)))
+    }
+
+    /// Gives up a device's window, if nothing is in flight there.
+    pub(crate) fn leave(&self, memory: &DeviceMemory, meter: Meter<'_>) -> Result<()> {
+        let mut residency = self.shared.residency();
+        let Some(number) = residency.number(memory) else { return Ok(()) };
+        if residency.windows[number].as_ref().is_some_and(|window| window.in_flight > 0) {
+            return Ok(());
+        }
+        // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.
+        let host = unsafe { self.shared.view() };
+        residency.spill(number, host, meter)
+    }
+}
+
+impl Residency {
+    fn ended(&mut self, number: usize) {
+        if let Some(window) = self.windows[number].as_mut() {
+            window.in_flight = window.in_flight.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! What a launch leaves on devices, and what it finds there.
+//!
+//! A binding is *kept* when a device may have a part of it as a range: a runtime-sized array of
+//! whole words, bound once, of which bands write ranges apart. A chunk finds the kept bindings in
+//! windows of its device, to which only what is missing was brought; what it writes stays there,
+//! and the host's memory is out of date. All other bindings are in host memory, whole, from the
+//! beginning of the launch to its end: the way of merged buffers, of headers, of columns.
+//!
+//! When inputs lie on devices, each device's *home* is the run of bands whose data it has, so that
+//! a launch that is repeated moves only what its bands read of others'.
+//!
+//! A chunk that fails has spoilt what it may have written in its window. That range is current
+//! elsewhere, or it is lost, and then the buffer says so.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::execute::Session;
+use super::report::DeviceReport;
+use crate::device::{Device, Held};
+use crate::error::{Error, Result};
+use crate::kernel::{Binding, Space};
+use crate::memory::{BufferRange, DeviceMemory, Moved};
+use crate::plan::Split;
+
+/// The memories of a runtime's devices.
+#[derive(Debug, Default)]
+pub(super) struct Memories {
+    all: Mutex<Vec<Arc<DeviceMemory>>>,
+}
+
+impl Memories {
+    /// The memory of a device, if it can keep things.
+    fn of(&self, device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.iter().find(|memory| memory.is_of(device)) {
+            return Some(Arc::clone(known));
+        }
+        let new = DeviceMemory::of(device)?;
+        all.push(Arc::clone(&new));
+        Some(new)
+    }
+}
+
+/// Bytes that moved to and from one device for a launch.
+#[derive(Debug, Default)]
+struct Traffic {
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+/// Which bindings and devices keep what in a launch.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    /// By device; nothing for one that keeps nothing.
+    memories: Vec<Option<Arc<DeviceMemory>>>,
+    /// By binding.
+    kept: Vec<bool>,
+    traffic: Vec<Traffic>,
+}
+
+/// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
+/// gigabytes a second, down and up.
+const SECONDS_PER_BYTE: f64 = 0.5e-9;
+
+/// Launches over which a move has to pay.
+const HORIZON: f64 = 16.0;
+
+/// Imbalance, as a part of the whole, that is not worth a move.
+const SLACK: f64 = 0.05;
+
+impl Keeping {
+    pub(super) fn new<'d>(
+        memories: &Memories,
+        devices: impl Iterator<Item = &'d Arc<dyn Device>>,
+        bindings: &[Binding],
+        buffers: &[Option<BufferRange>],
+        apart: &[bool],
+    ) -> Keeping {
+        let kept = |id: usize| {
+            let Some(buffer) = &buffers[id] else { return false };
+            let layout = &bindings[id].layout;
+            let alone = |(other, part): (usize, &Option<BufferRange>)| {
+                other == id || part.as_ref().is_none_or(|part| !part.same_buffer(buffer))
+            };
+            apart.get(id).copied().unwrap_or(false)
+                && layout.header == 0
+                && layout.count.is_none()
+                && layout.stride.is_multiple_of(4)
+                && layout.element_size == layout.stride
+                && buffers.iter().enumerate().all(alone)
+        };
+        let memories: Vec<_> = devices.map(|device| memories.of(device)).collect();
+        Keeping {
+            kept: (0..bindings.len()).map(kept).collect(),
+            traffic: memories.iter().map(|_| Traffic::default()).collect(),
+            memories,
+        }
+    }
+
+    fn meter(&self) -> impl Fn(&DeviceMemory, Moved) {
+        |memory, moved| {
+            // Devices of another runtime that share a buffer are not in our report.
+            let ours = |m: &Option<Arc<DeviceMemory>>| {
+                m.as_ref().is_some_and(|m| std::ptr::eq(Arc::as_ptr(m), memory))
+            };
+            let Some(device) = self.memories.iter().position(ours) else { return };
+            match moved {
+                Moved::Up(bytes) => self.traffic[device].up.fetch_add(bytes, Relaxed),
+                Moved::Down(bytes) => self.traffic[device].down.fetch_add(bytes, Relaxed),
+            };
+        }
+    }
+
+    /// Adds what was moved outside of chunks to the devices' reports.
+    pub(super) fn account(&self, reports: &mut [DeviceReport]) {
+        for (traffic, report) in self.traffic.iter().zip(reports) {
+            report.uploaded += traffic.up.load(Relaxed);
+            report.downloaded += traffic.down.load(Relaxed);
+        }
+    }
+}
+
+impl Session<'_> {
+    /// The storage bindings with their buffers.
+    fn storage(&self) -> impl Iterator<Item = (usize, &Binding, &BufferRange)> {
+        let bindings = self.checked.kernel.signature().bindings.iter();
+        let both = bindings.zip(&self.checked.buffers).enumerate();
+        both.filter_map(|(id, (binding, buffer))| Some((id, binding, buffer.as_ref()?)))
+    }
+
+    /// Brings to the host what chunks will work on there.
+    pub(super) fn gather(&self) -> Result<()> {
+        let meter = self.keeping.meter();
+        for (id, binding, buffer) in self.storage() {
+            if !self.keeping.kept[id] {
+                let all = 0..buffer.len();
+                buffer.fetch(&all, &meter)?;
+                if binding.space == Space::StorageWrite {
+                    buffer.written_on_host(&all);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of windows that the devices' bands do not fit into, so that they can stream; and
+    /// brings what each device's home needs, while none computes.
+    pub(super) fn settle(&self, homes: &[Range<u32>]) -> Result<()> {
+        let meter = self.keeping.meter();
+        let all = 0..self.plan.bands().len() as u32;
+        for (device, memory) in self.keeping.memories.iter().enumerate() {
+            let Some(memory) = memory else { continue };
+            let run = homes.get(device).unwrap_or(&all);
+            let bytes =
+                self.storage().filter(|(id, ..)| self.keeping.kept[*id]).map(|(id, binding, _)| {
+                    let window = self.plan.window(run, id);
+                    (window.end - window.start).saturating_mul(binding.layout.stride)
+                });
+            if !memory.could_hold(bytes.fold(0, u64::saturating_add)) {
+                for (_, _, buffer) in self.storage() {
+                    buffer.leave(memory, &meter)?;
+                }
+            } else if !homes.is_empty() && !run.is_empty() && self.unable[device].is_none() {
+                match self.bring(device, run, false) {
+                    Ok(held) => self.ended(device, run, &held, None),
+                    // Its worker will meet the failure again, and knows what to do.
+                    Err(Error::Device { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a device have what a run of bands needs. Of a device that keeps nothing, and of a
+    /// binding that it has no room for, the host has it; also of what it computes a second time,
+    /// which it writes to copies.
+    pub(super) fn bring(
+        &self,
+        device: usize,
+        run: &Range<u32>,
+        second: bool,
+    ) -> Result<Vec<Option<Held>>> {
+        let meter = self.keeping.meter();
+        let mut all: Vec<Option<Held>> = vec![None; self.checked.buffers.len()];
+        for (id, binding, buffer) in self.storage() {
+            if !self.keeping.kept[id] {
+                continue;
+            }
+            let stride = binding.layout.stride;
+            let bytes = |range: &Range<u64>| range.start * stride..range.end * stride;
+            let (_, needed) = self.plan.written_and_needed(run, id);
+            let window = self.plan.window(run, id);
+            if window.is_empty() {
+                continue;
+            }
+            let copied = second && binding.space == Space::StorageWrite;
+            let brought = match &self.keeping.memories[device] {
+                Some(memory) if !copied => {
+                    buffer.bring(memory, &bytes(&window), &bytes(&needed), stride, &meter)
+                }
+                _ => Ok(None),
+            };
+            let outcome = match brought {
+                Ok(Some(brought)) => {
+                    let elements = brought.bytes.start / stride..brought.bytes.end / stride;
+                    all[id] = Some(Held { block: brought.block, elements });
+                    Ok(())
+                }
+                Ok(None) => buffer.fetch(&bytes(&needed), &meter),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                self.ended(device, run, &all, None);
+                return Err(error);
+            }
+        }
+        Ok(all)
+    }
+
+    /// A chunk has ended that was brought its data: with a result, with a failure, or (nothing)
+    /// without having begun.
+    pub(super) fn ended(
+        &self,
+        device: usize,
+        run: &Range<u32>,
+        held: &[Option<Held>],
+        success: Option<bool>,
+    ) {
+        for (id, binding, buffer) in self.storage() {
+            if !self.keeping.kept[id] {
+                continue;
+            }
+            let written = match (binding.space, success) {
+                (Space::StorageWrite, Some(_)) => self.plan.written_and_needed(run, id).0,
+                _ => 0..0,
+            };
+            let stride = binding.layout.stride;
+            let written = written.start * stride..written.end * stride;
+            match (&held[id], &self.keeping.memories[device]) {
+                (Some(_), Some(memory)) if success == Some(true) && !written.is_empty() => {
+                    buffer.written_on(memory, &written);
+                }
+                (Some(_), Some(memory)) => buffer.not_written_on(memory, &written),
+                _ if success == Some(true) && !written.is_empty() => {
+                    buffer.written_on_host(&written);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What a run writes has been put into the host's memory.
+    pub(super) fn put_on_host(&self, run: &Range<u32>) {
+        for (id, binding, buffer) in self.storage() {
+            if self.keeping.kept[id] && binding.space == Space::StorageWrite {
+                let (written, stride) =
+                    (self.plan.written_and_needed(run, id).0, binding.layout.stride);
+                buffer.written_on_host(&(written.start * stride..written.end * stride));
+            }
+        }
+    }
+
+    /// The bands that each device should compute because their data is there: none where no data
+    /// is on devices alone. `speeds` are in bands per second; 0 takes no part, and nothing is one
+    /// that is not known.
+    pub(super) fn homes(&self, speeds: &[Option<f64>], fixed: bool) -> Option<Vec<Range<u32>>> {
+        let Split::Bands { bands, .. } = &self.plan.split else { return None };
+        let able = speeds.iter().filter(|speed| **speed != Some(0.0)).count();
+        let elsewhere =
+            self.storage().any(|(id, _, buffer)| self.keeping.kept[id] && !buffer.on_host());
+        if able < 2 || !elsewhere || (!fixed && speeds.contains(&None)) {
+            return None;
+        }
+        let count = bands.len() as u32;
+        // Equal shares where the caller wants to know who does what.
+        let weights: Vec<f64> = speeds
+            .iter()
+            .map(|speed| match speed {
+                Some(0.0) => 0.0,
+                _ if fixed => 1.0,
+                speed => speed.unwrap_or(1.0),
+            })
+            .collect();
+        let owners: Vec<Option<usize>> = (0..count).map(|band| self.owner(band)).collect();
+        let balanced = shares(count, &weights, &order(&owners, weights.len()));
+        let Some(now) = runs(&owners, weights.len()).filter(|_| !fixed) else {
+            return Some(balanced);
+        };
+        let time = |homes: &[Range<u32>]| {
+            let times = homes.iter().zip(&weights).map(|(home, weight)| {
+                let bands = f64::from(home.end - home.start);
+                if bands == 0.0 { 0.0 } else { bands / weight }
+            });
+            times.fold(0.0, f64::max)
+        };
+        let band_bytes: u64 = self
+            .storage()
+            .filter(|(id, ..)| self.keeping.kept[*id])
+            .map(|(id, binding, _)| {
+                self.plan.written_and_needed(&(0..1), id).1.end * binding.layout.stride
+            })
+            .fold(0, u64::saturating_add);
+        let moved: u32 = now.iter().zip(&balanced).map(|(a, b)| leaving(a, b)).sum();
+        let cost = f64::from(moved) * band_bytes as f64 * SECONDS_PER_BYTE;
+        let (then, best) = (time(&now), time(&balanced));
+        let gain = then - best;
+        Some(if gain > SLACK * best && gain * HORIZON > cost { balanced } else { now })
+    }
+
+    /// The device that has most of what a band needs; nothing where only the host has any.
+    fn owner(&self, band: u32) -> Option<usize> {
+        let run = band..band + 1;
+        let held = |memory: &DeviceMemory| -> u64 {
+            let kept = self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
+            kept.map(|(id, binding, buffer)| {
+                let (_, needed) = self.plan.written_and_needed(&run, id);
+                let stride = binding.layout.stride;
+                buffer.held(memory, &(needed.start * stride..needed.end * stride))
+            })
+            .sum()
+        };
+        let memories = self.keeping.memories.iter().enumerate();
+        let held = memories.filter_map(|(device, memory)| Some((held(memory.as_ref()?), device)));
+        held.filter(|(bytes, _)| *bytes > 0)
+            .max_by_key(|h| (h.0, std::cmp::Reverse(h.1)))
+            .map(|h| h.1)
+    }
+}
+
+/// Bands of `a` that are not in `b`.
+fn leaving(a: &Range<u32>, b: &Range<u32>) -> u32 {
+    let common = a.end.min(b.end).saturating_sub(a.start.max(b.start));
+    (a.end - a.start) - common
+}
+
+/// The devices in the order in which their bands lie; those without any behind.
+fn order(owners: &[Option<usize>], devices: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::new();
+    for device in owners.iter().flatten().copied().chain(0..devices) {
+        if !order.contains(&device) {
+            order.push(device);
+        }
+    }
+    order
+}
+
+/// The run of bands of each device, if each has at most one run and together they have all.
+fn runs(owners: &[Option<usize>], devices: usize) -> Option<Vec<Range<u32>>> {
+    let mut homes: Vec<Range<u32>> = vec![0..0; devices];
+    for (band, owner) in (0..).zip(owners) {
+        let home = &mut homes[(*owner)?];
+        if home.start == home.end {
+            *home = band..band + 1;
+        } else if home.end == band {
+            home.end = band + 1;
+        } else {
+            return None;
+        }
+    }
+    Some(homes)
+}
+
+/// Runs in proportion to weights, laid out in an order; given by device.
+fn shares(count: u32, weights: &[f64], order: &[usize]) -> Vec<Range<u32>> {
+    let total: f64 = weights.iter().sum();
+    let mut homes = vec![0..0; weights.len()];
+    let (mut sum, mut start) = (0.0, 0);
+    let last = order.iter().rev().copied().find(|&device| weights[device] > 0.0);
+    for &device in order {
+        sum += weights[device];
+        let end = (f64::from(count) * sum / total).round() as u32;
+        let end = if Some(device) == last { count } else { end.clamp(start, count) };
+        if weights[device] > 0.0 {
+            homes[device] = start..end;
+            start = end;
+        }
+    }
+    homes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_cover_all_bands_in_the_order_in_which_devices_lie() {
+        assert_eq!(shares(64, &[1.0, 3.0], &[0, 1]), [0..16, 16..64]);
+        assert_eq!(shares(64, &[1.0, 3.0], &[1, 0]), [48..64, 0..48]);
+        assert_eq!(shares(10, &[1.0, 0.0, 1.0], &[0, 1, 2]), [0..5, 0..0, 5..10]);
+        assert_eq!(shares(10, &[1.0, 1.0, 0.0], &[2, 1, 0]), [5..10, 0..5, 0..0]);
+        assert_eq!(shares(1, &[1e-9, 1.0], &[0, 1]), [0..0, 0..1]);
+    }
+
+    #[test]
+    fn devices_have_runs_only_where_nothing_is_scattered() {
+        let (a, b) = (Some(0), Some(1));
+        assert_eq!(runs(&[b, b, a], 2), Some(vec![2..3, 0..2]));
+        assert_eq!(runs(&[b, a, b], 2), None);
+        assert_eq!(runs(&[b, None], 2), None);
+        assert_eq!(order(&[b, None, a], 3), [1, 0, 2]);
+        assert_eq!(leaving(&(0..10), &(4..12)), 4);
+        assert_eq!(leaving(&(0..4), &(8..12)), 4);
+    }
+}
