@@ -29,7 +29,7 @@ pub use memory::{Buffer, BufferRange};
 pub use plan::{Plan, simulate};
 pub use runtime::{
     DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Quarantined, Remedy, Report,
-    Runtime, RuntimeBuilder, Tightness,
+    Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness,
 };
 
 /// The README's example is a test.

@@ -255,4 +255,20 @@ pub(crate) trait Device: Send + Sync {
         }
         self.start(chunk)
     }
+
+    /// Whether `run_many` works.
+    fn runs_many(&self) -> bool {
+        false
+    }
+
+    /// Runs chunks one after the other, and all of them so many times, without a wait in between.
+    /// Each finds all its storage bindings in blocks of this device's store. Nothing where the
+    /// device has no way to do this.
+    fn run_many(
+        &self,
+        _chunks: &[(Chunk<'_>, Vec<Option<Held>>)],
+        _times: u32,
+    ) -> Option<Result<ChunkCost>> {
+        None
+    }
 }

@@ -30,8 +30,8 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// What is bound at one slot.
 #[derive(Debug)]
-struct Bound {
-    buffer: wgpu::Buffer,
+pub(super) struct Bound {
+    pub(super) buffer: wgpu::Buffer,
     offset: u64,
     bytes: u64,
 }
@@ -163,7 +163,7 @@ pub(super) fn start<'a>(
 }
 
 /// The dispatches that the chunk takes.
-fn parts(gpu: &GpuDevice, chunk: &Chunk<'_>) -> Result<Vec<GroupBox>> {
+pub(super) fn parts(gpu: &GpuDevice, chunk: &Chunk<'_>) -> Result<Vec<GroupBox>> {
     let most = gpu.link.limits.max_compute_workgroups_per_dimension.max(1);
     if dispatch_count(chunk.groups, most) > MOST_DISPATCHES {
         return Err(gpu.link.error(
@@ -178,7 +178,7 @@ fn parts(gpu: &GpuDevice, chunk: &Chunk<'_>) -> Result<Vec<GroupBox>> {
 }
 
 /// The per-chunk block of each dispatch.
-fn blocks(
+pub(super) fn blocks(
     chunk: &Chunk<'_>,
     pipeline: &Pipeline,
     storages: &[Option<Storage<'_>>],
@@ -203,7 +203,7 @@ fn blocks(
 }
 
 /// Buffers from the pool, and what is bound at each slot.
-fn take_buffers(
+pub(super) fn take_buffers(
     gpu: &GpuDevice,
     chunk: &Chunk<'_>,
     pipeline: &Pipeline,
@@ -282,17 +282,8 @@ fn lay_out_download<'a>(
     Ok(Some(Download { buffer: gpu.take(Use::Download, end)?, fault, spans, bytes: end }))
 }
 
-/// The commands of a chunk. Called under error scopes.
-fn record(
-    gpu: &GpuDevice,
-    pipeline: &Arc<Pipeline>,
-    bound: &[Bound],
-    parts: &[GroupBox],
-    blocks: &[Vec<u8>],
-    values: &Values,
-    download: Option<&Download<'_>>,
-) -> wgpu::CommandBuffer {
-    let device = &gpu.link.device;
+/// The bind group of a chunk. Called under error scopes.
+pub(super) fn bind_group(gpu: &GpuDevice, pipeline: &Pipeline, bound: &[Bound]) -> wgpu::BindGroup {
     let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
         .zip(bound)
         .map(|(binding, bound)| wgpu::BindGroupEntry {
@@ -304,11 +295,25 @@ fn record(
             }),
         })
         .collect();
-    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+    gpu.link.device.create_bind_group(&wgpu::BindGroupDescriptor {
         label: None,
         layout: &pipeline.group,
         entries: &entries,
-    });
+    })
+}
+
+/// The commands of a chunk. Called under error scopes.
+fn record(
+    gpu: &GpuDevice,
+    pipeline: &Arc<Pipeline>,
+    bound: &[Bound],
+    parts: &[GroupBox],
+    blocks: &[Vec<u8>],
+    values: &Values,
+    download: Option<&Download<'_>>,
+) -> wgpu::CommandBuffer {
+    let device = &gpu.link.device;
+    let group = bind_group(gpu, pipeline, bound);
     let rewritten = &pipeline.rewritten;
     let mut encoder =
         device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });

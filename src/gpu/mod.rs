@@ -16,6 +16,7 @@
 //! completion. None is held while waiting for the device, and none while another is taken.
 
 mod adapters;
+mod batch;
 mod chunk;
 mod dispatch;
 mod failure;
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 pub(crate) use adapters::{AdapterHandle, adapters};
 pub(crate) use open::Settings;
 
-use crate::device::{Chunk, Device, DeviceInfo, DeviceKind, Held, Running, Store};
+use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, Held, Running, Store};
 use crate::error::Result;
 use crate::kernel::Kernel;
 
@@ -62,11 +63,6 @@ impl GpuDevice {
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) when the driver refuses.
-    pub(crate) fn open(adapter: &AdapterHandle, id: String) -> Result<GpuDevice> {
-        Self::open_with(adapter, id, Settings::default())
-    }
-
-    /// As [`GpuDevice::open`], with other than the usual settings.
     pub(crate) fn open_with(
         adapter: &AdapterHandle,
         id: String,
@@ -91,7 +87,8 @@ impl GpuDevice {
     }
 
     fn new(link: Link, adapter: Option<AdapterHandle>) -> GpuDevice {
-        let keep = link.info.limits.memory / 2;
+        // Windows that are kept take the rest.
+        let keep = link.info.limits.memory / 4;
         GpuDevice {
             pipelines: Pipelines::default(),
             pool: Arc::new(Pool::new(keep)),
@@ -169,6 +166,19 @@ impl Device for GpuDevice {
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
         self.start_with(chunk, &[])
+    }
+
+    fn runs_many(&self) -> bool {
+        true
+    }
+
+    fn run_many(
+        &self,
+        chunks: &[(Chunk<'_>, Vec<Option<Held>>)],
+        times: u32,
+    ) -> Option<Result<ChunkCost>> {
+        let cancel = chunks.first().and_then(|(chunk, _)| chunk.cancel);
+        Some(batch::run(self, chunks, times, cancel))
     }
 
     fn store(&self) -> Option<&dyn Store> {

@@ -22,6 +22,13 @@ pub(super) struct Kept {
     pool: Weak<Pool>,
 }
 
+impl Kept {
+    /// A buffer that goes back to the pool in another way.
+    pub(super) fn borrowed(buffer: wgpu::Buffer) -> Kept {
+        Kept { buffer, pool: Weak::new() }
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {

@@ -86,7 +86,8 @@ impl DeviceMemory {
     pub(crate) fn of(device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
         device.store()?;
         Some(Arc::new(DeviceMemory {
-            limit: device.info().limits.memory,
+            // The rest is the pool's, for what lies unused and for rounding up.
+            limit: device.info().limits.memory / 4 * 3,
             device: Arc::clone(device),
             used: AtomicU64::new(0),
             buffers: Mutex::default(),
@@ -101,6 +102,11 @@ impl DeviceMemory {
     /// Whether windows of so many bytes can be there at once.
     pub(crate) fn could_hold(&self, bytes: u64) -> bool {
         bytes <= self.limit
+    }
+
+    /// Lets go of all windows that nobody uses.
+    pub(crate) fn clear(&self, meter: Meter<'_>) {
+        self.make_room(self.limit, meter);
     }
 
     fn store(&self) -> Result<&dyn Store> {
@@ -489,6 +495,11 @@ impl BufferRange {
             residency.map.remove(&whole, Holders::device(number));
             residency.ended(number);
         }
+    }
+
+    /// Its contents are others than those that the launch began with.
+    pub(crate) fn changed(&self) {
+        self.shared.changes();
     }
 
     /// Bytes of a range that are current on a device.

@@ -313,21 +313,19 @@ pub(super) fn upload(footprint: &Footprint) -> Range<u64> {
     cover(&footprint.read.hull(), &kept)
 }
 
-/// Whether the ranges around what bands write to a binding lie apart, and no band's reads reach
-/// into another's: then a device may keep what its bands write, as a range.
+/// Whether the ranges around what bands touch of a binding that they write lie apart, one after the
+/// other: then also runs of bands touch ranges apart, and a device may keep its part as one.
 pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
-    let of = |band: &Band| band.footprints[id].may_write.hull();
-    let mut written: Vec<Range<u64>> =
-        bands.iter().map(of).filter(|range| !range.is_empty()).collect();
-    written.sort_unstable_by_key(|range| range.start);
-    written.windows(2).all(|pair| pair[0].end <= pair[1].start)
-        && bands.iter().all(|band| {
-            let (own, read) = (of(band), band.footprints[id].read.hull());
-            // The written ranges are in order: only those around can meet it.
-            let from = written.partition_point(|range| range.end <= read.start);
-            let met = written[from..].iter().take_while(|range| range.start < read.end);
-            read.is_empty() || met.into_iter().all(|range| *range == own)
-        })
+    let touched: Vec<Range<u64>> = bands
+        .iter()
+        .map(|band| &band.footprints[id])
+        .map(|footprint| cover(&footprint.read.hull(), &footprint.may_write.hull()))
+        .filter(|range| !range.is_empty())
+        .collect();
+    let read_only = bands.iter().all(|band| band.footprints[id].may_write.is_empty());
+    read_only
+        || touched.windows(2).all(|w| w[0].end <= w[1].start)
+        || touched.windows(2).all(|w| w[1].end <= w[0].start)
 }
 
 /// The footprints of one band, to tell which were widened.
@@ -405,6 +403,24 @@ mod tests {
         assert_eq!(upload(&footprint(0..0, 4..9, 6..7)), 4..9);
         assert_eq!(upload(&footprint(1..3, 4..9, 4..9)), 1..3);
         assert_eq!(upload(&footprint(1..6, 4..9, 4..7)), 1..9);
+    }
+
+    #[test]
+    fn ranges_are_apart_when_those_of_runs_are() {
+        let apart = |ranges: &[(Range<u64>, Range<u64>)]| {
+            let band = |(read, may): &(Range<u64>, Range<u64>)| Band {
+                start: 0,
+                end: 1,
+                footprints: vec![footprint(read.clone(), may.clone(), 0..0)],
+            };
+            ranges_apart(&ranges.iter().map(band).collect::<Vec<_>>(), 0)
+        };
+        assert!(apart(&[(0..0, 0..4), (4..6, 4..8), (0..0, 0..0), (0..0, 9..10)]));
+        assert!(apart(&[(0..0, 8..9), (0..0, 4..8), (1..2, 0..1)]));
+        assert!(apart(&[(0..9, 0..0), (0..9, 0..0)]), "what is only read");
+        // Apart one by one, but what two of them write lies around what another does.
+        assert!(!apart(&[(0..0, 0..1), (0..0, 2..3), (0..0, 1..2)]));
+        assert!(!apart(&[(0..0, 0..1), (5..6, 1..2), (0..0, 2..3)]));
     }
 
     #[test]

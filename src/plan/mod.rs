@@ -320,12 +320,23 @@ impl Plan {
         }
     }
 
+    /// Memory that one chunk may take on a device that has so many in flight. A launch that is not
+    /// split has one chunk; else the next ones go up meanwhile, and there are unused buffers.
+    pub(crate) fn chunk_memory(&self, info: &DeviceInfo, depth: usize) -> u64 {
+        match self.split {
+            Split::Bands { .. } => info.limits.memory / (depth.max(1) as u64 + 1),
+            _ => info.limits.memory,
+        }
+    }
+
     /// Whether a run of bands fits a device's windows, and if not, which binding is too large.
+    /// Together they may take so much memory.
     pub(crate) fn fits(
         &self,
         kernel: &Kernel,
         run: &Range<u32>,
         info: &DeviceInfo,
+        memory: u64,
     ) -> Result<(), String> {
         if info.kind == crate::device::DeviceKind::Cpu {
             return Ok(());
@@ -346,10 +357,9 @@ impl Plan {
             }
             total += bytes;
         }
-        if total > info.limits.memory {
+        if total > memory {
             return Err(format!(
-                "its part of all buffers takes {total} bytes, and there are {}",
-                info.limits.memory
+                "its part of all buffers takes {total} bytes, and there are {memory} for a chunk"
             ));
         }
         Ok(())

@@ -49,6 +49,11 @@ pub(super) struct Checked {
 }
 
 impl Checked {
+    /// Whether what the buffers hold before the launch is kept until its end.
+    pub(super) fn keeps_before(&self) -> bool {
+        self.transactional || self.verification.fraction > 0.0
+    }
+
     /// What the launch needs of its buffers: name, part, whether it writes.
     pub(super) fn reservations(&self) -> Vec<(String, BufferRange, bool)> {
         let bindings = &self.kernel.signature().bindings;
@@ -119,35 +124,26 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
     if cancel.load(Ordering::Relaxed) {
         return Err(Error::Cancelled);
     }
-    let begun = Instant::now();
-    let mut session = Session::new(checked, &memory)?;
-    let mut failures = Failures::default();
-    let before = Copies::default();
-    let keeps = checked.transactional || checked.verification.fraction > 0.0;
-    loop {
-        // It is taken of the host's memory, where such a launch keeps everything.
-        if keeps {
-            session.gather()?;
+    let session = Session::new(checked, &memory)?;
+    session.run(cancel).map_err(|(error, restored)| {
+        if !restored {
+            buffers.poison(&error.to_string());
         }
-        let snapshot = keeps.then(|| Snapshot::take(&session, &before)).transpose()?;
-        match session.work(cancel, snapshot.as_ref(), &mut failures) {
-            Ok(devices) => return Ok(session.report(begun, devices, failures.events)),
-            Err(error) => {
-                // Nobody had the memory for a band, and none is done.
-                let finer = if failures.memory_alone { session.finer() } else { None };
-                let Some(finer) = finer else {
-                    if let (true, Some(snapshot)) = (checked.transactional, &snapshot) {
-                        snapshot.restore(&session, &session.all());
-                        return Err(error);
-                    }
-                    buffers.poison(&error.to_string());
-                    return Err(error);
-                };
-                failures.cut_finer(&finer.plan);
-                session = finer;
-            }
-        }
-    }
+        error
+    })
+}
+
+/// Runs a launch whose buffers are granted, and leaves it to the caller to poison them on an error.
+/// `place` counts the launches that run beside it: each begins with another of the fastest devices.
+pub(super) fn run_granted(
+    checked: &Checked,
+    memory: &[HostBytes<'_>],
+    cancel: &AtomicBool,
+    place: Option<usize>,
+) -> Result<Report> {
+    let mut session = Session::new(checked, memory)?;
+    session.place = place.unwrap_or(0);
+    session.run(cancel).map_err(|(error, _)| error)
 }
 
 /// A launch whose buffers are granted.
@@ -164,10 +160,12 @@ pub(super) struct Session<'a> {
     copies: Copies,
     /// What stays on devices.
     pub(super) keeping: Keeping,
+    /// Of devices that are equally fast, with which to begin.
+    place: usize,
 }
 
 impl<'a> Session<'a> {
-    fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
+    pub(super) fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
         Session::with_bands(checked, memory, checked.wishes.clone())
     }
 
@@ -231,13 +229,11 @@ impl<'a> Session<'a> {
         let keeping = |plan: &Plan| {
             let memories = &checked.runtime.inner.memories;
             let bindings = &checked.kernel.signature().bindings;
-            Keeping::new(
-                memories,
-                devices.iter().map(|m| &m.device),
-                bindings,
-                &checked.buffers,
-                &plan.apart,
-            )
+            // What is put back or verified is so in the host's memory.
+            let nothing = vec![false; plan.apart.len()];
+            let apart = if checked.keeps_before() { &nothing[..] } else { &plan.apart };
+            let devices = devices.iter().map(|m| &m.device);
+            Keeping::new(memories, devices, bindings, &checked.buffers, apart)
         };
         if let Some((plan, unable)) = memo.planned(&question, &arguments) {
             let (copies, keeping) = (Copies::default(), keeping(&plan));
@@ -250,6 +246,7 @@ impl<'a> Session<'a> {
                 events,
                 copies,
                 keeping,
+                place: 0,
             });
         }
         let asked = question.to_owned();
@@ -262,7 +259,7 @@ impl<'a> Session<'a> {
             };
             made =
                 plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
-            let misfit = first_misfit(&checked.kernel, &made, &infos, &unable);
+            let misfit = first_misfit(&checked.kernel, &made, devices, &unable);
             let Some((device, why)) = misfit else { break };
             // Finer bands have smaller windows; where they do not help the device can't.
             let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
@@ -283,7 +280,57 @@ impl<'a> Session<'a> {
             memo.keep_plan(asked, &arguments, &made, &unable);
         }
         let (plan, copies, keeping) = (made.clone(), Copies::default(), keeping(&made));
-        Ok(Session { checked, memory, elements, plan, unable, events, copies, keeping })
+        Ok(Session { checked, memory, elements, plan, unable, events, copies, keeping, place: 0 })
+    }
+
+    /// Runs the launch to its end. With an error: whether all buffers are as they were before.
+    fn run(self, cancel: &AtomicBool) -> std::result::Result<Report, (Error, bool)> {
+        let begun = Instant::now();
+        let checked = self.checked;
+        let mut session = self;
+        let mut failures = Failures::default();
+        let before = Copies::default();
+        loop {
+            let mut snapshot = None;
+            if checked.keeps_before() {
+                // It is taken of the host's memory, where such a launch keeps everything.
+                let taken = session.gather().and_then(|()| Snapshot::take(&session, &before));
+                snapshot = Some(taken.map_err(|error| (error, false))?);
+            }
+            match session.work(cancel, snapshot.as_ref(), &mut failures) {
+                Ok(devices) => return Ok(session.report(begun, devices, failures.events)),
+                Err(error) => {
+                    // Nobody had the memory for a band, and none is done.
+                    let finer = if failures.memory_alone { session.finer() } else { None };
+                    let Some(finer) = finer else {
+                        if let (true, Some(snapshot)) = (checked.transactional, &snapshot) {
+                            snapshot.restore(&session, &session.all());
+                            return Err((error, true));
+                        }
+                        return Err((error, false));
+                    };
+                    failures.cut_finer(&finer.plan);
+                    session = finer;
+                }
+            }
+        }
+    }
+
+    /// Reports of devices that did nothing.
+    pub(super) fn blank_reports(&self) -> Vec<DeviceReport> {
+        let devices = self.checked.devices.iter();
+        devices
+            .map(|Member { device, .. }| DeviceReport {
+                id: device.info().id.clone(),
+                name: device.info().name.clone(),
+                ..DeviceReport::default()
+            })
+            .collect()
+    }
+
+    /// The devices that may run the launch if one runs it whole, the first to be asked in front.
+    pub(super) fn whole_on(&self) -> Option<Vec<usize>> {
+        matches!(self.plan.split, Split::Whole { .. }).then(|| self.order())
     }
 
     /// Drives the devices until everything is computed.
@@ -295,14 +342,7 @@ impl<'a> Session<'a> {
     ) -> Result<Vec<DeviceReport>> {
         let devices = &self.checked.devices;
         let bands = self.plan.bands().len() as u32;
-        let mut reports: Vec<DeviceReport> = devices
-            .iter()
-            .map(|Member { device, .. }| DeviceReport {
-                id: device.info().id.clone(),
-                name: device.info().name.clone(),
-                ..DeviceReport::default()
-            })
-            .collect();
+        let mut reports = self.blank_reports();
         if bands == 0 {
             return Ok(reports);
         }
@@ -447,6 +487,11 @@ impl<'a> Session<'a> {
             let speed = |index: usize| guess(devices[index].device.info().kind);
             speed(b).total_cmp(&speed(a))
         });
+        let speed = |index: usize| guess(devices[index].device.info().kind);
+        let equals = order.iter().take_while(|&&i| speed(i) == speed(order[0])).count();
+        if equals > 1 {
+            order[..equals].rotate_left(self.place % equals);
+        }
         order
     }
 
@@ -550,8 +595,12 @@ impl<'a> Session<'a> {
         {
             most = most.min((rate * WATCHDOG).clamp(1.0, f64::from(u32::MAX)) as u32);
         }
+        let (memory, kernel) = (self.chunk_memory(index), &self.checked.kernel);
+        let stays = self.stays_on(index);
+        // What stays on the device is there already.
         let mut fits = |run: &Range<u32>| {
-            run.end - run.start <= most && self.plan.fits(&self.checked.kernel, run, info).is_ok()
+            run.end - run.start <= most
+                && (stays || self.plan.fits(kernel, run, info, memory).is_ok())
         };
         match state.policy.take(index, shared.now(), &mut fits) {
             Next::Run(task) => {
@@ -560,6 +609,12 @@ impl<'a> Session<'a> {
             }
             Next::Wait(until) => Err(Seen { turn: state.turn, until }),
         }
+    }
+
+    /// Memory that one chunk may take on a device.
+    fn chunk_memory(&self, index: usize) -> u64 {
+        let device = &self.checked.devices[index].device;
+        self.plan.chunk_memory(device.info(), device.depth())
     }
 
     /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
@@ -813,19 +868,21 @@ fn preferred(infos: &[&DeviceInfo], unable: &[Option<String>]) -> Option<usize> 
 fn first_misfit(
     kernel: &Kernel,
     plan: &Plan,
-    infos: &[&DeviceInfo],
+    members: &[Member],
     unable: &[Option<String>],
 ) -> Option<(usize, String)> {
     let bands = plan.bands().len() as u32;
-    (0..infos.len())
+    let info = |i: usize| members[i].device.info();
+    (0..members.len())
         .filter(|&i| {
             unable[i].is_none()
                 && plan.devices[i].left_out.is_none()
-                && infos[i].kind != DeviceKind::Cpu
+                && info(i).kind != DeviceKind::Cpu
         })
         .find_map(|i| {
+            let memory = plan.chunk_memory(info(i), members[i].device.depth());
             (0..bands).find_map(|band| {
-                let why = plan.fits(kernel, &(band..band + 1), infos[i]).err()?;
+                let why = plan.fits(kernel, &(band..band + 1), info(i), memory).err()?;
                 Some((i, why))
             })
         })

@@ -335,7 +335,13 @@ impl Launch {
         Ok((id, self.kernel.signature().bindings[id].clone()))
     }
 
-    fn checked(mut self) -> Result<Checked> {
+    /// The same launch on another runtime's devices.
+    pub(super) fn on(mut self, runtime: &Runtime) -> Launch {
+        self.runtime = runtime.clone();
+        self
+    }
+
+    pub(super) fn checked(mut self) -> Result<Checked> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }

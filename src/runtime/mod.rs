@@ -20,6 +20,7 @@ mod report;
 mod rerun;
 mod residency;
 mod select;
+mod sequence;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use future::LaunchFuture;
 pub use launch::Launch;
 pub use measure::{Measured, Tightness};
 pub use report::{DeviceReport, Report};
+pub use sequence::{Sequence, SequenceReport};
 
 use crate::cpu::Engine;
 use crate::device::{Device, DeviceInfo, Throttle};
@@ -103,8 +105,7 @@ impl Runtime {
     }
 
     fn with(devices: Vec<Arc<dyn Device>>, patience: Option<Duration>) -> Runtime {
-        let (fleet, memo, memories) =
-            (Fleet::new(devices), Memo::default(), Memories::default());
+        let (fleet, memo, memories) = (Fleet::new(devices), Memo::default(), Memories::default());
         Runtime { inner: Arc::new(Inner { fleet, patience, memo, memories }) }
     }
 
@@ -132,6 +133,12 @@ impl Runtime {
     pub fn launch(&self, kernel: &Kernel) -> Launch {
         Launch::new(self.clone(), kernel.clone())
     }
+
+    /// Begins a sequence of launches that run together, one after the other or at once, as the
+    /// buffers that they share allow.
+    pub fn sequence(&self) -> Sequence {
+        Sequence::new(self.clone())
+    }
 }
 
 impl fmt::Debug for Runtime {
@@ -150,6 +157,8 @@ pub struct RuntimeBuilder {
     throttles: Vec<(String, Throttle)>,
     faults: Option<String>,
     patience: Option<Duration>,
+    /// Bytes, by the name of a device.
+    budgets: Vec<(String, u64)>,
 }
 
 impl RuntimeBuilder {
@@ -213,6 +222,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Memory that buffers may take on a GPU, in bytes, instead of most of what it has. What does
+    /// not fit is streamed through it. `gpu0` is also all its logical devices: `gpu0.0`, `gpu0.1`.
+    pub fn memory_budget(mut self, device: impl Into<String>, bytes: u64) -> Self {
+        self.budgets.push((device.into(), bytes));
+        self
+    }
+
     /// Opens the devices.
     ///
     /// # Errors
@@ -223,7 +239,7 @@ impl RuntimeBuilder {
             None => Selection::Default,
             Some(text) => Selection::parse(text)?,
         };
-        let mut devices = select::open(&selection, &self.cpu)?;
+        let mut devices = select::open(&selection, &self.cpu, &self.budgets)?;
         select::throttle(&mut devices, &self.throttles)?;
         if devices.is_empty() {
             return Err(Error::NoSuchDevice {

@@ -58,28 +58,7 @@ impl DeviceReport {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<8} {:>6} {:>7} {:>10} {:>10} {:>10} {:>13}  name",
-            "device", "chunks", "share", "busy", "up", "down", "workgroups/s"
-        )?;
-        for device in &self.devices {
-            writeln!(
-                f,
-                "{:<8} {:>6} {:>6.1}% {:>10} {:>10} {:>10} {:>13.4e}  {}",
-                device.id,
-                device.chunks,
-                device.share * 100.0,
-                seconds(device.busy),
-                bytes(device.uploaded),
-                bytes(device.downloaded),
-                device.rate(),
-                device
-                    .engine
-                    .as_ref()
-                    .map_or(device.name.clone(), |engine| format!("{}, {engine}", device.name)),
-            )?;
-        }
+        table(f, &self.devices)?;
         for device in &self.devices {
             if let Some(why) = &device.left_out {
                 writeln!(f, "{} did nothing: {why}", device.id)?;
@@ -99,6 +78,33 @@ impl fmt::Display for Report {
         }
         write!(f, "{} workgroups in {}", self.workgroups, seconds(self.elapsed))
     }
+}
+
+/// A line for each device.
+pub(super) fn table(f: &mut fmt::Formatter<'_>, devices: &[DeviceReport]) -> fmt::Result {
+    writeln!(
+        f,
+        "{:<8} {:>6} {:>7} {:>10} {:>10} {:>10} {:>13}  name",
+        "device", "chunks", "share", "busy", "up", "down", "workgroups/s"
+    )?;
+    for device in devices {
+        writeln!(
+            f,
+            "{:<8} {:>6} {:>6.1}% {:>10} {:>10} {:>10} {:>13.4e}  {}",
+            device.id,
+            device.chunks,
+            device.share * 100.0,
+            seconds(device.busy),
+            bytes(device.uploaded),
+            bytes(device.downloaded),
+            device.rate(),
+            device
+                .engine
+                .as_ref()
+                .map_or(device.name.clone(), |engine| format!("{}, {engine}", device.name)),
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn seconds(time: Duration) -> String {

@@ -13,7 +13,7 @@
 //! elsewhere, or it is lost, and then the buffer says so.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::execute::Session;
@@ -58,6 +58,8 @@ pub(super) struct Keeping {
     /// By binding.
     kept: Vec<bool>,
     traffic: Vec<Traffic>,
+    /// By device: whether the launch is too large to stay, and goes through in pieces.
+    streams: Vec<AtomicBool>,
 }
 
 /// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
@@ -95,6 +97,7 @@ impl Keeping {
         Keeping {
             kept: (0..bindings.len()).map(kept).collect(),
             traffic: memories.iter().map(|_| Traffic::default()).collect(),
+            streams: memories.iter().map(|_| AtomicBool::new(false)).collect(),
             memories,
         }
     }
@@ -153,15 +156,12 @@ impl Session<'_> {
         for (device, memory) in self.keeping.memories.iter().enumerate() {
             let Some(memory) = memory else { continue };
             let run = homes.get(device).unwrap_or(&all);
-            let bytes =
-                self.storage().filter(|(id, ..)| self.keeping.kept[*id]).map(|(id, binding, _)| {
-                    let window = self.plan.window(run, id);
-                    (window.end - window.start).saturating_mul(binding.layout.stride)
-                });
-            if !memory.could_hold(bytes.fold(0, u64::saturating_add)) {
+            if !memory.could_hold(self.kept_bytes(run)) {
                 for (_, _, buffer) in self.storage() {
                     buffer.leave(memory, &meter)?;
                 }
+                memory.clear(&meter);
+                self.keeping.streams[device].store(true, Relaxed);
             } else if !homes.is_empty() && !run.is_empty() && self.unable[device].is_none() {
                 match self.bring(device, run, false) {
                     Ok(held) => self.ended(device, run, &held, None),
@@ -172,6 +172,27 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Bytes of the windows that a run of bands needs of kept bindings.
+    fn kept_bytes(&self, run: &Range<u32>) -> u64 {
+        let kept = self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
+        let bytes = kept.map(|(id, binding, _)| {
+            let window = self.plan.window(run, id);
+            (window.end - window.start).saturating_mul(binding.layout.stride)
+        });
+        bytes.fold(0, u64::saturating_add)
+    }
+
+    /// The memory of a device in which the launch leaves things.
+    fn memory_of(&self, device: usize) -> Option<&Arc<DeviceMemory>> {
+        let memory = self.keeping.memories[device].as_ref()?;
+        (!self.keeping.streams[device].load(Relaxed)).then_some(memory)
+    }
+
+    /// Whether all that chunks touch stays on a device, so that it need not fit beside others.
+    pub(super) fn stays_on(&self, device: usize) -> bool {
+        self.memory_of(device).is_some() && self.storage().all(|(id, ..)| self.keeping.kept[id])
     }
 
     /// Makes a device have what a run of bands needs. Of a device that keeps nothing, and of a
@@ -197,7 +218,7 @@ impl Session<'_> {
                 continue;
             }
             let copied = second && binding.space == Space::StorageWrite;
-            let brought = match &self.keeping.memories[device] {
+            let brought = match self.memory_of(device) {
                 Some(memory) if !copied => {
                     buffer.bring(memory, &bytes(&window), &bytes(&needed), stride, &meter)
                 }
@@ -220,6 +241,11 @@ impl Session<'_> {
         Ok(all)
     }
 
+    /// Whether all that a chunk touches was found to be held.
+    pub(super) fn all_held(&self, held: &[Option<Held>]) -> bool {
+        self.storage().all(|(id, ..)| held[id].is_some())
+    }
+
     /// A chunk has ended that was brought its data: with a result, with a failure, or (nothing)
     /// without having begun.
     pub(super) fn ended(
@@ -239,7 +265,7 @@ impl Session<'_> {
             };
             let stride = binding.layout.stride;
             let written = written.start * stride..written.end * stride;
-            match (&held[id], &self.keeping.memories[device]) {
+            match (&held[id], self.memory_of(device)) {
                 (Some(_), Some(memory)) if success == Some(true) && !written.is_empty() => {
                     buffer.written_on(memory, &written);
                 }
@@ -271,7 +297,10 @@ impl Session<'_> {
         let able = speeds.iter().filter(|speed| **speed != Some(0.0)).count();
         let elsewhere =
             self.storage().any(|(id, _, buffer)| self.keeping.kept[id] && !buffer.on_host());
-        if able < 2 || !elsewhere || (!fixed && speeds.contains(&None)) {
+        // What one device can't hold several may.
+        let bytes = self.kept_bytes(&(0..bands.len() as u32));
+        let large = self.keeping.memories.iter().flatten().any(|m| !m.could_hold(bytes));
+        if able < 2 || !(elsewhere || large) || (!fixed && speeds.contains(&None)) {
             return None;
         }
         let count = bands.len() as u32;
@@ -286,7 +315,20 @@ impl Session<'_> {
             .collect();
         let owners: Vec<Option<usize>> = (0..count).map(|band| self.owner(band)).collect();
         let balanced = shares(count, &weights, &order(&owners, weights.len()));
-        let Some(now) = runs(&owners, weights.len()).filter(|_| !fixed) else {
+        let fits = |homes: &[Range<u32>]| {
+            let held = homes.iter().zip(&self.keeping.memories);
+            held.into_iter().all(|(home, memory)| {
+                memory.as_ref().is_none_or(|memory| memory.could_hold(self.kept_bytes(home)))
+            })
+        };
+        if !elsewhere && !fits(&balanced) {
+            return None;
+        }
+        let able = |homes: &Vec<Range<u32>>| {
+            homes.iter().zip(&weights).all(|(home, weight)| *weight > 0.0 || home.start == home.end)
+        };
+        let now = runs(&owners, weights.len()).filter(able);
+        let Some(now) = now.filter(|_| !fixed) else {
             return Some(balanced);
         };
         let time = |homes: &[Range<u32>]| {

@@ -97,29 +97,69 @@ pub(super) fn interpreter() -> Result<Arc<dyn Device>> {
 
 /// Opens the devices of a selection. A GPU that was not asked for by name and can't be opened is
 /// left out with a warning.
-pub(super) fn open(selection: &Selection, choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> {
-    let all = match selection {
-        Selection::Default => gpus(|kind| !kind, false)?,
-        Selection::All => gpus(|_| true, false)?,
-        Selection::Virtual(count, name) => {
-            return open_virtual(*count, name.as_deref(), choice);
+pub(super) fn open(
+    selection: &Selection,
+    choice: &CpuChoice,
+    budgets: Budgets<'_>,
+) -> Result<Vec<Arc<dyn Device>>> {
+    let devices = open_selection(selection, choice, budgets)?;
+    for (name, _) in budgets {
+        if name == "cpu" || name.starts_with("cpu.") {
+            return Err(Error::NoSuchDevice {
+                name: format!("`{name}`"),
+                problem: "a memory budget is for a GPU; the CPU works in the host's memory".into(),
+            });
         }
-        Selection::List(names) => return open_list(names, choice),
+        if !devices.iter().any(|device| is_called(&device.info().id, name)) {
+            let ids: Vec<&str> = devices.iter().map(|device| device.info().id.as_str()).collect();
+            return Err(Error::NoSuchDevice {
+                name: format!("`{name}`"),
+                problem: format!("a memory budget names it, and there are {}", ids.join(", ")),
+            });
+        }
+    }
+    Ok(devices)
+}
+
+/// Bytes, by the name of a device.
+type Budgets<'a> = &'a [(String, u64)];
+
+/// Whether a device has a name, or is a logical device of the one that has.
+fn is_called(id: &str, name: &str) -> bool {
+    id.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn open_selection(
+    selection: &Selection,
+    choice: &CpuChoice,
+    budgets: Budgets<'_>,
+) -> Result<Vec<Arc<dyn Device>>> {
+    let all = match selection {
+        Selection::Default => gpus(|kind| !kind, false, budgets)?,
+        Selection::All => gpus(|_| true, false, budgets)?,
+        Selection::Virtual(count, name) => {
+            return open_virtual(*count, name.as_deref(), choice, budgets);
+        }
+        Selection::List(names) => return open_list(names, choice, budgets),
     };
     let mut devices = all;
     devices.push(cpu(choice, "cpu", choice.threads)?);
     Ok(devices)
 }
 
-fn open_list(names: &[String], choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>>> {
+fn open_list(
+    names: &[String],
+    choice: &CpuChoice,
+    budgets: Budgets<'_>,
+) -> Result<Vec<Arc<dyn Device>>> {
     let mut devices = Vec::new();
     for name in names {
         match name.as_str() {
             "cpu" => devices.push(cpu(choice, "cpu", choice.threads)?),
             "gpu" => {
-                let mut found = gpus(|software| !software, true)?;
+                let mut found = gpus(|software| !software, true, budgets)?;
                 if found.is_empty() {
-                    found = gpus(|_| true, true)?;
+                    found = gpus(|_| true, true, budgets)?;
                 }
                 if found.is_empty() {
                     return Err(Error::NoSuchDevice {
@@ -129,7 +169,7 @@ fn open_list(names: &[String], choice: &CpuChoice) -> Result<Vec<Arc<dyn Device>
                 }
                 devices.extend(found);
             }
-            gpu => devices.push(one_gpu(gpu, gpu.to_owned())?),
+            gpu => devices.push(one_gpu(gpu, gpu.to_owned(), budgets)?),
         }
     }
     Ok(devices)
@@ -144,13 +184,17 @@ fn no_gpu() -> &'static str {
 }
 
 #[cfg(feature = "gpu")]
-fn gpus(wanted: impl Fn(bool) -> bool, named: bool) -> Result<Vec<Arc<dyn Device>>> {
+fn gpus(
+    wanted: impl Fn(bool) -> bool,
+    named: bool,
+    budgets: Budgets<'_>,
+) -> Result<Vec<Arc<dyn Device>>> {
     let mut devices: Vec<Arc<dyn Device>> = Vec::new();
     for (index, adapter) in gpu::adapters()?.iter().enumerate() {
         if !wanted(adapter.info.kind == DeviceKind::SoftwareGpu) {
             continue;
         }
-        match gpu::GpuDevice::open(adapter, format!("gpu{index}")) {
+        match open_gpu(adapter, format!("gpu{index}"), budgets) {
             Ok(device) => devices.push(Arc::new(device)),
             Err(error) if named => return Err(error),
             Err(error) => tracing::warn!(%error, "an adapter is left out"),
@@ -160,12 +204,24 @@ fn gpus(wanted: impl Fn(bool) -> bool, named: bool) -> Result<Vec<Arc<dyn Device
 }
 
 #[cfg(not(feature = "gpu"))]
-fn gpus(_: impl Fn(bool) -> bool, _: bool) -> Result<Vec<Arc<dyn Device>>> {
+fn gpus(_: impl Fn(bool) -> bool, _: bool, _: Budgets<'_>) -> Result<Vec<Arc<dyn Device>>> {
     Ok(Vec::new())
 }
 
 #[cfg(feature = "gpu")]
-fn one_gpu(name: &str, id: String) -> Result<Arc<dyn Device>> {
+fn open_gpu(
+    adapter: &gpu::AdapterHandle,
+    id: String,
+    budgets: Budgets<'_>,
+) -> Result<gpu::GpuDevice> {
+    // The last one counts, as of flags.
+    let budget = budgets.iter().rev().find(|(name, _)| is_called(&id, name));
+    let memory = budget.map(|(_, bytes)| *bytes);
+    gpu::GpuDevice::open_with(adapter, id, gpu::Settings { memory, ..gpu::Settings::default() })
+}
+
+#[cfg(feature = "gpu")]
+fn one_gpu(name: &str, id: String, budgets: Budgets<'_>) -> Result<Arc<dyn Device>> {
     let adapters = gpu::adapters()?;
     let adapter = name
         .strip_prefix("gpu")
@@ -179,11 +235,11 @@ fn one_gpu(name: &str, id: String) -> Result<Arc<dyn Device>> {
                 n => format!("there are gpu0 to gpu{}; `coexec devices` lists them", n - 1),
             },
         })?;
-    Ok(Arc::new(gpu::GpuDevice::open(adapter, id)?))
+    Ok(Arc::new(open_gpu(adapter, id, budgets)?))
 }
 
 #[cfg(not(feature = "gpu"))]
-fn one_gpu(name: &str, _: String) -> Result<Arc<dyn Device>> {
+fn one_gpu(name: &str, _: String, _: Budgets<'_>) -> Result<Arc<dyn Device>> {
     Err(Error::NoSuchDevice { name: format!("`{name}`"), problem: no_gpu().to_owned() })
 }
 
@@ -201,6 +257,7 @@ fn open_virtual(
     count: u32,
     name: Option<&str>,
     choice: &CpuChoice,
+    budgets: Budgets<'_>,
 ) -> Result<Vec<Arc<dyn Device>>> {
     let name = match name {
         Some(name) => name,
@@ -208,7 +265,7 @@ fn open_virtual(
         None => "cpu",
     };
     if name != "cpu" {
-        return (0..count).map(|i| one_gpu(name, format!("{name}.{i}"))).collect();
+        return (0..count).map(|i| one_gpu(name, format!("{name}.{i}"), budgets)).collect();
     }
     let cores = choice
         .threads

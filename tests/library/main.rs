@@ -6,8 +6,10 @@ mod api;
 mod bad_input;
 #[path = "../engines/mod.rs"]
 mod engines;
+mod out_of_core;
 mod plans;
 mod residency;
+mod sequences;
 mod tightness;
 
 use coexec::Kernel;

@@ -1,0 +1,173 @@
+//! Many chunks in few submissions: a sequence that is repeated.
+//!
+//! Every storage binding lies on the device already, so nothing moves between the dispatches, and
+//! each sees what those before it wrote. What each chunk needs is made once, however often it is
+//! repeated; the fault words are looked at when all is done.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::GpuDevice;
+use super::chunk::{self, Bound};
+use super::inputs::{self, Values, broken};
+use super::pipeline::Pipeline;
+use super::pool::Use;
+use crate::device::{Block, Cancel, Chunk, ChunkCost, Fetch, Held, HostBytes, Store};
+use crate::error::{Error, Result};
+use crate::grid::GroupBox;
+use crate::rewrite::Slot;
+
+/// Dispatches of one submission. More save little, and the device starts the later.
+const PER_SUBMISSION: usize = 1024;
+
+/// Submissions that are under way before one is waited for, so that no driver's watchdog sees an
+/// endless queue, and a cancellation is heeded.
+const UNDER_WAY: usize = 4;
+
+/// A chunk, ready to be dispatched again and again.
+struct Step {
+    pipeline: Arc<Pipeline>,
+    group: wgpu::BindGroup,
+    parts: Vec<GroupBox>,
+    blocks: Vec<Vec<u8>>,
+    values: Values,
+    buffers: Vec<(Use, wgpu::Buffer)>,
+    fault: Option<wgpu::Buffer>,
+    loop_budget: u32,
+}
+
+impl Step {
+    fn new(gpu: &GpuDevice, chunk: &Chunk<'_>, held: &[Option<Held>]) -> Result<Step> {
+        let link = &gpu.link;
+        let pipeline = gpu.pipelines.get(link, chunk.kernel)?;
+        let loop_budget = u32::try_from(chunk.loop_budget).unwrap_or(u32::MAX);
+        let storages = inputs::storages(chunk, &pipeline, held)?;
+        let parts = chunk::parts(gpu, chunk)?;
+        let blocks = chunk::blocks(chunk, &pipeline, &storages, &parts, loop_budget);
+        let values = Values::lay_out(gpu, chunk, &pipeline, &blocks)?;
+        let bound: Vec<Bound> =
+            chunk::take_buffers(gpu, chunk, &pipeline, &storages, &values, held)?;
+        let mut buffers: Vec<(Use, wgpu::Buffer)> = Vec::new();
+        let mut fault = None;
+        for (slot, bound) in pipeline.rewritten.slots.iter().zip(&bound) {
+            match slot {
+                Slot::Storage { id, .. } if held.get(*id).is_some_and(Option::is_some) => {}
+                Slot::Storage { .. } => return Err(broken("a sequence's binding is not held")),
+                Slot::Fault => {
+                    fault = Some(bound.buffer.clone());
+                    buffers.push((Use::Window, bound.buffer.clone()));
+                }
+                Slot::Uniform { .. } | Slot::Params => {
+                    if !buffers.iter().any(|(_, buffer)| *buffer == bound.buffer) {
+                        buffers.push((Use::Uniform, bound.buffer.clone()));
+                    }
+                }
+            }
+        }
+        let group = link.watched("prepare a sequence", || {
+            if let Some((_, buffer)) = buffers.iter().find(|(purpose, _)| *purpose == Use::Uniform)
+            {
+                link.queue.write_buffer(buffer, 0, &values.bytes);
+            }
+            if let Some(fault) = &fault {
+                link.queue.write_buffer(fault, 0, &[0; 4]);
+            }
+            chunk::bind_group(gpu, &pipeline, &bound)
+        })?;
+        Ok(Step { pipeline, group, parts, blocks, values, buffers, fault, loop_budget })
+    }
+
+    /// Dispatches it. What is the same as for the dispatch before is not set again.
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>, again: bool) {
+        let rewritten = &self.pipeline.rewritten;
+        let immediate = rewritten.params.is_immediate() && rewritten.params.bytes() > 0;
+        let dynamic = rewritten.slots.contains(&Slot::Params);
+        if !again {
+            pass.set_pipeline(&self.pipeline.pipeline);
+            if !dynamic {
+                pass.set_bind_group(0, &self.group, &[]);
+            }
+        }
+        let one = again && self.parts.len() == 1;
+        for (i, (part, block)) in (0..).zip(self.parts.iter().zip(&self.blocks)) {
+            if dynamic && !one {
+                let offset: u64 = i * self.values.block_stride;
+                pass.set_bind_group(0, &self.group, &[offset as u32]);
+            }
+            if immediate && !one {
+                pass.set_immediates(0, block);
+            }
+            let [x, y, z] = part.count;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+}
+
+/// Runs chunks one after the other, and all of them so many times.
+pub(super) fn run(
+    gpu: &GpuDevice,
+    chunks: &[(Chunk<'_>, Vec<Option<Held>>)],
+    times: u32,
+    cancel: Option<&Cancel<'_>>,
+) -> Result<ChunkCost> {
+    let started = Instant::now();
+    let link = &gpu.link;
+    let steps: Vec<Step> =
+        chunks.iter().map(|(chunk, held)| Step::new(gpu, chunk, held)).collect::<Result<_>>()?;
+    let uploaded = steps.iter().map(|step| step.values.bytes.len() as u64).sum();
+    let mut order = (0..times).flat_map(|_| 0..steps.len()).peekable();
+    let mut under_way = std::collections::VecDeque::new();
+    let doing = "run a sequence";
+    while order.peek().is_some() {
+        let submission = link.watched(doing, || {
+            let mut encoder =
+                link.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                let (mut recorded, mut before) = (0, None);
+                while recorded < PER_SUBMISSION
+                    && let Some(step) = order.next()
+                {
+                    steps[step].record(&mut pass, before == Some(step));
+                    before = Some(step);
+                    recorded += steps[step].parts.len().max(1);
+                }
+            }
+            link.queue.submit([encoder.finish()])
+        })?;
+        under_way.push_back(submission);
+        if under_way.len() > UNDER_WAY
+            && let Some(oldest) = under_way.pop_front()
+        {
+            gpu.wait_for(doing, oldest, None, (None, cancel))?;
+        }
+    }
+    if let Some(last) = under_way.pop_back() {
+        gpu.wait_for(doing, last, None, (None, cancel))?;
+    }
+    let mut words = vec![0u32; steps.len()];
+    let host = HostBytes::new(bytemuck::cast_slice_mut(&mut words));
+    let faults: Vec<Fetch<'_>> = steps
+        .iter()
+        .enumerate()
+        .filter_map(|(i, step)| {
+            let block = Block::new(super::store::Kept::borrowed(step.fault.clone()?));
+            Some(Fetch { block, at: 0, to: host.part(i * 4, 4) })
+        })
+        .collect();
+    if !faults.is_empty() {
+        gpu.download(&faults)?;
+    }
+    let mut outcome = Ok(());
+    for (step, word) in steps.iter().zip(words) {
+        if word != 0 && outcome.is_ok() {
+            let budget = u64::from(step.loop_budget);
+            outcome = Err(Error::EndlessLoop { budget, at: step.pipeline.endless.clone() });
+        }
+    }
+    for step in steps {
+        gpu.pool.put_back(step.buffers);
+    }
+    outcome?;
+    Ok(ChunkCost { busy: gpu.busy_since(started), uploaded, downloaded: 0 })
+}

@@ -1,0 +1,344 @@
+//! Launches that are recorded, and then run together as often as one likes.
+//!
+//! A launch of a sequence sees what those before it wrote. Where all of them run on one GPU whose
+//! memory holds all that they touch, they go there in few submissions, and nothing is waited for
+//! before the end. Else they run in *levels*: a launch is a level above the highest that it depends
+//! on through a buffer; those of one level run at once, on devices of their own where there are
+//! enough of one kind, and a level waits for the one before it.
+//!
+//! What always holds: the buffers of all launches are reserved together, in one step, for the
+//! whole run; a run that fails poisons all that it may have written.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::Runtime;
+use super::execute::{self, Checked, Session};
+use super::failure::FailureEvent;
+use super::launch::Launch;
+use super::report::{self, DeviceReport, Report};
+use crate::device::{Cancel, Held, HostBytes};
+use crate::error::{Error, Result};
+use crate::kernel::Space;
+use crate::memory::{BufferRange, Reservation, reserve};
+
+/// Launches in their order; made by [`Runtime::sequence`].
+///
+/// ```
+/// use coexec::{Buffer, Kernel, Runtime};
+/// let rt = Runtime::builder().devices("cpu").build()?;
+/// let double = Kernel::from_wgsl(
+///     "@group(0) @binding(0) var<storage, read> src: array<u32>;
+///      @group(0) @binding(1) var<storage, read_write> dst: array<u32>;
+///      @compute @workgroup_size(64)
+///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { dst[id.x] = 2u * src[id.x]; }",
+/// )?;
+/// let (a, b) = (Buffer::from_slice(&[1u32; 100]), Buffer::<u32>::zeroed(100));
+/// let step = |src, dst| {
+///     rt.launch(&double).bind("src", src).bind("dst", dst).invocations([100, 1, 1])
+/// };
+/// let report = rt.sequence().then(step(&a, &b)).then(step(&b, &a)).run(5)?;
+/// assert_eq!(report.launches, 10);
+/// assert_eq!(a.read(..1)?, [1024]);
+/// # Ok::<(), coexec::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a sequence does nothing until it is run"]
+pub struct Sequence {
+    runtime: Runtime,
+    launches: Vec<Launch>,
+}
+
+/// The account of a sequence that has run. `Display` is a small table.
+#[derive(Debug, Clone)]
+pub struct SequenceReport {
+    /// From the granting of the buffers to the end.
+    pub elapsed: Duration,
+    /// Launches that were run, each as often as it was.
+    pub launches: u64,
+    /// One for each device of the runtime, in its order: the sums over all launches.
+    pub devices: Vec<DeviceReport>,
+    /// Failures that the launches survived, in the order in which they were met.
+    pub events: Vec<FailureEvent>,
+    /// The device that got all launches at once, without a wait between them, if one did.
+    pub batched: Option<String>,
+}
+
+impl Sequence {
+    pub(super) fn new(runtime: Runtime) -> Sequence {
+        Sequence { runtime, launches: Vec::new() }
+    }
+
+    /// Adds a launch behind the others. It runs on the devices of the sequence's runtime.
+    pub fn then(mut self, launch: Launch) -> Self {
+        self.launches.push(launch.on(&self.runtime));
+        self
+    }
+
+    /// Runs all launches in their order, so many times, and waits for the end.
+    ///
+    /// # Errors
+    /// Those of [`Launch::run`], of the first launch that has one. Once something ran, all buffers
+    /// that the sequence writes are poisoned.
+    pub fn run(&self, times: u32) -> Result<SequenceReport> {
+        self.run_unless(times, &AtomicBool::new(false))
+    }
+
+    fn run_unless(&self, times: u32, cancel: &AtomicBool) -> Result<SequenceReport> {
+        let checked: Vec<Checked> =
+            self.launches.iter().cloned().map(Launch::checked).collect::<Result<_>>()?;
+        let buffers = reserve(checked.iter().flat_map(Checked::reservations).collect());
+        let mut views = buffers.wait()?.into_iter();
+        let steps: Vec<Step<'_>> = checked
+            .iter()
+            .map(|checked| {
+                let own: Vec<HostBytes<'_>> =
+                    views.by_ref().take(checked.reservations().len()).collect();
+                Step { checked, memory: checked.memory(own) }
+            })
+            .collect();
+        let mut report = SequenceReport {
+            elapsed: Duration::ZERO,
+            launches: 0,
+            devices: Vec::new(),
+            events: Vec::new(),
+            batched: None,
+        };
+        let begun = Instant::now();
+        let outcome = self.go(&steps, times, cancel, &buffers, &mut report);
+        report.elapsed = begun.elapsed();
+        outcome.map(|()| report)
+    }
+
+    fn go(
+        &self,
+        steps: &[Step<'_>],
+        times: u32,
+        cancel: &AtomicBool,
+        buffers: &Reservation,
+        report: &mut SequenceReport,
+    ) -> Result<()> {
+        if steps.is_empty() || times == 0 {
+            return Ok(());
+        }
+        if let Some(ran) = batch(steps, times, cancel, buffers)? {
+            report.launches = steps.len() as u64 * u64::from(times);
+            report.batched = ran.iter().find(|d| d.chunks > 0).map(|d| d.id.clone());
+            add(&mut report.devices, &ran);
+            return Ok(());
+        }
+        let levels = levels(steps);
+        for _ in 0..times {
+            for level in &levels {
+                for one in run_level(steps, level, cancel) {
+                    let one = one.inspect_err(|error| buffers.poison(&error.to_string()))?;
+                    report.launches += 1;
+                    add(&mut report.devices, &one.devices);
+                    report.events.extend(one.events);
+                }
+                // What is known of contents is of those before this level.
+                for &step in level {
+                    written(&steps[step]).for_each(|part| part.changed());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A launch of a sequence, and its memory.
+struct Step<'a> {
+    checked: &'a Checked,
+    memory: Vec<HostBytes<'a>>,
+}
+
+/// The parts that a step writes.
+fn written<'s>(step: &'s Step<'_>) -> impl Iterator<Item = &'s BufferRange> {
+    let bindings = step.checked.kernel.signature().bindings.iter();
+    let both = bindings.zip(&step.checked.buffers);
+    both.filter(|(binding, _)| binding.space == Space::StorageWrite).filter_map(|(_, b)| b.as_ref())
+}
+
+/// Whether one step must wait for another that comes before it.
+fn depends(later: &Step<'_>, earlier: &Step<'_>) -> bool {
+    let meets = |writer: &Step<'_>, other: &Step<'_>| {
+        written(writer).any(|part| other.checked.buffers.iter().flatten().any(|b| b.overlaps(part)))
+    };
+    meets(earlier, later) || meets(later, earlier)
+}
+
+/// The steps, by number, in groups that depend on earlier groups only.
+fn levels(steps: &[Step<'_>]) -> Vec<Vec<usize>> {
+    let mut level_of: Vec<usize> = Vec::with_capacity(steps.len());
+    let mut levels: Vec<Vec<usize>> = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        let before = (0..number).filter(|&i| depends(step, &steps[i])).map(|i| level_of[i] + 1);
+        let level = before.max().unwrap_or(0);
+        level_of.push(level);
+        if levels.len() <= level {
+            levels.resize(level + 1, Vec::new());
+        }
+        levels[level].push(number);
+    }
+    levels
+}
+
+/// Runs independent steps, at once.
+fn run_level(steps: &[Step<'_>], level: &[usize], cancel: &AtomicBool) -> Vec<Result<Report>> {
+    if let [one] = level {
+        let step = &steps[*one];
+        return vec![execute::run_granted(step.checked, &step.memory, cancel, None)];
+    }
+    std::thread::scope(|scope| {
+        let running: Vec<_> = level
+            .iter()
+            .enumerate()
+            .map(|(place, &number)| {
+                let step = &steps[number];
+                let run =
+                    move || execute::run_granted(step.checked, &step.memory, cancel, Some(place));
+                scope.spawn(run)
+            })
+            .collect();
+        let ended = running.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| {
+                Err(Error::Internal {
+                    place: "runtime::sequence".to_owned(),
+                    cause: "a launch panicked".to_owned(),
+                })
+            })
+        });
+        ended.collect()
+    })
+}
+
+/// Runs everything on one device without a wait in between, if that can be done.
+fn batch(
+    steps: &[Step<'_>],
+    times: u32,
+    cancel: &AtomicBool,
+    buffers: &Reservation,
+) -> Result<Option<Vec<DeviceReport>>> {
+    let mut sessions = Vec::with_capacity(steps.len());
+    for step in steps {
+        sessions.push(Session::new(step.checked, &step.memory)?);
+    }
+    let Some(device) = common_device(steps, &sessions) else { return Ok(None) };
+    let all = sessions.iter().filter(|session| !session.plan.bands().is_empty());
+    let all: Vec<&Session<'_>> = all.collect();
+    let run = 0..1;
+    // Windows grow to what all steps need before any is bound.
+    let mut held: Vec<Vec<Option<Held>>> = Vec::with_capacity(all.len());
+    for bound in [false, true] {
+        for session in &all {
+            let found = match session.bring(device, &run, false) {
+                Ok(found) => found,
+                Err(error) => {
+                    for (held, session) in held.iter().zip(&all) {
+                        session.ended(device, &run, held, None);
+                    }
+                    buffers.poison(&error.to_string());
+                    return Err(error);
+                }
+            };
+            if bound {
+                held.push(found);
+            } else {
+                session.ended(device, &run, &found, None);
+            }
+        }
+    }
+    let complete = held.iter().zip(&all).all(|(held, session)| session.all_held(held));
+    let let_go = |outcome: Option<bool>| {
+        for (held, session) in held.iter().zip(&all) {
+            session.ended(device, &run, held, outcome);
+        }
+    };
+    if !complete {
+        let_go(None);
+        return Ok(None);
+    }
+    let cancel = Cancel::new(cancel);
+    let chunks: Vec<_> = all
+        .iter()
+        .zip(&held)
+        .map(|(session, held)| (session.chunk(&run, &[], Some(&cancel), None), held.clone()))
+        .collect();
+    let member = &steps[0].checked.devices[device];
+    let ran = super::failure::guarded(&*member.device, || {
+        member.device.run_many(&chunks, times).unwrap_or_else(|| {
+            Err(Error::Internal {
+                place: "runtime::sequence".to_owned(),
+                cause: "the device can't run many".to_owned(),
+            })
+        })
+    });
+    let_go(Some(ran.is_ok()));
+    let cost = ran.inspect_err(|error| buffers.poison(&error.to_string()))?;
+    let mut reports = all[0].blank_reports();
+    for session in &all {
+        session.keeping.account(&mut reports);
+    }
+    let report = &mut reports[device];
+    let groups = all.iter().map(|s| u64::try_from(s.plan.groups(&run).workgroups()).unwrap_or(0));
+    report.workgroups = groups.sum::<u64>().saturating_mul(times.into());
+    report.chunks = (all.len() as u32).saturating_mul(times);
+    report.share = 1.0;
+    report.busy = cost.busy;
+    report.uploaded += cost.uploaded;
+    Ok(Some(reports))
+}
+
+/// The device that runs every step whole and can keep all that they touch, if there is one.
+fn common_device(steps: &[Step<'_>], sessions: &[Session<'_>]) -> Option<usize> {
+    let mut device = None;
+    for session in sessions.iter().filter(|session| !session.plan.bands().is_empty()) {
+        let first = *session.whole_on()?.first()?;
+        if *device.get_or_insert(first) != first {
+            return None;
+        }
+        // A plan that follows from what a step writes would have to be made again.
+        for consulted in session.plan.buffers.iter().filter(|buffer| buffer.consulted.is_some()) {
+            let buffer = session.checked.buffers[consulted.binding].as_ref()?;
+            if steps.iter().any(|step| written(step).any(|part| part.same_buffer(buffer))) {
+                return None;
+            }
+        }
+    }
+    let device = device?;
+    steps[0].checked.devices[device].device.runs_many().then_some(device)
+}
+
+impl fmt::Display for SequenceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        report::table(f, &self.devices)?;
+        for event in &self.events {
+            writeln!(f, "! {event}")?;
+        }
+        if let Some(device) = &self.batched {
+            writeln!(f, "{device} got all launches at once")?;
+        }
+        write!(f, "{} launches in {}", self.launches, report::seconds(self.elapsed))
+    }
+}
+
+/// Adds what devices did.
+fn add(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
+    if sum.is_empty() {
+        sum.extend(more.iter().cloned());
+        return;
+    }
+    for (sum, more) in sum.iter_mut().zip(more) {
+        sum.engine = sum.engine.take().or_else(|| more.engine.clone());
+        sum.chunks = sum.chunks.saturating_add(more.chunks);
+        sum.workgroups += more.workgroups;
+        sum.busy += more.busy;
+        sum.uploaded += more.uploaded;
+        sum.downloaded += more.downloaded;
+    }
+    let all: u64 = sum.iter().map(|device| device.workgroups).sum();
+    for device in sum {
+        device.share = device.workgroups as f64 / all.max(1) as f64;
+    }
+}

@@ -1,0 +1,73 @@
+//! Data beyond a device's memory.
+
+use coexec::{Buffer, Error, Report, Runtime};
+
+use super::{affine, engines};
+
+fn budgeted(devices: &str, bytes: u64) -> Runtime {
+    let builder = Runtime::builder().devices(devices).memory_budget("gpu0", bytes);
+    builder.build().expect("a runtime")
+}
+
+fn run(runtime: &Runtime, src: &Buffer<u32>, dst: &Buffer<u32>) -> Report {
+    let launch = runtime.launch(&affine()).bind("src", src).bind("dst", dst);
+    launch.invocations([src.len() as u64, 1, 1]).run().expect("a launch")
+}
+
+#[test]
+fn arrays_many_times_a_budget_stream_through_it_exactly() {
+    if engines::gpu_ids().is_empty() {
+        return engines::skip("out of core", "this machine has no adapter");
+    }
+    let n = 1 << 20;
+    let input: Vec<u32> = (0..n).map(|i: u32| i.wrapping_mul(2_654_435_761)).collect();
+    let src = Buffer::from_slice(&input);
+    for devices in ["gpu0", "virtual:2:gpu0", "cpu,gpu0"] {
+        // 8 MiB through 256 KiB.
+        let runtime = budgeted(devices, 256 << 10);
+        let dst = Buffer::<u32>::zeroed(n as usize);
+        let mut expected = input.clone();
+        for _ in 0..2 {
+            let report = run(&runtime, &src, &dst);
+            let gpu = report.devices.iter().find(|d| d.id.starts_with("gpu")).expect("a GPU");
+            assert!(devices != "gpu0" || gpu.chunks >= 32, "{report}");
+        }
+        for (i, word) in (0u32..).zip(&mut expected) {
+            *word = word.wrapping_mul(3).wrapping_add(i);
+        }
+        assert!(dst.to_vec().expect("a result") == expected, "{devices}");
+    }
+}
+
+#[test]
+fn windows_of_buffers_that_nobody_uses_make_room_for_others() {
+    if engines::gpu_ids().is_empty() {
+        return engines::skip("out of core", "this machine has no adapter");
+    }
+    let runtime = budgeted("gpu0", 256 << 10);
+    // Each pair stays; all of them do not.
+    let pairs: Vec<(Buffer<u32>, Buffer<u32>)> =
+        (0..6u32).map(|n| (Buffer::from_slice(&vec![n; 20_000]), Buffer::zeroed(20_000))).collect();
+    for turn in 0..3 {
+        for (n, (a, b)) in (0u32..).zip(&pairs) {
+            let (src, dst) = if turn % 2 == 0 { (a, b) } else { (b, a) };
+            run(&runtime, src, dst);
+            let value = |i: u32| (0..=turn).fold(n, |x, _| x.wrapping_mul(3).wrapping_add(i));
+            assert_eq!(dst.read(777..778).expect("a result"), [value(777)], "turn {turn}");
+        }
+    }
+}
+
+#[test]
+fn budgets_of_what_is_not_there_are_refused() {
+    let refused = |devices: &str, name: &str| match Runtime::builder()
+        .devices(devices)
+        .memory_budget(name, 1 << 20)
+        .build()
+    {
+        Err(Error::NoSuchDevice { name: told, .. }) => assert!(told.contains(name)),
+        other => panic!("{other:?}"),
+    };
+    refused("cpu", "gpu7");
+    refused("cpu", "cpu");
+}
