@@ -42,7 +42,8 @@ fn logical_devices_on_one_adapter_work_at_once() {
         for i in 0..3 {
             let adapter = &adapter;
             scope.spawn(move || {
-                let gpu = GpuDevice::open(adapter, format!("gpu0.{i}")).expect("it opens");
+                let gpu = GpuDevice::open_with(adapter, format!("gpu0.{i}"), Settings::default())
+                    .expect("it opens");
                 assert_eq!(gpu.info().id, format!("gpu0.{i}"));
                 assert_eq!(saxpy(&gpu, 5000, 3, 2), saxpy_expected(5000));
             });
