@@ -78,9 +78,15 @@ impl Checked {
             .collect()
     }
 
+    /// `blind` withholds the contents of all buffers.
     /// `absent` is set when the contents of a buffer would have been looked at that the host does
     /// not have.
-    fn arguments<'a>(&'a self, memory: &[HostBytes<'a>], absent: &'a AtomicBool) -> Arguments<'a> {
+    fn arguments<'a>(
+        &'a self,
+        memory: &[HostBytes<'a>],
+        absent: &'a AtomicBool,
+        blind: bool,
+    ) -> Arguments<'a> {
         let bindings = self.kernel.signature().bindings.iter();
         let bindings = bindings
             .zip(memory)
@@ -93,7 +99,7 @@ impl Checked {
                     contents: match buffer {
                         Some(buffer) if space == Space::StorageRead => {
                             let mut contents = buffer.contents(*memory);
-                            contents.absent = (!buffer.on_host()).then_some(absent);
+                            contents.absent = (blind || !buffer.on_host()).then_some(absent);
                             Some(contents)
                         }
                         _ => None,
@@ -187,15 +193,30 @@ impl<'a> Session<'a> {
         asked_for: Wishes,
     ) -> Result<Session<'a>> {
         let absent = AtomicBool::new(false);
-        let session = Self::planned(checked, memory, asked_for.clone(), &absent)?;
-        if !absent.load(Ordering::Relaxed) {
+        let session = Self::planned(checked, memory, asked_for.clone(), &absent, false)?;
+        if !absent.load(Ordering::Relaxed) || session.knows_enough() {
             return Ok(session);
         }
         // The footprints depend on what a device has written: it has to be here first.
         for buffer in checked.buffers.iter().flatten() {
             buffer.fetch(&(0..buffer.len()), &|_, _| {})?;
         }
-        Self::planned(checked, memory, asked_for, &AtomicBool::new(false))
+        Self::planned(checked, memory, asked_for, &AtomicBool::new(false), false)
+    }
+
+    /// A launch that is planned without a look at any contents, which may be others when it runs.
+    pub(super) fn blind(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
+        let wishes = checked.wishes.clone();
+        Self::planned(checked, memory, wishes, &AtomicBool::new(false), true)
+    }
+
+    /// Whether the plan would be no better if more contents were known: no footprint had to be
+    /// widened, or one device does it all anyway.
+    fn knows_enough(&self) -> bool {
+        let bands = self.plan.bands().iter();
+        let mut footprints = bands.flat_map(|band| &band.footprints);
+        self.unable.iter().filter(|why| why.is_none()).count() <= 1
+            || footprints.all(|footprint| footprint.unbounded.is_none())
     }
 
     fn planned(
@@ -203,12 +224,13 @@ impl<'a> Session<'a> {
         memory: &'a [HostBytes<'a>],
         asked_for: Wishes,
         absent: &AtomicBool,
+        blind: bool,
     ) -> Result<Session<'a>> {
         let devices = &checked.devices;
         let infos: Vec<&DeviceInfo> = devices.iter().map(|m| m.device.info()).collect();
         let fleet = &checked.runtime.inner.fleet;
         let (mut unable, events) = failure::unable(devices, &checked.kernel, fleet);
-        let arguments = checked.arguments(memory, absent);
+        let arguments = checked.arguments(memory, absent, blind);
         let elements: Vec<u64> = arguments
             .bindings
             .iter()

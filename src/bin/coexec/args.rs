@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use coexec::ScalarType;
 use coexec::simulate::{self, Strategy};
 
-use crate::data::Source;
+use crate::data::{Source, byte_count};
 
 /// One unmodified WGSL compute kernel, on every processor of the machine at once.
 #[derive(Debug, Parser)]
@@ -120,6 +120,11 @@ pub(crate) struct DeviceArgs {
     /// How the CPU executes kernels
     #[arg(long, value_enum, default_value_t = CpuEngine::Auto)]
     pub(crate) cpu_engine: CpuEngine,
+
+    /// Memory that buffers may take on a GPU, such as gpu0=8M (k, M and G mean powers of 1024).
+    /// What does not fit is streamed through it
+    #[arg(long, value_name = "DEVICE=BYTES", value_parser = budget)]
+    pub(crate) memory_budget: Vec<(String, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -178,6 +183,14 @@ pub(crate) struct ExplainArgs {
     /// for each that is touched. In 8 chunks, if --chunks does not say otherwise. Slow
     #[arg(long, conflicts_with_all = ["spmd", "llvm", "asm"])]
     pub(crate) measure: bool,
+
+    /// Run the launch so many times, and show what each step moves to and from each device
+    #[arg(long, value_name = "N", conflicts_with_all = ["spmd", "llvm", "asm"])]
+    pub(crate) iterations: Option<u32>,
+
+    /// After each step of --iterations, the buffers of these two bindings change places
+    #[arg(long, value_name = "A=B", value_parser = swap, requires = "iterations")]
+    pub(crate) swap: Vec<(String, String)>,
 
     /// Print what the CPU compiler makes of the kernel: gangs, and what is uniform in them
     #[arg(long, conflicts_with_all = ["llvm", "asm"])]
@@ -300,6 +313,16 @@ fn pair<'a>(text: &'a str, what: &str) -> Result<(String, &'a str), String> {
 fn binding(text: &str) -> Result<(String, Source), String> {
     let (name, source) = pair(text, "NAME=SRC, such as x=@x.npy or x=zeros:4096")?;
     Ok((name, source.parse()?))
+}
+
+fn budget(text: &str) -> Result<(String, u64), String> {
+    let (device, bytes) = pair(text, "DEVICE=BYTES, such as gpu0=8M")?;
+    Ok((device, byte_count(bytes)?))
+}
+
+fn swap(text: &str) -> Result<(String, String), String> {
+    let (a, b) = pair(text, "A=B, such as src=dst")?;
+    Ok((a, b.to_owned()))
 }
 
 fn json(text: &str) -> Result<(String, serde_json::Value), String> {

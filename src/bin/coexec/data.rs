@@ -87,7 +87,7 @@ impl FromStr for Source {
 }
 
 /// `4096`, `16k`, `3M` or `1G`; the suffixes are powers of 1024.
-fn byte_count(text: &str) -> Result<u64, String> {
+pub(crate) fn byte_count(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.strip_suffix(['k', 'K', 'M', 'G']) {
         Some(digits) => (
             digits,

@@ -1,10 +1,10 @@
 //! `coexec explain`: a kernel's signature, and what a launch of it reads, writes and costs, in
-//! words. Nothing runs.
+//! words. Nothing runs, but for --measure and --iterations.
 
 use std::fmt::Write;
 
 use anyhow::Result;
-use coexec::{Kernel, Listing, Space};
+use coexec::{Buffer, Kernel, Listing, Runtime, Space};
 
 use crate::args::ExplainArgs;
 use crate::output;
@@ -41,7 +41,46 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
             writeln!(text, "  {tightness}")?;
         }
     }
+    if let Some(steps) = args.iterations {
+        text += &iterations(args, &prepared, &runtime, buffers, steps)?;
+    }
     output::print(&text)
+}
+
+/// Runs the launch some times, and says what each step moved.
+fn iterations(
+    args: &ExplainArgs,
+    prepared: &Prepared,
+    runtime: &Runtime,
+    mut buffers: Vec<Buffer<u8>>,
+    steps: u32,
+) -> Result<String> {
+    let swaps: Vec<(usize, usize)> = args
+        .swap
+        .iter()
+        .map(|(a, b)| Ok((prepared.buffer(a)?, prepared.buffer(b)?)))
+        .collect::<Result<_>>()?;
+    let mut rows = Vec::new();
+    for step in 1..=steps {
+        let report = prepared.launch(runtime, &buffers).run()?;
+        for device in &report.devices {
+            rows.push([
+                format!("step {step}"),
+                device.id.clone(),
+                format!("{:.1} %", device.share * 100.0),
+                format!("{} B up", device.uploaded),
+                format!("{} B down", device.downloaded),
+            ]);
+        }
+        for &(a, b) in &swaps {
+            buffers.swap(a, b);
+        }
+    }
+    let lines = output::table(&rows).into_iter().map(|line| format!("  {line}\n"));
+    Ok(format!(
+        "\nRun {steps} times, each device's share and what was moved for it:\n{}",
+        lines.collect::<String>()
+    ))
 }
 
 /// Chunks in which footprints are measured.

@@ -237,5 +237,10 @@ pub(crate) fn runtime(args: &DeviceArgs, devices: Option<&str>) -> Result<Runtim
     if let Some(devices) = devices.or(args.devices.as_deref()) {
         builder = builder.devices(devices);
     }
+    // The CPU on its own, as --compare runs it, has none.
+    let budgets = args.memory_budget.iter().filter(|_| devices != Some("cpu"));
+    for (device, bytes) in budgets {
+        builder = builder.memory_budget(device, *bytes);
+    }
     Ok(builder.build()?)
 }
