@@ -30,7 +30,7 @@ use crate::device::{
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
-use crate::plan::{Merge, Next, Plan, Policy, Split, Strategy, Task, Wishes, plan};
+use crate::plan::{Merge, Next, Plan, Policy, Speed, Split, Strategy, Task, Wishes, plan};
 
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
