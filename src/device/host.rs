@@ -39,6 +39,7 @@ impl<'a> HostBytes<'a> {
     ///
     /// # Panics
     /// When the slice does not start at a multiple of 4.
+    #[cfg(any(feature = "gpu", test))]
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
         // SAFETY: the exclusive borrow lives as long as the view does.
         unsafe { Self::from_raw(bytes.as_mut_ptr(), bytes.len()) }

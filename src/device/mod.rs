@@ -8,6 +8,7 @@
 //! what happens after a failure.
 
 mod host;
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "only GPUs have memory of their own"))]
 mod store;
 mod throttled;
 

@@ -82,7 +82,7 @@ impl Faults {
     /// [`Error::NoSuchDevice`] for text that is no list of rules.
     pub(super) fn parse(text: &str) -> Result<Faults> {
         let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
-        rules.map(|rule| Rule::parse(rule)).collect::<Result<_>>().map(Faults)
+        rules.map(Rule::parse).collect::<Result<_>>().map(Faults)
     }
 
     /// Puts those devices that are to fail into a `Faulty`.

@@ -100,6 +100,7 @@ impl Runtime {
         Ok(Runtime::of(vec![Arc::new(device)]))
     }
 
+    #[cfg(any(feature = "gpu", test))]
     fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
         Runtime::with(devices, None)
     }

@@ -382,7 +382,9 @@ fn a_lost_device_is_not_asked_again_until_somebody_says_so() {
 
 #[test]
 fn the_kernels_own_fault_ends_the_launch_at_once() {
-    let (report, out) = launch(&runtime(&[(Script::Endless, 1), (QUICK, 1)]), Some(10));
+    // So slow that the endless one has its turn, however late its thread starts.
+    let slow = Script::Work(Duration::from_millis(20));
+    let (report, out) = launch(&runtime(&[(Script::Endless, 1), (slow, 1)]), Some(10));
     assert!(matches!(report, Err(Error::EndlessLoop { .. })), "{report:?}");
     assert!(out.to_vec().is_err());
 }
