@@ -6,8 +6,8 @@
 //! is rare, and computed with those two.
 //!
 //! A processor with AVX-512 has a better guess: `vrsqrt14ps`, right to 2^-14 and defined for all
-//! floats, so that one step of Newton's is enough and nothing is rare. Measured on `nbody`: a
-//! third of the loop's instructions less.
+//! floats, so that one step of Newton's is enough and nothing is rare. Counted on `nbody`:
+//! 22 instructions a turn instead of 34 and a branch.
 //!
 //! Source of the guess from bits, and of the constants of the first step: J. Kadlec, "Rrrola", 2010 (an
 //! error of 6.5e-4 after the first step); the second step is the series of `(1 - e)^(-1/2)` with

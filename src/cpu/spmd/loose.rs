@@ -4,7 +4,8 @@
 //! or switch has been left or goes on. When a variable does not matter at any of the places where
 //! a lane may wait while it is set, setting it needs no mask. What a loop carries from turn to turn
 //! and nobody reads afterwards is such a variable; without the mask the next turn does not have to
-//! wait for the condition of this one. Measured on `mandelbrot`: 12 cycles a turn instead of 16.
+//! wait for the condition of this one. Measured on `mandelbrot`: from 0.75 of the speed of native
+//! code to 0.94 and more.
 
 use std::collections::HashSet;
 

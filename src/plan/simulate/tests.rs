@@ -124,7 +124,7 @@ proptest! {
 }
 
 #[test]
-#[ignore = "the whole standard scenario, minutes without optimisation; `coexec simulate` prints it"]
+#[ignore = "the whole standard scenario, two minutes even optimised: cargo test --release --lib -- --ignored the_standard_scenario"]
 fn the_standard_scenario_is_within_its_targets() {
     let scenario = Scenario::default();
     for &devices in &scenario.devices {
