@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Cancel, Chunk, ChunkCost, Device, DeviceInfo, Running};
+use super::{Cancel, Chunk, ChunkCost, Device, DeviceInfo, Held, Running, Store};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -97,6 +97,10 @@ impl Device for Throttled {
         self.inner.in_place()
     }
 
+    fn destroy(&self) {
+        self.inner.destroy();
+    }
+
     fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
         let throttle = self.throttle;
         let slower = |inner| Arc::new(Throttled::new(inner, throttle)) as Arc<dyn Device>;
@@ -104,10 +108,41 @@ impl Device for Throttled {
     }
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        self.start_with(chunk, &[])
+    }
+
+    fn store(&self) -> Option<&dyn Store> {
+        self.inner.store()
+    }
+
+    fn runs_many(&self) -> bool {
+        self.inner.runs_many()
+    }
+
+    fn run_many(
+        &self,
+        chunks: &[(Chunk<'_>, Vec<Option<Held>>)],
+        times: u32,
+    ) -> Option<Result<ChunkCost>> {
+        let (begun, cancel) = (Instant::now(), chunks.first().and_then(|(chunk, _)| chunk.cancel));
+        let ran = self.inner.run_many(chunks, times)?;
+        Some(ran.and_then(|mut cost| {
+            let whole = begun.elapsed().mul_f64(self.throttle.factor) + self.throttle.delay;
+            pause(whole.saturating_sub(begun.elapsed()), cancel)?;
+            cost.busy = whole;
+            Ok(cost)
+        }))
+    }
+
+    fn start_with<'a>(
+        &'a self,
+        chunk: Chunk<'a>,
+        held: &[Option<Held>],
+    ) -> Result<Box<dyn Running + 'a>> {
         let (begun, cancel, throttle) = (Instant::now(), chunk.cancel, self.throttle);
         pause(throttle.delay, cancel)?;
         let delayed = begun.elapsed();
-        let inner = self.inner.start(chunk)?;
+        let inner = self.inner.start_with(chunk, held)?;
         let started = begun.elapsed() - delayed;
         Ok(Box::new(Begun { inner, begun, started, throttle, cancel }))
     }

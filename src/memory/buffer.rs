@@ -10,6 +10,7 @@ use bytemuck::Pod;
 
 use super::allocation::Allocation;
 use super::gate::{Gate, queue_all};
+use super::pins::Left;
 use super::residency::Residency;
 use crate::analysis::{Contents, Version};
 use crate::device::HostBytes;
@@ -19,6 +20,17 @@ use crate::kernel::RustType;
 /// One logical array, shared by everyone who holds a clone of it.
 ///
 /// A launch that was started earlier is always seen: reading waits for it.
+///
+/// What a launch wrote on a GPU stays there until somebody needs it elsewhere. If the GPU is lost
+/// meanwhile, what only it had is computed once more when it is needed, from a log of the launches
+/// that it follows from and their inputs as they were: on a device of the same kind if one is left,
+/// to the same bits. The log has a budget
+/// ([`RuntimeBuilder::log_memory`](crate::RuntimeBuilder::log_memory)); what it has no room for is
+/// fetched from the devices in time, except where other launches just use the buffers. A launch is
+/// not computed twice if it might not give the same once more (atomics whose order shows, subgroups,
+/// workgroups that may meet in one buffer), or if it changes a buffer both on a GPU and in host memory:
+/// of such a launch, and of what followed from it, the lost parts are [`Error::Poisoned`], with the
+/// reason. They are so, too, as long as no device is left that could compute them.
 ///
 /// ```
 /// # use coexec::Buffer;
@@ -107,6 +119,24 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let pins = |shared: &mut Shared| {
+            shared.residency.get_mut().unwrap_or_else(PoisonError::into_inner).take_pins()
+        };
+        let pins = pins(self);
+        let Some(log) = pins.first().map(|pin| Arc::clone(pin.log())) else { return };
+        if !log.has_room(self.bytes) {
+            // What was made of it comes to the host, and needs it no more.
+            log.relieve();
+        }
+        let wanted = pins.iter().any(|pin| Arc::strong_count(pin) > 1);
+        let memory = self.memory.take().filter(|_| wanted);
+        let left = memory.and_then(|memory| Left::new(memory, self.bytes, &log));
+        pins.iter().for_each(|pin| pin.inherit(left.as_ref()));
+    }
+}
+
 impl<T: Pod> Buffer<T> {
     /// A buffer with a copy of these elements.
     ///
@@ -156,7 +186,9 @@ impl<T: Pod> Buffer<T> {
         self.shared.with(false, |bytes| {
             self.shared.check_poison()?;
             let size = size_of::<T>() as u64;
-            self.shared.fetch(&(range.start * size..range.end * size), &|_, _| {})?;
+            let wanted = range.start * size..range.end * size;
+            self.shared.fetch(&wanted, &|_, _| {})?;
+            self.shared.read_by_host(&wanted);
             let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
             bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(&mut out));
             Ok(out)
@@ -181,7 +213,9 @@ impl<T: Pod> Buffer<T> {
             }
             let size = size_of::<T>() as u64;
             if range == (0..self.len) {
-                self.shared.residency().host_writes(&(0..self.shared.bytes));
+                let all = 0..self.shared.bytes;
+                self.shared.residency().host_writes(&all);
+                self.shared.preserve(&all);
             } else {
                 self.shared.host_writes(&(range.start * size..range.end * size))?;
             }

@@ -3,18 +3,21 @@
 //! What always holds: whoever touches a buffer's bytes has a granted pass of its gate; a buffer
 //! that a failed launch left half-written is poisoned, and says so to whoever reads it next.
 //! The host's memory may be out of date where a device has written; who needs it there fetches it
-//! first (`residency`). What this floor leaves to others: what a launch reads and writes
+//! first (`residency`). What devices alone have can be computed again (`log`, `pins`). What this floor leaves to others: what a launch reads and writes
 //! (`analysis`), how bytes move (`device::Store`), and what is worth keeping where (`runtime`).
 
 mod allocation;
 mod buffer;
 mod copies;
 mod gate;
+mod log;
+mod pins;
 mod ranges;
 mod reserve;
 mod residency;
 
 pub use buffer::{Buffer, BufferRange};
 pub(crate) use copies::{Copies, PrivateCopy};
+pub(crate) use log::{Entry, Log, Recorder, Repeat};
 pub(crate) use reserve::{Reservation, reserve};
 pub(crate) use residency::{DeviceMemory, Moved};

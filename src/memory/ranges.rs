@@ -92,7 +92,7 @@ impl RangeMap {
     }
 
     /// The parts of a range, in order, and who has them.
-    fn within(&self, range: &Range<u64>) -> impl Iterator<Item = (Range<u64>, Holders)> {
+    pub(super) fn within(&self, range: &Range<u64>) -> impl Iterator<Item = (Range<u64>, Holders)> {
         let range = range.start.min(self.len)..range.end.min(self.len);
         let first = self.ranges.partition_point(|r| r.0 <= range.start).saturating_sub(1);
         (first..self.ranges.len())

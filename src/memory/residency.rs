@@ -7,7 +7,8 @@
 //! Who calls has a granted pass of the buffer's gate; the residency's own lock is held while bytes
 //! move, so that nobody sees a range as present that is still on its way. A window with chunks in
 //! flight only grows, by a copy on the device that queues behind them; it is dropped when none is.
-//! What a device could not give back is *lost*: the buffer says so until it is written again.
+//! What a device could not give back is *lost*: it is computed again from the launch log (`log.rs`),
+//! or the buffer says that it is lost until it is written again.
 //!
 //! All ranges here are bytes of the whole buffer. Those that devices have start and end at
 //! multiples of 4.
@@ -18,6 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::buffer::{BufferRange, Shared};
+use super::log::{Entry, Log, Origins, repeat};
+use super::pins::Pin;
 use super::ranges::{HOST, Holders, RangeMap};
 use crate::device::{Block, Device, Fetch, HostBytes, Store};
 use crate::error::{Error, FailureKind, Result};
@@ -53,7 +56,13 @@ pub(crate) struct Brought {
 /// Where the bytes of one buffer are.
 #[derive(Debug)]
 pub(super) struct Residency {
+    /// Which buffer this is.
+    pub(super) id: u64,
     map: RangeMap,
+    /// How to compute again what devices have made. The host may have it, too.
+    origins: Origins,
+    /// What of the host's memory the log needs as it is.
+    pins: Vec<Weak<Pin>>,
     /// By device number of the map.
     windows: Vec<Option<Window>>,
 }
@@ -161,12 +170,120 @@ impl DeviceMemory {
 
 impl Residency {
     pub(super) fn new(bytes: u64) -> Residency {
-        Residency { map: RangeMap::new(bytes), windows: Vec::new() }
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Residency {
+            id: IDS.fetch_add(1, Relaxed),
+            map: RangeMap::new(bytes),
+            origins: Origins::default(),
+            pins: Vec::new(),
+            windows: Vec::new(),
+        }
     }
 
     /// The host has written a range, or is about to.
     pub(super) fn host_writes(&mut self, range: &Range<u64>) {
+        self.origins.clear(range);
         self.map.write(range, HOST);
+    }
+
+    /// The pieces of a range: whether the host has each, and what made it.
+    pub(super) fn pieces(&self, range: &Range<u64>) -> Vec<(Range<u64>, bool, Option<Arc<Entry>>)> {
+        let mut pieces = Vec::new();
+        for (part, holders) in self.map.within(range) {
+            let made = self.origins.over(&part).into_iter();
+            pieces.extend(made.map(|(piece, entry)| (piece, holders.has(HOST), entry)));
+        }
+        pieces
+    }
+
+    /// Has the log find a range of the host's memory as it is now.
+    pub(super) fn pin(
+        &mut self,
+        range: &Range<u64>,
+        shared: &Arc<Shared>,
+        log: &Arc<Log>,
+    ) -> Arc<Pin> {
+        self.pins.retain(|pin| pin.strong_count() > 0);
+        let mut known = self.pins.iter().filter_map(Weak::upgrade);
+        known.find(|pin| pin.is_of(range, log)).unwrap_or_else(|| {
+            let pin = Pin::new(range.clone(), shared, log);
+            self.pins.push(Arc::downgrade(&pin));
+            pin
+        })
+    }
+
+    /// The pins of the buffer that are still wanted.
+    pub(super) fn take_pins(&mut self) -> Vec<Arc<Pin>> {
+        let pins: Vec<Arc<Pin>> = self.pins.iter().filter_map(Weak::upgrade).collect();
+        self.pins.clear();
+        pins
+    }
+
+    /// A log that has no room for what would have to be saved before a range is written.
+    fn short_of_room(&self, range: &Range<u64>) -> Option<Arc<Log>> {
+        let pins = self.pins.iter().filter_map(Weak::upgrade);
+        let mut short = pins.filter(|pin| !pin.log().has_room(pin.unsaved(range)));
+        short.find(|pin| pin.unsaved(range) > 0).map(|pin| Arc::clone(pin.log()))
+    }
+
+    /// Saves what the log needs of a range of the host's memory that is about to be overwritten; what
+    /// the log has no room for only when `anyway`.
+    fn preserve(&mut self, range: &Range<u64>, host: HostBytes<'_>, anyway: bool) {
+        let needed =
+            |pin: &Weak<Pin>| pin.upgrade().is_some_and(|pin| pin.save(range, host, anyway));
+        self.pins.retain(needed);
+    }
+
+    /// Bytes of a range that the host has not, and nanoseconds to compute it again.
+    pub(super) fn at_stake(&self, range: &Range<u64>) -> (u64, u64) {
+        let missing = self.map.missing(range, HOST);
+        let bytes = missing.iter().map(|(part, _)| part.end - part.start).sum();
+        (bytes, self.origins.chain(range))
+    }
+
+    /// Makes the host have a range, and forgets how it was made.
+    pub(super) fn checkpoint(
+        &mut self,
+        range: &Range<u64>,
+        host: HostBytes<'_>,
+        meter: Meter<'_>,
+    ) -> Result<()> {
+        self.fetch(range, host, meter)?;
+        self.origins.clear(range);
+        Ok(())
+    }
+
+    /// Computes again what is lost of a range, into the host's memory.
+    fn restore(&mut self, lost: &[Range<u64>], host: HostBytes<'_>, cause: &str) -> Result<()> {
+        let mut wanted = Vec::new();
+        let mut why = None;
+        for (_, entry) in lost.iter().flat_map(|part| self.origins.over(part)) {
+            match entry {
+                Some(entry) => wanted.push(entry),
+                None => why = Some("nobody knows how it was computed".to_owned()),
+            }
+        }
+        let shadows = match why {
+            Some(why) => Err(why),
+            None => repeat(wanted),
+        };
+        let shadows = shadows.map_err(|why| {
+            let bytes = lost.first().map_or(0..1, Clone::clone);
+            Error::Poisoned {
+                name: "(kept on a device)".to_owned(),
+                cause: format!(
+                    "bytes {} to {} are lost: {cause}; and {why}",
+                    bytes.start,
+                    bytes.end - 1
+                ),
+            }
+        })?;
+        for part in lost {
+            self.preserve(part, host, true);
+            shadows.put(self.id, part, host);
+            self.map.add(part, HOST);
+        }
+        Ok(())
     }
 
     /// Whether the host has all of a range.
@@ -189,9 +306,11 @@ impl Residency {
         loop {
             let missing = self.map.missing(&range, HOST);
             let Some((_, first)) = missing.first() else { return Ok(()) };
-            if let Some((lost, _)) = missing.iter().find(|(_, holders)| holders.is_empty()) {
-                let cause = format!("bytes {} to {} are lost: {cause}", lost.start, lost.end - 1);
-                return Err(Error::Poisoned { name: "(kept on a device)".to_owned(), cause });
+            let lost = missing.iter().filter(|(_, holders)| holders.is_empty());
+            let lost: Vec<Range<u64>> = lost.map(|(part, _)| part.clone()).collect();
+            if !lost.is_empty() {
+                self.restore(&lost, host, &cause)?;
+                continue;
             }
             // All that one device has comes in one go.
             let Some(number) = first.devices().next() else { return Ok(()) };
@@ -200,6 +319,7 @@ impl Residency {
                 .filter(|(_, holders)| holders.has(Holders::device(number)))
                 .map(|(part, _)| part)
                 .collect();
+            parts.iter().for_each(|part| self.preserve(part, host, true));
             match self.download(number, &parts, host) {
                 Ok(bytes) => {
                     if let Some(window) = &self.windows[number] {
@@ -370,19 +490,15 @@ impl Shared {
         self.residency.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the host have all of a range, for the holder of a granted pass. What is lost poisons
-    /// the buffer.
+    /// Makes the host have all of a range, for the holder of a granted pass. What is lost stays so
+    /// if it can't be computed again now: it may be when another device is there.
     pub(super) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
         let mut residency = self.residency();
         if residency.on_host(range) {
             return Ok(());
         }
         // SAFETY: the caller has a granted pass and keeps the `Shared`; the view ends here.
-        let outcome = residency.fetch(range, unsafe { self.view() }, meter);
-        if let Err(Error::Poisoned { name, cause }) = &outcome {
-            self.set_poison(Some((name.clone(), cause.clone())));
-        }
-        outcome
+        residency.fetch(range, unsafe { self.view() }, meter)
     }
 
     /// A range is overwritten by the host, whose holder of a granted pass is about to.
@@ -393,7 +509,25 @@ impl Shared {
             self.fetch(&words, &|_, _| {})?;
         }
         self.residency().host_writes(&words);
+        self.preserve(&words);
         Ok(())
+    }
+
+    /// The host's memory of a range is about to be written by the holder of a granted pass.
+    pub(super) fn preserve(&self, range: &Range<u64>) {
+        let short = self.residency().short_of_room(range);
+        if let Some(log) = short {
+            // What others have made of it comes to the host, and needs it no more.
+            log.relieve();
+        }
+        // SAFETY: the caller has a granted pass and keeps the `Shared`; the view ends here.
+        let host = unsafe { self.view() };
+        self.residency().preserve(range, host, false);
+    }
+
+    /// What the host has of a range need not be computed again.
+    pub(super) fn read_by_host(&self, range: &Range<u64>) {
+        self.residency().origins.clear(range);
     }
 }
 
@@ -476,13 +610,30 @@ impl BufferRange {
         Ok(Some(Brought { block, bytes }))
     }
 
-    /// A chunk that was brought its window has written a range there, and ended.
-    pub(crate) fn written_on(&self, memory: &DeviceMemory, range: &Range<u64>) {
+    /// A chunk that was brought its window has written a range there, and ended; `origin` says how to
+    /// do so again.
+    pub(crate) fn written_on(
+        &self,
+        memory: &DeviceMemory,
+        range: &Range<u64>,
+        origin: Option<&Arc<Entry>>,
+    ) {
         let mut residency = self.shared.residency();
-        if let Some(number) = residency.number(memory) {
-            let whole = self.whole(range);
-            residency.map.write(&whole, Holders::device(number));
-            residency.ended(number);
+        let whole = self.whole(range);
+        match origin {
+            Some(entry) => residency.origins.set(&whole, entry),
+            None => residency.origins.clear(&whole),
+        }
+        let Some(number) = residency.number(memory) else {
+            // Something could not be fetched from the window meanwhile, and it was given up.
+            residency.map.write(&whole, Holders::default());
+            return;
+        };
+        residency.map.write(&whole, Holders::device(number));
+        residency.ended(number);
+        drop(residency);
+        if let Some(entry) = origin {
+            entry.log().note(&self.shared);
         }
     }
 

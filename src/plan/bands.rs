@@ -270,6 +270,41 @@ pub(super) fn rerunnable(split: &Split) -> bool {
     })
 }
 
+/// Why a launch might not give the same bits once more. A kernel that no cut was tried of, as one device
+/// runs it, is cut in two for this; what may meet across that cut may depend on who comes first.
+pub(super) fn unrepeatable(
+    kernel: &Kernel,
+    analysis: &Analysis,
+    arguments: &Arguments<'_>,
+    split: &Split,
+) -> Option<String> {
+    let facts = analysis.facts();
+    if facts.uses.iter().any(|used| matches!(used, Use::Atomic { .. })) {
+        return Some("its atomics may show in which order workgroups ran".to_owned());
+    }
+    if facts.subgroups.is_some() {
+        return Some("it uses subgroups, whose size differs from device to device".to_owned());
+    }
+    let stores = |used: &Use| matches!(used, Use::Write | Use::ReadWrite);
+    let Split::Whole { .. } = split else { return None };
+    if arguments.grid == [1; 3] || !facts.uses.iter().any(stores) {
+        return None;
+    }
+    let halves = Wishes { chunks: Some(2), ..Wishes::default() };
+    let mut consulted = vec![false; kernel.signature().bindings.len()];
+    let met = |why: &str| {
+        format!("two of its workgroups may meet, and nobody knows which comes first ({why})")
+    };
+    match self::split(kernel, analysis, arguments, 2, &halves, &mut consulted) {
+        Split::Whole { reason, .. } => Some(met(&reason)),
+        Split::Bands { merges, .. } => merges.iter().find_map(|merge| match merge {
+            Merge::Difference { why, .. } => Some(met(why)),
+            _ => None,
+        }),
+        Split::Nothing => None,
+    }
+}
+
 /// The footprint of consecutive bands.
 pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
     let mut all = Footprint::default();

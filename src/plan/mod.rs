@@ -47,6 +47,9 @@ pub struct Plan {
     /// Whether any band may be computed twice, also at the same time: none reads what it may
     /// write in place.
     pub(crate) rerunnable: bool,
+    /// Why the launch might not give the same bits once more, on the same device; nothing where it
+    /// would.
+    pub(crate) unrepeatable: Option<Arc<str>>,
     /// What a band should cost.
     pub(crate) work: Work,
 }
@@ -155,6 +158,7 @@ pub(crate) fn plan(
     let mut consulted = vec![false; signature.bindings.len()];
     let split = bands::split(kernel, analysis, arguments, able, wishes, &mut consulted);
     let rerunnable = bands::rerunnable(&split);
+    let unrepeatable = bands::unrepeatable(kernel, analysis, arguments, &split).map(Arc::from);
     let groups = GroupBox::whole(arguments.grid);
     let middle = std::array::from_fn(|axis| groups.count[axis] / 2);
     let one = GroupBox { first: middle, count: groups.count.map(|n| n.min(1)) };
@@ -187,6 +191,7 @@ pub(crate) fn plan(
         buffers,
         row_lengths: row_lengths(kernel, arguments),
         rerunnable,
+        unrepeatable,
         work,
     }
 }

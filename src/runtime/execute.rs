@@ -10,17 +10,18 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Runtime;
 use super::failure::{self, FailureEvent, Failures, Member, guarded};
+use super::log::Recorded;
 use super::measure::{self, Tightness};
 use super::memo::{Question, guess};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report, seconds};
 use super::rerun::{Counted, Done, Reruns};
-use super::residency::Keeping;
+use super::residency::{Ended, Keeping};
 use super::snapshot::Snapshot;
 use super::verify::{Computed, Verification};
 use crate::analysis::{Argument, Arguments};
@@ -29,7 +30,7 @@ use crate::device::{
 };
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
-use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
+use crate::memory::{BufferRange, Copies, Entry, PrivateCopy, Reservation};
 use crate::plan::{Merge, Next, Plan, Policy, Speed, Split, Strategy, Task, Wishes, plan};
 
 /// A launch in which no mistake was found.
@@ -166,6 +167,8 @@ pub(super) struct Session<'a> {
     copies: Copies,
     /// What stays on devices.
     pub(super) keeping: Keeping,
+    /// What the log keeps of the launch, or why it keeps nothing.
+    pub(super) recorded: OnceLock<Result<Arc<Recorded>, String>>,
     /// Of devices that are equally fast, with which to begin.
     place: usize,
 }
@@ -268,6 +271,7 @@ impl<'a> Session<'a> {
                 events,
                 copies,
                 keeping,
+                recorded: OnceLock::new(),
                 place: 0,
             });
         }
@@ -302,7 +306,19 @@ impl<'a> Session<'a> {
             memo.keep_plan(asked, &arguments, &made, &unable);
         }
         let (plan, copies, keeping) = (made.clone(), Copies::default(), keeping(&made));
-        Ok(Session { checked, memory, elements, plan, unable, events, copies, keeping, place: 0 })
+        let recorded = OnceLock::new();
+        Ok(Session {
+            checked,
+            memory,
+            elements,
+            plan,
+            unable,
+            events,
+            copies,
+            keeping,
+            recorded,
+            place: 0,
+        })
     }
 
     /// Runs the launch to its end. With an error: whether all buffers are as they were before.
@@ -478,6 +494,9 @@ impl<'a> Session<'a> {
                 memo.remember(expected, rate, report.busy);
             }
         }
+        if state.stopped.is_none() && state.policy.finished() {
+            self.tend_log();
+        }
         self.keeping.account(&mut reports);
         match state.stopped {
             Some(error) => Err(error),
@@ -533,6 +552,7 @@ impl<'a> Session<'a> {
                 };
                 let (run, second) = (&task.run, task.redoes.is_some());
                 let begun = Instant::now();
+                let origin = if second { None } else { self.record(index, run) };
                 let held = match guarded(device, || self.bring(index, run, second)) {
                     Ok(held) => held,
                     Err(error) => {
@@ -544,7 +564,7 @@ impl<'a> Session<'a> {
                 let copies = match self.private_copies(&task, device.info()) {
                     Ok(copies) => copies,
                     Err(error) => {
-                        self.ended(index, run, &held, None);
+                        self.ended(index, run, &held, Ended::NotBegun);
                         self.failed(index, &task, error, flight.len(), shared);
                         continue;
                     }
@@ -554,20 +574,25 @@ impl<'a> Session<'a> {
                 let chunk = self.chunk(run, &copies, cancel, deadline);
                 match guarded(device, || device.start_with(chunk, &held)) {
                     Ok(running) => {
-                        flight.push_back(InFlight { task, running, copies, held, brought });
+                        let one = InFlight { task, running, copies, held, brought, origin };
+                        flight.push_back(one);
                     }
                     Err(error) => {
                         // A device that only refused the chunk has not begun it.
                         let refused = matches!(
                             &error, Error::Device { kind, .. } if !kind.quarantines()
                         );
-                        self.ended(index, run, &held, (!refused && !second).then_some(false));
+                        let begun = !refused && !second;
+                        let how = if begun { Ended::Failed } else { Ended::NotBegun };
+                        self.ended(index, run, &held, how);
                         self.no_result(index, &task, error, flight.len(), shared);
                         self.give_back(&copies);
                     }
                 }
             }
-            let Some(InFlight { task, running, copies, held, brought }) = flight.pop_front() else {
+            let Some(InFlight { task, running, copies, held, brought, origin }) =
+                flight.pop_front()
+            else {
                 if shared.wait_for_more(index, seen) {
                     last = Instant::now();
                     continue;
@@ -576,8 +601,15 @@ impl<'a> Session<'a> {
             };
             let outcome = guarded(device, || running.finish());
             // What was computed a second time lies in copies.
-            let first = task.redoes.is_none();
-            self.ended(index, &task.run, &held, first.then_some(outcome.is_ok()));
+            let how = match &outcome {
+                _ if task.redoes.is_some() => Ended::NotBegun,
+                Ok(cost) => {
+                    origin.iter().for_each(|origin| origin.took(cost.busy));
+                    Ended::Done(origin.as_ref())
+                }
+                Err(_) => Ended::Failed,
+            };
+            self.ended(index, &task.run, &held, how);
             match outcome {
                 Ok(mut cost) => {
                     // A chunk that waited behind another in the device's queue was not busy then.
@@ -799,6 +831,8 @@ struct InFlight<'a, 's> {
     held: Vec<Option<Held>>,
     /// How long it took to bring what was missing.
     brought: Duration,
+    /// How to compute again what stays on the device.
+    origin: Option<Arc<Entry>>,
 }
 
 /// What the workers of a launch share.

@@ -6,13 +6,18 @@
 //!
 //! A chunk that is to fail is not computed, so that host memory stays as it was, as it would with a
 //! device that works on copies; `destroy` destroys a GPU for real, in the middle of the chunk. After
-//! a fault that quarantines, every call fails until the device is opened again.
+//! a fault that quarantines, every call fails until the device is opened again, and what it kept is
+//! lost. Launches of a sequence that a device gets all at once count as one chunk.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::device::{Cancel, Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, Running};
+use crate::device::{
+    Block, Cancel, Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, Fetch, Held, HostBytes,
+    Running, Store,
+};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
@@ -216,6 +221,12 @@ impl Faulty {
         gone.map_or(Ok(()), |kind| Err(self.error(kind, doing)))
     }
 
+    /// The memory of the device, if it is there.
+    fn kept(&self, doing: &str) -> Result<&dyn Store> {
+        self.check_there(doing)?;
+        self.inner.store().ok_or_else(|| self.error(FailureKind::Refused, doing))
+    }
+
     /// The fault of a chunk, or of a preparation, of that number.
     fn fault(&self, number: u64, prepares: bool) -> Option<Fault> {
         const ALL: [Fault; 9] = [
@@ -279,13 +290,68 @@ impl Device for Faulty {
     }
 
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        self.start_with(chunk, &[])
+    }
+
+    fn store(&self) -> Option<&dyn Store> {
+        self.inner.store().map(|_| self as &dyn Store)
+    }
+
+    fn runs_many(&self) -> bool {
+        self.inner.runs_many()
+    }
+
+    fn run_many(
+        &self,
+        chunks: &[(Chunk<'_>, Vec<Option<Held>>)],
+        times: u32,
+    ) -> Option<Result<ChunkCost>> {
+        const DOING: &str = "run a sequence";
+        if let Err(error) = self.check_there(DOING) {
+            return Some(Err(error));
+        }
+        let number = self.counts.chunks.fetch_add(1, Ordering::Relaxed) + 1;
+        let fault = self.fault(number, false);
+        let kind = match fault {
+            None | Some(Fault::Wrong) => return self.inner.run_many(chunks, times),
+            Some(Fault::Destroy) => {
+                self.destroyed.store(true, Ordering::Relaxed);
+                return std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        std::thread::sleep(Duration::from_millis(1));
+                        self.inner.destroy();
+                    });
+                    self.inner.run_many(chunks, times)
+                });
+            }
+            Some(Fault::Panic | Fault::PanicLate) => {
+                drop(self.error(FailureKind::Panicked, ""));
+                panic!("an injected fault")
+            }
+            Some(Fault::Memory) => FailureKind::OutOfMemory,
+            Some(Fault::Hang) => FailureKind::Deadline,
+            Some(Fault::Map) => FailureKind::Mapping,
+            Some(_) => FailureKind::Lost,
+        };
+        if fault != Some(Fault::Memory) {
+            // It has changed what it holds.
+            self.inner.run_many(chunks, times)?.ok();
+        }
+        Some(Err(self.error(kind, DOING)))
+    }
+
+    fn start_with<'a>(
+        &'a self,
+        chunk: Chunk<'a>,
+        held: &[Option<Held>],
+    ) -> Result<Box<dyn Running + 'a>> {
         self.check_there("start a chunk")?;
         let number = self.counts.chunks.fetch_add(1, Ordering::Relaxed) + 1;
         let fault = self.fault(number, false);
         let started = Instant::now();
         let begun = |inner| Box::new(Begun { device: self, fault, started, inner, chunk: None });
         match fault {
-            None => self.inner.start(chunk),
+            None => self.inner.start_with(chunk, held),
             Some(Fault::Lost) => Err(self.error(FailureKind::Lost, "start a chunk")),
             Some(Fault::Memory) => Err(self.error(FailureKind::OutOfMemory, "start a chunk")),
             Some(Fault::Panic) => {
@@ -293,15 +359,16 @@ impl Device for Faulty {
                 panic!("an injected fault")
             }
             Some(Fault::Destroy) if !self.inner.in_place() => {
-                let mut begun = begun(Some(self.inner.start(chunk)?));
+                let mut begun = begun(Some(self.inner.start_with(chunk, held)?));
                 self.destroyed.store(true, Ordering::Relaxed);
                 self.inner.destroy();
                 begun.fault = None;
                 Ok(begun)
             }
             Some(Fault::Wrong) => {
-                let mut begun = begun(Some(self.inner.start(chunk.clone())?));
-                begun.chunk = Some(chunk);
+                let mut begun = begun(Some(self.inner.start_with(chunk.clone(), held)?));
+                // What stays on the device is not in host memory to be spoilt.
+                begun.chunk = held.iter().all(Option::is_none).then_some(chunk);
                 Ok(begun)
             }
             Some(_) => {
@@ -310,6 +377,29 @@ impl Device for Faulty {
                 Ok(begun)
             }
         }
+    }
+}
+
+/// Its memory is there as long as the device is.
+impl Store for Faulty {
+    fn largest(&self) -> u64 {
+        self.inner.store().map_or(0, Store::largest)
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<Block> {
+        self.kept("make room")?.allocate(bytes)
+    }
+
+    fn upload(&self, block: &Block, at: u64, from: HostBytes<'_>) -> Result<()> {
+        self.kept("bring data")?.upload(block, at, from)
+    }
+
+    fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
+        self.kept("bring data back")?.download(parts)
+    }
+
+    fn copy(&self, from: &Block, range: Range<u64>, to: &Block, at: u64) -> Result<()> {
+        self.kept("copy on the device")?.copy(from, range, to, at)
     }
 }
 

@@ -12,6 +12,9 @@ mod failure;
 mod future;
 mod inject;
 mod launch;
+mod log;
+#[cfg(all(test, feature = "gpu"))]
+mod log_tests;
 mod measure;
 mod memo;
 mod merge;
@@ -41,6 +44,7 @@ use crate::cpu::Engine;
 use crate::device::{Device, DeviceInfo, Throttle};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
+use crate::memory::Log;
 use failure::Fleet;
 use inject::Faults;
 use memo::Memo;
@@ -72,7 +76,11 @@ struct Inner {
     patience: Option<Duration>,
     memo: Memo,
     memories: Memories,
+    log: Arc<Log>,
 }
+
+/// Bytes that the launch log keeps if nobody says otherwise.
+const LOG_MEMORY: u64 = 256 << 20;
 
 impl Runtime {
     /// Every GPU of the machine that is not software, and the CPU.
@@ -102,12 +110,13 @@ impl Runtime {
 
     #[cfg(any(feature = "gpu", test))]
     fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
-        Runtime::with(devices, None)
+        Runtime::with(devices, None, LOG_MEMORY)
     }
 
-    fn with(devices: Vec<Arc<dyn Device>>, patience: Option<Duration>) -> Runtime {
+    fn with(devices: Vec<Arc<dyn Device>>, patience: Option<Duration>, log: u64) -> Runtime {
         let (fleet, memo, memories) = (Fleet::new(devices), Memo::default(), Memories::default());
-        Runtime { inner: Arc::new(Inner { fleet, patience, memo, memories }) }
+        let log = Log::new(log);
+        Runtime { inner: Arc::new(Inner { fleet, patience, memo, memories, log }) }
     }
 
     /// The devices, in the order in which reports list them.
@@ -160,6 +169,7 @@ pub struct RuntimeBuilder {
     patience: Option<Duration>,
     /// Bytes, by the name of a device.
     budgets: Vec<(String, u64)>,
+    log_memory: Option<u64>,
 }
 
 impl RuntimeBuilder {
@@ -230,6 +240,14 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Host memory that the launch log may keep, in bytes; 256 MiB if not given. The log is what
+    /// results that only a lost device had are computed again from: see [`Buffer`](crate::Buffer). With
+    /// none, they are lost.
+    pub fn log_memory(mut self, bytes: u64) -> Self {
+        self.log_memory = Some(bytes);
+        self
+    }
+
     /// Opens the devices.
     ///
     /// # Errors
@@ -250,6 +268,6 @@ impl RuntimeBuilder {
         }
         let faults = self.faults.or_else(|| std::env::var("COEXEC_INJECT").ok());
         let devices = Faults::parse(&faults.unwrap_or_default())?.wrap(devices)?;
-        Ok(Runtime::with(devices, self.patience))
+        Ok(Runtime::with(devices, self.patience, self.log_memory.unwrap_or(LOG_MEMORY)))
     }
 }

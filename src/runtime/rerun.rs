@@ -157,6 +157,7 @@ impl Session<'_> {
     fn commit<'s>(&'s self, pieces: Vec<Done<'s>>, shared: &Shared<'s>) {
         let bindings = &self.checked.kernel.signature().bindings;
         for piece in &pieces {
+            self.preserve(&piece.task.run);
             for (id, copy) in &piece.copies {
                 if *self.plan.merge(*id) == Merge::Apart {
                     let written = self.plan.footprint(&piece.task.run, *id).may_write;

@@ -10,7 +10,7 @@
 //! a launch that is repeated moves only what its bands read of others'.
 //!
 //! A chunk that fails has spoilt what it may have written in its window. That range is current
-//! elsewhere, or it is lost, and then the buffer says so.
+//! elsewhere, or it is lost, and computed again when it is needed (`log`).
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -21,7 +21,7 @@ use super::report::DeviceReport;
 use crate::device::{Device, Held};
 use crate::error::{Error, Result};
 use crate::kernel::{Binding, Space};
-use crate::memory::{BufferRange, DeviceMemory, Moved};
+use crate::memory::{BufferRange, DeviceMemory, Entry, Moved};
 use crate::plan::Split;
 
 /// The memories of a runtime's devices.
@@ -38,6 +38,8 @@ impl Memories {
             return Some(Arc::clone(known));
         }
         let new = DeviceMemory::of(device)?;
+        // Those of devices that were opened again, and of whom nobody has anything any more.
+        all.retain(|memory| Arc::strong_count(memory) > 1);
         all.push(Arc::clone(&new));
         Some(new)
     }
@@ -56,10 +58,21 @@ pub(super) struct Keeping {
     /// By device; nothing for one that keeps nothing.
     memories: Vec<Option<Arc<DeviceMemory>>>,
     /// By binding.
-    kept: Vec<bool>,
+    pub(super) kept: Vec<bool>,
     traffic: Vec<Traffic>,
     /// By device: whether the launch is too large to stay, and goes through in pieces.
     streams: Vec<AtomicBool>,
+}
+
+/// How a chunk that was brought its data has ended.
+#[derive(Clone, Copy)]
+pub(super) enum Ended<'o> {
+    /// The device has not touched anything.
+    NotBegun,
+    /// What it would have written may be anything.
+    Failed,
+    /// With a result; and how to compute that again, if it is recorded.
+    Done(Option<&'o Arc<Entry>>),
 }
 
 /// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
@@ -102,7 +115,7 @@ impl Keeping {
         }
     }
 
-    fn meter(&self) -> impl Fn(&DeviceMemory, Moved) {
+    pub(super) fn meter(&self) -> impl Fn(&DeviceMemory, Moved) {
         |memory, moved| {
             // Devices of another runtime that share a buffer are not in our report.
             let ours = |m: &Option<Arc<DeviceMemory>>| {
@@ -127,7 +140,7 @@ impl Keeping {
 
 impl Session<'_> {
     /// The storage bindings with their buffers.
-    fn storage(&self) -> impl Iterator<Item = (usize, &Binding, &BufferRange)> {
+    pub(super) fn storage(&self) -> impl Iterator<Item = (usize, &Binding, &BufferRange)> {
         let bindings = self.checked.kernel.signature().bindings.iter();
         let both = bindings.zip(&self.checked.buffers).enumerate();
         both.filter_map(|(id, (binding, buffer))| Some((id, binding, buffer.as_ref()?)))
@@ -141,6 +154,7 @@ impl Session<'_> {
                 let all = 0..buffer.len();
                 buffer.fetch(&all, &meter)?;
                 if binding.space == Space::StorageWrite {
+                    buffer.preserve(&all);
                     buffer.written_on_host(&all);
                 }
             }
@@ -164,7 +178,7 @@ impl Session<'_> {
                 self.keeping.streams[device].store(true, Relaxed);
             } else if !homes.is_empty() && !run.is_empty() && self.unable[device].is_none() {
                 match self.bring(device, run, false) {
-                    Ok(held) => self.ended(device, run, &held, None),
+                    Ok(held) => self.ended(device, run, &held, Ended::NotBegun),
                     // Its worker will meet the failure again, and knows what to do.
                     Err(Error::Device { .. }) => {}
                     Err(error) => return Err(error),
@@ -185,7 +199,7 @@ impl Session<'_> {
     }
 
     /// The memory of a device in which the launch leaves things.
-    fn memory_of(&self, device: usize) -> Option<&Arc<DeviceMemory>> {
+    pub(super) fn memory_of(&self, device: usize) -> Option<&Arc<DeviceMemory>> {
         let memory = self.keeping.memories[device].as_ref()?;
         (!self.keeping.streams[device].load(Relaxed)).then_some(memory)
     }
@@ -230,11 +244,17 @@ impl Session<'_> {
                     all[id] = Some(Held { block: brought.block, elements });
                     Ok(())
                 }
-                Ok(None) => buffer.fetch(&bytes(&needed), &meter),
+                Ok(None) => {
+                    if binding.space == Space::StorageWrite && !copied {
+                        let (written, _) = self.plan.written_and_needed(run, id);
+                        buffer.preserve(&bytes(&written));
+                    }
+                    buffer.fetch(&bytes(&needed), &meter)
+                }
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
-                self.ended(device, run, &all, None);
+                self.ended(device, run, &all, Ended::NotBegun);
                 return Err(error);
             }
         }
@@ -246,34 +266,46 @@ impl Session<'_> {
         self.storage().all(|(id, ..)| held[id].is_some())
     }
 
-    /// A chunk has ended that was brought its data: with a result, with a failure, or (nothing)
-    /// without having begun.
+    /// A chunk has ended that was brought its data.
     pub(super) fn ended(
         &self,
         device: usize,
         run: &Range<u32>,
         held: &[Option<Held>],
-        success: Option<bool>,
+        how: Ended<'_>,
     ) {
         for (id, binding, buffer) in self.storage() {
             if !self.keeping.kept[id] {
                 continue;
             }
-            let written = match (binding.space, success) {
-                (Space::StorageWrite, Some(_)) => self.plan.written_and_needed(run, id).0,
+            let written = match (binding.space, &how) {
+                (Space::StorageWrite, Ended::Failed | Ended::Done(_)) => {
+                    self.plan.written_and_needed(run, id).0
+                }
                 _ => 0..0,
             };
             let stride = binding.layout.stride;
             let written = written.start * stride..written.end * stride;
-            match (&held[id], self.memory_of(device)) {
-                (Some(_), Some(memory)) if success == Some(true) && !written.is_empty() => {
-                    buffer.written_on(memory, &written);
+            match (&held[id], self.memory_of(device), &how) {
+                (Some(_), Some(memory), Ended::Done(origin)) if !written.is_empty() => {
+                    buffer.written_on(memory, &written, *origin);
                 }
-                (Some(_), Some(memory)) => buffer.not_written_on(memory, &written),
-                _ if success == Some(true) && !written.is_empty() => {
+                (Some(_), Some(memory), _) => buffer.not_written_on(memory, &written),
+                (_, _, Ended::Done(_)) if !written.is_empty() => {
                     buffer.written_on_host(&written);
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// What a run writes is about to be put into the host's memory.
+    pub(super) fn preserve(&self, run: &Range<u32>) {
+        for (id, binding, buffer) in self.storage() {
+            if self.keeping.kept[id] && binding.space == Space::StorageWrite {
+                let (written, stride) =
+                    (self.plan.written_and_needed(run, id).0, binding.layout.stride);
+                buffer.preserve(&(written.start * stride..written.end * stride));
             }
         }
     }

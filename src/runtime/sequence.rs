@@ -15,11 +15,13 @@ use std::time::{Duration, Instant};
 
 use super::Runtime;
 use super::execute::{self, Checked, Session};
-use super::failure::FailureEvent;
+use super::failure::{FailureEvent, Quarantined, Remedy, guarded};
 use super::launch::Launch;
+use super::log;
 use super::report::{self, DeviceReport, Report};
+use super::residency::Ended;
 use crate::device::{Cancel, Held, HostBytes};
-use crate::error::{Error, Result};
+use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Space;
 use crate::memory::{BufferRange, Reservation, reserve};
 
@@ -122,7 +124,7 @@ impl Sequence {
         if steps.is_empty() || times == 0 {
             return Ok(());
         }
-        if let Some(ran) = batch(steps, times, cancel, buffers)? {
+        if let Some(ran) = batch(steps, times, cancel, buffers, report)? {
             report.launches = steps.len() as u64 * u64::from(times);
             report.batched = ran.iter().find(|d| d.chunks > 0).map(|d| d.id.clone());
             add(&mut report.devices, &ran);
@@ -219,6 +221,7 @@ fn batch(
     times: u32,
     cancel: &AtomicBool,
     buffers: &Reservation,
+    report: &mut SequenceReport,
 ) -> Result<Option<Vec<DeviceReport>>> {
     let mut sessions = Vec::with_capacity(steps.len());
     for step in steps {
@@ -228,35 +231,48 @@ fn batch(
     let all = sessions.iter().filter(|session| !session.plan.bands().is_empty());
     let all: Vec<&Session<'_>> = all.collect();
     let run = 0..1;
+    let origin = log::record(device, &run, &all, times);
+    let member = &*steps[0].checked.devices[device].device;
+    // What devices had before, the host or the log has still.
+    let one_by_one = |error: Error, report: &mut SequenceReport| match error {
+        Error::Device { device: id, kind, doing, cause } => {
+            let cause = format!("it failed to {doing}: {cause}");
+            report.events.push(put_aside(steps[0].checked, device, id, kind, cause));
+            Ok(None)
+        }
+        error => {
+            buffers.poison(&error.to_string());
+            Err(error)
+        }
+    };
     // Windows grow to what all steps need before any is bound.
     let mut held: Vec<Vec<Option<Held>>> = Vec::with_capacity(all.len());
     for bound in [false, true] {
         for session in &all {
-            let found = match session.bring(device, &run, false) {
+            let found = match guarded(member, || session.bring(device, &run, false)) {
                 Ok(found) => found,
                 Err(error) => {
                     for (held, session) in held.iter().zip(&all) {
-                        session.ended(device, &run, held, None);
+                        session.ended(device, &run, held, Ended::NotBegun);
                     }
-                    buffers.poison(&error.to_string());
-                    return Err(error);
+                    return one_by_one(error, report);
                 }
             };
             if bound {
                 held.push(found);
             } else {
-                session.ended(device, &run, &found, None);
+                session.ended(device, &run, &found, Ended::NotBegun);
             }
         }
     }
     let complete = held.iter().zip(&all).all(|(held, session)| session.all_held(held));
-    let let_go = |outcome: Option<bool>| {
+    let let_go = |how: Ended<'_>| {
         for (held, session) in held.iter().zip(&all) {
-            session.ended(device, &run, held, outcome);
+            session.ended(device, &run, held, how);
         }
     };
     if !complete {
-        let_go(None);
+        let_go(Ended::NotBegun);
         return Ok(None);
     }
     let cancel = Cancel::new(cancel);
@@ -265,29 +281,56 @@ fn batch(
         .zip(&held)
         .map(|(session, held)| (session.chunk(&run, &[], Some(&cancel), None), held.clone()))
         .collect();
-    let member = &steps[0].checked.devices[device];
-    let ran = super::failure::guarded(&*member.device, || {
-        member.device.run_many(&chunks, times).unwrap_or_else(|| {
+    let ran = guarded(member, || {
+        member.run_many(&chunks, times).unwrap_or_else(|| {
             Err(Error::Internal {
                 place: "runtime::sequence".to_owned(),
                 cause: "the device can't run many".to_owned(),
             })
         })
     });
-    let_go(Some(ran.is_ok()));
-    let cost = ran.inspect_err(|error| buffers.poison(&error.to_string()))?;
+    let cost = match ran {
+        Ok(cost) => {
+            origin.iter().for_each(|origin| origin.took(cost.busy));
+            let_go(Ended::Done(origin.as_ref()));
+            cost
+        }
+        Err(error) => {
+            let_go(Ended::Failed);
+            return one_by_one(error, report);
+        }
+    };
+    all.iter().for_each(|session| session.tend_log());
     let mut reports = all[0].blank_reports();
     for session in &all {
         session.keeping.account(&mut reports);
     }
-    let report = &mut reports[device];
+    let own = &mut reports[device];
     let groups = all.iter().map(|s| u64::try_from(s.plan.groups(&run).workgroups()).unwrap_or(0));
-    report.workgroups = groups.sum::<u64>().saturating_mul(times.into());
-    report.chunks = (all.len() as u32).saturating_mul(times);
-    report.share = 1.0;
-    report.busy = cost.busy;
-    report.uploaded += cost.uploaded;
+    own.workgroups = groups.sum::<u64>().saturating_mul(times.into());
+    own.chunks = (all.len() as u32).saturating_mul(times);
+    own.share = 1.0;
+    own.busy = cost.busy;
+    own.uploaded += cost.uploaded;
     Ok(Some(reports))
+}
+
+/// A device failed with all launches of a sequence at once: they go on one by one, on others.
+fn put_aside(
+    checked: &Checked,
+    index: usize,
+    device: String,
+    kind: FailureKind,
+    cause: String,
+) -> FailureEvent {
+    let mut remedy = Remedy::PutAside;
+    if kind.quarantines() {
+        remedy = Remedy::Quarantined;
+        let why = Quarantined { device: device.clone(), kind, cause: cause.clone() };
+        checked.runtime.inner.fleet.quarantine(index, &checked.devices[index].device, why);
+    }
+    tracing::warn!(device, %kind, cause, %remedy, "a device failed");
+    FailureEvent { device, kind, cause, remedy }
 }
 
 /// The device that runs every step whole and can keep all that they touch, if there is one.

@@ -1,11 +1,12 @@
 //! The library as its users see it: what works (`api`), what is refused and how (`bad_input`),
-//! what a plan says (`plans`), what stays on devices (`residency`), and how
-//! tight footprints are (`tightness`).
+//! what a plan says (`plans`), what stays on devices (`residency`), what becomes of
+//! that when they fail (`log`), and how tight footprints are (`tightness`).
 
 mod api;
 mod bad_input;
 #[path = "../engines/mod.rs"]
 mod engines;
+mod log;
 mod out_of_core;
 mod plans;
 mod residency;

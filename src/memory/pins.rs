@@ -1,0 +1,185 @@
+//! Inputs of launches in the log, as they were: in the host's memory for as long as it stays so,
+//! and then in a copy.
+//!
+//! A [`Pin`] names a range of a buffer's host memory whose bytes the log may need. Before anybody
+//! writes there, the buffer has its pins *save* what is about to go: copy on write. Where the log
+//! has no room for the copy, the pin's bytes are gone, and it says so to whoever wants to repeat
+//! what followed from them. A buffer that is dropped leaves its memory to its pins.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::allocation::Allocation;
+use super::buffer::Shared;
+use super::log::{Log, copy};
+use crate::device::HostBytes;
+
+/// A range of host memory that the log may need as it was.
+#[derive(Debug)]
+pub(super) struct Pin {
+    range: Range<u64>,
+    log: Arc<Log>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    buffer: Weak<Shared>,
+    /// What the buffer's memory still holds.
+    there: Vec<Range<u64>>,
+    saved: Vec<(Range<u64>, Vec<u8>)>,
+    left: Option<Arc<Left>>,
+    gone: bool,
+}
+
+/// The memory of a buffer that was dropped.
+#[derive(Debug)]
+pub(super) struct Left {
+    memory: Allocation,
+    bytes: u64,
+    log: Arc<Log>,
+}
+
+impl Left {
+    /// Memory that nobody else has any more, if the log has room for it.
+    pub(super) fn new(memory: Allocation, bytes: u64, log: &Arc<Log>) -> Option<Arc<Left>> {
+        if !log.has_room(bytes) {
+            return None;
+        }
+        log.keeps(bytes);
+        Some(Arc::new(Left { memory, bytes, log: Arc::clone(log) }))
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.log.drops(self.bytes);
+    }
+}
+
+const GONE: &str = "what it was computed from was overwritten, and the log of launches had no room \
+                    for a copy";
+
+impl Pin {
+    pub(super) fn new(range: Range<u64>, buffer: &Arc<Shared>, log: &Arc<Log>) -> Arc<Pin> {
+        let state = State {
+            buffer: Arc::downgrade(buffer),
+            there: vec![range.clone()],
+            saved: Vec::new(),
+            left: None,
+            gone: false,
+        };
+        Arc::new(Pin { range, log: Arc::clone(log), state: Mutex::new(state) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Whether it stands for the same bytes as a new pin of that range would.
+    pub(super) fn is_of(&self, range: &Range<u64>, log: &Arc<Log>) -> bool {
+        let state = self.lock();
+        self.range == *range && state.saved.is_empty() && !state.gone && Arc::ptr_eq(&self.log, log)
+    }
+
+    /// Bytes of a range that would have to be saved.
+    pub(super) fn unsaved(&self, range: &Range<u64>) -> u64 {
+        let bytes = |there: &Range<u64>| {
+            there.end.min(range.end).saturating_sub(there.start.max(range.start))
+        };
+        self.lock().there.iter().map(bytes).sum()
+    }
+
+    /// Saves what of a range is about to be overwritten; if the log has no room for it, only when
+    /// `anyway`. Says whether anything is left in the buffer's memory.
+    pub(super) fn save(&self, range: &Range<u64>, host: HostBytes<'_>, anyway: bool) -> bool {
+        let mut state = self.lock();
+        let mut there = Vec::new();
+        for part in std::mem::take(&mut state.there) {
+            let cut = part.start.max(range.start)..part.end.min(range.end);
+            if cut.is_empty() {
+                there.push(part);
+                continue;
+            }
+            let rest = [part.start..cut.start, cut.end..part.end];
+            there.extend(rest.into_iter().filter(|rest| !rest.is_empty()));
+            let bytes = cut.end - cut.start;
+            if !anyway && !self.log.has_room(bytes) {
+                state.gone = true;
+                continue;
+            }
+            let mut copy = vec![0; bytes as usize];
+            host.read(cut.start as usize, &mut copy);
+            self.log.keeps(bytes);
+            state.saved.push((cut, copy));
+        }
+        state.there = there;
+        if state.gone {
+            // The rest alone is of no use.
+            state.there.clear();
+            let freed: u64 = state.saved.drain(..).map(|(_, copy)| copy.len() as u64).sum();
+            self.log.drops(freed);
+        }
+        !state.there.is_empty()
+    }
+
+    /// The buffer was dropped; this is its memory, if it was kept.
+    pub(super) fn inherit(&self, memory: Option<&Arc<Left>>) {
+        let mut state = self.lock();
+        state.left = memory.map(Arc::clone);
+        state.gone |= memory.is_none() && !state.there.is_empty();
+    }
+
+    /// Copies a range of what was pinned to the same place.
+    pub(super) fn copy_to(&self, range: &Range<u64>, to: HostBytes<'_>) -> Result<(), String> {
+        let inside = |part: &Range<u64>| part.start.max(range.start)..part.end.min(range.end);
+        loop {
+            let state = self.lock();
+            if state.gone {
+                return Err(GONE.to_owned());
+            }
+            // While the lock is held, nobody writes there: he would have to save first.
+            let buffer = state.buffer.upgrade();
+            // SAFETY: the view does not outlive `buffer` or `left`. Who writes there now is
+            // nobody, as above; and all access is through views.
+            let memory = match (&buffer, &state.left) {
+                (Some(buffer), _) => Some(unsafe { buffer.view() }),
+                (None, Some(left)) => Some(unsafe { left.memory.view() }),
+                (None, None) => None,
+            };
+            if let Some(memory) = memory {
+                state.there.iter().map(inside).for_each(|part| copy(memory, to, &part));
+            } else if !state.there.is_empty() {
+                // The buffer is just being dropped, and about to leave us its memory.
+                drop(state);
+                std::thread::yield_now();
+                continue;
+            }
+            for (saved, bytes) in &state.saved {
+                let part = inside(saved);
+                if !part.is_empty() {
+                    let within = part.start - saved.start..part.end - saved.start;
+                    to.write(
+                        part.start as usize,
+                        &bytes[within.start as usize..within.end as usize],
+                    );
+                }
+            }
+            // Dropping the buffer takes the lock.
+            drop(state);
+            drop(buffer);
+            return Ok(());
+        }
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.log.drops(state.saved.iter().map(|(_, copy)| copy.len() as u64).sum());
+    }
+}

@@ -1,0 +1,276 @@
+//! What the launch log keeps of a launch, and when it is cut short by a checkpoint.
+//!
+//! A chunk whose results stay on a device is recorded before it begins: the kernel, the values, the
+//! run of bands, and where its inputs are to be had (`memory/log.rs`). Should the device fail, the
+//! chunk is computed once more in host memory, on a device of the same kind if one is left, else on
+//! any: so the bits are the same wherever another chunk on that device would have given the same.
+//! What is computed by devices that work in host memory is there, and is not recorded.
+//!
+//! Not repeated is a launch whose result may depend on who comes first (`Plan::unrepeatable`), and
+//! one that also changes something that is not kept on devices. Its results are fetched soon, as all
+//! others are, and until then they are lost with their device.
+//!
+//! A *checkpoint* fetches what a launch wrote. It is due when computing all of that again would take
+//! [`WORTH`] times as long as fetching it, and [`LEAST`] at least: so checkpoints take under 1 % of the
+//! time, and what is repeated is bounded. It is also due when half of the log's memory is in use.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Runtime;
+use super::execute::Session;
+use super::failure::{Quarantined, guarded};
+use crate::analysis::Use;
+use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceKind, HostBytes};
+use crate::error::{Error, FailureKind, Result};
+use crate::kernel::{Kernel, Space};
+use crate::memory::{BufferRange, Entry, Recorder, Repeat};
+use crate::plan::Plan;
+
+/// How many times as long as a checkpoint the work has to take that it saves.
+const WORTH: u32 = 128;
+
+/// Work that takes less is rather done again.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What a checkpoint takes: a wait for the device, and the bytes.
+const WAIT: Duration = Duration::from_micros(100);
+const SECONDS_PER_BYTE: f64 = 0.5e-9;
+
+/// A launch, so that parts of it can be computed once more.
+pub(super) struct Recorded {
+    runtime: Runtime,
+    kernel: Kernel,
+    grid: [u32; 3],
+    values: Vec<Vec<u8>>,
+    /// By binding; 0 for values.
+    elements: Vec<u64>,
+    plan: Plan,
+    loop_budget: u64,
+}
+
+impl Recorded {
+    /// Computes a run of bands once more. `memory` has the storage bindings in order.
+    fn repeat(&self, run: &Range<u32>, kind: DeviceKind, memory: &[HostBytes<'_>]) -> Result<()> {
+        let fleet = &self.runtime.inner.fleet;
+        let mut members: Vec<_> = fleet.members().into_iter().enumerate().collect();
+        // The same kind first, else what surely works.
+        members.sort_by_key(|(_, member)| {
+            let its = member.device.info().kind;
+            (its != kind, its != DeviceKind::Cpu)
+        });
+        let mut causes = Vec::new();
+        for (index, member) in &members {
+            let device = &*member.device;
+            let id = &device.info().id;
+            if let Some(aside) = &member.quarantined {
+                causes.push(format!("  {id}: quarantined ({}): {}", aside.kind, aside.cause));
+                continue;
+            }
+            let ran = guarded(device, || {
+                device.prepare(&self.kernel)?;
+                device.start(self.chunk(run, memory))?.finish()
+            });
+            let error = match ran {
+                Ok(ChunkCost { .. }) => return Ok(()),
+                Err(error) => error,
+            };
+            causes.push(format!("  {error}"));
+            let Error::Device { device: name, kind, doing, cause } = &error else {
+                return Err(error);
+            };
+            if device.in_place() && *kind == FailureKind::Panicked {
+                // It may have overwritten what it reads.
+                break;
+            }
+            if kind.quarantines() && !device.in_place() {
+                let cause = format!("it failed to {doing}: {cause}");
+                let why = Quarantined { device: name.clone(), kind: *kind, cause };
+                fleet.quarantine(*index, &member.device, why);
+            }
+        }
+        Err(Error::NoDevice { kernel: self.kernel.signature().entry_point.clone(), causes })
+    }
+
+    fn chunk<'s>(&'s self, run: &Range<u32>, memory: &[HostBytes<'s>]) -> Chunk<'s> {
+        let mut memory = memory.iter();
+        let bindings = self.kernel.signature().bindings.iter().enumerate();
+        let bindings = bindings.map(|(id, binding)| {
+            if binding.space.is_storage() {
+                let memory = memory.next().copied().unwrap_or_else(HostBytes::empty);
+                self.plan.chunk_storage(run, id, memory, self.elements[id])
+            } else {
+                ChunkBinding::Value(&self.values[id])
+            }
+        });
+        Chunk {
+            kernel: &self.kernel,
+            grid: self.grid,
+            bindings: bindings.collect(),
+            groups: self.plan.groups(run),
+            loop_budget: self.loop_budget,
+            deadline: None,
+            cancel: None,
+        }
+    }
+}
+
+/// Chunks one after the other, and all of them so many times.
+struct Chunks {
+    kind: DeviceKind,
+    steps: Vec<(Arc<Recorded>, Range<u32>)>,
+    times: u32,
+}
+
+impl Repeat for Chunks {
+    fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()> {
+        for _ in 0..self.times {
+            let mut rest = memory;
+            for (launch, run) in &self.steps {
+                let bindings = launch.kernel.signature().bindings.iter();
+                let count = bindings.filter(|binding| binding.space.is_storage()).count();
+                let (own, others) = rest.split_at(count.min(rest.len()));
+                launch.repeat(run, self.kind, own)?;
+                rest = others;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Session<'_> {
+    /// The launch as the log keeps it, or why it can't be repeated.
+    fn recorded(&self) -> std::result::Result<Arc<Recorded>, String> {
+        let made = self.recorded.get_or_init(|| {
+            let checked = self.checked;
+            if let Some(why) = &self.plan.unrepeatable {
+                return Err(format!("`{}` is not run twice: {why}", self.plan.kernel));
+            }
+            let analysis = checked.runtime.inner.memo.analysis(&checked.kernel);
+            for (id, binding, _) in self.storage() {
+                let unseen = matches!(analysis.facts().uses[id], Use::Write | Use::Reduce(_));
+                if binding.space == Space::StorageWrite && !self.keeping.kept[id] && !unseen {
+                    return Err(format!(
+                        "`{}` is not run twice: it changes `{}` in host memory",
+                        self.plan.kernel, binding.name
+                    ));
+                }
+            }
+            Ok(Arc::new(Recorded {
+                runtime: checked.runtime.clone(),
+                kernel: checked.kernel.clone(),
+                grid: self.plan.grid,
+                values: checked.values.clone(),
+                elements: self.elements.clone(),
+                plan: self.plan.clone(),
+                loop_budget: checked.loop_budget,
+            }))
+        });
+        made.clone()
+    }
+
+    /// Records a run that a device is about to compute, if what it writes will stay there.
+    pub(super) fn record(&self, device: usize, run: &Range<u32>) -> Option<Arc<Entry>> {
+        record(device, run, &[self], 1)
+    }
+
+    /// Adds the bytes that a run needs of each binding. `made` has what steps before it have surely
+    /// written, by buffer.
+    fn record_inputs(
+        &self,
+        run: &Range<u32>,
+        recorder: &mut Recorder,
+        made: &mut Vec<(u64, Range<u64>)>,
+    ) {
+        let mut written = Vec::new();
+        for (id, binding, buffer) in self.storage() {
+            let stride = binding.layout.stride;
+            let bytes = |range: &Range<u64>| range.start * stride..range.end * stride;
+            let (writes, kept) = (binding.space == Space::StorageWrite, self.keeping.kept[id]);
+            let needed = match (kept, writes) {
+                (true, _) => bytes(&self.plan.written_and_needed(run, id).1),
+                (false, false) => 0..buffer.len(),
+                // Nothing of it shows in anything that is kept.
+                (false, true) => 0..0,
+            };
+            let place = buffer.place();
+            let whole = place.start + needed.start..place.start + needed.end;
+            let buffer_id = buffer.buffer_id();
+            let is_made = made.iter().any(|(of, range)| {
+                *of == buffer_id && range.start <= whole.start && whole.end <= range.end
+            });
+            recorder.part(buffer, if is_made { &(0..0) } else { &needed });
+            if kept && writes {
+                let must = bytes(&self.plan.footprint(run, id).must_write);
+                written.push((buffer_id, place.start + must.start..place.start + must.end));
+            }
+        }
+        made.extend(written);
+    }
+
+    /// At the end of a launch: checkpoints what it wrote, where that is due.
+    pub(super) fn tend_log(&self) {
+        let log = &self.checked.runtime.inner.log;
+        if !log.is_on() {
+            return;
+        }
+        let meter = self.keeping.meter();
+        let kept = || self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
+        for (_, _, buffer) in kept().filter(|(_, b, _)| b.space == Space::StorageWrite) {
+            let (bytes, chain) = buffer.at_stake();
+            let cost = WAIT + Duration::from_secs_f64(bytes as f64 * SECONDS_PER_BYTE);
+            if bytes == 0 || chain >= (cost * WORTH).max(LEAST) {
+                checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
+            }
+        }
+        if log.is_nearly_full() {
+            for (_, _, buffer) in kept() {
+                checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
+            }
+            log.relieve();
+        }
+    }
+}
+
+/// Fetches what a launch wrote. If that fails, who reads it will be told.
+fn checkpoint(buffer: &BufferRange, fetch: impl FnOnce(&BufferRange) -> Result<()>) {
+    if let Err(error) = fetch(buffer) {
+        tracing::warn!(%error, "a checkpoint failed");
+    }
+}
+
+/// Records runs that a device is about to compute one after the other, and all of them so many
+/// times, if what they write will stay there.
+pub(super) fn record(
+    device: usize,
+    run: &Range<u32>,
+    sessions: &[&Session<'_>],
+    times: u32,
+) -> Option<Arc<Entry>> {
+    let checked = sessions.first()?.checked;
+    let log = &checked.runtime.inner.log;
+    let stays = |session: &&Session<'_>| {
+        let mut kept = session.storage().filter(|(id, ..)| session.keeping.kept[*id]);
+        session.memory_of(device).is_some()
+            && kept.any(|(_, binding, _)| binding.space == Space::StorageWrite)
+    };
+    if !log.is_on() || !sessions.iter().any(stays) {
+        return None;
+    }
+    let mut recorder = Recorder::new(log);
+    let (mut steps, mut obstacle, mut made) = (Vec::new(), None, Vec::new());
+    for session in sessions {
+        session.record_inputs(run, &mut recorder, &mut made);
+        match session.recorded() {
+            Ok(launch) => steps.push((launch, run.clone())),
+            Err(why) => obstacle = obstacle.or(Some(why)),
+        }
+    }
+    let kind = checked.devices[device].device.info().kind;
+    let work = match obstacle {
+        Some(why) => Err(why),
+        None => Ok(Box::new(Chunks { kind, steps, times }) as Box<dyn Repeat>),
+    };
+    Some(recorder.entry(work))
+}
