@@ -40,8 +40,8 @@ pub(crate) struct Log {
     ahead: Mutex<Vec<Weak<Shared>>>,
 }
 
-/// What an entry without its inputs takes, about.
-const ENTRY_BYTES: u64 = 2048;
+/// What an entry takes without its work and what it pins, about.
+const ENTRY_BYTES: u64 = 1024;
 
 impl Log {
     pub(crate) fn new(budget: u64) -> Arc<Log> {
@@ -112,6 +112,9 @@ impl Log {
 
 /// Work that can be done once more.
 pub(crate) trait Repeat: Send + Sync {
+    /// Bytes that it takes in the log, about.
+    fn bytes(&self) -> u64;
+
     /// Does it. `memory` has the entry's parts, in the order in which they were recorded, with the
     /// inputs in them; the results go there.
     fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()>;
@@ -127,6 +130,8 @@ pub(crate) struct Entry {
     /// Nanoseconds that the longest chain of entries before it took.
     before: u64,
     took: AtomicU64,
+    /// What it takes in the log.
+    bytes: u64,
     log: Arc<Log>,
 }
 
@@ -172,7 +177,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.log.drops(ENTRY_BYTES);
+        self.log.drops(self.bytes);
         self.log.entries.fetch_sub(1, Relaxed);
         // A chain may be thousands of entries long: the stack is not.
         let mut left = std::mem::take(&mut self.sources);
@@ -237,12 +242,14 @@ impl Recorder {
             Some(why) => Err(why),
             None => work,
         };
-        if work.is_ok() && !self.log.has_room(ENTRY_BYTES) {
+        let mut bytes = ENTRY_BYTES + work.as_ref().map_or(0, |work| work.bytes());
+        if work.is_ok() && !self.log.has_room(bytes) {
+            bytes = ENTRY_BYTES;
             work = Err("the log of launches had no room for it".to_owned());
         }
         let (parts, sources) =
             if work.is_ok() { (self.parts, self.sources) } else { Default::default() };
-        self.log.keeps(ENTRY_BYTES);
+        self.log.keeps(bytes);
         self.log.entries.fetch_add(1, Relaxed);
         Arc::new(Entry {
             number: NUMBERS.fetch_add(1, Relaxed),
@@ -251,6 +258,7 @@ impl Recorder {
             sources,
             before: self.before,
             took: AtomicU64::new(0),
+            bytes,
             log: self.log,
         })
     }
@@ -321,7 +329,8 @@ impl Shadows {
     pub(super) fn put(&self, buffer: u64, range: &Range<u64>, host: HostBytes<'_>) {
         if let Some(shadow) = self.0.get(&buffer) {
             // SAFETY: the shadow is ours and outlives the view.
-            copy(unsafe { shadow.view() }, host, range);
+            let shadow: HostBytes<'_> = unsafe { shadow.view() };
+            copy(shadow, host, range);
         }
     }
 }
@@ -363,8 +372,10 @@ pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, St
                 place.insert(memory.ok_or("the host has no memory left to compute it again")?);
             }
         }
-        // SAFETY (both): the shadows are ours and live until the end; no view is kept.
-        let view = |buffer: &u64| shadows.get(buffer).map(|shadow| unsafe { shadow.view() });
+        let view = |buffer: &u64| {
+            // SAFETY: the shadow is ours and lives until the end; no view is kept.
+            shadows.get(buffer).map(|shadow| unsafe { shadow.view() })
+        };
         for (buffer, range, source) in &entry.sources {
             if let (Source::Host(pin), Some(to)) = (source, view(buffer)) {
                 pin.copy_to(range, to)?;
@@ -422,6 +433,10 @@ mod tests {
     fn entry(log: &Arc<Log>, before: &[&Arc<Entry>]) -> Arc<Entry> {
         struct Nothing;
         impl Repeat for Nothing {
+            fn bytes(&self) -> u64 {
+                ENTRY_BYTES
+            }
+
             fn repeat(&self, _: &[HostBytes<'_>]) -> Result<()> {
                 Ok(())
             }
@@ -477,7 +492,7 @@ mod tests {
 
     #[test]
     fn a_full_log_takes_no_more_entries_that_can_be_repeated() {
-        let log = Log::new(3 * ENTRY_BYTES);
+        let log = Log::new(6 * ENTRY_BYTES);
         let all: Vec<_> = (0..5).map(|_| entry(&log, &[])).collect();
         let repeatable: Vec<bool> = all.iter().map(|entry| entry.work.is_ok()).collect();
         assert_eq!(repeatable, [true, true, true, false, false]);

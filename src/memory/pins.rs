@@ -144,11 +144,16 @@ impl Pin {
             }
             // While the lock is held, nobody writes there: he would have to save first.
             let buffer = state.buffer.upgrade();
-            // SAFETY: the view does not outlive `buffer` or `left`. Who writes there now is
-            // nobody, as above; and all access is through views.
             let memory = match (&buffer, &state.left) {
-                (Some(buffer), _) => Some(unsafe { buffer.view() }),
-                (None, Some(left)) => Some(unsafe { left.memory.view() }),
+                (Some(buffer), _) => {
+                    // SAFETY: the view does not outlive `buffer`. Nobody writes what we read, as
+                    // above, and all access is through views.
+                    Some(unsafe { buffer.view() })
+                }
+                (None, Some(left)) => {
+                    // SAFETY: the view does not outlive `left`, and nobody writes there any more.
+                    Some(unsafe { left.memory.view() })
+                }
                 (None, None) => None,
             };
             if let Some(memory) = memory {

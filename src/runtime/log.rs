@@ -48,7 +48,12 @@ pub(super) struct Recorded {
     elements: Vec<u64>,
     plan: Plan,
     loop_budget: u64,
+    /// Bytes that this takes.
+    bytes: u64,
 }
+
+/// Bytes of a footprint, about.
+const FOOTPRINT: u64 = 256;
 
 impl Recorded {
     /// Computes a run of bands once more. `memory` has the storage bindings in order.
@@ -124,6 +129,10 @@ struct Chunks {
 }
 
 impl Repeat for Chunks {
+    fn bytes(&self) -> u64 {
+        self.steps.iter().map(|(launch, _)| launch.bytes).sum()
+    }
+
     fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()> {
         for _ in 0..self.times {
             let mut rest = memory;
@@ -157,7 +166,10 @@ impl Session<'_> {
                     ));
                 }
             }
+            let values: u64 = checked.values.iter().map(|value| value.len() as u64).sum();
+            let footprints = self.plan.bands().len() * checked.values.len();
             Ok(Arc::new(Recorded {
+                bytes: values + footprints as u64 * FOOTPRINT,
                 runtime: checked.runtime.clone(),
                 kernel: checked.kernel.clone(),
                 grid: self.plan.grid,
