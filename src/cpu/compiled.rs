@@ -9,8 +9,6 @@ use std::alloc::Layout as Memory;
 use std::fmt::Debug;
 
 use super::interpreter::functions::{Binary, Ternary, Unary};
-#[cfg(target_arch = "x86_64")]
-use super::math;
 use crate::device::{Chunk, ChunkBinding};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
@@ -122,11 +120,6 @@ pub(in crate::cpu) unsafe extern "C" fn apply(
     // index that the emitter gave out, and slots of its own frame with room for a gang's lanes.
     unsafe {
         let function = *functions.add(index as usize);
-        #[cfg(target_arch = "x86_64")]
-        if matches!(function, AnyFunction::Unary(Unary::InverseSqrtGuess)) && lanes == 16 {
-            // The back end that has no such instruction calls for each gang.
-            return math::inverse_sqrt_guesses(a.cast(), out.cast());
-        }
         for lane in 0..lanes as usize {
             *out.add(lane) = match function {
                 AnyFunction::Unary(f) => f.eval([*a.add(lane)]),

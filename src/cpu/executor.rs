@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::interpreter::{self, Halt, Machine};
-use super::program::{self, Code, Program, panicked};
+use super::program::{self, Code, Program, Widths, panicked};
 use super::{Engine, compiled};
 use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
 use crate::error::{Error, FailureKind, Result};
@@ -29,11 +29,19 @@ pub(crate) struct CpuOptions {
     pub(crate) engine: Engine,
     /// 8, 16, 32 or 64.
     pub(crate) subgroup_size: u32,
+    /// 128, 256 or 512; what the processor has where there is no number.
+    pub(crate) vector_bits: Option<u32>,
 }
 
 impl Default for CpuOptions {
     fn default() -> Self {
-        CpuOptions { id: "cpu".to_owned(), threads: None, engine: Engine::Auto, subgroup_size: 32 }
+        CpuOptions {
+            id: "cpu".to_owned(),
+            threads: None,
+            engine: Engine::Auto,
+            subgroup_size: 32,
+            vector_bits: None,
+        }
     }
 }
 
@@ -42,7 +50,7 @@ impl Default for CpuOptions {
 pub(crate) struct CpuDevice {
     info: DeviceInfo,
     pool: rayon::ThreadPool,
-    subgroup_size: u32,
+    widths: Widths,
     engine: Engine,
 }
 
@@ -51,7 +59,7 @@ impl CpuDevice {
     ///
     /// # Errors
     /// [`Error::Device`] when the system gives no threads, or for a subgroup size that is not 8,
-    /// 16, 32 or 64.
+    /// 16, 32 or 64, or vectors of other than 128, 256 or 512 bits.
     pub(crate) fn new(mut options: CpuOptions) -> Result<CpuDevice> {
         if let (Engine::Auto, Ok(named)) = (options.engine, std::env::var("COEXEC_CPU_ENGINE")) {
             options.engine = named.parse()?;
@@ -66,6 +74,14 @@ impl CpuDevice {
             return Err(failed(
                 "set its subgroup size",
                 format!("{} is not one of 8, 16, 32 and 64", options.subgroup_size),
+            ));
+        }
+        if let Some(bits) = options.vector_bits
+            && ![128, 256, 512].contains(&bits)
+        {
+            return Err(failed(
+                "set its vectors' length",
+                format!("{bits} is not one of 128, 256 and 512"),
             ));
         }
         let available = std::thread::available_parallelism().map_or(1, usize::from);
@@ -97,8 +113,8 @@ impl CpuDevice {
                 subgroup_size: Some((options.subgroup_size, options.subgroup_size)),
             },
         };
-        let CpuOptions { engine, subgroup_size, .. } = options;
-        Ok(CpuDevice { info, pool, subgroup_size, engine })
+        let widths = Widths { subgroup: options.subgroup_size, vector: options.vector_bits };
+        Ok(CpuDevice { info, pool, widths, engine: options.engine })
     }
 
     /// The compiled kernel, for a launch with such bindings.
@@ -108,7 +124,7 @@ impl CpuDevice {
                 kernel = chunk.kernel.signature().entry_point,
                 "a buffer is too large for compiled code: the kernel goes to the interpreter"
             );
-            return Program::of(chunk.kernel, Engine::Interpreter, self.subgroup_size);
+            return Program::of(chunk.kernel, Engine::Interpreter, self.widths);
         }
         self.program(chunk.kernel)
     }
@@ -127,7 +143,7 @@ impl CpuDevice {
                 at: String::new(),
             });
         }
-        Program::of(kernel, self.engine, self.subgroup_size)
+        Program::of(kernel, self.engine, self.widths)
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {

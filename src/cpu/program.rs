@@ -12,6 +12,15 @@ use super::{Engine, compiled, cranelift, interpreter, llvm};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
+/// How wide gangs are, as far as that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Widths {
+    /// Invocations of a subgroup.
+    pub(super) subgroup: u32,
+    /// Bits of the vectors that LLVM may use; all that the processor has where there is no number.
+    pub(super) vector: Option<u32>,
+}
+
 /// A kernel, compiled for the engine that runs it.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -34,17 +43,20 @@ impl Program {
     /// # Errors
     /// A forced engine never gives way to another: [`Error::Unsupported`] for a kernel that it
     /// does not take, [`Error::Device`] when it is missing or fails.
-    pub(super) fn of(kernel: &Kernel, engine: Engine, subgroup_size: u32) -> Result<Arc<Program>> {
-        let variant = u64::from(subgroup_size) << 8 | engine as u64;
-        kernel.derived(variant, || Program::compile(kernel, engine, subgroup_size))
+    pub(super) fn of(kernel: &Kernel, engine: Engine, widths: Widths) -> Result<Arc<Program>> {
+        let vector = u64::from(widths.vector.unwrap_or(0));
+        let variant = vector << 16 | u64::from(widths.subgroup) << 8 | engine as u64;
+        kernel.derived(variant, || Program::compile(kernel, engine, widths))
     }
 
-    fn compile(kernel: &Kernel, engine: Engine, subgroup_size: u32) -> Result<Program> {
+    fn compile(kernel: &Kernel, engine: Engine, widths: Widths) -> Result<Program> {
         let make = |engine: Engine| {
             catch_unwind(AssertUnwindSafe(|| match engine {
-                Engine::Llvm => llvm::compile(kernel, subgroup_size).map(Code::Llvm),
-                Engine::Cranelift => cranelift::compile(kernel, subgroup_size).map(Code::Cranelift),
-                _ => interpreter::compile(kernel, subgroup_size).map(Code::Interpreter),
+                Engine::Llvm => llvm::compile(kernel, widths).map(Code::Llvm),
+                Engine::Cranelift => {
+                    cranelift::compile(kernel, widths.subgroup).map(Code::Cranelift)
+                }
+                _ => interpreter::compile(kernel, widths.subgroup).map(Code::Interpreter),
             }))
             .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))
         };

@@ -200,6 +200,14 @@ impl RuntimeBuilder {
         self
     }
 
+    /// The longest vectors that the CPU's compiler uses with LLVM, in bits: 128, 256 or 512; all
+    /// that the processor has if not given. Short ones compare compilers, and keep a processor
+    /// that slows down for long ones at its speed. Cranelift's have 128.
+    pub fn vector_bits(mut self, bits: u32) -> Self {
+        self.cpu.vector_bits = Some(bits);
+        self
+    }
+
     /// Makes a device slower: everything takes `factor` times as long. For tests and measurements
     /// of how unequal devices work together; the device sleeps for the rest of the time.
     pub fn throttle(mut self, device: impl Into<String>, factor: f64) -> Self {

@@ -77,11 +77,13 @@ pub(super) struct CpuChoice {
     pub(super) threads: Option<usize>,
     pub(super) engine: Engine,
     pub(super) subgroup_size: Option<u32>,
+    pub(super) vector_bits: Option<u32>,
 }
 
 fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn Device>> {
     let mut options =
         CpuOptions { id: id.to_owned(), threads, engine: choice.engine, ..CpuOptions::default() };
+    options.vector_bits = choice.vector_bits;
     if let Some(size) = choice.subgroup_size {
         options.subgroup_size = size;
     }

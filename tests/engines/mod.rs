@@ -111,7 +111,14 @@ pub(crate) fn every_cpu_engine() -> Vec<Setup> {
         chunks: Some(1),
         class: Class::Cpu,
     };
-    available().into_iter().map(setup).collect()
+    let mut all: Vec<Setup> = available().into_iter().map(setup).collect();
+    // Shorter vectors than the processor has are other code from the same text.
+    let short = Runtime::builder().devices("cpu").cpu_engine(Engine::Llvm).vector_bits(128).build();
+    if let Ok(runtime) = short {
+        let label = "cpu, llvm with vectors of 128 bits".to_owned();
+        all.push(Setup { label, runtime, chunks: Some(1), class: Class::Cpu });
+    }
+    all
 }
 
 fn cuttings(device: &str, class: Class, engine: Engine) -> Vec<Setup> {

@@ -7,11 +7,11 @@
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use cranelift_frontend::FunctionBuilder;
 
-use super::emit::{Emitter, Lanes, Part, QUAD, Val};
-use crate::cpu::compiled::{self, AnyFunction};
+use super::emit::{Emitter, Lanes, QUAD, Val};
+use crate::cpu::compiled::AnyFunction;
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::spmd::shape::Class;
@@ -222,6 +222,8 @@ impl<'f> Emitter<'_, 'f> {
                 let ty = self.types.of_reg(a);
                 (self.get(a, ty, v)?, ty)
             }
+            #[cfg(target_arch = "x86_64")]
+            U::InverseSqrtGuess => (self.inverse_sqrt_guess(a, v)?, Ty::Float),
             U::Not => {
                 let ty = if self.types.of_reg(a) == Ty::Bool { Ty::Bool } else { Ty::Int };
                 let x = self.get(a, ty, v)?;
@@ -614,78 +616,6 @@ impl<'f> Emitter<'_, 'f> {
                 (self.apply(AnyFunction::Ternary(f), &[a, b, c], Ty::Int, v)?, Ty::Int)
             }
         })
-    }
-
-    // Calls.
-
-    /// Calls a Rust function for each lane.
-    fn apply(&mut self, function: AnyFunction, args: &[Reg], ty: Ty, v: bool) -> Result<Lanes> {
-        let number = match self.functions.iter().position(|&known| known == function) {
-            Some(number) => number,
-            None => {
-                self.functions.push(function);
-                self.functions.len() - 1
-            }
-        };
-        let bytes = self.width * 4;
-        let slots = ["apply.a", "apply.b", "apply.c"].map(|name| self.slot(name, bytes));
-        let out = self.slot("apply.out", bytes);
-        let flags = self.flags(Part::Frame);
-        for (&arg, slot) in args.iter().zip(slots) {
-            let lanes = self.get(arg, Ty::Int, v)?;
-            for (quad, &lane) in lanes.iter().enumerate() {
-                self.b.ins().store(flags, lane, slot, 16 * quad as i32);
-            }
-        }
-        let functions = self.args.functions;
-        let number = self.int(number as u32);
-        let lanes = self.int(if v { self.width } else { 1 });
-        let [a, b, c] = slots;
-        let (long, word) = (types::I64, types::I32);
-        self.call(
-            "apply",
-            compiled::apply as *const () as u64,
-            &[long, word, long, long, long, long, word],
-            &[functions, number, a, b, c, out, lanes],
-        );
-        let int = self.ty(Ty::Int, v);
-        let count = if v { self.quads() } else { 1 };
-        let words: Lanes =
-            (0..count).map(|quad| self.b.ins().load(int, flags, out, 16 * quad as i32)).collect();
-        Ok(self.convert(&words, Ty::Int, ty, v))
-    }
-
-    /// Calls a Rust function that has no result.
-    fn call(
-        &mut self,
-        name: &'static str,
-        address: u64,
-        parameters: &[cranelift_codegen::ir::Type],
-        args: &[Value],
-    ) {
-        let b = &mut self.b;
-        let signature = *self.signatures.entry(name).or_insert_with(|| {
-            let mut signature = Signature::new(b.func.signature.call_conv);
-            signature.params.extend(parameters.iter().map(|&ty| AbiParam::new(ty)));
-            b.import_signature(signature)
-        });
-        let callee = self.long(address);
-        self.b.ins().call_indirect(signature, callee, args);
-    }
-
-    /// Makes memory zero: a multiple of 16 bytes.
-    pub(super) fn zero(&mut self, at: Value, bytes: u64, part: Part) {
-        if bytes <= 256 {
-            let flags = self.flags(part);
-            let zero = self.words([0; 4], Ty::Int);
-            for offset in (0..bytes as i32).step_by(16) {
-                self.b.ins().store(flags, zero, at, offset);
-            }
-            return;
-        }
-        let bytes = self.long(bytes);
-        let zero: unsafe extern "C" fn(*mut u8, u64) = compiled::zero;
-        self.call("zero", zero as *const () as u64, &[types::I64; 2], &[at, bytes]);
     }
 
     /// One scalar as lanes.

@@ -6,6 +6,7 @@
 
 mod emit;
 mod emit_atomic;
+mod emit_call;
 mod emit_flow;
 mod emit_half;
 mod emit_kernel;
@@ -16,32 +17,22 @@ mod emit_subgroup;
 mod jit;
 #[cfg(test)]
 mod tests;
+mod width;
 
 use super::compiled::Program;
 use super::{Listing, spmd};
 use crate::error::Result;
 use crate::kernel::Kernel;
 
-/// Lanes of a gang. What is done once for a gang counts for less in a wide one.
-const WIDE: u32 = 16;
-
-/// Lanes of a gang in long kernels: they have more values than registers anyway, and every lane
-/// more costs time to compile.
-const NARROW: u32 = 8;
-
-/// The steps of a long kernel.
-const LONG: usize = 150;
-
 /// The kernel in SPMD form, for gangs that suit it.
 fn lowered(kernel: &Kernel, subgroup_size: u32) -> Result<spmd::Compiled> {
-    let compiled = spmd::compile(kernel, WIDE, subgroup_size)?;
-    let mut steps = 0;
-    compiled.code.body.for_each(&mut |_| steps += 1);
+    let compiled = spmd::compile(kernel, width::WIDEST, subgroup_size)?;
+    let suited = width::suited(&compiled);
     // Subgroups make gangs of their own size.
-    if compiled.code.width == WIDE && steps > LONG {
-        return spmd::compile(kernel, NARROW, subgroup_size);
+    if compiled.code.width != width::WIDEST || suited == width::WIDEST {
+        return Ok(compiled);
     }
-    Ok(compiled)
+    spmd::compile(kernel, suited, subgroup_size)
 }
 
 /// Compiles a kernel for a subgroup size.

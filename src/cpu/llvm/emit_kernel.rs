@@ -376,6 +376,8 @@ impl Emitter<'_> {
         let _ = writeln!(
             declared,
             "declare void @coexec_apply(ptr, i32, ptr, ptr, ptr, ptr, i32) cold nounwind\n\
+             declare <4 x float> @llvm.x86.avx512.rsqrt14.ps.128(<4 x float>, <4 x float>, i8)\n\
+             declare <8 x float> @llvm.x86.avx512.rsqrt14.ps.256(<8 x float>, <8 x float>, i8)\n\
              declare <16 x float> @llvm.x86.avx512.rsqrt14.ps.512(<16 x float>, <16 x float>, i16)\n\
              declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n\
              declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\

@@ -289,9 +289,9 @@ impl Emitter<'_> {
             Lanes::Strided(bytes) if self.interleaved(access, bytes) && self.mask == Mask::Full => {
                 self.load_interleaved(access, &place, bytes)
             }
-            Lanes::Likely(bytes) if self.contiguous(access, bytes) && self.mask == Mask::Full => {
-                let (first, likely) = self.likely(&place)?;
-                self.load_contiguous(access, &place, &first, Some(likely))
+            Lanes::Likely(bytes) if self.contiguous(access, bytes) => {
+                let (first, follow) = self.likely(&place)?;
+                self.load_contiguous(access, &place, &first, Some(follow))
             }
             _ => self.gather(access, &place),
         }
@@ -310,7 +310,7 @@ impl Emitter<'_> {
             && access.parts.iter().all(|part| !part.half && i64::from(part.offset) < bytes)
     }
 
-    /// For an index that may be strided: its first lane, and whether the others follow.
+    /// For an index that may be strided: its first lane, and which of the others follow it.
     fn likely(&mut self, place: &Place) -> Result<(Vec<(Reg, String)>, String)> {
         let likely = place.terms.iter().find(|(reg, _)| self.class(*reg) == Class::Likely);
         let Some(&(reg, _)) = likely else { return Err(self.broken("no likely index")) };
@@ -320,9 +320,8 @@ impl Emitter<'_> {
         let all = self.splat(&first, Ty::Int);
         let iota = self.iota(1);
         let row = self.ins(&format!("add {int} {all}, {iota}"));
-        let same = self.ins(&format!("icmp eq {int} {index}, {row}"));
-        let every = self.all(&same);
-        Ok((vec![(reg, first)], every))
+        let follow = self.ins(&format!("icmp eq {int} {index}, {row}"));
+        Ok((vec![(reg, first)], follow))
     }
 
     /// Asks for the cache line of the first lane.
@@ -361,42 +360,48 @@ impl Emitter<'_> {
         access: &Access,
         place: &Place,
         first: &[(Reg, String)],
-        likely: Option<String>,
+        follow: Option<String>,
     ) -> Result<()> {
-        let mut fast = None;
-        let mut always = false;
-        if self.mask == Mask::Full {
-            fast = self.inside(place, first, 0)?;
-            always = fast.is_none() && likely.is_none();
-            if let Some(likely) = likely.clone() {
-                fast = Some(match fast {
-                    None => likely,
-                    Some(inside) => self.ins(&format!("and i1 {likely}, {inside}")),
-                });
-            }
-        }
+        let full = self.mask == Mask::Full;
+        let inside = if full { self.inside(place, first, 0)? } else { None };
         let pointer = self.pointer(place, first)?;
         let mut results = Vec::new();
-        if always {
+        if full && inside.is_none() && follow.is_none() {
             for part in &access.parts {
-                let ty = self.word(part.half, true);
                 let at = self.at(&pointer, place.offset + u64::from(part.offset));
-                let align = if part.half { 2 } else { 4 };
-                results.push(self.ins(&format!("load {ty}, ptr {at}, align {align}")));
+                results.push(self.plain_load(&at, part.half));
             }
         } else {
             // What both ways need has to be there before they part.
             let wanted = self.wanted(place)?;
+            let fast = match &follow {
+                None => inside,
+                Some(follow) if full => {
+                    let every = self.all(follow);
+                    Some(match inside {
+                        None => every,
+                        Some(inside) => self.ins(&format!("and i1 {every}, {inside}")),
+                    })
+                }
+                Some(follow) => {
+                    // Lanes that are not wanted may have any index.
+                    let stray = self.and_not(&wanted, follow);
+                    let bits = self.bits(&stray);
+                    Some(self.ins(&format!("icmp eq i{} {bits}, 0", self.width)))
+                }
+            };
             let (quick, slow, join) = (self.label(), self.label(), self.label());
             let mut quick_values = Vec::new();
             if let Some(fast) = &fast {
                 self.branch_if(fast, &quick, &slow);
                 self.begin(&quick);
                 for part in &access.parts {
-                    let ty = self.word(part.half, true);
                     let at = self.at(&pointer, place.offset + u64::from(part.offset));
-                    let align = if part.half { 2 } else { 4 };
-                    quick_values.push(self.ins(&format!("load {ty}, ptr {at}, align {align}")));
+                    quick_values.push(if full {
+                        self.plain_load(&at, part.half)
+                    } else {
+                        self.masked_load(&at, part.half, &wanted)
+                    });
                 }
                 self.branch(&join);
                 self.begin(&slow);
@@ -404,7 +409,7 @@ impl Emitter<'_> {
             let mut slow_values = Vec::new();
             for part in &access.parts {
                 let offset = place.offset + u64::from(part.offset);
-                slow_values.push(if likely.is_some() {
+                slow_values.push(if follow.is_some() {
                     self.gather_part(place, offset, part.half, &wanted)?
                 } else {
                     let at = self.at(&pointer, offset);
@@ -431,6 +436,11 @@ impl Emitter<'_> {
             self.define(part.reg, Val::Vector(name, ty));
         }
         Ok(())
+    }
+
+    fn plain_load(&mut self, pointer: &str, half: bool) -> String {
+        let (ty, align) = (self.word(half, true), if half { 2 } else { 4 });
+        self.ins(&format!("load {ty}, ptr {pointer}, align {align}"))
     }
 
     fn masked_load(&mut self, pointer: &str, half: bool, mask: &str) -> String {

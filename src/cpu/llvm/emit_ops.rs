@@ -344,38 +344,36 @@ impl Emitter<'_> {
         })
     }
 
-    /// The instruction has 16 lanes: a gang is cut or widened to that. It is only there on
-    /// processors that have it.
+    /// The instruction has 4, 8 or 16 lanes: a wider gang is cut, a scalar widened. It is only there
+    /// on processors that have it.
     fn inverse_sqrt_guess(&mut self, x: &str, v: bool) -> String {
-        const LANES: u32 = 16;
         let width = if v { self.width } else { 1 };
+        let each = width.clamp(4, 16);
         let from = self.ty(Ty::Float, v);
         let mask = |lanes: std::ops::Range<u32>| {
             let lanes: Vec<String> = lanes.map(|lane| format!("i32 {lane}")).collect();
             lanes.join(", ")
         };
-        let mut parts: Vec<(String, u32)> = (0..width.div_ceil(LANES))
+        let mut parts: Vec<(String, u32)> = (0..width.div_ceil(each))
             .map(|part| {
-                let first = part * LANES;
-                let x = match width {
-                    1 => self.ins(&format!(
-                        "insertelement <16 x float> zeroinitializer, float {x}, i32 0"
-                    )),
-                    LANES => x.to_owned(),
-                    _ => {
-                        // Beyond a short gang's lanes are zeros.
-                        let lanes = mask(first..first + LANES);
-                        let zeros = format!("{from} zeroinitializer");
-                        self.ins(&format!(
-                            "shufflevector {from} {x}, {zeros}, <16 x i32> <{lanes}>"
-                        ))
-                    }
+                let x = if width == 1 {
+                    self.ins(&format!(
+                        "insertelement <4 x float> zeroinitializer, float {x}, i32 0"
+                    ))
+                } else if width == each {
+                    x.to_owned()
+                } else {
+                    let lanes = mask(part * each..(part + 1) * each);
+                    self.ins(&format!(
+                        "shufflevector {from} {x}, {from} {x}, <{each} x i32> <{lanes}>"
+                    ))
                 };
+                let (bits, flags) = (32 * each, each.max(8));
                 let y = self.ins(&format!(
-                    "call <16 x float> @llvm.x86.avx512.rsqrt14.ps.512(<16 x float> {x}, \
-                     <16 x float> zeroinitializer, i16 -1)"
+                    "call <{each} x float> @llvm.x86.avx512.rsqrt14.ps.{bits}(<{each} x float> \
+                     {x}, <{each} x float> zeroinitializer, i{flags} -1)"
                 ));
-                (y, LANES)
+                (y, each)
             })
             .collect();
         while let [(a, lanes), (b, _), ..] = &parts[..] {
@@ -390,16 +388,7 @@ impl Emitter<'_> {
             parts.push((both, 2 * lanes));
         }
         let y = parts.swap_remove(0).0;
-        match width {
-            1 => self.ins(&format!("extractelement <16 x float> {y}, i32 0")),
-            _ if width < LANES => {
-                let lanes = mask(0..width);
-                self.ins(&format!(
-                    "shufflevector <16 x float> {y}, <16 x float> {y}, <{width} x i32> <{lanes}>"
-                ))
-            }
-            _ => y,
-        }
+        if width == 1 { self.ins(&format!("extractelement <4 x float> {y}, i32 0")) } else { y }
     }
 
     fn count_zeros(&mut self, name: &str, x: &str, flag: &str, v: bool) -> String {

@@ -19,17 +19,22 @@ use emit::Features;
 pub(crate) use library::Library;
 
 use super::compiled::{Program, apply};
+use super::program::Widths;
 use super::{Listing, spmd};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
-/// Lanes of a gang on this machine.
-pub(crate) fn width() -> u32 {
+/// Lanes of a gang on this machine, in vectors of so many bits at most.
+fn width(bits: Option<u32>) -> u32 {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512dq") {
-        return 16;
-    }
-    8
+    let most = {
+        let wide =
+            std::is_x86_feature_detected!("avx512vl") && std::is_x86_feature_detected!("avx512dq");
+        if wide { 16 } else { 8 }
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let most = 8;
+    bits.map_or(most, |bits| most.min(bits / 32))
 }
 
 fn features() -> Features {
@@ -44,21 +49,21 @@ fn features() -> Features {
     Features { fma: cfg!(target_arch = "aarch64"), f16c: cfg!(target_arch = "aarch64") }
 }
 
-fn emitted(kernel: &Kernel, subgroup_size: u32, features: Features) -> Result<emit::Emitted> {
-    let compiled = spmd::compile(kernel, width(), subgroup_size)?;
+fn emitted(kernel: &Kernel, widths: Widths, features: Features) -> Result<emit::Emitted> {
+    let compiled = spmd::compile(kernel, width(widths.vector), widths.subgroup)?;
     emit_kernel::emit(kernel, &compiled, features)
 }
 
-/// Compiles a kernel for a subgroup size.
+/// Compiles a kernel for gangs of such widths.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, and [`Error::Device`] when there is no
 /// libLLVM or it refuses.
-pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
-    compile_for(kernel, subgroup_size, features())
+pub(super) fn compile(kernel: &Kernel, widths: Widths) -> Result<Program> {
+    compile_for(kernel, widths, features())
 }
 
-fn compile_for(kernel: &Kernel, subgroup_size: u32, features: Features) -> Result<Program> {
+fn compile_for(kernel: &Kernel, widths: Widths, features: Features) -> Result<Program> {
     let refused = |cause: String| Error::Device {
         device: "cpu".to_owned(),
         kind: FailureKind::Rejected,
@@ -66,7 +71,7 @@ fn compile_for(kernel: &Kernel, subgroup_size: u32, features: Features) -> Resul
         cause,
     };
     let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-    let emitted = emitted(kernel, subgroup_size, features)?;
+    let emitted = emitted(kernel, widths, features)?;
     let symbols = [
         ("coexec_apply", apply as *const () as u64),
         ("memset", memset as *const () as u64),
@@ -76,8 +81,8 @@ fn compile_for(kernel: &Kernel, subgroup_size: u32, features: Features) -> Resul
     Ok(Program::new(kernel, emitted.width, Box::new(code), emitted.needs))
 }
 
-/// The subgroup size that listings are made for: what a CPU device has unless told otherwise.
-const LISTED_SUBGROUP: u32 = 32;
+/// What listings are made for: what a CPU device has unless told otherwise.
+const LISTED: Widths = Widths { subgroup: 32, vector: None };
 
 /// What is generated for a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
@@ -88,13 +93,16 @@ pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
         cause,
     };
     let stage = match listing {
-        Listing::Spmd => return Ok(spmd::print(&spmd::compile(kernel, width(), LISTED_SUBGROUP)?)),
-        Listing::Llvm => return Ok(emitted(kernel, LISTED_SUBGROUP, features())?.text),
+        Listing::Spmd => {
+            let compiled = spmd::compile(kernel, width(LISTED.vector), LISTED.subgroup)?;
+            return Ok(spmd::print(&compiled));
+        }
+        Listing::Llvm => return Ok(emitted(kernel, LISTED, features())?.text),
         Listing::Optimised => jit::Stage::Optimised,
         Listing::Assembly => jit::Stage::Assembly,
     };
     let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-    jit::list(library, &emitted(kernel, LISTED_SUBGROUP, features())?.text, stage).map_err(refused)
+    jit::list(library, &emitted(kernel, LISTED, features())?.text, stage).map_err(refused)
 }
 
 /// `memset`, for what LLVM does not spell out.

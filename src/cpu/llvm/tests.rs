@@ -162,7 +162,7 @@ fn the_other_library_kernels_equal_the_interpreter() {
 
 /// Runs a kernel of one workgroup with code for a machine that has only these features.
 fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
-    let program = super::compile_for(kernel, 32, features).unwrap();
+    let program = super::compile_for(kernel, super::LISTED, features).unwrap();
     let bindings = data
         .iter_mut()
         .zip(&kernel.signature().bindings)

@@ -35,11 +35,11 @@ pub(in crate::cpu) fn usual_inverse_sqrt<F: Float>(x: F) -> F {
     e.mul_add(0.375, 0.5).mul_add(y * e, y)
 }
 
-/// Whether this machine's processor has `vrsqrt14ps`.
+/// Whether this machine's processor has `vrsqrt14ps`, for vectors of any length.
 #[inline(always)]
 pub(in crate::cpu) fn host_has_guess() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512f");
+    return std::arch::is_x86_feature_detected!("avx512vl");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -49,7 +49,7 @@ pub(in crate::cpu) fn host_has_guess() -> bool {
 pub(in crate::cpu) fn guess(x: f32) -> f32 {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx512f")]
+        #[target_feature(enable = "avx512vl")]
         fn of(x: f32) -> f32 {
             use std::arch::x86_64::{_mm_cvtss_f32, _mm_rsqrt14_ss, _mm_set_ss};
             let x = _mm_set_ss(x);
@@ -64,16 +64,37 @@ pub(in crate::cpu) fn guess(x: f32) -> f32 {
     f32::NAN
 }
 
-/// The processor's guesses for 16 floats.
-///
-/// # Safety
-/// The processor has AVX-512; both are valid for 16 floats.
+/// A function that puts the processor's guesses in place of floats.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-pub(in crate::cpu) unsafe fn guesses(x: *const f32, out: *mut f32) {
-    use std::arch::x86_64::{_mm512_loadu_ps, _mm512_rsqrt14_ps, _mm512_storeu_ps};
-    // SAFETY: the caller promises 16 floats at both.
-    unsafe { _mm512_storeu_ps(out, _mm512_rsqrt14_ps(_mm512_loadu_ps(x))) }
+pub(in crate::cpu) type Guess = unsafe extern "sysv64" fn(*mut f32);
+
+/// The function for one, two or four times four floats. It must be called only where the processor
+/// has the instruction ([`host_has_guess`]), with the address of that many floats. It changes no
+/// register but xmm16 to xmm19, which every caller must take for changed, and Cranelift never uses.
+#[cfg(target_arch = "x86_64")]
+pub(in crate::cpu) fn guesses(quads: usize) -> Guess {
+    use std::arch::naked_asm;
+
+    macro_rules! in_place {
+        ($name:ident, $($register:literal $offset:literal),+) => {
+            #[unsafe(naked)]
+            unsafe extern "sysv64" fn $name(at: *mut f32) {
+                naked_asm!(
+                    $(concat!("vrsqrt14ps ", $register, ", [rdi + ", $offset, "]"),)+
+                    $(concat!("vmovups [rdi + ", $offset, "], ", $register),)+
+                    "ret",
+                )
+            }
+        };
+    }
+    in_place!(one, "xmm16" "0");
+    in_place!(two, "xmm16" "0", "xmm17" "16");
+    in_place!(four, "xmm16" "0", "xmm17" "16", "xmm18" "32", "xmm19" "48");
+    match quads {
+        1 => one,
+        2 => two,
+        _ => four,
+    }
 }
 
 /// The inverse of the square root of anything, from the processor's guess.

@@ -88,22 +88,27 @@ fn same_on_all_engines(
     data: &[Vec<u32>],
 ) -> std::result::Result<(), String> {
     for &subgroup_size in subgroup_sizes {
-        let on = |engine: Engine| {
-            let options =
-                CpuOptions { threads: Some(1), engine, subgroup_size, ..CpuOptions::default() };
+        let on = |engine: Engine, vector_bits: Option<u32>| {
+            let options = CpuOptions {
+                threads: Some(1),
+                engine,
+                subgroup_size,
+                vector_bits,
+                ..CpuOptions::default()
+            };
             let mut data = data.to_vec();
             let device = CpuDevice::new(options).unwrap();
             let result = launch_on(&device, text, grid, &mut data, 1 << 20);
             result.map(|()| data).map_err(|error| format!("{engine}: {error}"))
         };
-        let wanted = on(Engine::Interpreter)?;
-        for engine in compilers() {
-            let got = on(engine)?;
+        let wanted = on(Engine::Interpreter, None)?;
+        for (engine, vector_bits) in compilers() {
+            let got = on(engine, vector_bits)?;
             for (id, (wanted, got)) in wanted.iter().zip(&got).enumerate() {
                 if let Some(at) = (0..wanted.len()).find(|&at| wanted[at] != got[at]) {
                     return Err(format!(
                         "binding {id}[{at}]: the interpreter gives {:#x}, {engine} {:#x}, with \
-                         subgroups of {subgroup_size}",
+                         subgroups of {subgroup_size} and vectors of {vector_bits:?} bits",
                         wanted[at], got[at]
                     ));
                 }
@@ -113,11 +118,11 @@ fn same_on_all_engines(
     Ok(())
 }
 
-/// The engines that compile, those that this machine has.
-fn compilers() -> Vec<Engine> {
-    let mut all = vec![Engine::Cranelift];
+/// The engines that compile, those that this machine has, with the bits of their vectors.
+fn compilers() -> Vec<(Engine, Option<u32>)> {
+    let mut all = vec![(Engine::Cranelift, None)];
     if super::llvm::Library::get().is_ok() {
-        all.push(Engine::Llvm);
+        all.extend([None, Some(256), Some(128)].map(|bits| (Engine::Llvm, bits)));
     }
     all
 }

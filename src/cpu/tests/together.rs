@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{device, launch, launch_on, output};
-use crate::cpu::program::Program;
+use crate::cpu::program::{Program, Widths};
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
 use crate::device::Device;
 use crate::error::Error;
@@ -232,6 +232,8 @@ fn a_device_says_what_it_is_and_refuses_bad_options() {
     assert_eq!(info.advice, None);
     let bad = CpuDevice::new(CpuOptions { subgroup_size: 7, ..CpuOptions::default() });
     assert!(matches!(bad, Err(Error::Device { .. })));
+    let bad = CpuDevice::new(CpuOptions { vector_bits: Some(1024), ..CpuOptions::default() });
+    assert!(matches!(bad, Err(Error::Device { .. })));
     assert_eq!("auto".parse::<Engine>().unwrap(), Engine::Auto);
     assert_eq!(Engine::Interpreter.to_string().parse::<Engine>().unwrap(), Engine::Interpreter);
     assert!("fast".parse::<Engine>().is_err());
@@ -240,10 +242,11 @@ fn a_device_says_what_it_is_and_refuses_bad_options() {
 #[test]
 fn a_kernel_is_compiled_once() {
     let kernel = Kernel::from_wgsl("@compute @workgroup_size(1) fn main() { }").unwrap();
-    let first = Program::of(&kernel, Engine::Interpreter, 32).unwrap();
-    let clone = Program::of(&kernel.clone(), Engine::Interpreter, 32).unwrap();
+    let widths = |subgroup| Widths { subgroup, vector: None };
+    let first = Program::of(&kernel, Engine::Interpreter, widths(32)).unwrap();
+    let clone = Program::of(&kernel.clone(), Engine::Interpreter, widths(32)).unwrap();
     assert!(Arc::ptr_eq(&first, &clone), "clones of a kernel share programs");
-    let other = Program::of(&kernel, Engine::Interpreter, 8).unwrap();
+    let other = Program::of(&kernel, Engine::Interpreter, widths(8)).unwrap();
     assert!(!Arc::ptr_eq(&first, &other), "subgroups of 8 are another program");
     let freed = Arc::downgrade(&first);
     drop((first, clone, kernel));
