@@ -2,9 +2,10 @@
 //! launch on each device.
 //!
 //!     cargo bench --bench overheads
+//!     cargo bench --bench overheads -- log    # what the launch log costs where nothing fails
 
 use coexec::{Buffer, Kernel, Launch, Runtime};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 
 fn saxpy(runtime: &Runtime, kernel: &Kernel, x: &Buffer<f32>, y: &Buffer<f32>) -> Launch {
     let mut params = 2.0f32.to_le_bytes().to_vec();
@@ -108,5 +109,65 @@ fn overheads(criterion: &mut Criterion) {
     }
 }
 
+/// What the launch log costs where nothing fails: an iterated stencil and an update in place of about
+/// a millisecond each, with the log and without, in turns, so that what else the machine does hits
+/// both.
+fn log() {
+    use std::time::{Duration, Instant};
+    let build = |bytes: u64| {
+        let builder = Runtime::builder().devices("gpu0").log_memory(bytes);
+        builder.build().expect("a GPU, or lavapipe")
+    };
+    let (with, without) = (build(256 << 20), build(0));
+    let kernel = library("stencil5");
+    for side in [256u32, 1024] {
+        let cells = (side * side) as usize;
+        let fields = || {
+            let a = Buffer::from_slice(&vec![1.0f32; cells]);
+            (a, Buffer::<f32>::zeroed(cells))
+        };
+        let (logged, plain) = (fields(), fields());
+        let step = |rt: &Runtime, (a, b): &(Buffer<f32>, Buffer<f32>), turn: u32| {
+            let (src, dst) = if turn % 2 == 0 { (a, b) } else { (b, a) };
+            let launch = rt.launch(&kernel).bind("src", src).bind("dst", dst);
+            let launch = launch.set_field("grid.width", side).set_field("grid.height", side);
+            let launch = launch.set_field("grid.alpha", 0.2f32);
+            let begun = Instant::now();
+            launch.invocations([side.into(), side.into(), 1]).run().expect("a step");
+            begun.elapsed()
+        };
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        for turn in 0..2000 {
+            one.push(step(&with, &logged, turn));
+            other.push(step(&without, &plain, turn));
+        }
+        let median = |times: &mut Vec<Duration>| {
+            times.sort();
+            times[times.len() / 2].as_secs_f64() * 1e6
+        };
+        let mean = |times: &[Duration]| {
+            times.iter().sum::<Duration>().as_secs_f64() * 1e6 / times.len() as f64
+        };
+        let means = (mean(&one[200..]), mean(&other[200..]));
+        let (a, b) = (median(&mut one), median(&mut other));
+        println!(
+            "stencil5 {side} x {side}, 2000 steps on gpu0: {a:.1} µs with the log, {b:.1} µs without: \
+             {:+.2} %; means {:.1} and {:.1} µs: {:+.2} %",
+            (a / b - 1.0) * 100.0,
+            means.0,
+            means.1,
+            (means.0 / means.1 - 1.0) * 100.0
+        );
+    }
+}
+
 criterion_group!(benches, overheads);
-criterion_main!(benches);
+
+fn main() {
+    if std::env::args().any(|argument| argument == "log") {
+        log();
+        return;
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

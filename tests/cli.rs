@@ -372,6 +372,69 @@ fn a_failed_run_leaves_an_existing_output_as_it_was() {
     assert_eq!(std::fs::read(&out).expect("still there"), b"precious");
 }
 
+/// Linux tells when the program has got as far as to handle Ctrl-C.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_file() {
+    use std::os::unix::process::CommandExt;
+    let folder = folder("interrupted");
+    let endless = file(
+        &folder,
+        "long.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+         @compute @workgroup_size(1)
+         fn main() { var x = 1u; while x != 0u { x = x * 5u + dst[0] + 2u; if x == 0u { x = 1u; } } dst[0] = x; }",
+    );
+    let out = file(&folder, "out.bin", "precious");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coexec"));
+    command.args(["run", &endless, "--devices", "cpu", "--loop-budget", "1000000000000000"]);
+    command.args(["--workgroups", "1", "--bind", "dst=zeros:16", "--out", &format!("dst={out}")]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    // A group of its own, so that the signal is for nobody else.
+    let mut child = command.process_group(0).spawn().expect("it starts");
+    let status = format!("/proc/{}/status", child.id());
+    let field = |name: &str| {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim().to_owned()
+    };
+    let wait_until = |what: &str, holds: &dyn Fn() -> bool| {
+        for _ in 0..6000 {
+            if holds() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("not within a minute: {what}");
+    };
+    let handles = || u64::from_str_radix(&field("SigCgt:"), 16).is_ok_and(|set| set & 2 != 0);
+    wait_until("Ctrl-C is handled", &handles);
+    // The CPU's pool is there: the kernel is about to run, or runs.
+    let threads = || field("Threads:").parse::<u32>().is_ok_and(|threads| threads > 2);
+    wait_until("the kernel runs", &threads);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill is there").success());
+    for _ in 0..6000 {
+        if child.try_wait().expect("our child").is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let outcome = child.wait_with_output().expect("it has ended");
+    let err = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(130), "{err}");
+    assert!(err.contains("interrupted; no file was written"), "{err}");
+    assert_eq!(std::fs::read(&out).expect("still there"), b"precious");
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["long.wgsl", "out.bin"], "no temporary file is left");
+}
+
 #[test]
 fn explain_says_what_a_band_of_the_stencil_reads_and_writes() {
     let mut args = heat(&["--devices", "cpu", "--chunks", "4"]);

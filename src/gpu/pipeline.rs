@@ -148,7 +148,8 @@ fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten, endless: String) -
     };
     // SAFETY: `rewrite` guards every dynamic index in every address space against the bounds that
     // the per-chunk block gives (which `chunk` makes no larger than what is bound), and gives
-    // every loop that is not proved finite a budget; there are no ray queries or mesh shaders.
+    // every loop that is not proved finite a budget (`rewrite/trusted_tests.rs` looks for one that is
+    // not); there are no ray queries or mesh shaders.
     let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label,

@@ -158,6 +158,66 @@ mod tests {
         drop(read);
     }
 
+    /// A seeded scheduler: launches come, queue at some gates in one step, and go when they are done
+    /// or given up, in every order that chance gives.
+    #[test]
+    fn in_every_order_of_events_who_conflicts_waits_and_the_first_in_line_never_does() {
+        struct Launch {
+            number: u64,
+            wants: Vec<(usize, bool)>,
+            passes: Vec<Pass>,
+        }
+        let conflict = |a: &Launch, b: &Launch, gate: usize| {
+            let wants = |launch: &Launch| launch.wants.iter().find(|w| w.0 == gate).map(|w| w.1);
+            matches!((wants(a), wants(b)), (Some(x), Some(y)) if x || y)
+        };
+        for seed in 1..400u64 {
+            let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+            let mut below = |bound: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 11) % bound
+            };
+            let gates: Vec<Arc<Gate>> = (0..3).map(|_| Arc::default()).collect();
+            let mut all: Vec<Launch> = Vec::new();
+            for number in 0..80 {
+                if all.len() < 7 && below(3) > 0 {
+                    let mut wants: Vec<(usize, bool)> = Vec::new();
+                    for gate in 0..3 {
+                        if below(2) == 0 {
+                            wants.insert(
+                                below(wants.len() as u64 + 1) as usize,
+                                (gate, below(2) == 0),
+                            );
+                        }
+                    }
+                    let at = |(gate, write): &(usize, bool)| (Arc::clone(&gates[*gate]), *write);
+                    let passes = queue_all(wants.iter().map(at));
+                    all.push(Launch { number, wants, passes });
+                } else if !all.is_empty() {
+                    // Done, or given up while it waits.
+                    all.remove(below(all.len() as u64) as usize);
+                }
+                for launch in &all {
+                    for ((gate, _), pass) in launch.wants.iter().zip(&launch.passes) {
+                        let earlier = all.iter().filter(|other| other.number < launch.number);
+                        let free = !earlier.clone().any(|other| conflict(other, launch, *gate));
+                        assert_eq!(granted(pass), free, "seed {seed}, launch {}", launch.number);
+                    }
+                }
+                // So somebody can always go on.
+                if let Some(first) = all.iter().min_by_key(|launch| launch.number) {
+                    assert!(first.passes.iter().all(granted), "seed {seed}");
+                }
+                for (number, gate) in gates.iter().enumerate() {
+                    let wanted = all.iter().any(|l| l.wants.iter().any(|w| w.0 == number));
+                    assert_eq!(gate.try_write().is_some(), !wanted, "seed {seed}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn crossing_launches_do_not_deadlock() {
         let gates: Vec<Arc<Gate>> = (0..4).map(|_| Arc::default()).collect();

@@ -113,6 +113,12 @@ impl DeviceMemory {
         bytes <= self.limit
     }
 
+    /// Bytes of its windows.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
     /// Lets go of all windows that nobody uses.
     pub(crate) fn clear(&self, meter: Meter<'_>) {
         self.make_room(self.limit, meter);

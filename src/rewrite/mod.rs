@@ -250,3 +250,5 @@ fn internal(cause: impl Into<String>) -> Error {
 mod gpu_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trusted_tests;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn kernel(text: &str) -> Kernel {
+pub(super) fn kernel(text: &str) -> Kernel {
     Kernel::from_wgsl(text).unwrap()
 }
 
@@ -11,7 +11,7 @@ fn immediate(kernel: &Kernel, facts: &Facts) -> Rewritten {
 }
 
 /// Facts that prove every loop finite.
-fn all_finite() -> Facts {
+pub(super) fn all_finite() -> Facts {
     Facts { finite_loops: vec![true; 100], ..Facts::default() }
 }
 

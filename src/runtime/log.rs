@@ -115,7 +115,8 @@ impl Recorded {
             bindings: bindings.collect(),
             groups: self.plan.groups(run),
             loop_budget: self.loop_budget,
-            deadline: None,
+            // As for a chunk on a device of unknown speed.
+            deadline: self.runtime.inner.patience.map(|least| least * 4),
             cancel: None,
         }
     }

@@ -25,6 +25,8 @@ mod residency;
 mod select;
 mod sequence;
 mod snapshot;
+#[cfg(all(test, feature = "gpu"))]
+mod soak_tests;
 #[cfg(test)]
 mod tests;
 mod verify;

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hasher;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,8 @@ use crate::kernel::Kernel;
 
 /// The first line: another format has another number.
 const VERSION: &str = "coexec profiles 1";
+/// Bytes beyond which a file is not looked at; one of `MOST` entries has a third of them.
+const LARGEST: u64 = 1 << 20;
 /// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
 const MOST: usize = 4096;
 /// Launches that took less than this say little.
@@ -230,8 +233,17 @@ impl Drop for Profiles {
 
 /// What a file says; nothing if it is not whole.
 fn read(file: &Path) -> HashMap<Key, Known> {
-    let whole = std::fs::read_to_string(file).ok().and_then(|text| parse(&text));
-    whole.unwrap_or_default()
+    let whole = || {
+        // A file that is larger is none of ours. Nor is a pipe, which might never end.
+        let file = std::fs::File::open(file).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut text = String::new();
+        let read = file.take(LARGEST + 1).read_to_string(&mut text).ok()?;
+        if read as u64 > LARGEST { None } else { parse(&text) }
+    };
+    whole().unwrap_or_default()
 }
 
 fn parse(text: &str) -> Option<HashMap<Key, Known>> {
@@ -367,6 +379,84 @@ mod tests {
         drop(profiles);
         assert_eq!(std::fs::read(&directory.0).unwrap(), b"in the way");
         std::fs::remove_file(&directory.0).unwrap();
+    }
+
+    #[test]
+    fn files_that_lie_are_neither_believed_nor_a_danger() {
+        let directory = Directory::new("lies");
+        directory.fill();
+        for kernel in 20..30 {
+            directory.open().measured(Key { kernel, ..KEY }, 3.5, 3.0, LONG);
+        }
+        let whole = std::fs::read(directory.file()).unwrap();
+        let cases = std::env::var("COEXEC_FUZZ").map_or(2000, |n| n.parse().unwrap());
+        let mut chance = 0x9E37_79B9_7F4A_7C15u64;
+        let mut below = |bound: usize| {
+            chance ^= chance << 13;
+            chance ^= chance >> 7;
+            chance ^= chance << 17;
+            ((chance >> 11) % bound as u64) as usize
+        };
+        let (mut believed, mut refused) = (0, 0);
+        for _ in 0..cases {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + below(4) {
+                let at = below(bytes.len());
+                match below(6) {
+                    0 => bytes[at] ^= 1 << below(8),
+                    1 => bytes.truncate(at.max(1)),
+                    2 => bytes.insert(at, b"0123456789abcdef -.e\n\0"[below(22)]),
+                    3 => drop(bytes.drain(at..(at + 1 + below(9)).min(bytes.len() - 1).max(at))),
+                    4 => bytes.extend_from_within(at..),
+                    _ => bytes.splice(at..at, *b"99999999999999999999").for_each(drop),
+                }
+            }
+            let known = String::from_utf8(bytes).ok().and_then(|text| parse(&text));
+            match known {
+                Some(known) => {
+                    believed += 1;
+                    assert!(known.len() <= 2 * MOST + 1);
+                    assert!(known.values().all(|k| k.rate.is_finite() && k.rate > 0.0));
+                }
+                None => refused += 1,
+            }
+        }
+        assert!(believed > 0 && refused > cases / 4, "{believed} and {refused}");
+
+        // Valid, and far too large.
+        let line = "7 9 10 1e2 1\n".repeat((LARGEST / 13) as usize + 1);
+        std::fs::write(directory.file(), format!("{VERSION}\n{line}end\n")).unwrap();
+        assert_eq!(directory.open().rate(KEY), None);
+        // A folder of that name.
+        std::fs::remove_file(directory.file()).unwrap();
+        std::fs::create_dir(directory.file()).unwrap();
+        let profiles = directory.open();
+        assert_eq!(profiles.rate(KEY), None);
+        profiles.measured(KEY, 5.0, 5.0, LONG);
+        drop(profiles);
+        assert!(directory.file().is_dir());
+        let left = std::fs::read_dir(&directory.0).unwrap().count();
+        assert_eq!(left, 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_without_permission_to_write_keeps_what_it_has() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = Directory::new("permission");
+        directory.fill();
+        let before = std::fs::read(directory.file()).unwrap();
+        let allow = |mode| {
+            std::fs::set_permissions(&directory.0, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        allow(0o555);
+        let writable = std::fs::write(directory.0.join("probe"), b"").is_ok();
+        directory.open().measured(KEY, 7.0, 5.0, LONG);
+        allow(0o755);
+        // Root may write anywhere.
+        if !writable {
+            assert_eq!(std::fs::read(directory.file()).unwrap(), before);
+        }
     }
 
     #[test]

@@ -45,6 +45,15 @@ impl Memories {
     }
 }
 
+#[cfg(test)]
+impl Memories {
+    /// Bytes of all windows.
+    pub(super) fn used(&self) -> u64 {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|memory| memory.used()).sum()
+    }
+}
+
 /// Bytes that moved to and from one device for a launch.
 #[derive(Debug, Default)]
 struct Traffic {

@@ -20,6 +20,8 @@ mod adaptive;
 mod dynamic;
 mod flights;
 mod guided;
+#[cfg(test)]
+mod interleaving_tests;
 mod pace;
 mod static_shares;
 mod stock;

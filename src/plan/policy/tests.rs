@@ -26,7 +26,7 @@ fn take(policy: &mut Policy, device: usize, now: f64) -> Option<Task> {
     }
 }
 
-const STRATEGIES: [Strategy; 5] =
+pub(super) const STRATEGIES: [Strategy; 5] =
     [Strategy::Static, Strategy::Dynamic, Strategy::Guided, Strategy::Adaptive, Strategy::Single];
 
 /// What a drive found.

@@ -1,0 +1,268 @@
+//! The module that a GPU runs is trusted: wgpu adds no check to it. So here every dynamic index of it is
+//! checked by somebody who knows nothing of how it was made: whatever memory holds and whichever
+//! invocation it is, the index must stay inside. And every loop that nobody has proved finite must
+//! begin with a look at the budget.
+
+use naga::{
+    ArraySize, BinaryOperator as Op, Block, BuiltIn, Expression, Handle, Literal, MathFunction,
+    Module, Statement, TypeInner,
+};
+
+use super::tests::{all_finite, kernel};
+use super::*;
+
+/// Values that memory and invocations are full of.
+struct Guess<'m> {
+    module: &'m Module,
+    state: u64,
+    /// By expression: what it is this time.
+    known: Vec<Option<u32>>,
+}
+
+impl Guess<'_> {
+    fn any(&mut self) -> u32 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        let word = (self.state >> 20) as u32;
+        match word % 5 {
+            0 => u32::MAX - word / 5 % 4,
+            1 => (1 << 31) + word / 5 % 3,
+            2 => word / 5 % 70,
+            _ => word,
+        }
+    }
+
+    fn function(&self) -> &naga::Function {
+        &self.module.entry_points[0].function
+    }
+
+    /// What an invocation is given, of which the validator knows the bound.
+    fn builtin(&mut self, argument: u32, axis: u32) -> u32 {
+        let argument = &self.function().arguments[argument as usize];
+        let size = self.module.entry_points[0].workgroup_size;
+        let any = argument.binding.clone();
+        let any = (any, self.any());
+        match any {
+            (Some(naga::Binding::BuiltIn(BuiltIn::LocalInvocationId)), word) => {
+                word % size[axis as usize]
+            }
+            (Some(naga::Binding::BuiltIn(BuiltIn::LocalInvocationIndex)), word) => {
+                word % size.iter().product::<u32>()
+            }
+            (_, word) => word,
+        }
+    }
+
+    fn value(&mut self, handle: Handle<Expression>) -> u32 {
+        if let Some(value) = self.known[handle.index()] {
+            return value;
+        }
+        let value = self.compute(handle);
+        self.known[handle.index()] = Some(value);
+        value
+    }
+
+    fn compute(&mut self, handle: Handle<Expression>) -> u32 {
+        match self.function().expressions[handle] {
+            Expression::Literal(Literal::U32(value)) => value,
+            Expression::Literal(Literal::I32(value)) => value as u32,
+            Expression::Literal(Literal::Bool(value)) => value.into(),
+            Expression::ZeroValue(_) => 0,
+            Expression::FunctionArgument(argument) => self.builtin(argument, 0),
+            Expression::AccessIndex { base, index } => match self.function().expressions[base] {
+                Expression::FunctionArgument(argument) => self.builtin(argument, index),
+                Expression::Compose { ref components, .. } => {
+                    let component = components[index as usize];
+                    self.value(component)
+                }
+                _ => self.any(),
+            },
+            Expression::As { expr, convert: None, .. } => self.value(expr),
+            Expression::As { expr, kind, convert: Some(4) } => {
+                let integer = matches!(kind, naga::ScalarKind::Uint | naga::ScalarKind::Sint);
+                let value = self.value(expr);
+                // A conversion from a float gives anything.
+                if integer { value } else { self.any() }
+            }
+            Expression::Select { condition, accept, reject } => {
+                if self.value(condition) != 0 {
+                    self.value(accept)
+                } else {
+                    self.value(reject)
+                }
+            }
+            Expression::Binary { op, left, right } => {
+                let (a, b) = (self.value(left), self.value(right));
+                match op {
+                    Op::Add => a.wrapping_add(b),
+                    Op::Subtract => a.wrapping_sub(b),
+                    Op::Multiply => a.wrapping_mul(b),
+                    Op::Divide => a.checked_div(b).unwrap_or(a),
+                    Op::Modulo => a.checked_rem(b).unwrap_or(0),
+                    Op::And => a & b,
+                    Op::InclusiveOr => a | b,
+                    Op::ExclusiveOr => a ^ b,
+                    Op::ShiftLeft => a.wrapping_shl(b),
+                    Op::ShiftRight => a.wrapping_shr(b),
+                    Op::Less => (a < b).into(),
+                    Op::GreaterEqual => (a >= b).into(),
+                    Op::LogicalAnd => (a != 0 && b != 0).into(),
+                    _ => self.any(),
+                }
+            }
+            Expression::Math { fun, arg, arg1: Some(second), arg2, .. } => {
+                let (a, b) = (self.value(arg), self.value(second));
+                match (fun, arg2) {
+                    (MathFunction::Min, _) => a.min(b),
+                    (MathFunction::Max, _) => a.max(b),
+                    (MathFunction::Clamp, Some(third)) => a.max(b).min(self.value(third)),
+                    _ => self.any(),
+                }
+            }
+            _ => self.any(),
+        }
+    }
+}
+
+/// Dynamic indices of a module that can be outside, or of which nobody would know.
+fn outside(module: &Module) -> Vec<String> {
+    let info = Validator::new(ValidationFlags::all(), Capabilities::all())
+        .validate(module)
+        .expect("a valid module");
+    let info = info.get_entry_point(0);
+    let function = &module.entry_points[0].function;
+    let mut found = Vec::new();
+    for (handle, expression) in function.expressions.iter() {
+        let (base, index) = match *expression {
+            Expression::Access { base, index } => (base, Ok(index)),
+            Expression::AccessIndex { base, index } => (base, Err(index)),
+            _ => continue,
+        };
+        let of = |inner: &TypeInner| match *inner {
+            TypeInner::Array { size: ArraySize::Constant(n), .. } => Some(Some(n.get())),
+            TypeInner::Array { .. } => Some(None),
+            TypeInner::Vector { size, .. } => Some(Some(size as u32)),
+            TypeInner::Matrix { columns, .. } => Some(Some(columns as u32)),
+            _ => None,
+        };
+        let limit = match *info[base].ty.inner_with(&module.types) {
+            TypeInner::Pointer { base, .. } => of(&module.types[base].inner),
+            TypeInner::ValuePointer { size: Some(size), .. } => Some(Some(size as u32)),
+            ref inner => of(inner),
+        };
+        let inside = match (limit, index) {
+            // A field.
+            (None, _) => true,
+            // The validator has seen to it.
+            (Some(Some(_)), Err(_)) => true,
+            // A window has at least one element.
+            (Some(None), Err(index)) => index == 0,
+            (Some(Some(limit)), Ok(index)) => (0..300u64).all(|turn| {
+                let known = vec![None; function.expressions.len()];
+                let state = (turn + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                Guess { module, state, known }.value(index) < limit
+            }),
+            (Some(None), Ok(index)) => match function.expressions[index] {
+                Expression::Select { condition, accept, reject } => {
+                    let zero = matches!(
+                        function.expressions[reject],
+                        Expression::Literal(Literal::U32(0)) | Expression::ZeroValue(_)
+                    );
+                    let less = matches!(
+                        function.expressions[condition],
+                        Expression::Binary { op: Op::Less, left, .. } if left == accept
+                    );
+                    zero && less
+                }
+                _ => false,
+            },
+        };
+        if !inside {
+            found.push(format!("{handle:?}: {expression:?}"));
+        }
+    }
+    found
+}
+
+/// Loops whose bodies do not begin with a look at the budget.
+fn unbounded(block: &Block) -> usize {
+    let looks = |body: &Block| {
+        let first = body.iter().find(|statement| !matches!(statement, Statement::Emit(_)));
+        matches!(first, Some(Statement::If { accept, .. })
+            if matches!(accept.iter().last(), Some(Statement::Break)))
+    };
+    block
+        .iter()
+        .map(|statement| match statement {
+            Statement::Block(inner) => unbounded(inner),
+            Statement::If { accept, reject, .. } => unbounded(accept) + unbounded(reject),
+            Statement::Switch { cases, .. } => cases.iter().map(|c| unbounded(&c.body)).sum(),
+            Statement::Loop { body, continuing, .. } => {
+                usize::from(!looks(body)) + unbounded(body) + unbounded(continuing)
+            }
+            _ => 0,
+        })
+        .sum()
+}
+
+/// Every kernel that tests have, of the library and from the wild.
+fn texts() -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut found) =
+        (vec![root.join("kernels"), root.join("tests/filetests")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "wgsl") {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+const HOSTILE: &str = "
+    struct Inner { a: u32, list: array<vec3<u32>, 3> }
+    @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    @group(0) @binding(1) var<storage, read_write> inner: array<Inner>;
+    @group(0) @binding(2) var<uniform> table: array<vec4<u32>, 4>;
+    var<workgroup> tile: array<u32, 16>;
+    var<private> own: array<u32, 8>;
+    @compute @workgroup_size(16)
+    fn main(@builtin(local_invocation_index) l: u32) {
+        let i = data[0] + l;
+        var m = mat4x4<f32>();
+        var v = vec4<u32>();
+        data[i] = own[i] + tile[i] + table[i][i] + inner[i].list[i][i] + u32(m[i][i]) + v[i];
+        own[l] = 1u;
+        tile[l] = 2u;
+        for (var k = 0u; k < i; k += data[k]) { v[k] = k; }
+    }";
+
+#[test]
+fn no_index_of_a_trusted_module_can_be_outside_and_no_loop_without_proof_is_endless() {
+    let (mut seen, mut loops) = (0, 0);
+    for (name, text) in texts().into_iter().chain([("hostile".to_owned(), HOSTILE.to_owned())]) {
+        // Some are there to be refused.
+        let Ok(kernel) = Kernel::from_wgsl(&text) else { continue };
+        for facts in [Facts::default(), all_finite()] {
+            let rewritten = for_gpu(&kernel, &facts, ParamSpace::Uniform, false).unwrap();
+            let found = outside(&rewritten.module);
+            assert!(found.is_empty(), "{name}: {found:#?}");
+            let body = &rewritten.module.entry_points[0].function.body;
+            if facts.finite_loops.is_empty() {
+                assert_eq!(unbounded(body), 0, "{name}");
+            } else {
+                loops += unbounded(body);
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 60, "{seen} kernels");
+    // Who looks, sees.
+    assert!(loops > 30, "{loops} loops have no budget where they need none");
+    assert!(outside(kernel(HOSTILE).module()).len() >= 10);
+}

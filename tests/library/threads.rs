@@ -1,0 +1,183 @@
+//! Launches from many threads at once, over shared and overlapping buffers: the effects are those of
+//! some order, and where the order is known, of that order.
+
+use std::sync::Mutex;
+
+use coexec::{Buffer, Kernel};
+
+use super::{affine, engines, increment};
+
+fn selections() -> Vec<&'static str> {
+    let mut all = vec!["cpu", "virtual:3:cpu"];
+    if engines::gpu_ids().is_empty() {
+        engines::skip("threads on a GPU", "this machine has no adapter");
+    } else {
+        all.extend(["virtual:2:gpu0", "cpu,gpu0"]);
+    }
+    all
+}
+
+/// A number below a bound, of a thread's turn.
+fn draw(thread: u64, turn: u64, what: u64, bound: u64) -> u64 {
+    let mut x = thread << 40 ^ turn << 20 ^ what;
+    for _ in 0..3 {
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    }
+    (x >> 33) % bound
+}
+
+const LEN: usize = 700;
+const THREADS: u64 = 6;
+const TURNS: u64 = 25;
+
+/// What a thread does to the buffers.
+#[derive(Debug, Clone)]
+enum Deed {
+    /// `dst[i] = 3 src[i] + i`, between parts of buffers.
+    Affine { src: (usize, usize), dst: (usize, usize), len: usize },
+    /// `data[i] += 1`, on a part.
+    Increment { at: (usize, usize), len: usize },
+}
+
+impl Deed {
+    fn draw(thread: u64, turn: u64) -> Deed {
+        let number = |what, bound: usize| draw(thread, turn, what, bound as u64) as usize;
+        // Whole workgroups: `increment` does not look at the length.
+        let len = 8 * (1 + number(0, 30));
+        let place = |what| (number(what, 3), number(what + 1, LEN - len));
+        let (src, mut dst) = (place(1), place(3));
+        if number(5, 3) == 0 {
+            return Deed::Increment { at: dst, len };
+        }
+        if src.0 == dst.0 {
+            dst.0 = (dst.0 + 1) % 3;
+        }
+        Deed::Affine { src, dst, len }
+    }
+
+    fn apply(&self, all: &mut [Vec<u32>]) {
+        match self {
+            Deed::Affine { src, dst, len } => {
+                for i in 0..*len {
+                    let x = all[src.0][src.1 + i];
+                    all[dst.0][dst.1 + i] = x.wrapping_mul(3).wrapping_add(i as u32);
+                }
+            }
+            Deed::Increment { at, len } => {
+                all[at.0][at.1..at.1 + len].iter_mut().for_each(|x| *x = x.wrapping_add(1));
+            }
+        }
+    }
+}
+
+#[test]
+fn launches_of_many_threads_over_overlapping_parts_have_the_effects_of_the_order_of_submission() {
+    for selection in selections() {
+        let rt = engines::runtime(selection);
+        let start: Vec<u32> = (0..LEN as u32).collect();
+        let buffers: Vec<Buffer<u32>> = (0..3).map(|_| Buffer::from_slice(&start)).collect();
+        let (affine, increment) = (affine(), increment());
+        let order: Mutex<Vec<Deed>> = Mutex::default();
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (rt, buffers, order) = (&rt, &buffers, &order);
+                let (affine, increment) = (&affine, &increment);
+                scope.spawn(move || {
+                    let part = |(which, at): (usize, usize), len: usize| {
+                        buffers[which].slice(at..at + len).expect("inside")
+                    };
+                    let mut under_way = Vec::new();
+                    for turn in 0..TURNS {
+                        let deed = Deed::draw(thread, turn);
+                        let launch = match &deed {
+                            Deed::Affine { src, dst, len } => {
+                                let launch = rt.launch(affine).bind("src", part(*src, *len));
+                                let launch = launch.bind("dst", part(*dst, *len));
+                                launch.invocations([*len as u64, 1, 1])
+                            }
+                            Deed::Increment { at, len } => {
+                                let launch = rt.launch(increment).bind("data", part(*at, *len));
+                                launch.invocations([*len as u64, 1, 1])
+                            }
+                        };
+                        let submitted = {
+                            let mut order = order.lock().expect("no panic");
+                            order.push(deed);
+                            launch.submit().expect("it begins")
+                        };
+                        under_way.push(submitted);
+                        if draw(thread, turn, 9, 4) == 0 {
+                            for launch in under_way.drain(..) {
+                                launch.wait().expect("it ends well");
+                            }
+                            // What it reads in between is some whole state.
+                            buffers[turn as usize % 3].read(5..50).expect("nothing is poisoned");
+                        }
+                    }
+                    for launch in under_way {
+                        launch.wait().expect("it ends well");
+                    }
+                });
+            }
+        });
+        let mut expected = vec![start; 3];
+        let order = order.into_inner().expect("no panic");
+        assert_eq!(order.len() as u64, THREADS * TURNS);
+        order.iter().for_each(|deed| deed.apply(&mut expected));
+        for (which, (buffer, right)) in buffers.iter().zip(&expected).enumerate() {
+            let got = buffer.to_vec().expect("a result");
+            let wrong = got.iter().zip(right).position(|(a, b)| a != b);
+            assert_eq!(wrong, None, "{selection}: buffer {which}");
+        }
+    }
+}
+
+#[test]
+fn launches_and_sequences_of_many_threads_over_shared_buffers_all_count() {
+    let add = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> b: array<u32>;
+         @compute @workgroup_size(8)
+         fn add(@builtin(global_invocation_id) id: vec3<u32>) { a[id.x] += 1u; b[id.x] += 2u; }",
+    )
+    .expect("valid WGSL");
+    for selection in selections() {
+        let rt = engines::runtime(selection);
+        let buffers: Vec<Buffer<u32>> = (0..3).map(|_| Buffer::zeroed(512)).collect();
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS as usize {
+                let (rt, buffers, add) = (&rt, &buffers, &add);
+                scope.spawn(move || {
+                    for turn in 0..8 {
+                        // In every order, so that a cycle of waiting would show.
+                        let (a, b) = ((thread + turn) % 3, (thread + turn + 1 + turn % 2) % 3);
+                        let launch = || {
+                            let launch = rt.launch(add).bind("a", &buffers[a]);
+                            launch.bind("b", &buffers[b]).workgroups([64, 1, 1])
+                        };
+                        match turn % 3 {
+                            0 => drop(launch().run().expect("a launch")),
+                            1 => drop(launch().submit().expect("it begins").wait().expect("ends")),
+                            _ => {
+                                let sequence = rt.sequence().then(launch()).then(launch());
+                                sequence.run(2).expect("a sequence");
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let mut sums = [0u32; 3];
+        for thread in 0..THREADS as usize {
+            for turn in 0..8 {
+                let times = if turn % 3 == 2 { 4 } else { 1 };
+                sums[(thread + turn) % 3] += times;
+                sums[(thread + turn + 1 + turn % 2) % 3] += 2 * times;
+            }
+        }
+        for (buffer, sum) in buffers.iter().zip(sums) {
+            assert_eq!(buffer.to_vec().expect("a result"), [sum; 512], "{selection}");
+        }
+    }
+}
