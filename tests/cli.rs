@@ -381,9 +381,9 @@ fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_
     let endless = file(
         &folder,
         "long.wgsl",
-        "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+        "@group(0) @binding(0) var<storage, read_write> dst: array<atomic<u32>>;
          @compute @workgroup_size(1)
-         fn main() { var x = 1u; while x != 0u { x = x * 5u + dst[0] + 2u; if x == 0u { x = 1u; } } dst[0] = x; }",
+         fn main() { while atomicLoad(&dst[1]) == 0u { atomicAdd(&dst[0], 1u); } }",
     );
     let out = file(&folder, "out.bin", "precious");
     let mut command = Command::new(env!("CARGO_BIN_EXE_coexec"));
