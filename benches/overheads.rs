@@ -128,7 +128,7 @@ fn log() {
         };
         let (logged, plain) = (fields(), fields());
         let step = |rt: &Runtime, (a, b): &(Buffer<f32>, Buffer<f32>), turn: u32| {
-            let (src, dst) = if turn % 2 == 0 { (a, b) } else { (b, a) };
+            let (src, dst) = if turn.is_multiple_of(2) { (a, b) } else { (b, a) };
             let launch = rt.launch(&kernel).bind("src", src).bind("dst", dst);
             let launch = launch.set_field("grid.width", side).set_field("grid.height", side);
             let launch = launch.set_field("grid.alpha", 0.2f32);
