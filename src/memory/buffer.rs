@@ -26,7 +26,7 @@ use crate::kernel::RustType;
 /// that it follows from and their inputs as they were: on a device of the same kind if one is left,
 /// to the same bits. The log has a budget
 /// ([`RuntimeBuilder::log_memory`](crate::RuntimeBuilder::log_memory)); what it has no room for is
-/// fetched from the devices in time, except where other launches just use the buffers. A launch is
+/// fetched from the devices in time, as long as it has room for the launches that are under way. A launch is
 /// not computed twice if it might not give the same once more (atomics whose order shows, subgroups,
 /// workgroups that may meet in one buffer), or if it changes a buffer both on a GPU and in host memory:
 /// of such a launch, and of what followed from it, the lost parts are [`Error::Poisoned`], with the

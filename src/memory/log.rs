@@ -40,6 +40,21 @@ pub(crate) struct Log {
     ahead: Mutex<Vec<Weak<Shared>>>,
 }
 
+const NO_ROOM: &str = "the log of launches had no room for it";
+
+/// Something that takes so much of a log's memory for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    log: Arc<Log>,
+    bytes: u64,
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.log.drops(self.bytes);
+    }
+}
+
 /// What an entry takes without its work and what it pins, about.
 const ENTRY_BYTES: u64 = 1024;
 
@@ -57,6 +72,15 @@ impl Log {
     /// Whether it is time to make room.
     pub(crate) fn is_nearly_full(&self) -> bool {
         self.is_on() && self.held.load(Relaxed) > self.budget / 2
+    }
+
+    /// Counts so many bytes, if there is room.
+    pub(crate) fn weigh(self: &Arc<Log>, bytes: u64) -> std::result::Result<Weight, String> {
+        if !self.has_room(bytes) {
+            return Err(NO_ROOM.to_owned());
+        }
+        self.keeps(bytes);
+        Ok(Weight { log: Arc::clone(self), bytes })
     }
 
     /// Entries, and bytes that are kept for them.
@@ -112,9 +136,6 @@ impl Log {
 
 /// Work that can be done once more.
 pub(crate) trait Repeat: Send + Sync {
-    /// Bytes that it takes in the log, about.
-    fn bytes(&self) -> u64;
-
     /// Does it. `memory` has the entry's parts, in the order in which they were recorded, with the
     /// inputs in them; the results go there.
     fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()>;
@@ -130,9 +151,8 @@ pub(crate) struct Entry {
     /// Nanoseconds that the longest chain of entries before it took.
     before: u64,
     took: AtomicU64,
-    /// What it takes in the log.
-    bytes: u64,
     log: Arc<Log>,
+    _weight: Weight,
 }
 
 /// A part of a buffer.
@@ -177,7 +197,6 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.log.drops(self.bytes);
         self.log.entries.fetch_sub(1, Relaxed);
         // A chain may be thousands of entries long: the stack is not.
         let mut left = std::mem::take(&mut self.sources);
@@ -242,14 +261,12 @@ impl Recorder {
             Some(why) => Err(why),
             None => work,
         };
-        let mut bytes = ENTRY_BYTES + work.as_ref().map_or(0, |work| work.bytes());
-        if work.is_ok() && !self.log.has_room(bytes) {
-            bytes = ENTRY_BYTES;
-            work = Err("the log of launches had no room for it".to_owned());
+        if work.is_ok() && !self.log.has_room(ENTRY_BYTES) {
+            work = Err(NO_ROOM.to_owned());
         }
         let (parts, sources) =
             if work.is_ok() { (self.parts, self.sources) } else { Default::default() };
-        self.log.keeps(bytes);
+        self.log.keeps(ENTRY_BYTES);
         self.log.entries.fetch_add(1, Relaxed);
         Arc::new(Entry {
             number: NUMBERS.fetch_add(1, Relaxed),
@@ -258,7 +275,7 @@ impl Recorder {
             sources,
             before: self.before,
             took: AtomicU64::new(0),
-            bytes,
+            _weight: Weight { log: Arc::clone(&self.log), bytes: ENTRY_BYTES },
             log: self.log,
         })
     }
@@ -433,10 +450,6 @@ mod tests {
     fn entry(log: &Arc<Log>, before: &[&Arc<Entry>]) -> Arc<Entry> {
         struct Nothing;
         impl Repeat for Nothing {
-            fn bytes(&self) -> u64 {
-                ENTRY_BYTES
-            }
-
             fn repeat(&self, _: &[HostBytes<'_>]) -> Result<()> {
                 Ok(())
             }
@@ -492,7 +505,7 @@ mod tests {
 
     #[test]
     fn a_full_log_takes_no_more_entries_that_can_be_repeated() {
-        let log = Log::new(6 * ENTRY_BYTES);
+        let log = Log::new(3 * ENTRY_BYTES);
         let all: Vec<_> = (0..5).map(|_| entry(&log, &[])).collect();
         let repeatable: Vec<bool> = all.iter().map(|entry| entry.work.is_ok()).collect();
         assert_eq!(repeatable, [true, true, true, false, false]);

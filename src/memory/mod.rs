@@ -18,6 +18,6 @@ mod residency;
 
 pub use buffer::{Buffer, BufferRange};
 pub(crate) use copies::{Copies, PrivateCopy};
-pub(crate) use log::{Entry, Log, Recorder, Repeat};
+pub(crate) use log::{Entry, Log, Recorder, Repeat, Weight};
 pub(crate) use reserve::{Reservation, reserve};
 pub(crate) use residency::{DeviceMemory, Moved};

@@ -25,7 +25,7 @@ pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 
 use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
-use crate::device::{ChunkBinding, DeviceInfo, HostBytes};
+use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, ScalarType};
 use crate::region::Region;
@@ -145,6 +145,7 @@ pub(crate) fn plan(
     wishes: &Wishes,
 ) -> Plan {
     let signature = kernel.signature();
+    let keeps = devices.iter().any(|info| info.kind != DeviceKind::Cpu);
     let mut devices: Vec<PlannedDevice> = devices
         .iter()
         .zip(unable)
@@ -158,7 +159,11 @@ pub(crate) fn plan(
     let mut consulted = vec![false; signature.bindings.len()];
     let split = bands::split(kernel, analysis, arguments, able, wishes, &mut consulted);
     let rerunnable = bands::rerunnable(&split);
-    let unrepeatable = bands::unrepeatable(kernel, analysis, arguments, &split).map(Arc::from);
+    // Only what stays on a device is ever computed once more.
+    let unrepeatable = keeps
+        .then(|| bands::unrepeatable(kernel, analysis, arguments, &split))
+        .flatten()
+        .map(Arc::from);
     let groups = GroupBox::whole(arguments.grid);
     let middle = std::array::from_fn(|axis| groups.count[axis] / 2);
     let one = GroupBox { first: middle, count: groups.count.map(|n| n.min(1)) };
@@ -343,7 +348,7 @@ impl Plan {
         info: &DeviceInfo,
         memory: u64,
     ) -> Result<(), String> {
-        if info.kind == crate::device::DeviceKind::Cpu {
+        if info.kind == DeviceKind::Cpu {
             return Ok(());
         }
         let mut total = 0;

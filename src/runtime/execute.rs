@@ -400,6 +400,7 @@ impl<'a> Session<'a> {
         let whole = matches!(self.plan.split, Split::Whole { .. });
         let fixed = whole || self.checked.wishes.chunks.is_some();
         self.gather()?;
+        self.make_room_in_log();
         let known: Vec<Option<f64>> = priors
             .iter()
             .map(|prior| match prior.map(|prior| prior.speed) {

@@ -25,7 +25,7 @@ use crate::analysis::Use;
 use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceKind, HostBytes};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
-use crate::memory::{BufferRange, Entry, Recorder, Repeat};
+use crate::memory::{BufferRange, Entry, Recorder, Repeat, Weight};
 use crate::plan::Plan;
 
 /// How many times as long as a checkpoint the work has to take that it saves.
@@ -48,8 +48,7 @@ pub(super) struct Recorded {
     elements: Vec<u64>,
     plan: Plan,
     loop_budget: u64,
-    /// Bytes that this takes.
-    bytes: u64,
+    _weight: Weight,
 }
 
 /// Bytes of a footprint, about.
@@ -130,10 +129,6 @@ struct Chunks {
 }
 
 impl Repeat for Chunks {
-    fn bytes(&self) -> u64 {
-        self.steps.iter().map(|(launch, _)| launch.bytes).sum()
-    }
-
     fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()> {
         for _ in 0..self.times {
             let mut rest = memory;
@@ -169,8 +164,9 @@ impl Session<'_> {
             }
             let values: u64 = checked.values.iter().map(|value| value.len() as u64).sum();
             let footprints = self.plan.bands().len() * checked.values.len();
+            let log = &checked.runtime.inner.log;
             Ok(Arc::new(Recorded {
-                bytes: values + footprints as u64 * FOOTPRINT,
+                _weight: log.weigh(values + footprints as u64 * FOOTPRINT)?,
                 runtime: checked.runtime.clone(),
                 kernel: checked.kernel.clone(),
                 grid: self.plan.grid,
@@ -229,16 +225,23 @@ impl Session<'_> {
             return;
         }
         let meter = self.keeping.meter();
-        let kept = || self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
-        for (_, _, buffer) in kept().filter(|(_, b, _)| b.space == Space::StorageWrite) {
+        let kept = self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
+        for (_, _, buffer) in kept.filter(|(_, b, _)| b.space == Space::StorageWrite) {
             let (bytes, chain) = buffer.at_stake();
             let cost = WAIT + Duration::from_secs_f64(bytes as f64 * SECONDS_PER_BYTE);
             if bytes == 0 || chain >= (cost * WORTH).max(LEAST) {
                 checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
             }
         }
+        self.make_room_in_log();
+    }
+
+    /// Checkpoints all that can be, if the log is nearly full.
+    pub(super) fn make_room_in_log(&self) {
+        let log = &self.checked.runtime.inner.log;
         if log.is_nearly_full() {
-            for (_, _, buffer) in kept() {
+            let meter = self.keeping.meter();
+            for (_, _, buffer) in self.storage().filter(|(id, ..)| self.keeping.kept[*id]) {
                 checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
             }
             log.relieve();

@@ -231,6 +231,7 @@ fn batch(
     let all = sessions.iter().filter(|session| !session.plan.bands().is_empty());
     let all: Vec<&Session<'_>> = all.collect();
     let run = 0..1;
+    all.iter().for_each(|session| session.make_room_in_log());
     let origin = log::record(device, &run, &all, times);
     let member = &*steps[0].checked.devices[device].device;
     // What devices had before, the host or the log has still.

@@ -3,18 +3,30 @@
 
 use std::sync::Mutex;
 
-use coexec::{Buffer, Kernel};
+use coexec::{Buffer, Kernel, Runtime};
 
 use super::{affine, engines, increment};
 
-fn selections() -> Vec<&'static str> {
-    let mut all = vec!["cpu", "virtual:3:cpu"];
+/// Devices, the faults that they have, and what they are called. Somebody always survives.
+fn runtimes() -> Vec<(String, Runtime)> {
+    let mut all = vec![("cpu", ""), ("virtual:3:cpu", "cpu.0:lost@20,cpu.1:lost-late@30")];
     if engines::gpu_ids().is_empty() {
         engines::skip("threads on a GPU", "this machine has no adapter");
     } else {
-        all.extend(["virtual:2:gpu0", "cpu,gpu0"]);
+        all.extend([
+            ("virtual:2:gpu0", ""),
+            ("cpu,gpu0", ""),
+            ("virtual:3:gpu0", "gpu0.0:lost@20,gpu0.1:lost-late@30"),
+            ("virtual:3:gpu0", "gpu0.0:destroy@25,gpu0.1:map@40"),
+            ("cpu,gpu0", "gpu0:lost@15"),
+        ]);
     }
-    all
+    // A log that is often full, and never too small for what is under way.
+    let build = |(devices, faults): (&str, &str)| {
+        let runtime = Runtime::builder().devices(devices).inject(faults).log_memory(512 << 10);
+        (format!("{devices} {faults}"), runtime.build().expect("the devices"))
+    };
+    all.into_iter().map(build).collect()
 }
 
 /// A number below a bound, of a thread's turn.
@@ -73,8 +85,7 @@ impl Deed {
 
 #[test]
 fn launches_of_many_threads_over_overlapping_parts_have_the_effects_of_the_order_of_submission() {
-    for selection in selections() {
-        let rt = engines::runtime(selection);
+    for (selection, rt) in runtimes() {
         let start: Vec<u32> = (0..LEN as u32).collect();
         let buffers: Vec<Buffer<u32>> = (0..3).map(|_| Buffer::from_slice(&start)).collect();
         let (affine, increment) = (affine(), increment());
@@ -142,8 +153,7 @@ fn launches_and_sequences_of_many_threads_over_shared_buffers_all_count() {
          fn add(@builtin(global_invocation_id) id: vec3<u32>) { a[id.x] += 1u; b[id.x] += 2u; }",
     )
     .expect("valid WGSL");
-    for selection in selections() {
-        let rt = engines::runtime(selection);
+    for (selection, rt) in runtimes() {
         let buffers: Vec<Buffer<u32>> = (0..3).map(|_| Buffer::zeroed(512)).collect();
         std::thread::scope(|scope| {
             for thread in 0..THREADS as usize {
