@@ -73,7 +73,12 @@ impl Store for GpuDevice {
             }
             true
         })?;
-        if brought { Ok(()) } else { Err(self.link.error(doing, "wgpu gave no memory for it")) }
+        if brought {
+            return Ok(());
+        }
+        // A lost device gives none, either.
+        self.link.check_alive(doing)?;
+        Err(self.link.error(doing, "wgpu gave no memory for it"))
     }
 
     fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
@@ -149,7 +154,10 @@ impl GpuDevice {
             down.unmap();
             Ok::<_, wgpu::MapRangeError>(())
         })?;
-        copied.map_err(|error| link.error(doing, error.to_string()))?;
+        if let Err(error) = copied {
+            link.check_alive(doing)?;
+            return Err(link.error(doing, error.to_string()));
+        }
         self.pool.put_back([(Use::Download, down)]);
         Ok(())
     }

@@ -331,6 +331,11 @@ impl Origins {
         pieces
     }
 
+    /// The log that has the first of them.
+    pub(super) fn log(&self) -> Option<Arc<Log>> {
+        self.made.first().map(|(_, entry)| Arc::clone(&entry.log))
+    }
+
     /// The longest time that it takes to compute some of a range again, in nanoseconds.
     pub(super) fn chain(&self, range: &Range<u64>) -> u64 {
         let inside = self.made.iter().filter(|(m, _)| m.start < range.end && range.start < m.end);

@@ -533,7 +533,14 @@ impl Shared {
 
     /// What the host has of a range need not be computed again.
     pub(super) fn read_by_host(&self, range: &Range<u64>) {
-        self.residency().origins.clear(range);
+        let mut residency = self.residency();
+        let log = residency.origins.log();
+        residency.origins.clear(range);
+        drop(residency);
+        // What the host's memory held before may have been saved for others.
+        if let Some(log) = log.filter(|log| log.is_nearly_full()) {
+            log.relieve();
+        }
     }
 }
 

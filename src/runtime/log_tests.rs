@@ -59,6 +59,23 @@ fn a_log_of_many_launches_stays_within_its_memory_and_ends_with_its_buffers() {
 }
 
 #[test]
+fn what_is_saved_for_others_while_the_host_reads_makes_them_come_too() {
+    let Some(rt) = gpu(64 << 10) else { return };
+    let (kernel, log) = (affine(), Arc::clone(&rt.inner.log));
+    let (a, b) = (Buffer::from_slice(&[1u32; 40_000]), Buffer::zeroed(40_000));
+    step(&rt, &kernel, &a, &b).run().expect("a launch");
+    step(&rt, &kernel, &b, &a).run().expect("a launch");
+    let before = log.size();
+    assert!(before.0 == 2 && before.1 < 64 << 10, "{before:?}");
+    // `b` was made of what the host's memory of `a` held until now.
+    assert_eq!(a.read(..2).expect("a result"), [9, 13]);
+    assert_eq!(log.size().0, 2, "a few bytes are saved");
+    assert_eq!(a.to_vec().expect("a result")[3], 9 + 3 * 3 + 3);
+    assert_eq!(log.size(), (0, 0), "all would be too many: `b` is on the host, too");
+    assert_eq!(b.read(7..8).expect("a result"), [10]);
+}
+
+#[test]
 fn entries_go_when_what_they_made_is_read_overwritten_or_dropped() {
     let Some(rt) = gpu(LOG_MEMORY) else { return };
     let (kernel, log) = (affine(), Arc::clone(&rt.inner.log));

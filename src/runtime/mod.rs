@@ -133,7 +133,8 @@ impl Runtime {
     }
 
     /// Opens quarantined devices again, and says of each whether it is back. Launches that run
-    /// meanwhile go on without them.
+    /// meanwhile go on without them. What only lost devices had, and none was left to compute again,
+    /// can be read once one is back that can.
     ///
     /// # Errors
     /// For each device: [`Error::Device`] when it still can't be opened.
