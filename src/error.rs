@@ -122,12 +122,13 @@ pub enum Error {
     #[error("buffer: {0}")]
     Range(String),
 
-    /// A buffer whose last launch was cancelled or failed while writing it.
+    /// A buffer whose last launch was cancelled or failed while writing it, or of which only a lost
+    /// device had some that can't be computed again (now, or at all).
     #[error("buffer {name} is poisoned: {cause}. Write all of it before using it again")]
     Poisoned {
         /// The name under which the failed launch bound it.
         name: String,
-        /// What ended that launch.
+        /// What ended that launch, or what is lost and why it is not computed again.
         cause: String,
     },
 

@@ -114,7 +114,7 @@ impl DeviceMemory {
     }
 
     /// Bytes of its windows.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Relaxed)
     }

@@ -45,7 +45,7 @@ impl Memories {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gpu"))]
 impl Memories {
     /// Bytes of all windows.
     pub(super) fn used(&self) -> u64 {
