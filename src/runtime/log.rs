@@ -32,7 +32,7 @@ use crate::plan::Plan;
 const WORTH: u32 = 128;
 
 /// Work that takes less is rather done again.
-const LEAST: Duration = Duration::from_secs(1);
+const LEAST: Duration = Duration::from_secs(2);
 
 /// What a checkpoint takes: a wait for the device, and the bytes.
 const WAIT: Duration = Duration::from_micros(100);
