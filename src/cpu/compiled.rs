@@ -9,9 +9,10 @@ use std::alloc::Layout as Memory;
 use std::fmt::Debug;
 
 use super::interpreter::functions::{Binary, Ternary, Unary};
+use super::spmd::ir;
 use crate::device::{Chunk, ChunkBinding};
 use crate::error::{Error, FailureKind, Result};
-use crate::kernel::Kernel;
+use crate::grid::GroupBox;
 
 /// Memory with machine code.
 ///
@@ -29,8 +30,9 @@ pub(in crate::cpu) unsafe trait Code: Debug + Send + Sync {
 pub(crate) struct Program {
     code: Box<dyn Code>,
     needs: Needs,
-    /// Gangs of one workgroup.
+    /// Gangs of what is executed as one workgroup, and how many workgroups that is.
     gangs: u64,
+    packed: u32,
 }
 
 /// What generated code needs to run.
@@ -45,16 +47,15 @@ pub(in crate::cpu) struct Needs {
 }
 
 impl Program {
-    /// A kernel's code, for gangs of `width` lanes.
-    pub(in crate::cpu) fn new(
-        kernel: &Kernel,
-        width: u32,
-        code: Box<dyn Code>,
-        needs: Needs,
-    ) -> Program {
-        let invocations: u64 =
-            kernel.signature().workgroup_size.iter().map(|&n| u64::from(n)).product();
-        Program { code, needs, gangs: invocations.div_ceil(u64::from(width)) }
+    /// A kernel's code.
+    pub(in crate::cpu) fn new(kernel: &ir::Kernel, code: Box<dyn Code>, needs: Needs) -> Program {
+        Program { code, needs, gangs: kernel.gangs(), packed: kernel.packed }
+    }
+
+    /// How many workgroups along x are executed as one: only boxes with a multiple of that many can
+    /// be run.
+    pub(in crate::cpu) fn packed(&self) -> u32 {
+        self.packed
     }
 }
 
@@ -69,7 +70,7 @@ pub(in crate::cpu) enum Word {
     Grid(usize),
     /// The first workgroup of the chunk along an axis.
     First(usize),
-    /// Workgroups of the chunk along an axis.
+    /// What is executed as one workgroup: how often along an axis.
     Count(usize),
     /// Where a binding lies.
     Pointer(usize),
@@ -162,11 +163,15 @@ pub(in crate::cpu) fn takes(chunk: &Chunk<'_>) -> bool {
 }
 
 impl<'a> Launch<'a> {
-    /// Collects the arguments.
+    /// Collects the arguments to run `groups`, a part of the chunk.
     ///
     /// # Errors
     /// `Unsupported` for a buffer of more than 8 GiB.
-    pub(crate) fn new(program: &'a Program, chunk: &'a Chunk<'_>) -> Result<Launch<'a>> {
+    pub(crate) fn new(
+        program: &'a Program,
+        chunk: &'a Chunk<'_>,
+        groups: GroupBox,
+    ) -> Result<Launch<'a>> {
         let mut words = vec![0; Word::Pointer(chunk.bindings.len()).index()];
         let mut values = Vec::new();
         words[Word::Functions.index()] = program.needs.functions.as_ptr() as u64;
@@ -174,9 +179,10 @@ impl<'a> Launch<'a> {
         words[Word::Budget.index()] = chunk.loop_budget.saturating_mul(program.gangs.max(1) * 16);
         for axis in 0..3 {
             words[Word::Grid(axis).index()] = u64::from(chunk.grid[axis]);
-            words[Word::First(axis).index()] = u64::from(chunk.groups.first[axis]);
-            words[Word::Count(axis).index()] = u64::from(chunk.groups.count[axis]);
+            words[Word::First(axis).index()] = u64::from(groups.first[axis]);
+            words[Word::Count(axis).index()] = u64::from(groups.count[axis]);
         }
+        words[Word::Count(0).index()] /= u64::from(program.packed);
         for (id, binding) in chunk.bindings.iter().enumerate() {
             let layout = &chunk.kernel.signature().bindings[id].layout;
             let mut lend = |bytes: &[u8], least: u64| {
@@ -241,7 +247,7 @@ impl Drop for Scratch {
 }
 
 impl Launch<'_> {
-    /// Runs workgroups `first` to `first + count` of the chunk.
+    /// Runs what is executed as one workgroup, from the `first` on, `count` times.
     ///
     /// # Errors
     /// The text of a loop that did not end.

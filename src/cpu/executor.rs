@@ -17,6 +17,7 @@ use super::program::{self, Code, Program, Widths, panicked};
 use super::{Engine, compiled};
 use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
 use crate::error::{Error, FailureKind, Result};
+use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
 /// How a CPU device is made.
@@ -39,7 +40,7 @@ impl Default for CpuOptions {
             id: "cpu".to_owned(),
             threads: None,
             engine: Engine::Auto,
-            subgroup_size: 32,
+            subgroup_size: Widths::default().subgroup,
             vector_bits: None,
         }
     }
@@ -113,24 +114,49 @@ impl CpuDevice {
                 subgroup_size: Some((options.subgroup_size, options.subgroup_size)),
             },
         };
-        let widths = Widths { subgroup: options.subgroup_size, vector: options.vector_bits };
+        let widths = Widths {
+            subgroup: options.subgroup_size,
+            vector: options.vector_bits,
+            ..Widths::default()
+        };
         Ok(CpuDevice { info, pool, widths, engine: options.engine })
     }
 
+    /// What runs a chunk: the compiled kernel, and of a kernel that is executed several workgroups
+    /// at once another one for what is left of each row.
+    fn parts(&self, chunk: &Chunk<'_>) -> Result<Vec<(Arc<Program>, GroupBox)>> {
+        let mut whole = chunk.groups;
+        if whole.count[0] == 1 {
+            let widths = Widths { pack: false, ..self.widths };
+            return Ok(vec![(self.program_for(chunk, widths)?, whole)]);
+        }
+        let program = self.program_for(chunk, self.widths)?;
+        let left = whole.count[0] % program.packed();
+        whole.count[0] -= left;
+        let mut rest = GroupBox { count: [left, whole.count[1], whole.count[2]], ..whole };
+        rest.first[0] += whole.count[0];
+        let mut parts = vec![(program, whole)];
+        if left > 0 {
+            let widths = Widths { pack: false, ..self.widths };
+            parts.push((self.program_for(chunk, widths)?, rest));
+        }
+        Ok(parts)
+    }
+
     /// The compiled kernel, for a launch with such bindings.
-    fn program_for(&self, chunk: &Chunk<'_>) -> Result<Arc<Program>> {
+    fn program_for(&self, chunk: &Chunk<'_>, widths: Widths) -> Result<Arc<Program>> {
         if self.engine == Engine::Auto && !compiled::takes(chunk) {
             tracing::info!(
                 kernel = chunk.kernel.signature().entry_point,
                 "a buffer is too large for compiled code: the kernel goes to the interpreter"
             );
-            return Program::of(chunk.kernel, Engine::Interpreter, self.widths);
+            return Program::of(chunk.kernel, Engine::Interpreter, widths);
         }
-        self.program(chunk.kernel)
+        self.program(chunk.kernel, widths)
     }
 
     /// The compiled kernel.
-    fn program(&self, kernel: &Kernel) -> Result<Arc<Program>> {
+    fn program(&self, kernel: &Kernel, widths: Widths) -> Result<Arc<Program>> {
         let limits = &self.info.limits;
         let size = kernel.signature().workgroup_size;
         let invocations = size.iter().try_fold(1u32, |n, &extent| n.checked_mul(extent));
@@ -143,17 +169,22 @@ impl CpuDevice {
                 at: String::new(),
             });
         }
-        Program::of(kernel, self.engine, self.widths)
+        Program::of(kernel, self.engine, widths)
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
         let began = Instant::now();
-        let program = self.program_for(chunk)?;
-        let cost = || ChunkCost { busy: began.elapsed(), ..ChunkCost::default() };
-        let total = u64::try_from(chunk.groups.workgroups())
+        for (program, groups) in self.parts(chunk)? {
+            self.run_part(chunk, &program, groups)?;
+        }
+        Ok(ChunkCost { busy: began.elapsed(), ..ChunkCost::default() })
+    }
+
+    fn run_part(&self, chunk: &Chunk<'_>, program: &Program, groups: GroupBox) -> Result<()> {
+        let total = u64::try_from(groups.workgroups() / u128::from(program.packed()))
             .map_err(|_| Error::Grid("more than 2^64 workgroups on the CPU".to_owned()))?;
         if total == 0 {
-            return Ok(cost());
+            return Ok(());
         }
         let cancelled = || chunk.cancel.is_some_and(|cancel| cancel.is_set());
         if cancelled() {
@@ -161,8 +192,9 @@ impl CpuDevice {
         }
         let mut work = Work {
             device: &self.info.id,
-            program: &program,
+            program,
             chunk,
+            groups,
             total,
             batch: 1,
             next: AtomicU64::new(0),
@@ -200,7 +232,7 @@ impl CpuDevice {
             // Nobody had the memory, and nothing was begun.
             (None, Some(error)) if !begun => Err(error),
             _ if cancelled() => Err(Error::Cancelled),
-            _ => Ok(cost()),
+            _ => Ok(()),
         }
     }
 }
@@ -210,7 +242,9 @@ struct Work<'a> {
     device: &'a str,
     program: &'a Program,
     chunk: &'a Chunk<'a>,
-    /// Workgroups of the chunk.
+    /// The part of the chunk.
+    groups: GroupBox,
+    /// Workgroups of the part; several that are executed as one count as one.
     total: u64,
     /// Workgroups that a thread takes at a time.
     batch: u64,
@@ -289,7 +323,7 @@ impl Work<'_> {
     }
 
     fn execute(&self, program: &compiled::Program) -> Result<()> {
-        let launch = compiled::Launch::new(program, self.chunk)?;
+        let launch = compiled::Launch::new(program, self.chunk, self.groups)?;
         let mut scratch = match compiled::Scratch::new(program) {
             Ok(scratch) => scratch,
             Err(error) => {
@@ -335,11 +369,11 @@ impl Device for CpuDevice {
     }
 
     fn prepare(&self, kernel: &Kernel) -> Result<()> {
-        self.program(kernel).map(|_| ())
+        self.program(kernel, self.widths).map(|_| ())
     }
 
     fn engine(&self, kernel: &Kernel) -> Option<String> {
-        self.program(kernel).ok().map(|program| program.describe())
+        self.program(kernel, self.widths).ok().map(|program| program.describe())
     }
 
     fn depth(&self) -> usize {

@@ -19,6 +19,14 @@ pub(super) struct Widths {
     pub(super) subgroup: u32,
     /// Bits of the vectors that LLVM may use; all that the processor has where there is no number.
     pub(super) vector: Option<u32>,
+    /// Whether small workgroups may be executed several at once.
+    pub(super) pack: bool,
+}
+
+impl Default for Widths {
+    fn default() -> Self {
+        Widths { subgroup: 32, vector: None, pack: true }
+    }
 }
 
 /// A kernel, compiled for the engine that runs it.
@@ -45,7 +53,8 @@ impl Program {
     /// does not take, [`Error::Device`] when it is missing or fails.
     pub(super) fn of(kernel: &Kernel, engine: Engine, widths: Widths) -> Result<Arc<Program>> {
         let vector = u64::from(widths.vector.unwrap_or(0));
-        let variant = vector << 16 | u64::from(widths.subgroup) << 8 | engine as u64;
+        let (pack, subgroup) = (u64::from(widths.pack), u64::from(widths.subgroup));
+        let variant = vector << 16 | pack << 15 | subgroup << 8 | engine as u64;
         kernel.derived(variant, || Program::compile(kernel, engine, widths))
     }
 
@@ -53,9 +62,7 @@ impl Program {
         let make = |engine: Engine| {
             catch_unwind(AssertUnwindSafe(|| match engine {
                 Engine::Llvm => llvm::compile(kernel, widths).map(Code::Llvm),
-                Engine::Cranelift => {
-                    cranelift::compile(kernel, widths.subgroup).map(Code::Cranelift)
-                }
+                Engine::Cranelift => cranelift::compile(kernel, widths).map(Code::Cranelift),
                 _ => interpreter::compile(kernel, widths.subgroup).map(Code::Interpreter),
             }))
             .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))
@@ -77,6 +84,14 @@ impl Program {
             }
         }
         Ok(Program { code: make(last)?, fallback: reasons(&causes) })
+    }
+
+    /// How many workgroups along x it runs as one.
+    pub(super) fn packed(&self) -> u32 {
+        match &self.code {
+            Code::Interpreter(_) => 1,
+            Code::Llvm(program) | Code::Cranelift(program) => program.packed(),
+        }
     }
 
     /// The engine, and why it is not a faster one.

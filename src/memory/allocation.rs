@@ -1,5 +1,7 @@
 //! Host memory of a buffer: zeroed, aligned to a cache line, and never the cause of an abort.
 //!
+//! A large one asks for huge pages: a kernel that goes down a column, or from row to row of a matrix,
+//! touches more pages than the processor keeps the addresses of.
 //! The memory is handed out as [`HostBytes`] only; who may touch it when is `gate`'s business.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -41,6 +43,7 @@ impl Allocation {
         let given = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         // SAFETY: the offset is less than LINE, and the block is `len + LINE` bytes.
         let start = unsafe { given.add(given.align_offset(LINE).min(LINE)) };
+        prefer_huge_pages(start, len);
         Some(Allocation { given: Some((given, layout)), start, len })
     }
 
@@ -55,6 +58,30 @@ impl Allocation {
         // aligned to a line, and only ever accessed through `HostBytes`.
         unsafe { HostBytes::from_raw(self.start.as_ptr(), self.len) }
     }
+}
+
+/// The huge page of x86-64, and of AArch64 with small pages of 4 KiB; a multiple of other small
+/// pages.
+#[cfg(target_os = "linux")]
+const HUGE: usize = 2 << 20;
+
+/// Asks for huge pages for what has two of them or more. No answer is needed: they are faster, and
+/// nothing else.
+fn prefer_huge_pages(start: NonNull<u8>, len: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        let skipped = start.align_offset(HUGE);
+        let whole = len.saturating_sub(skipped) / HUGE * HUGE;
+        if whole >= 2 * HUGE {
+            // SAFETY: the range lies inside of an allocation of at least `len` bytes, its ends are
+            // multiples of a page, and the advice changes nothing that a program can see.
+            unsafe {
+                libc::madvise(start.as_ptr().add(skipped).cast(), whole, libc::MADV_HUGEPAGE)
+            };
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, len);
 }
 
 fn dangling() -> NonNull<u8> {

@@ -93,11 +93,6 @@ fn arguments(
 }
 
 impl Emitter<'_, '_> {
-    pub(super) fn gangs_of_workgroup(&self) -> u64 {
-        let total: u64 = self.kernel.workgroup_size.iter().map(|&n| u64::from(n)).product();
-        total.div_ceil(u64::from(self.width))
-    }
-
     /// Whether values have to outlive a loop over gangs.
     fn split(&self) -> bool {
         self.kernel.is_split()
@@ -106,7 +101,7 @@ impl Emitter<'_, '_> {
     /// Gives arrays their memory.
     fn place_arrays(&mut self) {
         let row = u64::from(self.width) * 4;
-        let copies = if self.split() { self.gangs_of_workgroup() } else { 1 };
+        let copies = if self.split() { self.kernel.gangs() } else { 1 };
         for array in self.kernel.arrays.clone() {
             let bytes = u64::from(array.count) * row;
             let at = self.scratch;
@@ -153,7 +148,7 @@ impl Emitter<'_, '_> {
             let value = match builtin {
                 Builtin::NumWorkgroups(axis) => self.args.grid[axis as usize],
                 // A gang is a subgroup.
-                Builtin::NumSubgroups => self.int(self.gangs_of_workgroup() as u32),
+                Builtin::NumSubgroups => self.int(self.kernel.gangs() as u32),
                 Builtin::SubgroupSize => self.int(self.width),
                 _ => continue,
             };
@@ -188,7 +183,11 @@ impl Emitter<'_, '_> {
         self.branch(head);
         self.begin_loop(head);
         for (axis, &place) in place.iter().enumerate() {
-            let at = self.b.use_var(place);
+            let mut at = self.b.use_var(place);
+            if axis == 0 && self.kernel.packed > 1 {
+                let packed = self.int(self.kernel.packed);
+                at = self.b.ins().imul(at, packed);
+            }
             self.group[axis] = self.b.ins().iadd(at, self.args.first[axis]);
         }
         let budget = self.args.budget;
@@ -251,7 +250,7 @@ impl Emitter<'_, '_> {
             Some(&at) => at,
             None => {
                 let at = self.scratch;
-                self.scratch += (lanes * 4 * self.gangs_of_workgroup()).next_multiple_of(64);
+                self.scratch += (lanes * 4 * self.kernel.gangs()).next_multiple_of(64);
                 self.contexts.insert(var, at);
                 at
             }
@@ -350,7 +349,7 @@ impl Emitter<'_, '_> {
                 Builtin::LocalId(axis) => self.local_id(axis),
                 Builtin::GlobalId(axis) => {
                     let local = self.local_id(axis);
-                    let size = self.int(self.kernel.workgroup_size[axis as usize]);
+                    let size = self.int(self.kernel.extent(axis));
                     let first = self.b.ins().imul(self.group[axis as usize], size);
                     match local {
                         Val::Scalar(value, ty) => Val::Scalar(self.b.ins().iadd(first, value), ty),

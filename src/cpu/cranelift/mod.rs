@@ -20,40 +20,38 @@ mod tests;
 mod width;
 
 use super::compiled::Program;
+use super::program::Widths;
 use super::{Listing, spmd};
 use crate::error::Result;
 use crate::kernel::Kernel;
 
 /// The kernel in SPMD form, for gangs that suit it.
-fn lowered(kernel: &Kernel, subgroup_size: u32) -> Result<spmd::Compiled> {
-    let compiled = spmd::compile(kernel, width::WIDEST, subgroup_size)?;
+fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
+    let compiled = spmd::compile(kernel, width::WIDEST, widths.subgroup, widths.pack)?;
     let suited = width::suited(&compiled);
     // Subgroups make gangs of their own size.
-    if compiled.code.width != width::WIDEST || suited == width::WIDEST {
+    if compiled.code.subgroups || suited >= compiled.code.width {
         return Ok(compiled);
     }
-    spmd::compile(kernel, suited, subgroup_size)
+    spmd::compile(kernel, suited, widths.subgroup, widths.pack)
 }
 
-/// Compiles a kernel for a subgroup size.
+/// Compiles a kernel for gangs of such widths, as far as Cranelift has a say in it.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, and [`crate::error::Error::Device`] for a
 /// processor that is too old.
-pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
-    let compiled = lowered(kernel, subgroup_size)?;
+pub(super) fn compile(kernel: &Kernel, widths: Widths) -> Result<Program> {
+    let compiled = lowered(kernel, widths)?;
     let target = jit::Target::host(compiled.code.storage_atomics)?;
     let (function, needs) = target.function(kernel, &compiled)?;
     let code = target.code(function)?;
-    Ok(Program::new(kernel, compiled.code.width, Box::new(code), needs))
+    Ok(Program::new(&compiled.code, Box::new(code), needs))
 }
-
-/// The subgroup size that listings are made for: what a CPU device has unless told otherwise.
-const LISTED_SUBGROUP: u32 = 32;
 
 /// What is generated for a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
-    let compiled = lowered(kernel, LISTED_SUBGROUP)?;
+    let compiled = lowered(kernel, Widths::default())?;
     if listing == Listing::Spmd {
         return Ok(spmd::print(&compiled));
     }

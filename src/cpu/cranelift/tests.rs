@@ -8,7 +8,7 @@ use super::*;
 /// Assembly of a kernel for a processor.
 fn assembly(kernel: &Kernel, triple: &str, features: &[&str]) -> String {
     use cranelift_codegen::settings::Configurable;
-    let compiled = lowered(kernel, 32).unwrap();
+    let compiled = lowered(kernel, super::Widths::default()).unwrap();
     let mut builder = isa::lookup_by_name(triple).unwrap();
     for feature in features {
         builder.enable(feature).unwrap();
@@ -44,7 +44,7 @@ fn rights(address: u64) -> Option<String> {
 fn code_can_be_executed_and_not_written() {
     use crate::cpu::compiled::Code as _;
     let kernel = Kernel::from_wgsl("@compute @workgroup_size(1) fn main() {}").unwrap();
-    let compiled = lowered(&kernel, 32).unwrap();
+    let compiled = lowered(&kernel, super::Widths::default()).unwrap();
     let target = Target::host(false).unwrap();
     let (function, _) = target.function(&kernel, &compiled).unwrap();
     let code = target.code(function).unwrap();

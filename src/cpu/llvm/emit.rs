@@ -30,8 +30,6 @@ pub(super) struct Features {
 pub(super) struct Emitted {
     pub(super) text: String,
     pub(super) needs: Needs,
-    /// Lanes of a gang.
-    pub(super) width: u32,
 }
 
 /// How a value is held.
@@ -565,7 +563,7 @@ impl<'k> Emitter<'k> {
                 Builtin::LocalId(axis) => self.local_id(axis),
                 Builtin::GlobalId(axis) => {
                     let local = self.local_id(axis);
-                    let size = self.kernel.workgroup_size[axis as usize];
+                    let size = self.kernel.extent(axis);
                     let first = self.ins(&format!("mul i32 %wg{axis}, {size}"));
                     match local {
                         Val::Scalar(name, ty) => {

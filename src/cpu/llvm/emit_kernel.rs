@@ -38,16 +38,11 @@ pub(super) fn emit(source: &Source, compiled: &Compiled, features: Features) -> 
     }
     emitter.workgroups(workgroup_bytes)?;
     let text = emitter.finish(source);
-    let Emitter { functions, scratch, loop_spans: loops, width, .. } = emitter;
-    Ok(Emitted { text, width, needs: Needs { functions, scratch, loops } })
+    let Emitter { functions, scratch, loop_spans: loops, .. } = emitter;
+    Ok(Emitted { text, needs: Needs { functions, scratch, loops } })
 }
 
 impl Emitter<'_> {
-    fn gangs_of_workgroup(&self) -> u64 {
-        let total: u64 = self.kernel.workgroup_size.iter().map(|&n| u64::from(n)).product();
-        total.div_ceil(u64::from(self.width))
-    }
-
     /// Whether values have to outlive a loop over gangs.
     fn split(&self) -> bool {
         self.kernel.is_split()
@@ -65,7 +60,7 @@ impl Emitter<'_> {
                 self.arrays.insert(array.first, (name, None));
             } else {
                 let at = self.scratch;
-                let copies = if self.split() { self.gangs_of_workgroup() } else { 1 };
+                let copies = if self.split() { self.kernel.gangs() } else { 1 };
                 self.scratch += bytes * copies;
                 self.arrays.insert(array.first, (name, Some((at, bytes))));
             }
@@ -106,7 +101,7 @@ impl Emitter<'_> {
             let name = match builtin {
                 Builtin::NumWorkgroups(axis) => format!("%grid{axis}"),
                 // A gang is a subgroup.
-                Builtin::NumSubgroups => self.gangs_of_workgroup().to_string(),
+                Builtin::NumSubgroups => self.kernel.gangs().to_string(),
                 Builtin::SubgroupSize => self.width.to_string(),
                 _ => continue,
             };
@@ -144,7 +139,11 @@ impl Emitter<'_> {
         self.begin("workgroup.head");
         for (axis, slot) in ["%x.slot", "%y.slot", "%z.slot"].into_iter().enumerate() {
             self.line(&format!("%in{axis} = load i32, ptr {slot}"));
-            self.line(&format!("%wg{axis} = add i32 %in{axis}, %first{axis}"));
+            let mut inside = format!("%in{axis}");
+            if axis == 0 && self.kernel.packed > 1 {
+                inside = self.ins(&format!("mul i32 {inside}, {}", self.kernel.packed));
+            }
+            self.line(&format!("%wg{axis} = add i32 {inside}, %first{axis}"));
         }
         self.line("store i64 %loop.budget, ptr %budget");
         if workgroup_bytes > 0 {
@@ -210,7 +209,7 @@ impl Emitter<'_> {
         }
         let lanes = if vector { u64::from(self.width) } else { 1 };
         let at = self.scratch;
-        self.scratch += (lanes * 4 * self.gangs_of_workgroup()).next_multiple_of(64);
+        self.scratch += (lanes * 4 * self.kernel.gangs()).next_multiple_of(64);
         self.contexts.insert(var, at);
         (at, vector)
     }

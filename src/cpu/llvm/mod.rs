@@ -49,9 +49,12 @@ fn features() -> Features {
     Features { fma: cfg!(target_arch = "aarch64"), f16c: cfg!(target_arch = "aarch64") }
 }
 
+fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
+    spmd::compile(kernel, width(widths.vector), widths.subgroup, widths.pack)
+}
+
 fn emitted(kernel: &Kernel, widths: Widths, features: Features) -> Result<emit::Emitted> {
-    let compiled = spmd::compile(kernel, width(widths.vector), widths.subgroup)?;
-    emit_kernel::emit(kernel, &compiled, features)
+    emit_kernel::emit(kernel, &lowered(kernel, widths)?, features)
 }
 
 /// Compiles a kernel for gangs of such widths.
@@ -71,18 +74,16 @@ fn compile_for(kernel: &Kernel, widths: Widths, features: Features) -> Result<Pr
         cause,
     };
     let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-    let emitted = emitted(kernel, widths, features)?;
+    let compiled = lowered(kernel, widths)?;
+    let emitted = emit_kernel::emit(kernel, &compiled, features)?;
     let symbols = [
         ("coexec_apply", apply as *const () as u64),
         ("memset", memset as *const () as u64),
         ("memcpy", memcpy as *const () as u64),
     ];
     let code = jit::compile(library, &emitted.text, "coexec_run", &symbols).map_err(refused)?;
-    Ok(Program::new(kernel, emitted.width, Box::new(code), emitted.needs))
+    Ok(Program::new(&compiled.code, Box::new(code), emitted.needs))
 }
-
-/// What listings are made for: what a CPU device has unless told otherwise.
-const LISTED: Widths = Widths { subgroup: 32, vector: None };
 
 /// What is generated for a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
@@ -94,15 +95,15 @@ pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
     };
     let stage = match listing {
         Listing::Spmd => {
-            let compiled = spmd::compile(kernel, width(LISTED.vector), LISTED.subgroup)?;
-            return Ok(spmd::print(&compiled));
+            return Ok(spmd::print(&lowered(kernel, Widths::default())?));
         }
-        Listing::Llvm => return Ok(emitted(kernel, LISTED, features())?.text),
+        Listing::Llvm => return Ok(emitted(kernel, Widths::default(), features())?.text),
         Listing::Optimised => jit::Stage::Optimised,
         Listing::Assembly => jit::Stage::Assembly,
     };
     let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
-    jit::list(library, &emitted(kernel, LISTED, features())?.text, stage).map_err(refused)
+    jit::list(library, &emitted(kernel, Widths::default(), features())?.text, stage)
+        .map_err(refused)
 }
 
 /// `memset`, for what LLVM does not spell out.

@@ -162,7 +162,7 @@ fn the_other_library_kernels_equal_the_interpreter() {
 
 /// Runs a kernel of one workgroup with code for a machine that has only these features.
 fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
-    let program = super::compile_for(kernel, super::LISTED, features).unwrap();
+    let program = super::compile_for(kernel, super::Widths::default(), features).unwrap();
     let bindings = data
         .iter_mut()
         .zip(&kernel.signature().bindings)
@@ -188,7 +188,7 @@ fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
         deadline: None,
         cancel: None,
     };
-    let launch = Launch::new(&program, &chunk).unwrap();
+    let launch = Launch::new(&program, &chunk, groups).unwrap();
     let mut scratch = Scratch::new(&program).unwrap();
     launch.run(0, 1, &mut scratch).unwrap();
 }

@@ -90,7 +90,12 @@ pub(in crate::cpu) struct Array {
 pub(in crate::cpu) struct Kernel {
     /// Lanes of a gang; a subgroup's, where the kernel asks for subgroups.
     pub(in crate::cpu) width: u32,
+    /// Invocations that are executed as one workgroup.
     pub(in crate::cpu) workgroup_size: [u32; 3],
+    /// How many workgroups of the launch that is, next to each other along x.
+    pub(in crate::cpu) packed: u32,
+    /// Whether it asks for subgroups.
+    pub(in crate::cpu) subgroups: bool,
     /// What is the same for the whole launch.
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Region,
@@ -110,6 +115,18 @@ pub(in crate::cpu) struct Kernel {
 }
 
 impl Kernel {
+    /// Invocations of the launch's workgroups along an axis.
+    pub(in crate::cpu) fn extent(&self, axis: u8) -> u32 {
+        let size = self.workgroup_size[usize::from(axis)];
+        if axis == 0 { size / self.packed } else { size }
+    }
+
+    /// Gangs of what is executed as one workgroup.
+    pub(in crate::cpu) fn gangs(&self) -> u64 {
+        let invocations: u64 = self.workgroup_size.iter().map(|&n| u64::from(n)).product();
+        invocations.div_ceil(u64::from(self.width))
+    }
+
     /// The array that a plane belongs to.
     pub(in crate::cpu) fn array_of(&self, plane: Reg) -> Option<Array> {
         self.arrays.iter().copied().find(|a| (a.first..a.first + a.count).contains(&plane))

@@ -138,7 +138,7 @@ mod tests {
              @compute @workgroup_size(16)
              fn main(@builtin(global_invocation_id) id: vec3<u32>) {{ {body} }}"
         );
-        compile(&Kernel::from_wgsl(&text).unwrap(), 16, 32).unwrap()
+        compile(&Kernel::from_wgsl(&text).unwrap(), 16, 32, true).unwrap()
     }
 
     #[test]

@@ -305,6 +305,8 @@ impl<'k> Walk<'k> {
         Ok(Kernel {
             width: if self.c.subgroups { subgroup_size } else { width },
             workgroup_size: self.c.kernel.signature().workgroup_size,
+            packed: 1,
+            subgroups: self.c.subgroups,
             preamble: std::mem::take(&mut self.c.preamble),
             body: region,
             regions: 0,

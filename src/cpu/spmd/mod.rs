@@ -13,6 +13,7 @@ pub(in crate::cpu) mod ir;
 pub(in crate::cpu) mod liveness;
 mod loose;
 mod lower_stmt;
+mod pack;
 mod regions;
 mod reuse;
 mod scopes;
@@ -42,14 +43,21 @@ pub(in crate::cpu) struct Compiled {
 }
 
 /// Compiles a kernel for gangs of `width` lanes, a power of two. A kernel that asks for subgroups
-/// has gangs of their size instead: a gang is a subgroup.
+/// has gangs of their size instead: a gang is a subgroup. With `pack`, small workgroups may be
+/// executed several at once.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, with the reason.
-pub(in crate::cpu) fn compile(kernel: &Kernel, width: u32, subgroup_size: u32) -> Result<Compiled> {
+pub(in crate::cpu) fn compile(
+    kernel: &Kernel,
+    width: u32,
+    subgroup_size: u32,
+    pack: bool,
+) -> Result<Compiled> {
     let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup_size)?;
     verify::between(&code, "lowering")?;
     unused::drop_results(&mut code);
+    pack::fit(&mut code, pack);
     counted::mark(&mut code);
     flatten::flatten(&mut code);
     guards::structure(&mut code);

@@ -195,7 +195,7 @@ fn builtin_shape(kernel: &Kernel, builtin: Builtin) -> Shape {
         Builtin::LocalId(axis) => local(axis),
         Builtin::WorkgroupId(_) | Builtin::NumWorkgroups(_) => Shape::uniform(Class::Workgroup, 1),
         Builtin::GlobalId(axis) => {
-            let of_group = low_bit(kernel.workgroup_size[axis as usize]);
+            let of_group = low_bit(kernel.extent(axis));
             let local = local(axis);
             Shape { class: local.class, align: local.align.min(of_group) }
         }

@@ -17,6 +17,9 @@ use crate::cpu::interpreter::functions::Reg;
 pub(in crate::cpu) fn print(compiled: &Compiled) -> String {
     let code = &compiled.code;
     let mut out = format!("gangs of {} in workgroups of {:?}\n", code.width, code.workgroup_size);
+    if code.packed > 1 {
+        out.push_str(&format!("{} workgroups along x in one\n", code.packed));
+    }
     let printer = Printer { compiled };
     let mut builtins: Vec<_> = code.builtins.iter().collect();
     builtins.sort_by_key(|(reg, _)| **reg);

@@ -242,7 +242,7 @@ fn a_device_says_what_it_is_and_refuses_bad_options() {
 #[test]
 fn a_kernel_is_compiled_once() {
     let kernel = Kernel::from_wgsl("@compute @workgroup_size(1) fn main() { }").unwrap();
-    let widths = |subgroup| Widths { subgroup, vector: None };
+    let widths = |subgroup| Widths { subgroup, ..Widths::default() };
     let first = Program::of(&kernel, Engine::Interpreter, widths(32)).unwrap();
     let clone = Program::of(&kernel.clone(), Engine::Interpreter, widths(32)).unwrap();
     assert!(Arc::ptr_eq(&first, &clone), "clones of a kernel share programs");

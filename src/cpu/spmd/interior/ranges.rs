@@ -154,7 +154,7 @@ impl Walk<'_> {
             Builtin::GlobalId(axis) => {
                 let extent = i64::from(size[usize::from(axis)]);
                 let group = self.facts.number(Wide::Workgroup(axis))?;
-                let by = self.facts.constant(extent)?;
+                let by = self.facts.constant(i64::from(self.kernel.extent(axis)))?;
                 let low = self.facts.number(Wide::Mul(group, by))?;
                 let last = self.facts.constant(extent - 1)?;
                 let high = self.facts.number(Wide::Add(low, last))?;
