@@ -70,6 +70,12 @@ impl Region {
         }
     }
 
+    /// The boxes, if each is one range.
+    pub(crate) fn ranges(&self) -> Option<Vec<Range<u64>>> {
+        let range = |piece: &Piece| piece.is_range().then(|| piece.within.clone());
+        self.pieces.iter().map(range).collect()
+    }
+
     /// The number of elements; of boxes that overlap each other, more.
     pub(crate) fn len(&self) -> u64 {
         let sum = self.pieces.iter().map(Piece::len).fold(0, u64::saturating_add);

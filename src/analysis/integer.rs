@@ -83,7 +83,10 @@ impl Machine<'_> {
             BinaryOperator::Divide => self.quotient(ty, a, b, state),
             BinaryOperator::Modulo => self.remainder(ty, a, b, state),
             BinaryOperator::And => self.and(ty, a, b, state),
-            BinaryOperator::ExclusiveOr => self.or(ty, Operator::Xor, a, b, state),
+            BinaryOperator::ExclusiveOr => match self.flipped(ty, a, b, state) {
+                Some(form) => form,
+                None => self.or(ty, Operator::Xor, a, b, state),
+            },
             BinaryOperator::InclusiveOr => self.or(ty, Operator::Or, a, b, state),
             BinaryOperator::ShiftLeft => self.shift_left(ty, a, b, state),
             BinaryOperator::ShiftRight => self.shift_right(ty, a, b, state),
@@ -234,6 +237,24 @@ impl Machine<'_> {
             }
         }
         self.operation(ty, operator, a, b, state)
+    }
+
+    /// `a ^ b` for a known `b`, where each bit that it flips is the same in all values of `a`, as
+    /// in a butterfly whose partner is another workgroup's: `a` and a constant.
+    fn flipped(&self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Option<Linear> {
+        let (a, mask) = match (self.only(ty, a, state), self.only(ty, b, state)) {
+            (_, Some(mask)) => (a, i128::from(mask)),
+            (Some(mask), None) => (b, i128::from(mask)),
+            _ => return None,
+        };
+        let (range, _) = state.known.value_range(&self.symbols, a, ty);
+        if range.lo < 0 || mask < 0 {
+            return None;
+        }
+        // Above the highest bit in which two of the values differ they are all alike.
+        let differ = range.lo ^ range.hi;
+        let alike = 128 - differ.leading_zeros() <= mask.trailing_zeros();
+        alike.then(|| a.plus_constant(((range.lo ^ mask) - range.lo) as i64).wrapped())
     }
 
     fn shift_left(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {

@@ -126,15 +126,20 @@ pub(super) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -
         Operator::Minimum => Interval::new(min(a.lo, b.lo), min(a.hi, b.hi)),
         Operator::Maximum => Interval::new(max(a.lo, b.lo), max(a.hi, b.hi)),
         Operator::And => match (a.lo >= 0, b.lo >= 0) {
-            (true, true) => Interval::new(0, min(a.hi, b.hi)),
+            (true, true) => {
+                let high = alike(a, b, |x, y| x & y);
+                Interval::new(high.lo, min(high.hi, min(a.hi, b.hi)))
+            }
             (true, false) => Interval::new(0, a.hi),
             (false, true) => Interval::new(0, b.hi),
             (false, false) => all,
         },
         Operator::Or | Operator::Xor if a.lo >= 0 && b.lo >= 0 => {
-            let mask = (1i128 << (128 - (a.hi | b.hi).leading_zeros())) - 1;
-            let low = if operator == Operator::Or { max(a.lo, b.lo) } else { 0 };
-            Interval::new(low, mask)
+            if operator == Operator::Xor {
+                return alike(a, b, |x, y| x ^ y);
+            }
+            let high = alike(a, b, |x, y| x | y);
+            Interval::new(max(high.lo, max(a.lo, b.lo)), high.hi)
         }
         Operator::Or | Operator::Xor => all,
         Operator::ShiftLeft if b.lo >= 0 && b.hi <= 31 => {
@@ -150,6 +155,15 @@ pub(super) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -
         Operator::Absolute if a.lo >= 0 => a,
         Operator::Absolute => Interval::new(max(0, -a.hi), max(a.hi, -a.lo)),
     }
+}
+
+/// The results of a bitwise operation on values that are not negative: the upper bits that all
+/// values of an operand share give the same bits each time, those below them anything.
+fn alike(a: Interval, b: Interval, operation: fn(i128, i128) -> i128) -> Interval {
+    let differ = (a.lo ^ a.hi) | (b.lo ^ b.hi);
+    let below = (1i128 << (128 - differ.leading_zeros())) - 1;
+    let high = operation(a.lo, b.lo) & !below;
+    Interval::new(high, high | below)
 }
 
 /// `a / b` rounded down, for a positive `b`.

@@ -150,7 +150,7 @@ impl Machine<'_> {
             return Value::Int(int, Linear::constant(0));
         };
         let (first, last) = (inside.lo as u64, inside.hi as u64);
-        if binding.space == Space::StorageWrite {
+        if binding.space == Space::StorageWrite || !self.program.steers[pointer.index()] {
             return Value::Unknown;
         }
         self.recorder.consulted(id);

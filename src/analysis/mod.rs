@@ -19,6 +19,7 @@ mod precision_tests;
 mod program;
 mod refine;
 mod state;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod uses;

@@ -8,6 +8,7 @@ use naga::{
     SwitchValue, TypeInner,
 };
 
+use super::steering::steering;
 use crate::kernel::{BindingId, Kernel};
 
 /// Statements in order; nested blocks are dissolved.
@@ -107,6 +108,8 @@ pub(super) struct Program {
     /// By expression index: whether it is a pointer, and whether its type holds an integer.
     pub(super) pointer: Vec<bool>,
     pub(super) integral: Vec<bool>,
+    /// By expression index, of pointers: whether what is loaded may steer.
+    pub(super) steers: Vec<bool>,
     /// By index of the module's global variables.
     roots: Vec<Root>,
 }
@@ -153,7 +156,8 @@ impl Program {
         let mut builder = Builder { function, roots: &roots, loops: 0, depth: 0 };
         let steps = builder.steps(&function.body);
         let loops = builder.loops;
-        Program { steps, loops, variables, pointer, integral, roots }
+        let steers = steering(function, variables.len(), |handle| builder.variable(handle));
+        Program { steps, loops, variables, pointer, integral, steers, roots }
     }
 
     pub(super) fn root(&self, function: &Function, base: Handle<Expression>) -> Option<Root> {

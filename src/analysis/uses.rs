@@ -4,7 +4,7 @@
 //! Syntactic, whatever the arguments: a load in unreachable code counts. On this rests how the
 //! results of chunks that can't be shown to lie apart may be put together.
 
-use naga::{AtomicFunction, Block, Expression, Handle, Span, Statement};
+use naga::{AtomicFunction, Block, Expression, Handle, Span, Statement, TypeInner};
 
 use super::facts::global_root;
 use crate::kernel::{Kernel, Space};
@@ -30,6 +30,9 @@ pub(crate) enum Use {
     Write,
     /// It is stored to and read.
     ReadWrite,
+    /// It is loaded and stored to atomically: invocations may tell each other something, also of
+    /// different workgroups, without a data race. Where it is loaded.
+    Signal(Span),
     /// It is updated by one atomic operator whose results are not used, and touched in no other
     /// way.
     Reduce(Reduction),
@@ -41,6 +44,7 @@ pub(crate) enum Use {
 #[derive(Default)]
 struct Met {
     loads: Option<Span>,
+    atomic_load: Option<Span>,
     stores: Option<Span>,
     reduction: Option<Reduction>,
     atomic: Option<Span>,
@@ -60,7 +64,11 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Use> {
         if let Expression::Load { pointer } = *expression
             && let Some(id) = binding_of(pointer)
         {
-            met[id].loads.get_or_insert(function.expressions.get_span(handle));
+            let span = function.expressions.get_span(handle);
+            met[id].loads.get_or_insert(span);
+            if is_atomic(kernel, pointer) {
+                met[id].atomic_load.get_or_insert(span);
+            }
         }
     }
     let mut pending: Vec<&Block> = vec![&function.body];
@@ -101,6 +109,15 @@ fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
     kernel.info().get_entry_point(0)[result].ref_count > 0
 }
 
+fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
+    let types = &kernel.module().types;
+    let info = kernel.info().get_entry_point(0);
+    match info[pointer].ty.inner_with(types) {
+        TypeInner::Pointer { base, .. } => matches!(types[*base].inner, TypeInner::Atomic(_)),
+        _ => false,
+    }
+}
+
 impl Met {
     fn atomic(&mut self, fun: &AtomicFunction, used: bool, span: Span) {
         self.atomic.get_or_insert(span);
@@ -128,7 +145,11 @@ impl Met {
 
     fn judged(self) -> Use {
         let Some(_) = self.atomic else {
-            return if self.loads.is_some() { Use::ReadWrite } else { Use::Write };
+            return match (self.loads, self.stores, self.atomic_load) {
+                (None, ..) => Use::Write,
+                (_, Some(_), Some(at)) => Use::Signal(at),
+                _ => Use::ReadWrite,
+            };
         };
         let also = |span: Option<Span>, why| span.map(|span| (why, span));
         let obstacle = self
@@ -202,7 +223,8 @@ mod tests {
         assert_eq!(of("c", "c[0] = arrayLength(&c);"), Use::Write);
         assert_eq!(of("c", "c[0] += 1u;"), Use::ReadWrite);
         assert_eq!(of("a", "atomicStore(&a[0], 1u);"), Use::Write);
-        assert_eq!(of("a", "atomicStore(&a[0], atomicLoad(&a[1]));"), Use::ReadWrite);
+        assert!(matches!(of("a", "atomicStore(&a[0], atomicLoad(&a[1]));"), Use::Signal(_)));
+        assert_eq!(of("a", "c[0] = atomicLoad(&a[1]);"), Use::Read);
         assert_eq!(of("c", "c[1] = c[0];"), Use::ReadWrite);
     }
 }

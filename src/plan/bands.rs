@@ -144,14 +144,22 @@ fn merges(
         merges.push(match used {
             Use::Reduce(reduction) => Merge::Reduce(*reduction),
             Use::Read => Merge::Apart,
-            Use::Write | Use::ReadWrite | Use::Atomic { .. } => {
-                match check(kernel, bands, id, axis) {
-                    Ok(()) => Merge::Apart,
-                    Err((why, span)) if *used == Use::Write || race_free => {
+            Use::Write | Use::ReadWrite | Use::Signal(_) | Use::Atomic { .. } => {
+                match (check(kernel, bands, id, axis), used) {
+                    (Ok(()), _) => Merge::Apart,
+                    // No promise of freedom from races says that nobody waits for anybody.
+                    (Err((why, _)), Use::Signal(at)) => {
+                        let why = format!(
+                            "{why}; it loads and stores them atomically, by which workgroups may \
+                             wait for each other"
+                        );
+                        return Err((why, Some(*at)));
+                    }
+                    (Err((why, span)), _) if *used == Use::Write || race_free => {
                         let at = span.map(|span| kernel.source().render(span));
                         Merge::Difference { why, at: at.unwrap_or_default() }
                     }
-                    Err(reason) => return Err(reason),
+                    (Err(reason), _) => return Err(reason),
                 }
             }
         });
@@ -239,7 +247,15 @@ pub(super) fn elements(region: &Region) -> String {
     if hull.is_empty() {
         return "none".to_owned();
     }
-    let range = format!("{} to {}", hull.start, hull.end - 1);
+    let words = |range: &Range<u64>| match range.end - range.start {
+        1 => range.start.to_string(),
+        _ => format!("{} to {}", range.start, range.end - 1),
+    };
+    let range = words(&hull);
+    if let Some(several) = region.ranges().filter(|ranges| (2..=3).contains(&ranges.len())) {
+        let several: Vec<String> = several.iter().map(words).collect();
+        return several.join(" and ");
+    }
     match region.rows() {
         _ if region.is_range() => range,
         Some((rows, 1, stride)) => format!("{range}: {rows} of them, {stride} apart"),
@@ -285,7 +301,7 @@ pub(super) fn unrepeatable(
     if facts.subgroups.is_some() {
         return Some("it uses subgroups, whose size differs from device to device".to_owned());
     }
-    let stores = |used: &Use| matches!(used, Use::Write | Use::ReadWrite);
+    let stores = |used: &Use| matches!(used, Use::Write | Use::ReadWrite | Use::Signal(_));
     let Split::Whole { .. } = split else { return None };
     if arguments.grid == [1; 3] || !facts.uses.iter().any(stores) {
         return None;

@@ -61,6 +61,8 @@ pub(crate) struct PlannedDevice {
     pub(crate) name: String,
     /// Why the device takes no part; nothing when it does.
     pub(crate) left_out: Option<String>,
+    /// Its expected part of the work, and whether that was measured; where it was asked for.
+    pub(crate) share: Option<(f64, bool)>,
 }
 
 /// A storage binding as the plan's sentences need it.
@@ -153,6 +155,7 @@ pub(crate) fn plan(
             id: info.id.clone(),
             name: info.name.clone(),
             left_out: unable.clone(),
+            share: None,
         })
         .collect();
     let able = devices.iter().filter(|d| d.left_out.is_none()).count();

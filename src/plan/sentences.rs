@@ -38,7 +38,7 @@ impl fmt::Display for Plan {
         }
         for buffer in self.buffers.iter() {
             let Some(summarised) = buffer.consulted else { continue };
-            write!(f, "What the host holds in `{}` bounds indices", buffer.name)?;
+            write!(f, "What the host holds in `{}` bounds what is touched", buffer.name)?;
             match summarised {
                 0 => writeln!(f, ".")?,
                 n => {
@@ -51,7 +51,22 @@ impl fmt::Display for Plan {
         }
         for device in &self.devices {
             match &device.left_out {
-                None => writeln!(f, "{} ({}) takes part.", device.id, device.name)?,
+                None => {
+                    let (id, name) = (&device.id, &device.name);
+                    match (&self.split, device.share) {
+                        (Split::Nothing, _) => {}
+                        (Split::Whole { .. }, _) => writeln!(f, "{id} ({name}) runs it.")?,
+                        (_, None) => writeln!(f, "{id} ({name}) takes part.")?,
+                        (_, Some((share, measured))) => {
+                            let by = if measured { "was measured" } else { "is estimated" };
+                            writeln!(
+                                f,
+                                "{id} ({name}) takes part: {:.0} % of the work, as {by}.",
+                                share * 100.0
+                            )?;
+                        }
+                    }
+                }
                 Some(why) => writeln!(f, "{} ({}) is left out: {why}.", device.id, device.name)?,
             }
         }
@@ -99,12 +114,15 @@ impl Plan {
         writeln!(
             f,
             "It is cut along {letter} into {} bands of about {groups} workgroup{} ({lines} \
-             invocations along {letter}); devices take runs of bands. A band in the middle \
-             ({letter} = {} to {}):",
+             invocation{} along {letter}); devices take runs of bands. A band in the middle \
+             ({letter} = {}):",
             bands.len(),
             if groups == 1 { "" } else { "s" },
-            middle.start,
-            middle.end - 1,
+            if lines == 1 { "" } else { "s" },
+            match groups {
+                1 => middle.start.to_string(),
+                _ => format!("{} to {}", middle.start, middle.end - 1),
+            },
         )?;
         for buffer in self.buffers.iter() {
             writeln!(
@@ -128,8 +146,12 @@ impl Plan {
             .iter()
             .filter(written)
             .partition(|buffer| *self.merge(buffer.binding) == Merge::Apart);
+        let ranges = |buffer: &&BufferUse| {
+            bands.iter().all(|band| band.footprints[buffer.binding].may_write.is_range())
+        };
         if merged.is_empty() {
-            writeln!(f, "What different bands write is disjoint, and is copied back as ranges.")?;
+            let how = if apart.iter().all(ranges) { "as ranges" } else { "row by row" };
+            writeln!(f, "What different bands write is disjoint, and is copied back {how}.")?;
         } else if !apart.is_empty() {
             let names: Vec<String> = apart.iter().map(|b| format!("`{}`", b.name)).collect();
             let names = names.join(" and ");
@@ -186,6 +208,9 @@ impl Plan {
             }
             _ => format!("{n}{more} element{}", if n == 1 { "" } else { "s" }),
         };
+        if let Merge::Reduce(_) = self.merge(buffer.binding) {
+            return format!("may update elements {}", elements(writes));
+        }
         let count = |n: u64| amount(n, "");
         let more = |n: u64| amount(n, " more");
         let mut parts = Vec::new();
@@ -258,7 +283,8 @@ impl Plan {
             let print = &band.footprints[buffer.binding];
             if print.may_write.is_empty() { print.read.hull() } else { print.may_write.hull() }
         };
-        if bands.len() < 2 || at == 0 {
+        // What is merged is nobody's own.
+        if bands.len() < 2 || at == 0 || *self.merge(buffer.binding) != Merge::Apart {
             return None;
         }
         let here = of(&bands[at]);
@@ -269,14 +295,22 @@ impl Plan {
         // rest on both sides is halo.
         let before = of(&bands[at - 1]);
         let step = here.start.checked_sub(before.start).filter(|&step| step > 0)?;
-        let per_group = step / u64::from(bands[at - 1].end - bands[at - 1].start);
-        let width = per_group * u64::from(bands[at].end - bands[at].start);
+        let groups = |band: &Band| u64::from(band.end - band.start);
+        if !step.is_multiple_of(groups(&bands[at - 1])) {
+            return None;
+        }
+        let per_group = step / groups(&bands[at - 1]);
+        let width = per_group * groups(&bands[at]);
+        // Rows of a sparse matrix, which differ in length, are no one's own either.
+        if bands.get(at + 1).is_some_and(|next| of(next).start != here.start + width) {
+            return None;
+        }
         let extent = here.end - here.start;
         let halo = extent.checked_sub(width)?;
         // The first band of the grid can't reach below zero: what it lacks of a full halo is the
         // halo on that side.
         let first = bands[0].footprints[buffer.binding].read.hull();
-        let full = per_group * u64::from(bands[0].end - bands[0].start) + halo;
+        let full = per_group * groups(&bands[0]) + halo;
         let below = full.saturating_sub(first.end - first.start).min(halo);
         let start = here.start + below;
         Some(start..start + width).filter(|own| cover(own, &here) == here)

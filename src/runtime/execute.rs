@@ -1,37 +1,28 @@
-//! Executing a checked launch: one worker per device that takes part.
+//! Executing a checked launch: the devices are put to work, and what they did comes together.
 //!
-//! The protocol. The policy lies under one mutex. A worker takes a run of bands, starts it on its
-//! device outside the mutex, and keeps up to `Device::depth` runs in flight; then it finishes the
-//! oldest, and tells the policy. A worker with nothing in flight and nothing to take waits on the
-//! condition variable: a run may still come back from a device that fails. Every change of the
-//! policy notifies all. The workers end when the policy is finished, when their device was put aside, or when a mistake of
-//! the kernel (an endless loop) or a cancellation has stopped the launch.
+//! Plan and arguments are `session`'s subject, what one device's worker does is `worker`'s.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Runtime;
-use super::failure::{self, FailureEvent, Failures, Member, guarded};
-use super::log::Recorded;
+use super::failure::{FailureEvent, Failures, Member};
 use super::measure::{self, Tightness};
-use super::memo::{Question, guess};
+use super::memo::{Expected, guess};
 use super::merge::{self, Changes};
 use super::report::{DeviceReport, Report, seconds};
-use super::rerun::{Counted, Done, Reruns};
-use super::residency::{Ended, Keeping};
+use super::rerun::Counted;
+use super::session::Session;
 use super::snapshot::Snapshot;
 use super::verify::{Computed, Verification};
+use super::worker::Shared;
 use crate::analysis::{Argument, Arguments};
-use crate::device::{
-    Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, Held, HostBytes, Running,
-};
+use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, HostBytes};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
-use crate::memory::{BufferRange, Copies, Entry, PrivateCopy, Reservation};
-use crate::plan::{Merge, Next, Plan, Policy, Speed, Split, Strategy, Task, Wishes, plan};
+use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
+use crate::plan::{Merge, Plan, Policy, Speed, Split, Strategy, Task, Wishes};
 
 /// A launch in which no mistake was found.
 pub(super) struct Checked {
@@ -82,7 +73,7 @@ impl Checked {
     /// `blind` withholds the contents of all buffers.
     /// `absent` is set when the contents of a buffer would have been looked at that the host does
     /// not have.
-    fn arguments<'a>(
+    pub(super) fn arguments<'a>(
         &'a self,
         memory: &[HostBytes<'a>],
         absent: &'a AtomicBool,
@@ -115,7 +106,11 @@ impl Checked {
 /// Plans a launch and says what came out.
 pub(super) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan> {
     let memory = checked.memory(buffers.wait()?);
-    Ok(Session::new(checked, &memory)?.plan)
+    let mut session = Session::new(checked, &memory)?;
+    for (device, share) in session.shares().into_iter().enumerate() {
+        session.plan.devices[device].share = share;
+    }
+    Ok(session.plan)
 }
 
 /// Plans a launch and measures how tight its footprints are.
@@ -153,174 +148,7 @@ pub(super) fn run_granted(
     session.run(cancel).map_err(|(error, _)| error)
 }
 
-/// A launch whose buffers are granted.
-pub(super) struct Session<'a> {
-    pub(super) checked: &'a Checked,
-    pub(super) memory: &'a [HostBytes<'a>],
-    pub(super) elements: Vec<u64>,
-    pub(super) plan: Plan,
-    /// Why a device can't, by device.
-    pub(super) unable: Vec<Option<String>>,
-    /// Failures that were met before anything ran.
-    events: Vec<FailureEvent>,
-    /// What chunks write to instead of buffers that are merged.
-    copies: Copies,
-    /// What stays on devices.
-    pub(super) keeping: Keeping,
-    /// What the log keeps of the launch, or why it keeps nothing.
-    pub(super) recorded: OnceLock<Result<Arc<Recorded>, String>>,
-    /// Of devices that are equally fast, with which to begin.
-    place: usize,
-}
-
 impl<'a> Session<'a> {
-    pub(super) fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
-        Session::with_bands(checked, memory, checked.wishes.clone())
-    }
-
-    /// The launch in finer bands, if it can be cut finer.
-    fn finer(&self) -> Option<Session<'a>> {
-        if self.checked.wishes.chunks.is_some() {
-            return None;
-        }
-        let bands = self.plan.bands().len();
-        let least_bands = (bands as u32).saturating_mul(8).clamp(64, FINEST);
-        let wishes = Wishes { least_bands, ..self.checked.wishes.clone() };
-        let finer = Session::with_bands(self.checked, self.memory, wishes).ok()?;
-        (finer.plan.bands().len() > bands).then_some(finer)
-    }
-
-    fn with_bands(
-        checked: &'a Checked,
-        memory: &'a [HostBytes<'a>],
-        asked_for: Wishes,
-    ) -> Result<Session<'a>> {
-        let absent = AtomicBool::new(false);
-        let session = Self::planned(checked, memory, asked_for.clone(), &absent, false)?;
-        if !absent.load(Ordering::Relaxed) || session.knows_enough() {
-            return Ok(session);
-        }
-        // The footprints depend on what a device has written: it has to be here first.
-        for buffer in checked.buffers.iter().flatten() {
-            buffer.fetch(&(0..buffer.len()), &|_, _| {})?;
-        }
-        Self::planned(checked, memory, asked_for, &AtomicBool::new(false), false)
-    }
-
-    /// A launch that is planned without a look at any contents, which may be others when it runs.
-    pub(super) fn blind(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
-        let wishes = checked.wishes.clone();
-        Self::planned(checked, memory, wishes, &AtomicBool::new(false), true)
-    }
-
-    /// Whether the plan would be no better if more contents were known: no footprint had to be
-    /// widened, or one device does it all anyway.
-    fn knows_enough(&self) -> bool {
-        let bands = self.plan.bands().iter();
-        let mut footprints = bands.flat_map(|band| &band.footprints);
-        self.unable.iter().filter(|why| why.is_none()).count() <= 1
-            || footprints.all(|footprint| footprint.unbounded.is_none())
-    }
-
-    fn planned(
-        checked: &'a Checked,
-        memory: &'a [HostBytes<'a>],
-        asked_for: Wishes,
-        absent: &AtomicBool,
-        blind: bool,
-    ) -> Result<Session<'a>> {
-        let devices = &checked.devices;
-        let infos: Vec<&DeviceInfo> = devices.iter().map(|m| m.device.info()).collect();
-        let fleet = &checked.runtime.inner.fleet;
-        let (mut unable, events) = failure::unable(devices, &checked.kernel, fleet);
-        let arguments = checked.arguments(memory, absent, blind);
-        let elements: Vec<u64> = arguments
-            .bindings
-            .iter()
-            .map(|argument| match argument {
-                Argument::Storage { elements, .. } => *elements,
-                Argument::Value(_) => 0,
-            })
-            .collect();
-        let memo = &checked.runtime.inner.memo;
-        let question = Question {
-            kernel: checked.kernel.id(),
-            grid: checked.grid,
-            values: &checked.values,
-            elements: &elements,
-            wishes: &asked_for,
-            unable: &unable,
-        };
-        let keeping = |plan: &Plan| {
-            let memories = &checked.runtime.inner.memories;
-            let bindings = &checked.kernel.signature().bindings;
-            // What is put back or verified is so in the host's memory.
-            let nothing = vec![false; plan.apart.len()];
-            let apart = if checked.keeps_before() { &nothing[..] } else { &plan.apart };
-            let devices = devices.iter().map(|m| &m.device);
-            Keeping::new(memories, devices, bindings, &checked.buffers, apart)
-        };
-        if let Some((plan, unable)) = memo.planned(&question, &arguments) {
-            let (copies, keeping) = (Copies::default(), keeping(&plan));
-            return Ok(Session {
-                checked,
-                memory,
-                elements,
-                plan,
-                unable,
-                events,
-                copies,
-                keeping,
-                recorded: OnceLock::new(),
-                place: 0,
-            });
-        }
-        let asked = question.to_owned();
-        let analysis = memo.analysis(&checked.kernel);
-        let mut wishes = asked_for.clone();
-        let mut made;
-        loop {
-            let Some(preferred) = preferred(&infos, &unable) else {
-                return Err(failure::no_device(&checked.kernel, &infos, &unable));
-            };
-            made =
-                plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
-            let misfit = first_misfit(&checked.kernel, &made, devices, &unable);
-            let Some((device, why)) = misfit else { break };
-            // Finer bands have smaller windows; where they do not help the device can't.
-            let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
-            let whole_for_good =
-                matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
-            let finest = made.grid.iter().copied().max().unwrap_or(1).min(FINEST);
-            if checked.wishes.chunks.is_none()
-                && !whole_for_good
-                && (made.bands().len() as u32) < finest
-            {
-                wishes.least_bands = finer.min(FINEST);
-            } else {
-                unable[device] = Some(why);
-                wishes = asked_for.clone();
-            }
-        }
-        if !absent.load(Ordering::Relaxed) {
-            memo.keep_plan(asked, &arguments, &made, &unable);
-        }
-        let (plan, copies, keeping) = (made.clone(), Copies::default(), keeping(&made));
-        let recorded = OnceLock::new();
-        Ok(Session {
-            checked,
-            memory,
-            elements,
-            plan,
-            unable,
-            events,
-            copies,
-            keeping,
-            recorded,
-            place: 0,
-        })
-    }
-
     /// Runs the launch to its end. With an error: whether all buffers are as they were before.
     fn run(self, cancel: &AtomicBool) -> std::result::Result<Report, (Error, bool)> {
         let begun = Instant::now();
@@ -371,6 +199,36 @@ impl<'a> Session<'a> {
         matches!(self.plan.split, Split::Whole { .. }).then(|| self.order())
     }
 
+    /// What is expected of each device that can run the launch.
+    fn expectations(&self) -> Vec<Option<Expected>> {
+        let memo = &self.checked.runtime.inner.memo;
+        let groups = crate::grid::GroupBox::whole(self.plan.grid).workgroups() as f64;
+        let devices = self.checked.devices.iter().zip(&self.unable);
+        devices
+            .map(|(member, unable)| {
+                let fixed = self.checked.wishes.reproducible;
+                let (kernel, info) = (&self.checked.kernel, member.device.info());
+                unable.is_none().then(|| memo.expect(kernel, info, &self.plan, groups, fixed))
+            })
+            .collect()
+    }
+
+    /// Each device's part of all speeds, and whether it was measured; nothing for one that takes no
+    /// part.
+    fn shares(&self) -> Vec<Option<(f64, bool)>> {
+        let devices = self.expectations().into_iter().zip(&self.plan.devices);
+        let speeds: Vec<Option<(f64, bool)>> = devices
+            .map(|(expected, planned)| match expected?.prior.speed {
+                _ if planned.left_out.is_some() => None,
+                Speed::Measured(speed) => Some((speed, true)),
+                Speed::Estimated(speed) => Some((speed, false)),
+            })
+            .collect();
+        let total: f64 = speeds.iter().flatten().map(|speed| speed.0).sum();
+        let part = |(speed, measured): (f64, bool)| (speed / total, measured);
+        speeds.into_iter().map(|speed| speed.map(part)).collect()
+    }
+
     /// Drives the devices until everything is computed.
     fn work(
         &self,
@@ -386,15 +244,7 @@ impl<'a> Session<'a> {
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
         let memo = &self.checked.runtime.inner.memo;
-        let expected: Vec<_> = devices
-            .iter()
-            .zip(&self.unable)
-            .map(|(member, unable)| {
-                let fixed = self.checked.wishes.reproducible;
-                let (kernel, info) = (&self.checked.kernel, member.device.info());
-                unable.is_none().then(|| memo.expect(kernel, info, &self.plan, groups, fixed))
-            })
-            .collect();
+        let expected = self.expectations();
         let priors: Vec<_> = expected.iter().map(|e| e.as_ref().map(|e| e.prior)).collect();
         // Where only one device runs there is nothing to weigh.
         let whole = matches!(self.plan.split, Split::Whole { .. });
@@ -424,23 +274,9 @@ impl<'a> Session<'a> {
         if let Some(homes) = homes {
             policy = policy.with_homes(homes);
         }
-        let depth = |member: &Member| member.device.depth().max(1);
-        let shared = Shared {
-            state: Mutex::new(State {
-                policy,
-                turn: 0,
-                stopped: None,
-                failures: Failures::new(devices.len(), &self.events),
-                reruns: Reruns::default(),
-            }),
-            slots: devices
-                .iter()
-                .map(|member| (0..depth(member)).map(|_| Cancel::new(cancel)).collect())
-                .collect(),
-            begun: Instant::now(),
-            changed: Condvar::new(),
-            changes: Mutex::default(),
-        };
+        let depths = devices.iter().map(|member| member.device.depth());
+        let shared =
+            Shared::new(policy, Failures::new(devices.len(), &self.events), depths, cancel);
         // One device needs no thread of its own. A launch that is not split runs on the
         // preferred device; the others are asked only if it fails.
         let order = self.order();
@@ -461,8 +297,7 @@ impl<'a> Session<'a> {
                 }
             });
         }
-        let mut changes = shared.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (state, mut changes) = shared.into_inner();
         for done in &state.reruns.counted {
             self.account(&mut reports[done.device], done);
         }
@@ -537,143 +372,14 @@ impl<'a> Session<'a> {
         order
     }
 
-    fn worker<'s>(&'s self, index: usize, shared: &Shared<'s>, cancel: &AtomicBool) {
-        let device = &*self.checked.devices[index].device;
-        let mut flight: VecDeque<InFlight<'_, 's>> = VecDeque::new();
-        let mut last = Instant::now();
-        loop {
-            let mut seen = None;
-            while flight.len() < shared.lock().failures.depth(index, device.depth().max(1)) {
-                let (task, slot) = match self.next(index, device.info(), shared, cancel) {
-                    Ok(next) => next,
-                    Err(now) => {
-                        seen = Some(now);
-                        break;
-                    }
-                };
-                let (run, second) = (&task.run, task.redoes.is_some());
-                let begun = Instant::now();
-                let origin = if second { None } else { self.record(index, run) };
-                let held = match guarded(device, || self.bring(index, run, second)) {
-                    Ok(held) => held,
-                    Err(error) => {
-                        self.no_result(index, &task, error, flight.len(), shared);
-                        continue;
-                    }
-                };
-                let brought = begun.elapsed();
-                let copies = match self.private_copies(&task, device.info()) {
-                    Ok(copies) => copies,
-                    Err(error) => {
-                        self.ended(index, run, &held, Ended::NotBegun);
-                        self.failed(index, &task, error, flight.len(), shared);
-                        continue;
-                    }
-                };
-                let deadline = self.deadline(index, run, shared);
-                let cancel = Some(&shared.slots[index][slot]);
-                let chunk = self.chunk(run, &copies, cancel, deadline);
-                match guarded(device, || device.start_with(chunk, &held)) {
-                    Ok(running) => {
-                        let one = InFlight { task, running, copies, held, brought, origin };
-                        flight.push_back(one);
-                    }
-                    Err(error) => {
-                        // A device that only refused the chunk has not begun it.
-                        let refused = matches!(
-                            &error, Error::Device { kind, .. } if !kind.quarantines()
-                        );
-                        let begun = !refused && !second;
-                        let how = if begun { Ended::Failed } else { Ended::NotBegun };
-                        self.ended(index, run, &held, how);
-                        self.no_result(index, &task, error, flight.len(), shared);
-                        self.give_back(&copies);
-                    }
-                }
-            }
-            let Some(InFlight { task, running, copies, held, brought, origin }) =
-                flight.pop_front()
-            else {
-                if shared.wait_for_more(index, seen) {
-                    last = Instant::now();
-                    continue;
-                }
-                return;
-            };
-            let outcome = guarded(device, || running.finish());
-            // What was computed a second time lies in copies.
-            let how = match &outcome {
-                _ if task.redoes.is_some() => Ended::NotBegun,
-                Ok(cost) => {
-                    origin.iter().for_each(|origin| origin.took(cost.busy));
-                    Ended::Done(origin.as_ref())
-                }
-                Err(_) => Ended::Failed,
-            };
-            self.ended(index, &task.run, &held, how);
-            match outcome {
-                Ok(mut cost) => {
-                    // A chunk that waited behind another in the device's queue was not busy then.
-                    cost.busy = (cost.busy + brought).min(last.elapsed());
-                    last = Instant::now();
-                    let changes = self.changes(&task.run, &copies);
-                    self.done(Done { device: index, task, cost, copies, changes }, shared);
-                }
-                Err(error) => {
-                    self.no_result(index, &task, error, flight.len(), shared);
-                    self.give_back(&copies);
-                }
-            }
-        }
-    }
-
-    /// The next task for a device, or the state of affairs in which there was none.
-    fn next(
-        &self,
-        index: usize,
-        info: &DeviceInfo,
-        shared: &Shared<'_>,
-        cancel: &AtomicBool,
-    ) -> Result<(Task, usize), Seen> {
-        let mut state = shared.lock();
-        if cancel.load(Ordering::Relaxed) && !state.policy.finished() {
-            state.stopped.get_or_insert(Error::Cancelled);
-            state.turn += 1;
-            shared.changed.notify_all();
-        }
-        if state.stopped.is_some() {
-            return Err(Seen { turn: state.turn, until: None });
-        }
-        let mut most = state.failures.most(index);
-        if !info.kind.shares_cpu_cores()
-            && let Some(rate) = state.policy.rate(index)
-        {
-            most = most.min((rate * WATCHDOG).clamp(1.0, f64::from(u32::MAX)) as u32);
-        }
-        let (memory, kernel) = (self.chunk_memory(index), &self.checked.kernel);
-        let stays = self.stays_on(index);
-        // What stays on the device is there already.
-        let mut fits = |run: &Range<u32>| {
-            run.end - run.start <= most
-                && (stays || self.plan.fits(kernel, run, info, memory).is_ok())
-        };
-        match state.policy.take(index, shared.now(), &mut fits) {
-            Next::Run(task) => {
-                let slot = state.reruns.placed(task.id, index, &shared.slots);
-                Ok((task, slot))
-            }
-            Next::Wait(until) => Err(Seen { turn: state.turn, until }),
-        }
-    }
-
     /// Memory that one chunk may take on a device.
-    fn chunk_memory(&self, index: usize) -> u64 {
+    pub(super) fn chunk_memory(&self, index: usize) -> u64 {
         let device = &self.checked.devices[index].device;
         self.plan.chunk_memory(device.info(), device.depth())
     }
 
     /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
-    fn private_copies(
+    pub(super) fn private_copies(
         &self,
         task: &Task,
         info: &DeviceInfo,
@@ -736,22 +442,6 @@ impl<'a> Session<'a> {
         merge::changes(copy, buffer, binding, merge, written, (run.start, id))
     }
 
-    /// How long a chunk may take: much longer than by the measured speed, and never too short.
-    fn deadline(&self, device: usize, run: &Range<u32>, shared: &Shared) -> Option<Duration> {
-        let least = self.checked.runtime.inner.patience;
-        let software = self.checked.devices[device].device.info().kind.shares_cpu_cores();
-        let rate = shared.lock().policy.rate(device);
-        let Some(rate) = rate.filter(|rate| *rate > 0.0) else {
-            // Four times what a chunk of known speed would have; else it is the device's to say.
-            return least.map(|least| least * 4);
-        };
-        // What computes on the CPU's cores may be kept from them by others.
-        let usual = Duration::from_secs(if software { 600 } else { 30 });
-        let expected = f64::from(run.end - run.start) / rate;
-        let long = Duration::try_from_secs_f64(expected * 30.0).unwrap_or(Duration::MAX);
-        Some(long.max(least.unwrap_or(usual)))
-    }
-
     pub(super) fn chunk<'s>(
         &'s self,
         run: &Range<u32>,
@@ -812,135 +502,4 @@ impl<'a> Session<'a> {
             plan: self.plan,
         }
     }
-}
-
-/// Bands beyond this cost more to analyse than they gain.
-const FINEST: u32 = 4096;
-
-/// A worker that waits looks again after so many seconds, whatever it expects.
-const LONGEST: f64 = 60.0;
-
-/// Seconds that a chunk on a GPU takes at most, if it can be cut finer: many systems reset one that
-/// computes for two, and a screen that hangs on it does not move meanwhile.
-const WATCHDOG: f64 = 0.5;
-
-/// A chunk that a device has been given.
-struct InFlight<'a, 's> {
-    task: Task,
-    running: Box<dyn Running + 'a>,
-    copies: Vec<(usize, PrivateCopy<'s>)>,
-    held: Vec<Option<Held>>,
-    /// How long it took to bring what was missing.
-    brought: Duration,
-    /// How to compute again what stays on the device.
-    origin: Option<Arc<Entry>>,
-}
-
-/// What the workers of a launch share.
-pub(super) struct Shared<'s> {
-    state: Mutex<State<'s>>,
-    /// By device: what calls off its chunks in flight.
-    pub(super) slots: Vec<Vec<Cancel<'s>>>,
-    /// The policy's time zero.
-    begun: Instant,
-    changed: Condvar,
-    /// What chunks that are done changed in buffers that are merged.
-    pub(super) changes: Mutex<Vec<Changes>>,
-}
-
-/// The turn in which a worker found nothing to take, and until when that holds.
-#[derive(Clone, Copy)]
-struct Seen {
-    turn: u64,
-    until: Option<f64>,
-}
-
-pub(super) struct State<'s> {
-    pub(super) policy: Policy,
-    /// Counts the changes, so that a worker that found nothing to take can tell whether something
-    /// changed before it went to sleep.
-    turn: u64,
-    /// What ended the launch before its time.
-    pub(super) stopped: Option<Error>,
-    pub(super) failures: Failures,
-    pub(super) reruns: Reruns<'s>,
-}
-
-impl State<'_> {
-    fn over(&self) -> bool {
-        self.stopped.is_some() || self.policy.finished() && self.reruns.settled()
-    }
-}
-
-impl<'s> Shared<'s> {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<'s>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Seconds since the launch began, by the policy's clock.
-    pub(super) fn now(&self) -> f64 {
-        self.begun.elapsed().as_secs_f64()
-    }
-
-    /// Lets go of the state and tells all workers that it changed.
-    pub(super) fn tell(&self, mut state: MutexGuard<'_, State<'s>>) {
-        state.turn += 1;
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Blocks a worker that has nothing in flight until something changed since `seen`; false
-    /// when it should end.
-    fn wait_for_more(&self, device: usize, seen: Option<Seen>) -> bool {
-        let mut state = self.lock();
-        loop {
-            if state.over() || !state.policy.takes_part(device) {
-                return false;
-            }
-            let Some(Seen { turn, until }) = seen else { return true };
-            if turn != state.turn {
-                return true;
-            }
-            state = match until {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) if self.now() >= until => return true,
-                Some(until) => {
-                    let time = Duration::from_secs_f64((until - self.now()).clamp(0.0, LONGEST));
-                    let waited = self.changed.wait_timeout(state, time);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-}
-
-/// The device that gets a launch that is not split: the fastest by kind, of equals the first.
-fn preferred(infos: &[&DeviceInfo], unable: &[Option<String>]) -> Option<usize> {
-    (0..infos.len())
-        .filter(|&i| unable[i].is_none())
-        .reduce(|best, i| if guess(infos[i].kind) > guess(infos[best].kind) { i } else { best })
-}
-
-/// The first device, among those that the plan uses, for which some single band is too large.
-fn first_misfit(
-    kernel: &Kernel,
-    plan: &Plan,
-    members: &[Member],
-    unable: &[Option<String>],
-) -> Option<(usize, String)> {
-    let bands = plan.bands().len() as u32;
-    let info = |i: usize| members[i].device.info();
-    (0..members.len())
-        .filter(|&i| {
-            unable[i].is_none()
-                && plan.devices[i].left_out.is_none()
-                && info(i).kind != DeviceKind::Cpu
-        })
-        .find_map(|i| {
-            let memory = plan.chunk_memory(info(i), members[i].device.depth());
-            (0..bands).find_map(|band| {
-                let why = plan.fits(kernel, &(band..band + 1), info(i), memory).err()?;
-                Some((i, why))
-            })
-        })
 }

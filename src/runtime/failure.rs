@@ -18,7 +18,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::execute::{Session, Shared};
+use super::session::Session;
+use super::worker::Shared;
 use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Runtime;
-use super::execute::Session;
 use super::failure::{Quarantined, guarded};
+use super::session::Session;
 use crate::analysis::Use;
 use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceKind, HostBytes};
 use crate::error::{Error, FailureKind, Result};

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::execute::Session;
+use super::session::Session;
 use crate::cpu::touched;
 use crate::error::{Error, Result};
 use crate::kernel::Space;

@@ -24,12 +24,14 @@ mod rerun;
 mod residency;
 mod select;
 mod sequence;
+mod session;
 mod snapshot;
 #[cfg(all(test, feature = "gpu"))]
 mod soak_tests;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod worker;
 
 use std::fmt;
 use std::sync::Arc;

@@ -16,8 +16,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::PoisonError;
 
-use super::execute::{Session, Shared};
 use super::merge::{self, Changes};
+use super::session::Session;
+use super::worker::Shared;
 use crate::device::{Cancel, ChunkCost};
 use crate::error::Error;
 use crate::memory::PrivateCopy;

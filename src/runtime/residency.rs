@@ -16,8 +16,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::execute::Session;
 use super::report::DeviceReport;
+use super::session::Session;
 use crate::device::{Device, Held};
 use crate::error::{Error, Result};
 use crate::kernel::{Binding, Space};

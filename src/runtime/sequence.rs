@@ -14,12 +14,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::Runtime;
-use super::execute::{self, Checked, Session};
+use super::execute::{self, Checked};
 use super::failure::{FailureEvent, Quarantined, Remedy, guarded};
 use super::launch::Launch;
 use super::log;
 use super::report::{self, DeviceReport, Report};
 use super::residency::Ended;
+use super::session::Session;
 use crate::device::{Cancel, Held, HostBytes};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Space;

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::execute::Session;
 use super::merge;
+use super::session::Session;
 use crate::device::HostBytes;
 use crate::error::{Error, FailureKind, Result};
 use crate::memory::{Copies, PrivateCopy};

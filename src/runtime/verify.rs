@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::execute::Session;
 use super::failure::{FailureEvent, Failures, Quarantined, Remedy, guarded};
 use super::inject::draw;
 use super::merge::{self, Changes};
 use super::report::DeviceReport;
 use super::rerun::Counted;
 use super::select;
+use super::session::Session;
 use super::snapshot::Snapshot;
 use crate::device::{Cancel, ChunkCost, Device, HostBytes};
 use crate::error::{Error, FailureKind, Result};

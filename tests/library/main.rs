@@ -6,6 +6,7 @@ mod api;
 mod bad_input;
 #[path = "../engines/mod.rs"]
 mod engines;
+mod explanations;
 mod log;
 mod out_of_core;
 mod plans;

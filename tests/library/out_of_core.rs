@@ -1,6 +1,6 @@
 //! Data beyond a device's memory.
 
-use coexec::{Buffer, Error, Report, Runtime};
+use coexec::{Buffer, Error, Kernel, Report, Runtime};
 
 use super::{affine, engines};
 
@@ -70,4 +70,30 @@ fn budgets_of_what_is_not_there_are_refused() {
     };
     refused("cpu", "gpu7");
     refused("cpu", "cpu");
+}
+
+#[test]
+fn a_band_that_can_be_cut_no_finer_and_does_not_fit_is_an_error_also_where_another_axis_is_longer()
+{
+    if engines::gpu_ids().is_empty() {
+        return engines::skip("out of core", "this machine has no adapter");
+    }
+    // Rows lie apart; along x nobody can tell. A row is twice what there is room for.
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+         @compute @workgroup_size(256)
+         fn mixed(@builtin(global_invocation_id) id: vec3<u32>) {
+             data[id.y * 4096u + (id.x * 7u) % 4096u] += 1u;
+         }",
+    )
+    .expect("valid WGSL");
+    let data = Buffer::<u32>::zeroed(4 * 4096);
+    let run = |runtime: &Runtime| {
+        runtime.launch(&kernel).bind("data", &data).workgroups([16, 4, 1]).run()
+    };
+    let got = run(&budgeted("gpu0", 8 << 10));
+    assert!(matches!(got, Err(Error::NoDevice { .. })), "{got:?}");
+    // Another device takes all of it.
+    run(&budgeted("cpu,gpu0", 8 << 10)).expect("a launch");
+    assert!(data.to_vec().expect("a result").iter().all(|n| *n == 1));
 }

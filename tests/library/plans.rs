@@ -136,7 +136,7 @@ fn a_band_of_sparse_rows_reads_just_its_rows_and_follows_the_row_pointers_when_t
         text.contains("`values`, 1536 × f32 (4 B each): reads its own 384 elements (768 to 1151)"),
         "{text}"
     );
-    assert!(text.contains("What the host holds in `row_ptr` bounds indices"), "{text}");
+    assert!(text.contains("What the host holds in `row_ptr` bounds what is touched"), "{text}");
     row_ptr.write(0, &pointers(2)).expect("it fits");
     let text = of();
     assert!(

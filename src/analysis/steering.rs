@@ -1,0 +1,99 @@
+//! Which loads steer: what they give may decide which elements are touched, or which way control
+//! goes.
+//!
+//! Only for those is it worth a look at what a buffer holds: a look costs a pass over the
+//! contents, ties the plan to their version, and may have results fetched from a device. The
+//! answer errs on the large side: every dynamic index and every condition counts, whatever comes
+//! of it, and a variable steers as a whole. Too few would cost precision, never soundness.
+
+use naga::{Expression, Function, Handle, Statement};
+
+use crate::kernel::expression_operands;
+
+/// By expression index, of pointers: whether something that is loaded through it may steer.
+/// `variable` is the variable of one invocation that a pointer points into.
+pub(super) fn steering(
+    function: &Function,
+    variables: usize,
+    variable: impl Fn(Handle<Expression>) -> Option<usize>,
+) -> Vec<bool> {
+    let mut search = Search {
+        stores: vec![Vec::new(); variables],
+        steers: vec![false; function.expressions.len()],
+        pending: Vec::new(),
+    };
+    for (_, expression) in function.expressions.iter() {
+        if let Expression::Access { index, .. } = expression {
+            search.add(*index);
+        }
+    }
+    search.block(&function.body, &variable);
+    let mut pointers = vec![false; function.expressions.len()];
+    let mut done = vec![false; variables];
+    while let Some(handle) = search.pending.pop() {
+        let expression = &function.expressions[handle];
+        if let Expression::Load { pointer } = *expression {
+            pointers[pointer.index()] = true;
+            if let Some(variable) = variable(pointer)
+                && !std::mem::replace(&mut done[variable], true)
+            {
+                for value in std::mem::take(&mut search.stores[variable]) {
+                    search.add(value);
+                }
+            }
+        }
+        expression_operands(&mut expression.clone(), |operand| search.add(*operand));
+    }
+    pointers
+}
+
+struct Search {
+    /// By variable: what is stored to it, or to a part of it.
+    stores: Vec<Vec<Handle<Expression>>>,
+    /// By expression: whether it was found to steer.
+    steers: Vec<bool>,
+    /// Those of which the operands were not looked at.
+    pending: Vec<Handle<Expression>>,
+}
+
+impl Search {
+    fn add(&mut self, handle: Handle<Expression>) {
+        if !std::mem::replace(&mut self.steers[handle.index()], true) {
+            self.pending.push(handle);
+        }
+    }
+
+    fn block(
+        &mut self,
+        block: &naga::Block,
+        variable: &impl Fn(Handle<Expression>) -> Option<usize>,
+    ) {
+        for statement in block {
+            match statement {
+                Statement::Block(inner) => self.block(inner, variable),
+                Statement::If { condition, accept, reject } => {
+                    self.add(*condition);
+                    self.block(accept, variable);
+                    self.block(reject, variable);
+                }
+                Statement::Switch { selector, cases } => {
+                    self.add(*selector);
+                    cases.iter().for_each(|case| self.block(&case.body, variable));
+                }
+                Statement::Loop { body, continuing, break_if } => {
+                    break_if.iter().for_each(|condition| self.add(*condition));
+                    self.block(body, variable);
+                    self.block(continuing, variable);
+                }
+                // What goes to memory that is shared comes back as anything.
+                Statement::Store { pointer, value } => {
+                    if let Some(variable) = variable(*pointer) {
+                        self.stores[variable].push(*value);
+                    }
+                }
+                // Their results, where they have any, are anything as well.
+                _ => {}
+            }
+        }
+    }
+}

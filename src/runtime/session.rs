@@ -1,0 +1,224 @@
+//! A launch whose buffers are granted, and its plan: made for these arguments, or kept from a launch
+//! before. Finer bands where a device has no room, and contents that are fetched where the
+//! footprints follow from them. Running it is `execute`'s subject.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::execute::Checked;
+use super::failure::{self, FailureEvent, Member};
+use super::log::Recorded;
+use super::memo::{Question, guess};
+use super::residency::Keeping;
+use crate::analysis::Argument;
+use crate::device::{DeviceInfo, DeviceKind, HostBytes};
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::memory::Copies;
+use crate::plan::{Plan, Split, Wishes, plan};
+
+/// A launch whose buffers are granted.
+pub(super) struct Session<'a> {
+    pub(super) checked: &'a Checked,
+    pub(super) memory: &'a [HostBytes<'a>],
+    pub(super) elements: Vec<u64>,
+    pub(super) plan: Plan,
+    /// Why a device can't, by device.
+    pub(super) unable: Vec<Option<String>>,
+    /// Failures that were met before anything ran.
+    pub(super) events: Vec<FailureEvent>,
+    /// What chunks write to instead of buffers that are merged.
+    pub(super) copies: Copies,
+    /// What stays on devices.
+    pub(super) keeping: Keeping,
+    /// What the log keeps of the launch, or why it keeps nothing.
+    pub(super) recorded: OnceLock<Result<Arc<Recorded>, String>>,
+    /// Of devices that are equally fast, with which to begin.
+    pub(super) place: usize,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
+        Session::with_bands(checked, memory, checked.wishes.clone())
+    }
+
+    /// The launch in finer bands, if it can be cut finer.
+    pub(super) fn finer(&self) -> Option<Session<'a>> {
+        if self.checked.wishes.chunks.is_some() {
+            return None;
+        }
+        let bands = self.plan.bands().len();
+        let least_bands = (bands as u32).saturating_mul(8).clamp(64, FINEST);
+        let wishes = Wishes { least_bands, ..self.checked.wishes.clone() };
+        let finer = Session::with_bands(self.checked, self.memory, wishes).ok()?;
+        (finer.plan.bands().len() > bands).then_some(finer)
+    }
+
+    fn with_bands(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        asked_for: Wishes,
+    ) -> Result<Session<'a>> {
+        let absent = AtomicBool::new(false);
+        let session = Self::planned(checked, memory, asked_for.clone(), &absent, false)?;
+        if !absent.load(Ordering::Relaxed) || session.knows_enough() {
+            return Ok(session);
+        }
+        // The footprints depend on what a device has written: it has to be here first.
+        for buffer in checked.buffers.iter().flatten() {
+            buffer.fetch(&(0..buffer.len()), &|_, _| {})?;
+        }
+        Self::planned(checked, memory, asked_for, &AtomicBool::new(false), false)
+    }
+
+    /// A launch that is planned without a look at any contents, which may be others when it runs.
+    pub(super) fn blind(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Session<'a>> {
+        let wishes = checked.wishes.clone();
+        Self::planned(checked, memory, wishes, &AtomicBool::new(false), true)
+    }
+
+    /// Whether the plan would be no better if more contents were known: no footprint had to be
+    /// widened, or one device does it all anyway.
+    fn knows_enough(&self) -> bool {
+        let bands = self.plan.bands().iter();
+        let mut footprints = bands.flat_map(|band| &band.footprints);
+        self.unable.iter().filter(|why| why.is_none()).count() <= 1
+            || footprints.all(|footprint| footprint.unbounded.is_none())
+    }
+
+    fn planned(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        asked_for: Wishes,
+        absent: &AtomicBool,
+        blind: bool,
+    ) -> Result<Session<'a>> {
+        let devices = &checked.devices;
+        let infos: Vec<&DeviceInfo> = devices.iter().map(|m| m.device.info()).collect();
+        let fleet = &checked.runtime.inner.fleet;
+        let (mut unable, events) = failure::unable(devices, &checked.kernel, fleet);
+        let arguments = checked.arguments(memory, absent, blind);
+        let elements: Vec<u64> = arguments
+            .bindings
+            .iter()
+            .map(|argument| match argument {
+                Argument::Storage { elements, .. } => *elements,
+                Argument::Value(_) => 0,
+            })
+            .collect();
+        let memo = &checked.runtime.inner.memo;
+        let question = Question {
+            kernel: checked.kernel.id(),
+            grid: checked.grid,
+            values: &checked.values,
+            elements: &elements,
+            wishes: &asked_for,
+            unable: &unable,
+        };
+        let keeping = |plan: &Plan| {
+            let memories = &checked.runtime.inner.memories;
+            let bindings = &checked.kernel.signature().bindings;
+            // What is put back or verified is so in the host's memory.
+            let nothing = vec![false; plan.apart.len()];
+            let apart = if checked.keeps_before() { &nothing[..] } else { &plan.apart };
+            let devices = devices.iter().map(|m| &m.device);
+            Keeping::new(memories, devices, bindings, &checked.buffers, apart)
+        };
+        if let Some((plan, unable)) = memo.planned(&question, &arguments) {
+            let (copies, keeping) = (Copies::default(), keeping(&plan));
+            return Ok(Session {
+                checked,
+                memory,
+                elements,
+                plan,
+                unable,
+                events,
+                copies,
+                keeping,
+                recorded: OnceLock::new(),
+                place: 0,
+            });
+        }
+        let asked = question.to_owned();
+        let analysis = memo.analysis(&checked.kernel);
+        let mut wishes = asked_for.clone();
+        let mut made;
+        loop {
+            let Some(preferred) = preferred(&infos, &unable) else {
+                return Err(failure::no_device(&checked.kernel, &infos, &unable));
+            };
+            made =
+                plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
+            let misfit = first_misfit(&checked.kernel, &made, devices, &unable);
+            let Some((device, why)) = misfit else { break };
+            // Finer bands have smaller windows; where they do not help the device can't.
+            let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
+            let whole_for_good =
+                matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
+            let finest = made.grid.iter().copied().max().unwrap_or(1).min(FINEST);
+            // The axis with the most workgroups may be one along which no cut is sound.
+            let tried = finer.min(FINEST) <= wishes.least_bands;
+            if checked.wishes.chunks.is_none()
+                && !whole_for_good
+                && !tried
+                && (made.bands().len() as u32) < finest
+            {
+                wishes.least_bands = finer.min(FINEST);
+            } else {
+                unable[device] = Some(why);
+                wishes = asked_for.clone();
+            }
+        }
+        if !absent.load(Ordering::Relaxed) {
+            memo.keep_plan(asked, &arguments, &made, &unable);
+        }
+        let (plan, copies, keeping) = (made.clone(), Copies::default(), keeping(&made));
+        let recorded = OnceLock::new();
+        Ok(Session {
+            checked,
+            memory,
+            elements,
+            plan,
+            unable,
+            events,
+            copies,
+            keeping,
+            recorded,
+            place: 0,
+        })
+    }
+}
+
+/// Bands beyond this cost more to analyse than they gain.
+const FINEST: u32 = 4096;
+
+/// The device that gets a launch that is not split: the fastest by kind, of equals the first.
+fn preferred(infos: &[&DeviceInfo], unable: &[Option<String>]) -> Option<usize> {
+    (0..infos.len())
+        .filter(|&i| unable[i].is_none())
+        .reduce(|best, i| if guess(infos[i].kind) > guess(infos[best].kind) { i } else { best })
+}
+
+/// The first device, among those that the plan uses, for which some single band is too large.
+fn first_misfit(
+    kernel: &Kernel,
+    plan: &Plan,
+    members: &[Member],
+    unable: &[Option<String>],
+) -> Option<(usize, String)> {
+    let bands = plan.bands().len() as u32;
+    let info = |i: usize| members[i].device.info();
+    (0..members.len())
+        .filter(|&i| {
+            unable[i].is_none()
+                && plan.devices[i].left_out.is_none()
+                && info(i).kind != DeviceKind::Cpu
+        })
+        .find_map(|i| {
+            let memory = plan.chunk_memory(info(i), members[i].device.depth());
+            (0..bands).find_map(|band| {
+                let why = plan.fits(kernel, &(band..band + 1), info(i), memory).err()?;
+                Some((i, why))
+            })
+        })
+}

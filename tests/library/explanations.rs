@@ -1,0 +1,363 @@
+//! What a plan says of kernels as they are found in the wild, read as somebody would who does not
+//! believe that it can be right. The numbers were worked out by hand from the kernels.
+
+use coexec::{Buffer, Kernel, Launch, Plan};
+
+use super::engines;
+
+/// The plan of a kernel on two logical devices: all but the lines about devices.
+fn explained(wgsl: &str, describe: impl FnOnce(Launch) -> Launch) -> String {
+    let kernel = Kernel::from_wgsl(wgsl).unwrap_or_else(|e| panic!("{e}"));
+    let runtime = engines::runtime("virtual:2:cpu");
+    let plan: Plan = describe(runtime.launch(&kernel)).plan().expect("a plan");
+    let plan = plan.to_string();
+    plan.lines().filter(|line| !line.starts_with("cpu.")).collect::<Vec<_>>().join("\n")
+}
+
+fn words(count: usize) -> Buffer<u32> {
+    Buffer::zeroed(count)
+}
+
+/// Asserts that a text has each of these.
+#[track_caller]
+fn says(text: &str, all: &[&str]) {
+    for part in all {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+}
+
+const SRC_DST: &str = "
+    @group(0) @binding(0) var<storage, read> src: array<u32>;
+    @group(0) @binding(1) var<storage, read_write> dst: array<u32>;";
+
+const DISJOINT: &str = "What different bands write is disjoint";
+
+#[test]
+fn a_grid_stride_loop_touches_rows_as_far_apart_as_the_grid_is_wide() {
+    let text = explained(
+        &format!(
+            "{SRC_DST}
+             @group(0) @binding(2) var<uniform> n: u32;
+             @compute @workgroup_size(64)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>,
+                     @builtin(num_workgroups) groups: vec3<u32>) {{
+                 for (var i = id.x; i < n; i += groups.x * 64u) {{ dst[i] = src[i] + 1u; }}
+             }}"
+        ),
+        |l| {
+            let l = l.bind("src", &words(65536)).bind("dst", &words(65536));
+            l.set("n", &65536u32).workgroups([16, 1, 1])
+        },
+    );
+    says(&text, &["elements 512 to 65087: 64 rows of 64, 1024 apart", DISJOINT, "row by row"]);
+}
+
+#[test]
+fn an_array_of_structs_through_pointer_parameters_is_followed_into_the_functions() {
+    let text = explained(
+        "struct Body { at: vec3<f32>, mass: f32, speed: vec3<f32>, age: u32 }
+         @group(0) @binding(0) var<storage, read> src: array<Body>;
+         @group(0) @binding(1) var<storage, read_write> dst: array<Body>;
+         fn moved(b: ptr<function, Body>) { (*b).at += 0.1 * (*b).speed; (*b).age += 1u; }
+         fn near(b: ptr<function, Body>, i: u32) {
+             if i > 0u { (*b).mass += src[i - 1u].mass; }
+         }
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             var b = src[id.x];
+             moved(&b);
+             near(&b, id.x);
+             dst[id.x] = b;
+         }",
+        |l| {
+            let l = l.bind("src", &Buffer::<[u32; 8]>::zeroed(1024));
+            l.bind("dst", &Buffer::<[u32; 8]>::zeroed(1024)).workgroups([16, 1, 1])
+        },
+    );
+    says(
+        &text,
+        &[
+            "reads its own 64 elements and 1 more element before (511 to 575)",
+            "writes its own 64 elements (512 to 575)",
+            DISJOINT,
+        ],
+    );
+}
+
+#[test]
+fn elements_that_are_written_in_turns_lie_apart() {
+    let text = explained(
+        &format!(
+            "{SRC_DST}
+             @compute @workgroup_size(1)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>,
+                     @builtin(num_workgroups) groups: vec3<u32>) {{
+                 for (var k = 0u; k < 16u; k++) {{
+                     dst[k * groups.x + id.x] = src[k * groups.x + id.x];
+                 }}
+             }}"
+        ),
+        |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([64, 1, 1]),
+    );
+    says(
+        &text,
+        &["1 workgroup (1 invocation along x)", "(x = 32)", "32 to 992: 16 of them, 64 apart"],
+    );
+}
+
+#[test]
+fn a_box_of_rows_is_known_by_the_width_in_a_uniform() {
+    let text = explained(
+        &format!(
+            "{SRC_DST}
+             struct Size {{ w: u32, h: u32 }}
+             @group(0) @binding(2) var<uniform> size: Size;
+             @compute @workgroup_size(8, 8)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                 if id.x == 0u || id.x >= size.w - 1u || id.y >= size.h {{ return; }}
+                 let at = id.y * size.w + id.x;
+                 dst[at] = src[at - 1u] + src[at + 1u];
+             }}"
+        ),
+        |l| {
+            let l = l.bind("src", &words(6400)).bind("dst", &words(6400));
+            l.set("size", &[100u32, 64]).invocations([100, 64, 1])
+        },
+    );
+    // Bands of 8 columns, the seventh from the left.
+    says(
+        &text,
+        &[
+            "reads elements 47 to 6356: 64 rows of 10, 100 apart",
+            "may write elements 48 to 6355: 64 rows of 8, 100 apart",
+            DISJOINT,
+        ],
+    );
+}
+
+#[test]
+fn a_neighbour_below_zero_is_kept_out_by_its_guard() {
+    let text = explained(
+        &format!(
+            "{SRC_DST}
+             @compute @workgroup_size(64)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                 let left = id.x - 1u;
+                 if left < arrayLength(&src) {{ dst[id.x] = src[left]; }} else {{ dst[id.x] = 0u; }}
+             }}"
+        ),
+        |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([16, 1, 1]),
+    );
+    says(&text, &["(511 to 574)", "writes its own 64 elements (512 to 575), every one of them"]);
+}
+
+/// Compares elements whose numbers differ in one bit.
+const BITONIC: &str = "
+    struct P { j: u32, k: u32 }
+    @group(0) @binding(0) var<uniform> p: P;
+    @group(0) @binding(1) var<storage, read_write> data: array<u32>;
+    @compute @workgroup_size(64)
+    fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+        let i = id.x;
+        let other = i ^ p.j;
+        if other > i {
+            let a = data[i];
+            let b = data[other];
+            if ((i & p.k) == 0u) == (a > b) { data[i] = b; data[other] = a; }
+        }
+    }";
+
+#[test]
+fn a_step_of_a_bitonic_sort_is_cut_where_partners_stay_in_a_band_and_where_they_are_all_another_bands()
+ {
+    let step = |j: u32, k: u32| {
+        explained(BITONIC, |l| {
+            let l = l.bind("data", &words(1024)).set("p", &[j, k]);
+            l.workgroups([16, 1, 1])
+        })
+    };
+    // Within 64: a band keeps to itself.
+    says(&step(32, 64), &[DISJOINT, "reads its own 64 elements (512 to 575)"]);
+    // 256 apart: a band whose number has the bit set has nothing to do, and one whose number has
+    // not takes its partner's elements too. The eighth has not.
+    says(&step(256, 512), &[DISJOINT, "512 to 575 and 768 to 831"]);
+}
+
+#[test]
+fn a_step_of_a_fourier_transform_touches_two_stretches() {
+    let text = explained(
+        "struct P { half: u32 }
+         @group(0) @binding(0) var<uniform> p: P;
+         @group(0) @binding(1) var<storage, read_write> data: array<vec2<f32>>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             let k = id.x % p.half;
+             let i = (id.x / p.half) * 2u * p.half + k;
+             let angle = -3.14159265 * f32(k) / f32(p.half);
+             let w = vec2(cos(angle), sin(angle));
+             let a = data[i];
+             let b = data[i + p.half];
+             let t = vec2(b.x * w.x - b.y * w.y, b.x * w.y + b.y * w.x);
+             data[i] = a + t;
+             data[i + p.half] = a - t;
+         }",
+        |l| {
+            let l = l.bind("data", &Buffer::<[f32; 2]>::zeroed(1024)).set("p", &256u32);
+            l.workgroups([8, 1, 1])
+        },
+    );
+    says(&text, &["512 to 575 and 768 to 831", DISJOINT]);
+}
+
+#[test]
+fn what_a_prefix_sum_adds_up_bounds_no_index_and_is_not_looked_at() {
+    let text = explained(
+        &format!(
+            "{SRC_DST}
+             @group(0) @binding(2) var<storage, read_write> sums: array<u32>;
+             var<workgroup> part: array<u32, 64>;
+             @compute @workgroup_size(64)
+             fn main(@builtin(global_invocation_id) id: vec3<u32>,
+                     @builtin(local_invocation_index) l: u32,
+                     @builtin(workgroup_id) g: vec3<u32>) {{
+                 part[l] = src[id.x];
+                 workgroupBarrier();
+                 for (var d = 1u; d < 64u; d *= 2u) {{
+                     var v = part[l];
+                     if l >= d {{ v += part[l - d]; }}
+                     workgroupBarrier();
+                     part[l] = v;
+                     workgroupBarrier();
+                 }}
+                 dst[id.x] = part[l];
+                 if l == 63u {{ sums[g.x] = part[63]; }}
+             }}"
+        ),
+        |l| {
+            let l = l.bind("src", &words(1024)).bind("dst", &words(1024));
+            l.bind("sums", &words(16)).workgroups([16, 1, 1])
+        },
+    );
+    says(
+        &text,
+        &["`sums`, 16 × u32 (4 B each): writes its own 1 element (8), every one", DISJOINT],
+    );
+    assert!(!text.contains("What the host holds"), "{text}");
+}
+
+#[test]
+fn sparse_rows_of_different_lengths_are_read_where_they_are_and_are_no_ones_own() {
+    let text = coexec::ops::library().iter().find(|k| k.name == "csr_spmv").expect("it is").text;
+    // Rows of 0, 1, 2, … 7 elements, again and again: 3584 in 1024 rows; but the last 128 are empty.
+    let mut row_ptr = vec![0u32];
+    for row in 0..1024u32 {
+        row_ptr.push(row_ptr[row as usize] + if row < 600 { row % 8 } else { 0 });
+    }
+    let stored = row_ptr[1024] as usize;
+    let text = explained(text, |l| {
+        let l = l.bind("row_ptr", &Buffer::from_slice(&row_ptr)).bind("columns", &words(stored));
+        let l = l.bind("values", &Buffer::<f32>::zeroed(stored));
+        let l = l.bind("x", &Buffer::<f32>::zeroed(1024)).bind("y", &Buffer::<f32>::zeroed(1024));
+        l.workgroups([8, 1, 1])
+    });
+    // Rows 512 to 639: 88 of them have elements, 11 × 28 together.
+    says(
+        &text,
+        &[
+            "`values`, 2100 × f32 (4 B each): reads elements 1792 to 2099.",
+            "`row_ptr` bounds what is touched",
+            "`y`, 1024 × f32 (4 B each): writes its own 128 elements (512 to 639)",
+        ],
+    );
+}
+
+#[test]
+fn a_scatter_that_adds_to_what_is_there_is_refused_at_its_line_and_one_that_stores_is_merged() {
+    let scatter = |operator: &str| {
+        let places: Vec<u32> = (0..1024u32).map(|i| i * 389 % 1024).collect();
+        explained(
+            &format!(
+                "{SRC_DST}
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                     let place = src[id.x];
+                     dst[place] {operator} id.x;
+                 }}"
+            ),
+            |l| {
+                let l = l.bind("src", &Buffer::from_slice(&places)).bind("dst", &words(1024));
+                l.workgroups([16, 1, 1])
+            },
+        )
+    };
+    says(
+        &scatter("="),
+        &["`dst` is merged", "7 | ", "dst[place] = id.x", "`src` bounds what is touched"],
+    );
+    // Nothing of what is merged is anybody's own.
+    assert!(!scatter("=").contains("`dst`, 1024 × u32 (4 B each): writes its own"));
+    says(&scatter("+="), &["It runs whole on one device", "7 | ", "dst[place] += id.x"]);
+}
+
+#[test]
+fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_where_one_is() {
+    let text = explained(
+        "struct Best { value: atomic<u32>, place: atomic<u32> }
+         @group(0) @binding(0) var<storage, read> src: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> best: Best;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             let v = src[id.x];
+             if v < atomicMin(&best.value, v) { atomicStore(&best.place, id.x); }
+         }",
+        |l| l.bind("src", &words(1024)).bind("best", &words(2)).workgroups([16, 1, 1]),
+    );
+    says(&text, &["it uses what was there before", "7 | ", "atomicMin(&best.value, v)"]);
+    let text = explained(
+        "@group(0) @binding(0) var<storage, read> src: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> best: atomic<u32>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             atomicMin(&best, (src[id.x] << 16u) | id.x);
+         }",
+        |l| l.bind("src", &words(1024)).bind("best", &words(1)).workgroups([16, 1, 1]),
+    );
+    says(&text, &["may update elements 0.", "the updates are put together by their minimum"]);
+    assert!(!text.contains("What the host holds"), "no index follows from `src`: {text}");
+}
+
+#[test]
+fn workgroups_that_wait_for_each_other_stay_together_whatever_is_promised() {
+    // No read-modify-write, and no data race: each waits for what the one before it published.
+    let text = explained(
+        "@group(0) @binding(0) var<storage, read_write> state: array<atomic<u32>>;
+         @compute @workgroup_size(1)
+         fn main(@builtin(workgroup_id) group: vec3<u32>) {
+             var before = 1u;
+             if group.x > 0u {
+                 loop {
+                     before = atomicLoad(&state[group.x - 1u]);
+                     if before != 0u { break; }
+                 }
+             }
+             atomicStore(&state[group.x], before + 1u);
+         }",
+        |l| l.bind("state", &words(16)).workgroups([16, 1, 1]).assume_race_free(),
+    );
+    says(&text, &["It runs whole on one device", "wait for each other", "7 | ", "atomicLoad"]);
+}
+
+#[test]
+fn each_device_is_told_its_expected_share() {
+    let kernel = super::affine();
+    let runtime = engines::runtime("virtual:2:cpu");
+    let (src, dst) = (words(1024), words(1024));
+    let launch = runtime.launch(&kernel).bind("src", &src).bind("dst", &dst);
+    let text = launch.workgroups([256, 1, 1]).plan().expect("a plan").to_string();
+    let shares = text.lines().filter(|line| line.starts_with("cpu.")).map(|line| {
+        let words = line.split("takes part: ").nth(1).expect("it takes part");
+        words.split(' ').next().and_then(|n| n.parse::<u32>().ok()).expect("a share")
+    });
+    let shares: Vec<u32> = shares.collect();
+    assert_eq!((shares.len(), shares.iter().sum::<u32>()), (2, 100), "{text}");
+}
