@@ -5,11 +5,13 @@
 //! LLVM back end, and gives the same bits.
 
 mod emit;
+mod emit_array;
 mod emit_atomic;
 mod emit_call;
 mod emit_flow;
 mod emit_half;
 mod emit_kernel;
+mod emit_load;
 mod emit_memory;
 mod emit_ops;
 mod emit_place;

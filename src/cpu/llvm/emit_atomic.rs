@@ -4,7 +4,7 @@
 //! combined first, and one atomic does it.
 
 use super::emit::{Emitter, Mask, Val};
-use super::emit_memory::{Lanes, Place};
+use super::emit_place::{Lanes, Place};
 use crate::cpu::interpreter::bytecode::{Atomic, AtomicFunction, Memory, NONE};
 use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::types::Ty;

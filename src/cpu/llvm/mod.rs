@@ -3,12 +3,14 @@
 //! `library` finds and loads it, `emit*` write textual LLVM IR, `jit` turns that into code.
 
 mod emit;
+mod emit_array;
 mod emit_atomic;
 mod emit_flow;
 mod emit_half;
 mod emit_kernel;
 mod emit_memory;
 mod emit_ops;
+mod emit_place;
 mod emit_subgroup;
 mod jit;
 mod library;
