@@ -58,7 +58,7 @@ impl fmt::Display for Plan {
                         (Split::Whole { .. }, _) => writeln!(f, "{id} ({name}) runs it.")?,
                         (_, None) => writeln!(f, "{id} ({name}) takes part.")?,
                         (_, Some((share, measured))) => {
-                            let by = if measured { "was measured" } else { "is estimated" };
+                            let by = if measured { "measured" } else { "estimated" };
                             writeln!(
                                 f,
                                 "{id} ({name}) takes part: {:.0} % of the work, as {by}.",
