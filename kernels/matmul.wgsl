@@ -5,14 +5,13 @@
 // a       read      m * k elements
 // b       read      k * n elements
 // c       out       m * n elements
-// STRIP   override  the depth of a strip, 32; needs (64 + 64) STRIP * 4 bytes of workgroup
+// STRIP   override  the depth of a strip, 16; needs (64 + 64) STRIP * 4 bytes of workgroup
 //                   memory
 //
 // Grid: ceil(n / 64) workgroups along x, ceil(m / 64) along y.
 // Source: register tiling as in Volkov and Demmel, "Benchmarking GPUs to tune dense linear
 // algebra", 2008. An invocation's columns are 16 apart, so that neighbours along local x touch
-// neighbours in memory. Every other row of A's strip begins in its middle, so that neighbours
-// along local y touch different banks.
+// neighbours in memory; so are its rows, so that neighbours along local y touch different banks.
 // tolerance: abs 1e-5 rel 1e-5
 
 struct Dims {
@@ -21,7 +20,7 @@ struct Dims {
     k: u32,
 }
 
-override STRIP: u32 = 32;
+override STRIP: u32 = 16;
 
 // The tile of C is ROWS by COLUMNS; the workgroup is SIDE by SIDE.
 const SIDE = 16u;
@@ -37,11 +36,6 @@ override B_SIZE = STRIP * COLUMNS;
 
 var<workgroup> a_strip: array<f32, A_SIZE>;
 var<workgroup> b_strip: array<f32, B_SIZE>;
-
-// Where column p of an odd or even row of A's strip is, within the row.
-fn turned(p: u32, row: u32) -> u32 {
-    return (p + (row % 2u) * (STRIP / 2u)) % STRIP;
-}
 
 // Four elements of one row of C, SIDE apart.
 fn store(row: u32, col: u32, value: vec4<f32>) {
@@ -85,7 +79,7 @@ fn matmul(
             if row < dims.m && p < dims.k {
                 value = a[row * dims.k + p];
             }
-            a_strip[i / STRIP * STRIP + turned(i % STRIP, i / STRIP)] = value;
+            a_strip[i] = value;
         }
         for (var i = index; i < STRIP * COLUMNS; i += SIDE * SIDE) {
             let p = start + i / COLUMNS;
@@ -106,7 +100,7 @@ fn matmul(
                 b_strip[from_b + 2u * SIDE],
                 b_strip[from_b + 3u * SIDE],
             );
-            let from_a = local.y * STRIP + turned(p, local.y);
+            let from_a = local.y * STRIP + p;
             sum0 = fma(vec4(a_strip[from_a]), b_row, sum0);
             sum1 = fma(vec4(a_strip[from_a + SIDE * STRIP]), b_row, sum1);
             sum2 = fma(vec4(a_strip[from_a + 2u * SIDE * STRIP]), b_row, sum2);

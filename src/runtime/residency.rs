@@ -91,9 +91,6 @@ const SECONDS_PER_BYTE: f64 = 0.5e-9;
 /// Launches over which a move has to pay.
 const HORIZON: f64 = 16.0;
 
-/// Imbalance, as a part of the whole, that is not worth a move.
-const SLACK: f64 = 0.05;
-
 impl Keeping {
     pub(super) fn new<'d>(
         memories: &Memories,
@@ -390,7 +387,10 @@ impl Session<'_> {
         let cost = f64::from(moved) * band_bytes as f64 * SECONDS_PER_BYTE;
         let (then, best) = (time(&now), time(&balanced));
         let gain = then - best;
-        Some(if gain > SLACK * best && gain * HORIZON > cost { balanced } else { now })
+        let (memo, kernel) = (&self.checked.runtime.inner.memo, &self.checked.kernel);
+        let moves = gain > memo.slack(kernel) * best && gain * HORIZON > cost;
+        memo.weighed(kernel, moves);
+        Some(if moves { balanced } else { now })
     }
 
     /// The device that has most of what a band needs; nothing where only the host has any.
