@@ -32,8 +32,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use fit::{RustType, check_buffer, check_element, check_value};
 pub(crate) use normalise::host_has_fma;
+pub(crate) use operands::expression_operands;
 #[cfg(feature = "gpu")]
-pub(crate) use operands::{expression_operands, statement_operands, statement_result};
+pub(crate) use operands::{statement_operands, statement_result};
 pub(crate) use signature::BindingId;
 pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
 pub(crate) use source::Source;
