@@ -206,8 +206,8 @@ impl RuntimeBuilder {
     }
 
     /// The longest vectors that the CPU's compiler uses with LLVM, in bits: 128, 256 or 512; all
-    /// that the processor has if not given. Short ones compare compilers, and keep a processor
-    /// that slows down for long ones at its speed. Cranelift's have 128.
+    /// that the processor has if not given; other numbers are an error of [`RuntimeBuilder::build`].
+    /// Short ones compare compilers. Cranelift's have 128.
     pub fn vector_bits(mut self, bits: u32) -> Self {
         self.cpu.vector_bits = Some(bits);
         self
