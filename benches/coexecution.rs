@@ -1,13 +1,15 @@
-//! How well unequal devices work together: one-thread CPU devices, some of them throttled, on a
-//! compute-bound kernel. Efficiency is the time that the devices' speeds alone would allow
+//! How well unequal devices work together: one-thread CPU devices, throttled to different speeds,
+//! on a compute-bound kernel. Efficiency is the time that the devices' speeds alone would allow
 //! together, 1 / Σ (1 / time alone), over the time that they take.
 //!
-//! A repetition times each device alone and then all together, so that a change of the machine's
-//! load meets both. Medians over repetitions, with the lower and the upper quartile.
-//! `COEXEC_REPETITIONS` and `COEXEC_BODIES` change how long it takes. All devices are slower than a
-//! core by `COEXEC_SLOWDOWN`, so that they do not compete for cores.
+//! A repetition times each device alone and then all together. Medians over repetitions, with the
+//! lower and the upper quartile. `COEXEC_REPETITIONS` and `COEXEC_BODIES` change how long it takes.
+//! The fastest device is slower than a core by `COEXEC_SLOWDOWN`, so that the devices do not compete
+//! for cores, and what a core is kept from by others does not show. `COEXEC_THROTTLE=factor` has
+//! each chunk take so many times what it took, which multiplies the machine's noise; else devices
+//! have the speeds that a first launch measured.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use coexec::{Buffer, Kernel, Runtime};
 
@@ -47,14 +49,40 @@ impl Bodies {
     }
 }
 
-/// CPU devices of one thread each, so many times slower than the fastest.
-fn runtime(factors: &[f64]) -> Runtime {
-    let slower = f64::from(number("COEXEC_SLOWDOWN", 4));
-    let builder = Runtime::builder().devices(format!("virtual:{}:cpu", factors.len())).threads(1);
-    let throttled = factors.iter().map(|factor| factor * slower).enumerate();
-    let builder =
-        throttled.fold(builder, |b, (index, factor)| b.throttle(format!("cpu.{index}"), factor));
-    builder.build().expect("CPU devices")
+/// How devices are made slower than a core.
+enum Slower {
+    /// Each chunk takes so many times what it took.
+    Factor(f64),
+    /// Each workgroup takes so many times this.
+    Pace(f64, Duration),
+}
+
+impl Slower {
+    fn new(bodies: &Bodies) -> Slower {
+        let slower = f64::from(number("COEXEC_SLOWDOWN", 4));
+        if std::env::var("COEXEC_THROTTLE").is_ok_and(|how| how == "factor") {
+            return Slower::Factor(slower);
+        }
+        let core = Runtime::builder().devices("cpu").threads(1).build().expect("a CPU device");
+        let seconds = (0..4).map(|_| bodies.run(&core).0).fold(f64::MAX, f64::min);
+        let workgroups = bodies.count.div_ceil(256);
+        Slower::Pace(slower, Duration::from_secs_f64(seconds / f64::from(workgroups)))
+    }
+
+    /// CPU devices of one thread each, so many times slower than the fastest.
+    fn runtime(&self, factors: &[f64]) -> Runtime {
+        let devices = format!("virtual:{}:cpu", factors.len());
+        let builder = Runtime::builder().devices(devices).threads(1);
+        let throttled = factors.iter().enumerate();
+        let builder = throttled.fold(builder, |b, (index, factor)| {
+            let id = format!("cpu.{index}");
+            match self {
+                Slower::Factor(slower) => b.throttle(id, factor * slower),
+                Slower::Pace(slower, workgroup) => b.pace(id, workgroup.mul_f64(factor * slower)),
+            }
+        });
+        builder.build().expect("CPU devices")
+    }
 }
 
 fn quartiles(values: &mut [f64]) -> [f64; 3] {
@@ -66,14 +94,15 @@ fn quartiles(values: &mut [f64]) -> [f64; 3] {
 fn main() {
     let repetitions = number("COEXEC_REPETITIONS", 9).max(1);
     let bodies = Bodies::new(number("COEXEC_BODIES", 1 << 14));
+    let slower = Slower::new(&bodies);
     println!("nbody, {} bodies, {repetitions} repetitions; efficiency", bodies.count);
     println!("speeds      cold  warm: median  (quartiles)     chunks  taken over");
     for (name, factors) in
         [("1 : 3", &[3.0, 1.0][..]), ("1 : 10", &[10.0, 1.0]), ("1 : 1 : 5", &[5.0, 5.0, 1.0])]
     {
-        let alone: Vec<Runtime> = factors.iter().map(|f| runtime(&[*f])).collect();
+        let alone: Vec<Runtime> = factors.iter().map(|f| slower.runtime(&[*f])).collect();
         alone.iter().for_each(|one| drop(bodies.run(one)));
-        let together = runtime(factors);
+        let together = slower.runtime(factors);
         let (mut cold, mut warm) = (0.0, Vec::new());
         let (mut chunks, mut taken_over) = (0, 0);
         for repetition in 0..=repetitions {

@@ -2,8 +2,9 @@
 //! unequal devices work together.
 //!
 //! The work is real, and what it takes is stretched by sleeping, so that several slow devices fit
-//! on few cores. A link's delay comes before each chunk. Both end early when the chunk is called
-//! off.
+//! on few cores: by a factor, or to the time that a device of a known speed takes. A factor
+//! multiplies what the machine's other work adds, a known speed covers it. A link's delay comes
+//! before each chunk. All end early when the chunk is called off.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +18,22 @@ use crate::kernel::Kernel;
 pub(crate) struct Throttle {
     /// How many times as long everything takes.
     pub(crate) factor: f64,
+    /// What a workgroup takes at least.
+    pub(crate) workgroup: Duration,
     /// What comes before each chunk.
     pub(crate) delay: Duration,
+}
+
+impl Throttle {
+    /// As fast as ever.
+    pub(crate) const NONE: Throttle =
+        Throttle { factor: 1.0, workgroup: Duration::ZERO, delay: Duration::ZERO };
+
+    /// What so many workgroups take on the slower device, that took `own` on the real one.
+    fn whole(&self, own: Duration, workgroups: f64) -> Duration {
+        let least = Duration::try_from_secs_f64(self.workgroup.as_secs_f64() * workgroups);
+        own.mul_f64(self.factor).max(least.unwrap_or(Duration::MAX)).saturating_add(self.delay)
+    }
 }
 
 /// A slower device.
@@ -31,7 +46,12 @@ pub(crate) struct Throttled {
 impl Throttled {
     pub(crate) fn new(inner: Arc<dyn Device>, throttle: Throttle) -> Throttled {
         let mut info = inner.info().clone();
-        info.name = format!("{}, {} times slower", info.name, throttle.factor);
+        if throttle.factor != 1.0 {
+            info.name += &format!(", {} times slower", throttle.factor);
+        }
+        if !throttle.workgroup.is_zero() {
+            info.name += &format!(", {:?} a workgroup", throttle.workgroup);
+        }
         if !throttle.delay.is_zero() {
             info.name += &format!(", {:?} later", throttle.delay);
         }
@@ -61,6 +81,7 @@ struct Begun<'a> {
     /// From `begun` to the end of `start`.
     started: Duration,
     throttle: Throttle,
+    workgroups: f64,
     cancel: Option<&'a Cancel<'a>>,
 }
 
@@ -69,7 +90,7 @@ impl Running for Begun<'_> {
         let waited = Instant::now();
         let mut cost = self.inner.finish()?;
         let took = self.started.max(cost.busy) + waited.elapsed().saturating_sub(cost.busy);
-        let whole = took.mul_f64(self.throttle.factor) + self.throttle.delay;
+        let whole = self.throttle.whole(took, self.workgroups);
         pause(whole.saturating_sub(self.begun.elapsed()), self.cancel)?;
         cost.busy = whole.max(took);
         Ok(cost)
@@ -125,9 +146,11 @@ impl Device for Throttled {
         times: u32,
     ) -> Option<Result<ChunkCost>> {
         let (begun, cancel) = (Instant::now(), chunks.first().and_then(|(chunk, _)| chunk.cancel));
+        let workgroups: f64 =
+            chunks.iter().map(|(chunk, _)| chunk.groups.workgroups() as f64).sum();
         let ran = self.inner.run_many(chunks, times)?;
         Some(ran.and_then(|mut cost| {
-            let whole = begun.elapsed().mul_f64(self.throttle.factor) + self.throttle.delay;
+            let whole = self.throttle.whole(begun.elapsed(), workgroups * f64::from(times));
             pause(whole.saturating_sub(begun.elapsed()), cancel)?;
             cost.busy = whole;
             Ok(cost)
@@ -140,10 +163,11 @@ impl Device for Throttled {
         held: &[Option<Held>],
     ) -> Result<Box<dyn Running + 'a>> {
         let (begun, cancel, throttle) = (Instant::now(), chunk.cancel, self.throttle);
+        let workgroups = chunk.groups.workgroups() as f64;
         pause(throttle.delay, cancel)?;
         let delayed = begun.elapsed();
         let inner = self.inner.start_with(chunk, held)?;
         let started = begun.elapsed() - delayed;
-        Ok(Box::new(Begun { inner, begun, started, throttle, cancel }))
+        Ok(Box::new(Begun { inner, begun, started, throttle, workgroups, cancel }))
     }
 }

@@ -217,14 +217,22 @@ impl RuntimeBuilder {
     /// of how unequal devices work together; the device sleeps for the rest of the time.
     pub fn throttle(mut self, device: impl Into<String>, factor: f64) -> Self {
         let factor = if factor.is_finite() { factor.max(1.0) } else { 1.0 };
-        self.throttles.push((device.into(), Throttle { factor, delay: Duration::ZERO }));
+        self.throttles.push((device.into(), Throttle { factor, ..Throttle::NONE }));
+        self
+    }
+
+    /// Makes a device one of a known speed: it takes at least so long for a workgroup, and a chunk
+    /// of many so many times as long. As [`RuntimeBuilder::throttle`], but what else the machine
+    /// does is not multiplied and does not show, as long as the real device is faster.
+    pub fn pace(mut self, device: impl Into<String>, workgroup: Duration) -> Self {
+        self.throttles.push((device.into(), Throttle { workgroup, ..Throttle::NONE }));
         self
     }
 
     /// Makes a device's link slower: so much time passes before each chunk. As
     /// [`RuntimeBuilder::throttle`], for tests.
     pub fn delay(mut self, device: impl Into<String>, delay: Duration) -> Self {
-        self.throttles.push((device.into(), Throttle { factor: 1.0, delay }));
+        self.throttles.push((device.into(), Throttle { delay, ..Throttle::NONE }));
         self
     }
 

@@ -309,6 +309,21 @@ fn throttled_devices_compute_the_same_and_unknown_ones_are_refused() {
 }
 
 #[test]
+fn paced_devices_take_their_time_whatever_the_real_one_takes() {
+    let workgroup = Duration::from_millis(2);
+    let builder = Runtime::builder().devices("virtual:2:cpu").pace("cpu.0", workgroup);
+    let rt = builder.pace("cpu.1", 3 * workgroup).build().unwrap();
+    assert!(rt.devices()[1].name.contains("6ms a workgroup"), "{}", rt.devices()[1].name);
+    let (report, out) = launch(&rt, Some(20));
+    for device in &report.unwrap().devices {
+        let workgroups = u32::try_from(device.workgroups).unwrap();
+        let least = workgroups * if device.id == "cpu.0" { workgroup } else { 3 * workgroup };
+        assert!(device.busy >= least, "{device:?}");
+    }
+    assert!(right(&out));
+}
+
+#[test]
 fn an_unsplit_launch_falls_to_the_next_device() {
     let rt = runtime(&[(Script::FailAt(0), 1), (QUICK, 1)]);
     let (report, out) = launch(&rt, Some(1));
