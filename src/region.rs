@@ -134,6 +134,17 @@ impl Region {
         self.pieces.insert(at, piece);
     }
 
+    /// All elements moved by so many; none may become negative.
+    pub(crate) fn shifted(&self, by: i64) -> Region {
+        let moved = |piece: &Piece| Piece {
+            start: piece.start + by,
+            within: piece.within.start.wrapping_add_signed(by)
+                ..piece.within.end.wrapping_add_signed(by),
+            ..piece.clone()
+        };
+        Region { pieces: self.pieces.iter().map(moved).collect() }
+    }
+
     /// Whether some element may be in both.
     pub(crate) fn may_meet(&self, other: &Region) -> bool {
         self.pieces.iter().any(|a| other.pieces.iter().any(|b| a.may_meet(b)))

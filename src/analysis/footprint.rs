@@ -9,6 +9,7 @@ use super::interval::{IntType, Interval};
 use super::linear::{Linear, Symbol};
 use super::machine::{Machine, Part, State};
 use super::must_write::surely_written;
+use super::shifts::{Access, Target};
 use super::state::Guards;
 use super::{Argument, Arguments, Footprint};
 use crate::kernel::Kernel;
@@ -41,12 +42,15 @@ pub(super) struct Recorder {
     /// By binding; nothing where nothing is recorded.
     elements: Vec<Option<u64>>,
     stores: Vec<Store>,
+    /// All accesses, where that was asked for.
+    pub(super) trace: Option<Vec<Access>>,
 }
 
 /// A state of the recorder to go back to.
 pub(super) struct Mark {
     footprints: Vec<Footprint>,
     stores: usize,
+    trace: usize,
 }
 
 impl Recorder {
@@ -59,11 +63,20 @@ impl Recorder {
                 Argument::Value(_) => None,
             })
             .collect();
-        Recorder { footprints: vec![Footprint::default(); bindings], elements, stores: Vec::new() }
+        Recorder {
+            footprints: vec![Footprint::default(); bindings],
+            elements,
+            stores: Vec::new(),
+            trace: None,
+        }
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { footprints: self.footprints.clone(), stores: self.stores.len() }
+        Mark {
+            footprints: self.footprints.clone(),
+            stores: self.stores.len(),
+            trace: self.trace.as_ref().map_or(0, Vec::len),
+        }
     }
 
     /// Forgets what was recorded since.
@@ -75,6 +88,29 @@ impl Recorder {
             footprint.consulted |= consulted;
         }
         self.stores.truncate(mark.stores);
+        if let Some(trace) = &mut self.trace {
+            trace.truncate(mark.trace);
+        }
+    }
+
+    /// Elements of a storage binding.
+    pub(super) fn elements(&self, id: usize) -> u64 {
+        self.elements[id].unwrap_or(0)
+    }
+
+    pub(super) fn stores(&self) -> &[Store] {
+        &self.stores
+    }
+
+    /// Whether contents of any binding were looked at.
+    pub(super) fn has_consulted(&self) -> bool {
+        self.footprints.iter().any(|footprint| footprint.consulted)
+    }
+
+    fn note(&mut self, id: usize, target: Target, kind: Kind, state: &State) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Access { binding: id, target, kind, known: state.known.clone() });
+        }
     }
 
     /// Contents of a binding were looked at.
@@ -125,6 +161,7 @@ impl Machine<'_> {
                         [Part::At(member), ..] if (*member as usize) < last => {
                             if kind != Kind::Read {
                                 self.recorder.footprints[id].writes_header = true;
+                                self.recorder.note(id, Target::Header, kind, state);
                             }
                             return None;
                         }
@@ -137,12 +174,14 @@ impl Machine<'_> {
         };
         let Some(index) = index else {
             self.record(id, &Region::from(0..elements), kind, None);
+            self.recorder.note(id, Target::Everything, kind, state);
             return None;
         };
         let (index_type, form) = match index {
             Part::At(i) => (IntType::U32, Linear::constant(i64::from(*i)).wrapped()),
             Part::Dynamic(ty, form) => (*ty, form.clone()),
         };
+        self.recorder.note(id, Target::Element(index_type, form.clone()), kind, state);
         let (range, shift) = state.known.value_range(&self.symbols, &form, index_type);
         let buffer = Interval::new(0, (i128::from(elements) - 1).max(0));
         if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {

@@ -6,6 +6,10 @@
 //! body under the assumptions and sees what comes back to the head. What always holds of the pass
 //! that counts: what came back meets the assumptions, so that by induction every iteration does.
 //! All other passes leave no trace.
+//!
+//! What an earlier walk over a loop came to is tried first ([`Hints`]): a loop inside another is met in
+//! every pass over that one, and every band of a launch walks the same loops. A hint is an assumption
+//! like any other; it counts if it is met, and if a pass under it shows nothing better.
 
 use std::rc::Rc;
 
@@ -66,6 +70,57 @@ struct Pass {
     trips: Option<i128>,
 }
 
+/// What walks of one launch came to assume at the heads of loops.
+#[derive(Debug, Default)]
+pub(super) struct Hints(Vec<Hint>);
+
+#[derive(Debug)]
+struct Hint {
+    /// The loop.
+    id: usize,
+    /// What was known of the leaves at the entry.
+    entry: Vec<Start>,
+    heads: Vec<Head>,
+    /// What came back in the pass that counted.
+    back: Vec<Came>,
+}
+
+/// The step, and the hull of what a leaf began with and what came back of it.
+type Came = (Option<i64>, Interval);
+
+/// Variable, path, whether the entry's form is exact, and its range.
+type Start = (usize, Vec<usize>, bool, Interval);
+
+/// Hints of one loop; the oldest is forgotten.
+const MOST_HINTS: usize = 4;
+
+impl Hints {
+    fn find(&self, id: usize, leaves: &[Leaf]) -> Option<(Vec<Head>, Vec<Came>)> {
+        let same = |(start, leaf): (&Start, &Leaf)| {
+            (start.0, start.2, start.3) == (leaf.variable, leaf.exact, leaf.range)
+                && start.1 == leaf.path
+        };
+        let hint = self.0.iter().rev().find(|hint| {
+            let starts = hint.entry.iter().zip(leaves);
+            hint.id == id && hint.entry.len() == leaves.len() && starts.into_iter().all(same)
+        })?;
+        Some((hint.heads.clone(), hint.back.clone()))
+    }
+
+    fn keep(&mut self, id: usize, leaves: &[Leaf], heads: &[Head], back: &[Back]) {
+        let of_loop = |hint: &&Hint| hint.id == id;
+        if self.0.iter().filter(of_loop).count() >= MOST_HINTS
+            && let Some(oldest) = self.0.iter().position(|hint| hint.id == id)
+        {
+            self.0.remove(oldest);
+        }
+        let start = |leaf: &Leaf| (leaf.variable, leaf.path.clone(), leaf.exact, leaf.range);
+        let entry = leaves.iter().map(start).collect();
+        let back = leaves.iter().zip(back).map(|(l, b)| (b.step, l.range.hull(b.range))).collect();
+        self.0.push(Hint { id, entry, heads: heads.to_vec(), back });
+    }
+}
+
 impl Machine<'_> {
     /// Walks a loop; nothing if control does not get past it.
     pub(super) fn walk_loop(&mut self, inner: &Loop, state: State) -> Option<State> {
@@ -93,6 +148,23 @@ impl Machine<'_> {
         let mut entry = entry.clone();
         let leaves = self.leaves_of(inner, &mut entry);
         let deep = inner.depth >= DEEP;
+        let hint = self.hints.borrow().find(inner.id, &leaves);
+        if let Some((heads, before)) = hint {
+            let symbols = self.symbols.len();
+            let remembered = self.remembered();
+            let mark = self.recorder.mark();
+            let pass = self.pass(inner, &entry, &leaves, &heads);
+            if self.fuel == 0 {
+                return None;
+            }
+            let settled = |back: &Vec<Back>| settled(&leaves, &before, back);
+            if pass.back.as_ref().is_none_or(settled) {
+                return self.counts(inner, pass);
+            }
+            self.symbols.infos.truncate(symbols);
+            self.forget_operations(remembered);
+            self.recorder.back_to(&mark);
+        }
         let mut heads: Vec<Head> = leaves
             .iter()
             .map(|leaf| {
@@ -119,9 +191,7 @@ impl Machine<'_> {
                 return None;
             }
             let Some(back) = &pass.back else {
-                self.finite[inner.id] = true;
-                self.trips[inner.id] = Some(1.0);
-                return pass.after;
+                return self.counts(inner, pass);
             };
             let met = back.iter().all(|b| b.met);
             let better = if met && (tried || deep || improvements == 2) {
@@ -137,9 +207,8 @@ impl Machine<'_> {
                 better.or_else(|| (met && !progress).then(|| daring(&leaves, &heads, back))?)
             };
             if met && better.is_none() {
-                self.finite[inner.id] = back.iter().any(|b| b.progress);
-                self.trips[inner.id] = pass.trips.map(|t| t as f64);
-                return pass.after;
+                self.hints.borrow_mut().keep(inner.id, &leaves, &heads, back);
+                return self.counts(inner, pass);
             }
             // The pass does not count.
             self.symbols.infos.truncate(symbols);
@@ -166,6 +235,17 @@ impl Machine<'_> {
             };
         }
         None
+    }
+
+    /// Takes over what the pass that counts has found.
+    fn counts(&mut self, inner: &Loop, pass: Pass) -> Option<State> {
+        let (finite, trips) = match &pass.back {
+            None => (true, Some(1.0)),
+            Some(back) => (back.iter().any(|b| b.progress), pass.trips.map(|t| t as f64)),
+        };
+        self.finite[inner.id] = finite;
+        self.trips[inner.id] = trips;
+        pass.after
     }
 
     /// The integers of the variables that a loop stores to. Everything else in them is forgotten.
@@ -417,6 +497,14 @@ fn stepped(leaves: &[Leaf], heads: &[Head], back: &[Back]) -> Option<Vec<Head>> 
         });
     }
     Some(better)
+}
+
+/// Whether assumptions are met that were made before, and what came back is no better than then.
+fn settled(leaves: &[Leaf], before: &[Came], back: &[Back]) -> bool {
+    leaves.iter().zip(before).zip(back).all(|((leaf, (step, range)), back)| {
+        let no_better = back.step == *step && leaf.range.hull(back.range).contains(*range);
+        back.met && (no_better || leaf.trend == Trend::Fresh)
+    })
 }
 
 fn steps(heads: &[Head]) -> usize {

@@ -6,6 +6,7 @@
 //! would carry that branch's bounds out of it). `walk` moves along the paths, `integer` computes,
 //! `memory` loads and stores.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use naga::{BuiltIn, Expression, Handle, Literal, RelationalFunction, ScalarKind, Type, TypeInner};
@@ -13,6 +14,7 @@ use naga::{BuiltIn, Expression, Handle, Literal, RelationalFunction, ScalarKind,
 use super::footprint::Recorder;
 use super::interval::{IntType, Interval, Operator};
 use super::linear::{Linear, Symbol};
+use super::loops::Hints;
 use super::memory::Scan;
 use super::program::{Program, Root, Variable};
 use super::state::{Guards, Knowledge, Symbols};
@@ -69,6 +71,10 @@ pub(super) struct Machine<'a> {
     /// What loads have seen of buffers' contents.
     pub(super) scanned: Vec<Scan>,
     pub(super) recorder: Recorder,
+    /// The workgroup id, once it is bound.
+    pub(super) workgroup: Vec<Linear>,
+    /// What earlier walks for the same arguments came to.
+    pub(super) hints: &'a RefCell<Hints>,
     /// By loop: whether it was seen to end, and the largest number of iterations.
     pub(super) finite: Vec<bool>,
     pub(super) trips: Vec<Option<f64>>,
@@ -84,6 +90,7 @@ impl<'a> Machine<'a> {
         program: &'a Program,
         arguments: Option<&'a Arguments<'a>>,
         groups: GroupBox,
+        hints: &'a RefCell<Hints>,
         fuel: u64,
     ) -> (Machine<'a>, State) {
         let mut machine = Machine {
@@ -97,6 +104,8 @@ impl<'a> Machine<'a> {
             remembered: Vec::new(),
             scanned: Vec::new(),
             recorder: Recorder::new(kernel, arguments),
+            workgroup: Vec::new(),
+            hints,
             finite: vec![false; program.loops],
             trips: vec![None; program.loops],
             fuel,
@@ -161,6 +170,7 @@ impl<'a> Machine<'a> {
                 }
             }
         }
+        self.workgroup = workgroup.clone();
         let global: Vec<_> =
             (0..3).map(|i| local[i].plus(&workgroup[i], i64::from(size[i])).wrapped()).collect();
         let index = local[0]

@@ -1,7 +1,7 @@
 //! What a kernel does, found out from its normalised module. Pure: no device, no thread, no clock.
 //!
 //! [`Analysis`] is made once per kernel. [`Analysis::facts`] holds whatever the arguments,
-//! [`Analysis::footprints`] for these arguments, this grid and this box of workgroups. Everything here is conservative: when nothing can be proved a footprint is
+//! [`OfLaunch::footprints`] for these arguments, this grid and a box of workgroups. Everything here is conservative: when nothing can be proved a footprint is
 //! the whole buffer, a loop may be endless, a value is varying.
 
 mod contents;
@@ -18,6 +18,7 @@ mod must_write;
 mod precision_tests;
 mod program;
 mod refine;
+mod shifts;
 mod state;
 mod steering;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod value;
 mod walk;
 mod whole;
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use naga::Span;
@@ -35,8 +37,10 @@ use crate::grid::GroupBox;
 use crate::kernel::{BindingId, Kernel};
 use crate::region::Region;
 pub(crate) use contents::{Contents, Version};
+use loops::Hints;
 use machine::Machine;
 use program::Program;
+use shifts::Shifts;
 pub(crate) use uses::{Reduction, Use};
 
 /// What holds of a kernel whatever its arguments.
@@ -99,6 +103,9 @@ pub(crate) struct Footprint {
 /// what any real kernel needs; a bound for those that nest a dozen loops.
 const FUEL: u64 = 1 << 18;
 
+/// Fewer bands are looked at one by one.
+const FEW: usize = 4;
+
 /// The analysis of one kernel: what holds once, and what is worth keeping between launches.
 #[derive(Debug, Clone)]
 pub(crate) struct Analysis {
@@ -115,7 +122,8 @@ impl Analysis {
         facts.finite_loops = vec![false; program.loops];
         if program.loops > 0 {
             let groups = GroupBox::whole([0; 3]);
-            let (mut machine, state) = Machine::new(kernel, &program, None, groups, FUEL);
+            let hints = RefCell::default();
+            let (mut machine, state) = Machine::new(kernel, &program, None, groups, &hints, FUEL);
             machine.walk(&program.steps, state, &mut Vec::new());
             if machine.fuel > 0 {
                 facts.finite_loops = machine.finite;
@@ -129,33 +137,111 @@ impl Analysis {
         &self.facts
     }
 
-    /// How often an invocation of these workgroups goes round each loop at most, where that is
-    /// known; in the order of `Facts::finite_loops`.
-    pub(crate) fn trips(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Option<f64>> {
-        if self.program.loops == 0 || groups.workgroups() == 0 {
-            return vec![None; self.program.loops];
+    /// What can be asked for some arguments.
+    pub(crate) fn of_launch<'a>(&'a self, arguments: &'a Arguments<'a>) -> OfLaunch<'a> {
+        debug_assert_eq!(arguments.bindings.len(), self.kernel.signature().bindings.len());
+        OfLaunch {
+            analysis: self,
+            arguments,
+            hints: RefCell::default(),
+            trips: RefCell::new(vec![None; self.program.loops]),
         }
-        let (mut machine, state) =
-            Machine::new(&self.kernel, &self.program, Some(arguments), groups, FUEL);
-        machine.walk(&self.program.steps, state, &mut Vec::new());
-        machine.trips
+    }
+
+    /// As [`OfLaunch::footprints`], for who asks once.
+    #[cfg(test)]
+    pub(crate) fn footprints(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Footprint> {
+        self.of_launch(arguments).footprints(groups)
+    }
+}
+
+/// The analysis for some arguments. What is found for some workgroups helps with the next.
+pub(crate) struct OfLaunch<'a> {
+    analysis: &'a Analysis,
+    pub(crate) arguments: &'a Arguments<'a>,
+    hints: RefCell<Hints>,
+    /// As `trips` gives them.
+    trips: RefCell<Vec<Option<f64>>>,
+}
+
+impl OfLaunch<'_> {
+    /// What holds whatever the arguments.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.analysis.facts
+    }
+
+    /// How often an invocation goes round each loop at most, where that is known; in the order of
+    /// `Facts::finite_loops`. Of the workgroups whose footprints were asked for last; of bands, one
+    /// in the middle.
+    pub(crate) fn trips(&self) -> Vec<Option<f64>> {
+        self.trips.borrow().clone()
     }
 
     /// The elements that these workgroups touch, by `BindingId`; the default for what is not a
     /// storage binding.
-    pub(crate) fn footprints(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Footprint> {
-        let bindings = self.kernel.signature().bindings.len();
-        debug_assert_eq!(arguments.bindings.len(), bindings);
+    pub(crate) fn footprints(&self, groups: GroupBox) -> Vec<Footprint> {
         if groups.workgroups() == 0 {
-            return vec![Footprint::default(); bindings];
+            return vec![Footprint::default(); self.arguments.bindings.len()];
         }
-        let (mut machine, state) =
-            Machine::new(&self.kernel, &self.program, Some(arguments), groups, FUEL);
-        machine.walk(&self.program.steps, state, &mut Vec::new());
+        let machine = self.walked(groups, false);
+        self.trips.borrow_mut().clone_from(&machine.trips);
         if machine.fuel == 0 {
-            return whole::whole(&self.kernel, arguments);
+            return whole::whole(&self.analysis.kernel, self.arguments);
         }
         machine.recorder.finish()
+    }
+
+    /// A machine that has seen all that these workgroups do.
+    fn walked(&self, groups: GroupBox, traced: bool) -> Machine<'_> {
+        let Analysis { kernel, program, .. } = self.analysis;
+        let (mut machine, state) =
+            Machine::new(kernel, program, Some(self.arguments), groups, &self.hints, FUEL);
+        machine.recorder.trace = traced.then(Vec::new);
+        machine.walk(&program.steps, state, &mut Vec::new());
+        machine
+    }
+
+    /// The footprints of consecutive bands along an axis, which end where the next begins.
+    pub(crate) fn bands(&self, axis: usize, edges: &[u32]) -> Vec<Vec<Footprint>> {
+        let all = GroupBox::whole(self.arguments.grid);
+        let own = |band: &Range<u32>| self.footprints(all.band(axis, band.start, band.end));
+        let bands: Vec<Range<u32>> = edges.windows(2).map(|edge| edge[0]..edge[1]).collect();
+        let samples = if bands.len() < FEW { Vec::new() } else { self.samples(axis, &bands) };
+        let trips = (!samples.is_empty()).then(|| self.trips());
+        let mut found = vec![Vec::new(); bands.len()];
+        // The one in the middle last: it is whose turns are kept.
+        let middle = bands.len() / 2;
+        for at in (0..bands.len()).filter(|&at| at != middle).chain([middle]) {
+            let Some(band) = bands.get(at) else { continue };
+            let shifted = samples.iter().find_map(|sample| sample.of(band));
+            found[at] = shifted.unwrap_or_else(|| own(band));
+        }
+        if let Some(trips) = trips {
+            self.trips.replace(trips);
+        }
+        found
+    }
+
+    /// Bands of which many others are shifts.
+    fn samples(&self, axis: usize, bands: &[Range<u32>]) -> Vec<Shifts> {
+        let all = GroupBox::whole(self.arguments.grid);
+        let machine = self.walked(all, true);
+        let mut samples = Vec::new();
+        let Some(&(along, _)) = machine.workgroup[axis].terms().first() else { return samples };
+        let mut sizes: Vec<usize> = bands.iter().map(Range::len).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        for size in sizes {
+            let alike: Vec<&Range<u32>> = bands.iter().filter(|b| b.len() == size).collect();
+            let sample = alike[alike.len() / 2].clone();
+            if alike.len() >= FEW
+                && let Some(shifts) = machine.shifts(along, sample.clone())
+                && shifts.as_tight_as(&self.footprints(all.band(axis, sample.start, sample.end)))
+            {
+                samples.push(shifts);
+            }
+        }
+        samples
     }
 }
 

@@ -111,22 +111,28 @@ fn different(
 }
 
 /// The condition (or its contrary) as linear inequalities over dimensions that say exactly the
-/// same on this path, appended to `list`. False if it is not so simple. `known` is refined.
+/// same on this path, appended to `list`. False if it is not so simple. `always`: whether the
+/// condition holds of everybody who gets there, where the caller knows.
 pub(super) fn guards(
     known: &mut Knowledge,
     symbols: &Symbols,
     condition: &Rc<Condition>,
     truth: bool,
+    always: Option<bool>,
     list: &mut Vec<Guard>,
 ) -> bool {
-    // A condition that always holds here needs no guard, but one may help to show the pattern.
-    let always = !refine(&mut known.clone(), symbols, condition, !truth);
     let simple = match (&**condition, truth) {
-        (Condition::Not(inner), _) => return guards(known, symbols, inner, !truth, list),
+        (Condition::Not(inner), _) => {
+            return guards(known, symbols, inner, !truth, always, list);
+        }
         (Condition::And(a, b, _), true) | (Condition::Or(a, b, _), false) => {
             let before = list.len();
-            if guards(known, symbols, a, truth, list) && guards(known, symbols, b, truth, list) {
-                return true;
+            let mut inner = known.clone();
+            if guards(&mut inner, symbols, a, truth, None, list) {
+                refine(&mut inner, symbols, a, truth);
+                if guards(&mut inner, symbols, b, truth, None, list) {
+                    return true;
+                }
             }
             list.truncate(before);
             None
@@ -138,7 +144,8 @@ pub(super) fn guards(
         (Condition::Equal(ty, a, b), true) => guard(known, symbols, *ty, a, b, Interval::single(0)),
         _ => None,
     };
-    refine(known, symbols, condition, truth);
+    // A condition that always holds here needs no guard, but one may help to show the pattern.
+    let always = always.unwrap_or_else(|| !refine(&mut known.clone(), symbols, condition, !truth));
     match simple {
         Some((form, within)) => {
             list.push(Guard { form, within, always });

@@ -81,6 +81,13 @@ struct Constraint {
     form: Linear,
     lo: i128,
     hi: i128,
+    /// Of the form's symbols.
+    mask: u64,
+}
+
+/// A bit for each symbol, as far as 64 go: forms without a common bit have no common symbol.
+fn mask(form: &Linear) -> u64 {
+    form.terms().iter().fold(0, |mask, term| mask | 1 << (term.0 % 64))
 }
 
 const UNBOUNDED: i128 = 1 << 80;
@@ -197,22 +204,30 @@ impl Knowledge {
     /// Bounds of a form as a mathematical integer.
     pub(super) fn bounds(&mut self, symbols: &Symbols, form: &Linear) -> Interval {
         let mut best = self.plain(symbols, form);
-        if form.terms().len() < 2 || self.constraints.is_empty() {
+        let in_form = mask(form);
+        let related = |c: &Constraint| c.mask & in_form != 0;
+        if form.terms().len() < 2 || best.lo == best.hi || !self.constraints.iter().any(related) {
             return best;
         }
         // The form is split into multiples of constrained forms and a rest, in several ways.
         let count = self.constraints.len();
         for first in 0..count {
+            if self.constraints[first].mask & in_form == 0 {
+                continue;
+            }
             let Some((factor, mut rest)) = self.constraints[first].take(form) else { continue };
             let mut sum = self.constraints[first].times(factor);
+            let mut in_rest = mask(&rest);
             for next in (0..count).rev() {
                 if rest.terms().len() < 2 {
                     break;
                 }
                 if next != first
+                    && self.constraints[next].mask & in_rest != 0
                     && let Some((factor, less)) = self.constraints[next].take(&rest)
                 {
                     (sum, rest) = (sum.plus(self.constraints[next].times(factor)), less);
+                    in_rest = mask(&rest);
                 }
             }
             let sum = sum.plus(self.plain(symbols, &rest));
@@ -489,6 +504,73 @@ impl Knowledge {
     }
 }
 
+/// What a path knows of executions with a symbol in some interval.
+pub(super) enum Restricted {
+    /// The knowledge, and the values of the symbol for which it would be the same.
+    To(Knowledge, Interval),
+    /// They do not take the path, nor do those with a value in this interval.
+    Beside(Interval),
+}
+
+impl Knowledge {
+    /// What is known when the symbol `along` lies in `band`, without the constraints that tie it
+    /// to others. Nothing where it is tied inside of the band, or where a constraint is on what
+    /// `follows` from it.
+    pub(super) fn restricted(
+        &self,
+        symbols: &Symbols,
+        along: Symbol,
+        band: Interval,
+        follows: impl Fn(Symbol) -> bool,
+    ) -> Option<Restricted> {
+        let mut known = self.clone();
+        let path = known.symbol(symbols, along);
+        if path.meet(band).is_none() {
+            return Some(Restricted::Beside(if band.hi < path.lo {
+                at_most(path.lo - 1)
+            } else {
+                at_least(path.hi + 1)
+            }));
+        }
+        if !path.contains(band) {
+            return None;
+        }
+        let mut span = path;
+        let follows = |c: &Constraint| c.form.terms().iter().any(|t| follows(t.0));
+        for constraint in std::mem::take(&mut known.constraints) {
+            if !follows(&constraint) {
+                known.constraints.push(constraint);
+            }
+        }
+        for constraint in self.constraints.iter().filter(|c| follows(c)) {
+            let step = constraint.form.coefficient(along);
+            let rest = constraint.form.plus(&Linear::symbol(along), -step);
+            let rest = known.bounds(symbols, &rest);
+            if step == 0 || constraint.lo > constraint.hi {
+                return None;
+            }
+            let room = room(step, rest, Interval::new(constraint.lo, constraint.hi))?;
+            span = span.meet(room).filter(|_| room.contains(band))?;
+        }
+        known.version += 1;
+        known.bounds[along as usize].lo = band.lo as i64;
+        known.bounds[along as usize].hi = band.hi as i64;
+        Some(Restricted::To(known, span))
+    }
+}
+
+/// The values of a symbol for which `step` times it, plus anything in `rest`, is in an interval.
+pub(super) fn room(step: i64, rest: Interval, within: Interval) -> Option<Interval> {
+    let size = i128::from(step).abs();
+    let (lo, hi) = if step > 0 {
+        (within.lo - rest.lo, within.hi - rest.hi)
+    } else {
+        (rest.hi - within.hi, rest.lo - within.lo)
+    };
+    let found = Interval { lo: ceil_div(lo, size), hi: floor_div(hi, size) };
+    (found.lo <= found.hi).then_some(found)
+}
+
 impl Constraint {
     fn new(form: &Linear, to: Interval) -> Option<Constraint> {
         let terms = form.terms();
@@ -505,7 +587,8 @@ impl Constraint {
             (ceil_div(-hi, -d), floor_div(-lo, -d))
         };
         // No integer multiple lies in between: an empty constraint, kept as such.
-        Some(Constraint { form: Linear::from_terms(0, &terms), lo, hi })
+        let form = Linear::from_terms(0, &terms);
+        Some(Constraint { mask: mask(&form), form, lo, hi })
     }
 
     /// A multiple of the constrained form that leaves fewer terms of `form`: its factor, and what

@@ -321,3 +321,57 @@ fn atomics_subgroups_and_barriers_are_found_with_their_place() {
     assert_eq!(facts.subgroups.map(line), Some(9));
     assert_eq!(facts.barrier.map(line), Some(8));
 }
+
+#[test]
+fn a_second_walk_over_loops_is_cheaper_than_the_first() {
+    let text = include_str!("../../kernels/matmul.wgsl");
+    let mut launch = Launch::new(text, &[512, 512, 500], &[1 << 18; 3], [8, 8, 1]);
+    launch.arguments(|analysis, arguments| {
+        let launch = analysis.of_launch(arguments);
+        let band = |at: u32| GroupBox::whole([8, 8, 1]).band(1, at, at + 1);
+        let left = [0, 0, 1, 7].map(|at| launch.walked(band(at), false).fuel);
+        let used = left.map(|left| FUEL - left);
+        assert!(used[1..].iter().all(|later| later * 3 < used[0] * 2), "{used:?}");
+    });
+}
+
+/// A kernel of the library, its uniform, its buffers' elements, its grid, the axis, and how many of
+/// 16 bands may be looked at themselves.
+type Cut = (&'static str, &'static [u32], &'static [u64], [u32; 3], usize, usize);
+
+const CUTS: [Cut; 6] = [
+    (include_str!("../../kernels/saxpy.wgsl"), &[2, 4000], &[4000, 4000], [16, 1, 1], 0, 2),
+    (include_str!("../../kernels/stencil5.wgsl"), &[256, 64, 0], &[1 << 14; 2], [4, 16, 1], 1, 3),
+    (include_str!("../../kernels/matmul.wgsl"), &[1000, 200, 90], &[200_000; 3], [4, 16, 1], 1, 2),
+    (include_str!("../../kernels/matmul.wgsl"), &[200, 1000, 90], &[200_000; 3], [16, 4, 1], 0, 2),
+    (include_str!("../../kernels/nbody.wgsl"), &[4096, 0, 0], &[4096; 4], [16, 1, 1], 0, 1),
+    (include_str!("../../kernels/transpose.wgsl"), &[512, 512], &[1 << 18; 2], [16, 16, 1], 1, 1),
+];
+
+#[test]
+fn bands_that_are_shifts_of_one_another_are_looked_at_once() {
+    for (text, uniform, elements, grid, axis, most) in CUTS {
+        let mut launch = Launch::new(text, uniform, elements, grid);
+        launch.arguments(|analysis, arguments| {
+            let launch = analysis.of_launch(arguments);
+            let edges: Vec<u32> = (0..=16).map(|band| band * grid[axis] / 16).collect();
+            let bands: Vec<Range<u32>> = edges.windows(2).map(|e| e[0]..e[1]).collect();
+            let samples = launch.samples(axis, &bands);
+            let shifted = |band: &Range<u32>| samples.iter().any(|s| s.of(band).is_some());
+            let alone = bands.iter().filter(|band| !shifted(band)).count();
+            assert!(alone <= most, "{alone} of 16\n{text}");
+            // And are what they are when looked at.
+            for (band, found) in bands.iter().zip(launch.bands(axis, &edges)) {
+                let groups = GroupBox::whole(grid).band(axis, band.start, band.end);
+                for (found, own) in found.iter().zip(launch.footprints(groups)) {
+                    let words = format!("{band:?}: {found:?}\n{own:?}\n{text}");
+                    assert_eq!(found.read.hull(), own.read.hull(), "{words}");
+                    assert_eq!(found.read.len(), own.read.len(), "{words}");
+                    assert_eq!(found.may_write.hull(), own.may_write.hull(), "{words}");
+                    assert_eq!(found.may_write.len(), own.may_write.len(), "{words}");
+                    assert_eq!(found.must_write, own.must_write, "{words}");
+                }
+            }
+        });
+    }
+}

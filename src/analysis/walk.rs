@@ -126,15 +126,18 @@ impl Machine<'_> {
         self.fuel = self.fuel.saturating_sub(self.symbols.len() as u64 / 256);
         let remembered = self.remembered();
         let mut ends: [Option<State>; 2] = [None, None];
-        for (i, truth) in [(0, true), (1, false)] {
+        let mut paths = [true, false].map(|truth| {
             let mut path = state.clone();
-            if !refine(&mut path.known, &self.symbols, &condition, truth) {
-                continue;
-            }
+            refine(&mut path.known, &self.symbols, &condition, truth).then_some(path)
+        });
+        let possible = [paths[0].is_some(), paths[1].is_some()];
+        let mut before = state.known;
+        for (i, truth) in [(0, true), (1, false)] {
+            let Some(mut path) = paths[i].take() else { continue };
             path.guards = fork.as_ref().and_then(|fork| {
                 let mut list = fork.as_ref().clone();
-                let mut scratch = state.known.clone();
-                guards(&mut scratch, &self.symbols, &condition, truth, &mut list)
+                let always = Some(!possible[1 - i]);
+                guards(&mut before, &self.symbols, &condition, truth, always, &mut list)
                     .then(|| Rc::new(list))
             });
             ends[i] = self.walk(branches[i], path, frames);

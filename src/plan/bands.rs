@@ -14,7 +14,7 @@ use std::ops::Range;
 use naga::Span;
 
 use super::{Merge, Split, Wishes};
-use crate::analysis::{Analysis, Arguments, Footprint, Use};
+use crate::analysis::{Footprint, OfLaunch, Use};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
@@ -35,18 +35,17 @@ const BANDS: u32 = 64;
 /// Cuts the grid along the first axis on which the cut can be shown to be sound.
 pub(super) fn split(
     kernel: &Kernel,
-    analysis: &Analysis,
-    arguments: &Arguments<'_>,
+    analysis: &OfLaunch<'_>,
     able: usize,
     wishes: &Wishes,
     consulted: &mut [bool],
 ) -> Split {
-    let grid = arguments.grid;
+    let grid = analysis.arguments.grid;
     if grid.contains(&0) {
         return Split::Nothing;
     }
     let whole = |reason: String, span: Option<Span>, consulted: &mut [bool]| {
-        let footprints = analysis.footprints(arguments, GroupBox::whole(grid));
+        let footprints = analysis.footprints(GroupBox::whole(grid));
         note(&footprints, consulted);
         Split::Whole {
             reason,
@@ -86,7 +85,7 @@ pub(super) fn split(
     let mut best: Option<(usize, Split)> = None;
     for axis in axes.into_iter().filter(|&axis| grid[axis] > 1) {
         let count = grid[axis].min(wanted);
-        let bands = banded(analysis, arguments, axis, count);
+        let bands = banded(analysis, axis, count);
         bands.iter().for_each(|band| note(&band.footprints, consulted));
         match merges(kernel, analysis, &bands, axis, wishes.race_free) {
             Ok(merges) => {
@@ -118,23 +117,20 @@ fn note(footprints: &[Footprint], consulted: &mut [bool]) {
 }
 
 /// Cuts along one axis into `count` bands of nearly equal size.
-fn banded(analysis: &Analysis, arguments: &Arguments<'_>, axis: usize, count: u32) -> Vec<Band> {
-    let extent = u64::from(arguments.grid[axis]);
+fn banded(analysis: &OfLaunch<'_>, axis: usize, count: u32) -> Vec<Band> {
+    let grid = analysis.arguments.grid;
+    let extent = u64::from(grid[axis]);
     let edge = |band: u32| (extent * u64::from(band) / u64::from(count)) as u32;
-    let all = GroupBox::whole(arguments.grid);
-    (0..count)
-        .map(|band| {
-            let (start, end) = (edge(band), edge(band + 1));
-            let footprints = analysis.footprints(arguments, all.band(axis, start, end));
-            Band { start, end, footprints }
-        })
-        .collect()
+    let edges: Vec<u32> = (0..=count).map(edge).collect();
+    let footprints = analysis.bands(axis, &edges);
+    let bands = edges.windows(2).zip(footprints);
+    bands.map(|(edge, footprints)| Band { start: edge[0], end: edge[1], footprints }).collect()
 }
 
 /// How what the bands write to each binding comes together, or why it can't.
 fn merges(
     kernel: &Kernel,
-    analysis: &Analysis,
+    analysis: &OfLaunch<'_>,
     bands: &[Band],
     axis: usize,
     race_free: bool,
@@ -290,8 +286,7 @@ pub(super) fn rerunnable(split: &Split) -> bool {
 /// runs it, is cut in two for this; what may meet across that cut may depend on who comes first.
 pub(super) fn unrepeatable(
     kernel: &Kernel,
-    analysis: &Analysis,
-    arguments: &Arguments<'_>,
+    analysis: &OfLaunch<'_>,
     split: &Split,
 ) -> Option<String> {
     let facts = analysis.facts();
@@ -303,7 +298,7 @@ pub(super) fn unrepeatable(
     }
     let stores = |used: &Use| matches!(used, Use::Write | Use::ReadWrite | Use::Signal(_));
     let Split::Whole { .. } = split else { return None };
-    if arguments.grid == [1; 3] || !facts.uses.iter().any(stores) {
+    if analysis.arguments.grid == [1; 3] || !facts.uses.iter().any(stores) {
         return None;
     }
     let halves = Wishes { chunks: Some(2), ..Wishes::default() };
@@ -311,7 +306,7 @@ pub(super) fn unrepeatable(
     let met = |why: &str| {
         format!("two of its workgroups may meet, and nobody knows which comes first ({why})")
     };
-    match self::split(kernel, analysis, arguments, 2, &halves, &mut consulted) {
+    match self::split(kernel, analysis, 2, &halves, &mut consulted) {
         Split::Whole { reason, .. } => Some(met(&reason)),
         Split::Bands { merges, .. } => merges.iter().find_map(|merge| match merge {
             Merge::Difference { why, .. } => Some(met(why)),

@@ -160,17 +160,14 @@ pub(crate) fn plan(
         .collect();
     let able = devices.iter().filter(|d| d.left_out.is_none()).count();
     let mut consulted = vec![false; signature.bindings.len()];
-    let split = bands::split(kernel, analysis, arguments, able, wishes, &mut consulted);
+    let analysis = &analysis.of_launch(arguments);
+    let split = bands::split(kernel, analysis, able, wishes, &mut consulted);
     let rerunnable = bands::rerunnable(&split);
     // Only what stays on a device is ever computed once more.
-    let unrepeatable = keeps
-        .then(|| bands::unrepeatable(kernel, analysis, arguments, &split))
-        .flatten()
-        .map(Arc::from);
+    let unrepeatable =
+        keeps.then(|| bands::unrepeatable(kernel, analysis, &split)).flatten().map(Arc::from);
     let groups = GroupBox::whole(arguments.grid);
-    let middle = std::array::from_fn(|axis| groups.count[axis] / 2);
-    let one = GroupBox { first: middle, count: groups.count.map(|n| n.min(1)) };
-    let trips = analysis.trips(arguments, one);
+    let trips = analysis.trips();
     let work = Work::of(kernel, &split, groups.workgroups() as f64, &trips);
     let whole = bands::footprints_of(&split);
     let buffers = buffer_uses(kernel, arguments, &whole, &consulted);

@@ -59,9 +59,22 @@ impl Random {
     }
 }
 
+/// Bands along an axis, and one of them.
+struct Cut {
+    axis: usize,
+    edges: Vec<u32>,
+    band: usize,
+}
+
 /// Runs a box of workgroups under watch and holds the footprints against it. What the words of
-/// the uniforms and buffers are is up to `data`, one for each binding.
-fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) {
+/// the uniforms and buffers are is up to `data`, one for each binding. `cut` says of which bands the box is one.
+fn check(
+    kernel: &Kernel,
+    grid: [u32; 3],
+    groups: GroupBox,
+    cut: Option<&Cut>,
+    data: &mut [Vec<u32>],
+) {
     let bindings = &kernel.signature().bindings;
     let analysis = Analysis::new(kernel);
     let describe = |footprints: &[Footprint]| {
@@ -108,7 +121,13 @@ fn check(kernel: &Kernel, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>
                 None => Argument::Value(&uniforms[i]),
             })
             .collect();
-        analysis.footprints(&Arguments { grid, bindings: arguments }, groups)
+        let arguments = Arguments { grid, bindings: arguments };
+        match cut {
+            None => analysis.footprints(&arguments, groups),
+            Some(cut) => {
+                analysis.of_launch(&arguments).bands(cut.axis, &cut.edges).swap_remove(cut.band)
+            }
+        }
     };
     let chunk = Chunk {
         kernel,
@@ -212,14 +231,26 @@ const UNIFORM: [u8; 16] = [37, 0, 0, 0, 11, 0, 0, 0, 5, 0, 0, 0, 64, 0, 0, 0];
 fn check_boxes(text: &str, seed: u64, boxes: usize) {
     let kernel = Kernel::from_wgsl(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    for _ in 0..boxes {
+    for turn in 0..boxes {
         let grid = [1 + random.below(5), 1 + random.below(4), 1 + random.below(2)];
-        let grid = grid.map(|n| n as u32);
+        let mut grid = grid.map(|n| n as u32);
+        let mut cut = None;
         let mut groups = GroupBox::whole(grid);
-        for (axis, extent) in grid.into_iter().enumerate() {
-            let start = random.below(u64::from(extent)) as u32;
-            let end = start + 1 + random.below(u64::from(extent - start)) as u32;
-            groups = groups.band(axis, start, end);
+        if turn % 2 == 1 {
+            // As a plan cuts: what holds of one band is said of others.
+            let axis = random.below(3) as usize;
+            let (size, count) = (1 + random.below(2) as u32, 4 + random.below(8) as u32);
+            grid[axis] = size * count + random.below(2) as u32;
+            let edges = (0..=count).map(|band| band * grid[axis] / count).collect::<Vec<_>>();
+            let band = random.below(u64::from(count)) as usize;
+            groups = GroupBox::whole(grid).band(axis, edges[band], edges[band + 1]);
+            cut = Some(Cut { axis, edges, band });
+        } else {
+            for (axis, extent) in grid.into_iter().enumerate() {
+                let start = random.below(u64::from(extent)) as u32;
+                let end = start + 1 + random.below(u64::from(extent - start)) as u32;
+                groups = groups.band(axis, start, end);
+            }
         }
         let mut data: Vec<Vec<u32>> = kernel
             .signature()
@@ -237,7 +268,7 @@ fn check_boxes(text: &str, seed: u64, boxes: usize) {
                     .collect()
             })
             .collect();
-        check(&kernel, grid, groups, &mut data);
+        check(&kernel, grid, groups, cut.as_ref(), &mut data);
     }
 }
 
