@@ -91,7 +91,7 @@ pub(super) fn split(
             Ok(merges) => {
                 let copied =
                     merges.iter().filter(|m| matches!(m, Merge::Difference { .. })).count();
-                let split = Split::Bands { axis, bands: bands.into(), merges };
+                let split = Split::Bands { axis, bands: bands.into(), merges: merges.into() };
                 if copied == 0 {
                     return split;
                 }
@@ -276,7 +276,7 @@ pub(super) fn cover(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
 pub(super) fn rerunnable(split: &Split) -> bool {
     let Split::Bands { bands, merges, .. } = split else { return false };
     bands.iter().all(|band| {
-        band.footprints.iter().zip(merges).all(|(print, merge)| {
+        band.footprints.iter().zip(merges.iter()).all(|(print, merge)| {
             *merge != Merge::Apart || !print.writes_header && !print.read.may_meet(&print.may_write)
         })
     })

@@ -33,7 +33,7 @@ use crate::region::Region;
 /// How a launch is split over devices, and why so. `Display` tells it in sentences.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub(crate) kernel: String,
+    pub(crate) kernel: Arc<str>,
     pub(crate) grid: [u32; 3],
     pub(crate) workgroup_size: [u32; 3],
     pub(crate) split: Split,
@@ -43,7 +43,7 @@ pub struct Plan {
     /// may keep its part.
     pub(crate) apart: Arc<[bool]>,
     /// What a row of an array might be long, in elements: the integers among the uniforms.
-    pub(crate) row_lengths: Vec<u64>,
+    pub(crate) row_lengths: Arc<[u64]>,
     /// Whether any band may be computed twice, also at the same time: none reads what it may
     /// write in place.
     pub(crate) rerunnable: bool,
@@ -57,8 +57,8 @@ pub struct Plan {
 /// A device of the runtime, and what the plan makes of it.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedDevice {
-    pub(crate) id: String,
-    pub(crate) name: String,
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Why the device takes no part; nothing when it does.
     pub(crate) left_out: Option<String>,
     /// Its expected part of the work, and whether that was measured; where it was asked for.
@@ -101,7 +101,7 @@ pub(crate) enum Split {
         /// In order along the axis.
         bands: Arc<[Band]>,
         /// By binding.
-        merges: Vec<Merge>,
+        merges: Arc<[Merge]>,
     },
 }
 
@@ -152,8 +152,8 @@ pub(crate) fn plan(
         .iter()
         .zip(unable)
         .map(|(info, unable)| PlannedDevice {
-            id: info.id.clone(),
-            name: info.name.clone(),
+            id: info.id.as_str().into(),
+            name: info.name.as_str().into(),
             left_out: unable.clone(),
             share: None,
         })
@@ -188,13 +188,13 @@ pub(crate) fn plan(
     let apart = apart.collect();
     Plan {
         apart,
-        kernel: signature.entry_point.clone(),
+        kernel: signature.entry_point.as_str().into(),
         grid: arguments.grid,
         workgroup_size: signature.workgroup_size,
         split,
         devices,
         buffers,
-        row_lengths: row_lengths(kernel, arguments),
+        row_lengths: row_lengths(kernel, arguments).into(),
         rerunnable,
         unrepeatable,
         work,

@@ -271,8 +271,8 @@ impl<'a> Session<'a> {
             false => Strategy::Adaptive,
         };
         let mut policy = Policy::new(strategy, bands, &priors).with_reruns(self.plan.rerunnable);
-        if let Some(homes) = homes {
-            policy = policy.with_homes(homes);
+        if let Some(homes) = &homes {
+            policy = policy.with_homes(homes.clone());
         }
         let depths = devices.iter().map(|member| member.device.depth());
         let shared =
@@ -331,6 +331,9 @@ impl<'a> Session<'a> {
             }
         }
         if state.stopped.is_none() && state.policy.finished() {
+            if let Some(homes) = homes.filter(|_| !fixed) {
+                self.observe(&homes, reports.iter().map(|report| report.busy));
+            }
             self.tend_log();
         }
         self.keeping.account(&mut reports);
@@ -350,7 +353,7 @@ impl<'a> Session<'a> {
                     Some(format!("  {}: {}", member.device.info().id, why.as_ref()?))
                 });
                 let causes = unable.chain(failures.causes.drain(..)).collect();
-                Err(Error::NoDevice { kernel: self.plan.kernel.clone(), causes })
+                Err(Error::NoDevice { kernel: self.plan.kernel.to_string(), causes })
             }
         }
     }

@@ -275,7 +275,9 @@ impl Session<'_> {
                 if in_place && kind == FailureKind::Panicked && !self.again(run) {
                     let causes = state.failures.causes.clone();
                     let kernel = self.plan.kernel.clone();
-                    state.stopped.get_or_insert(Error::NoDevice { kernel, causes });
+                    state
+                        .stopped
+                        .get_or_insert(Error::NoDevice { kernel: kernel.to_string(), causes });
                 }
                 state.policy.fail(task.id, now);
             }

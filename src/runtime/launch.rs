@@ -14,8 +14,7 @@ use super::{Runtime, check};
 use crate::cpu::Findings;
 use crate::error::{Error, Result};
 use crate::kernel::{
-    Binding, BindingId, Kernel, PartialValue, Space, Value, check_buffer, check_element,
-    check_value,
+    BindingId, Kernel, PartialValue, Space, Value, check_buffer, check_element, check_value,
 };
 use crate::memory::{BufferRange, reserve};
 use crate::plan::{Plan, Wishes, facts_in_words};
@@ -79,7 +78,8 @@ impl Launch {
     pub fn bind(self, name: &str, buffer: impl Into<BufferRange>) -> Self {
         let buffer = buffer.into();
         self.attempt(|launch| {
-            let (id, binding) = launch.find(name)?;
+            let id = launch.find(name)?;
+            let binding = &launch.kernel.signature().bindings[id];
             if !binding.space.is_storage() {
                 return Err(Error::Binding {
                     name: name.to_owned(),
@@ -89,8 +89,8 @@ impl Launch {
                     ),
                 });
             }
-            check_element(&binding, buffer.element)?;
-            check_buffer(&binding, buffer.len())?;
+            check_element(binding, buffer.element)?;
+            check_buffer(binding, buffer.len())?;
             launch.bound[id] = Some(Given::Buffer(buffer));
             Ok(())
         })
@@ -117,23 +117,23 @@ impl Launch {
             let end = path.find(['.', '[']).unwrap_or(path.len());
             let (name, inner) = path.split_at(end);
             let id = launch.kernel.binding(name)?;
-            let binding = launch.kernel.signature().bindings[id].clone();
             let mut parts = match launch.bound[id].take() {
                 Some(Given::Parts(parts)) => parts,
                 before => {
                     launch.bound[id] = before;
                     launch.find_value(name)?;
-                    PartialValue::new(&binding)
+                    PartialValue::new(&launch.kernel.signature().bindings[id])
                 }
             };
-            parts.set(&binding, inner.strip_prefix('.').unwrap_or(inner), &value)?;
+            let binding = &launch.kernel.signature().bindings[id];
+            parts.set(binding, inner.strip_prefix('.').unwrap_or(inner), &value)?;
             launch.bound[id] = Some(Given::Parts(parts));
             Ok(())
         })
     }
 
     /// A binding that takes a value and has none yet.
-    fn find_value(&self, name: &str) -> Result<(BindingId, Binding)> {
+    fn find_value(&self, name: &str) -> Result<BindingId> {
         let id = self.kernel.binding(name)?;
         if self.kernel.signature().bindings[id].space.is_storage() {
             return Err(Error::Binding {
@@ -145,8 +145,9 @@ impl Launch {
     }
 
     fn give(&mut self, name: &str, mut bytes: Vec<u8>, type_name: &str) -> Result<()> {
-        let (id, binding) = self.find_value(name)?;
-        check_value(&binding, bytes.len() as u64, type_name)?;
+        let id = self.find_value(name)?;
+        let binding = &self.kernel.signature().bindings[id];
+        check_value(binding, bytes.len() as u64, type_name)?;
         bytes.resize(binding.layout.whole_bytes() as usize, 0);
         self.bound[id] = Some(Given::Value(bytes));
         Ok(())
@@ -324,7 +325,8 @@ impl Launch {
         self
     }
 
-    fn find(&self, name: &str) -> Result<(BindingId, Binding)> {
+    /// A binding to which nothing was given yet.
+    fn find(&self, name: &str) -> Result<BindingId> {
         let id = self.kernel.binding(name)?;
         if self.bound[id].is_some() {
             return Err(Error::Binding {
@@ -332,7 +334,7 @@ impl Launch {
                 problem: "it was given twice".to_owned(),
             });
         }
-        Ok((id, self.kernel.signature().bindings[id].clone()))
+        Ok(id)
     }
 
     /// The same launch on another runtime's devices.
@@ -348,23 +350,24 @@ impl Launch {
         let signature = self.kernel.signature();
         let mut buffers = Vec::new();
         let mut values = Vec::new();
-        for (binding, given) in signature.bindings.iter().zip(&self.bound) {
+        let bound = std::mem::take(&mut self.bound);
+        for (binding, given) in signature.bindings.iter().zip(bound) {
             let missing = |remedy: &str| Error::Binding {
                 name: binding.name.clone(),
                 problem: format!("nothing was given for this {}; {remedy}", binding.type_name),
             };
             match given {
                 Some(Given::Buffer(buffer)) => {
-                    buffers.push(Some(buffer.clone()));
+                    buffers.push(Some(buffer));
                     values.push(Vec::new());
                 }
                 Some(Given::Value(bytes)) => {
                     buffers.push(None);
-                    values.push(bytes.clone());
+                    values.push(bytes);
                 }
                 Some(Given::Parts(parts)) => {
                     buffers.push(None);
-                    values.push(parts.clone().finish(binding)?);
+                    values.push(parts.finish(binding)?);
                 }
                 None if binding.space.is_storage() => {
                     return Err(missing("bind a buffer to it"));

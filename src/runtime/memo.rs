@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::balance::Balance;
 use super::profile::{self, Key, Profiles};
 use crate::analysis::{Analysis, Argument, Arguments};
 use crate::device::{DeviceInfo, DeviceKind};
@@ -110,39 +111,8 @@ struct Entry {
     analysis: Arc<Analysis>,
     /// The same in every run of the program.
     hash: u64,
-    swings: Swings,
-}
-
-/// How often data was moved between devices to balance a kernel's launches.
-#[derive(Debug, Clone, Copy, Default)]
-struct Swings {
-    moves: u32,
-    /// Launches since the last move.
-    calm: u32,
-}
-
-/// Imbalance, as a part of the whole, that is worth a kernel's first move.
-const SLACK: f64 = 0.05;
-
-/// Moves after which it takes no more than before.
-const MOST_MOVES: u32 = 3;
-
-/// Launches without a move after which the last one is forgotten.
-const CALM: u32 = 256;
-
-impl Swings {
-    /// Doubles with each move: measurements that swing must not move data to and fro.
-    fn slack(self) -> f64 {
-        SLACK * f64::from(1 << self.moves)
-    }
-
-    fn after(self, moved: bool) -> Swings {
-        match self {
-            Swings { moves, .. } if moved => Swings { moves: (moves + 1).min(MOST_MOVES), calm: 0 },
-            Swings { moves, calm: CALM.. } => Swings { moves: moves.saturating_sub(1), calm: 0 },
-            Swings { moves, calm } => Swings { moves, calm: calm + 1 },
-        }
-    }
+    /// Of launches whose data is on devices.
+    balance: Balance,
 }
 
 impl Memo {
@@ -160,21 +130,18 @@ impl Memo {
         kernels.entry(kernel.id()).or_insert_with(|| Entry {
             analysis: Arc::clone(&found),
             hash,
-            swings: Swings::default(),
+            balance: Balance::default(),
         });
         found
     }
 
-    /// Imbalance of a kernel's launches, as a part of the whole, that is not worth a move.
-    pub(super) fn slack(&self, kernel: &Kernel) -> f64 {
-        self.lock().get(&kernel.id()).map_or(SLACK, |entry| entry.swings.slack())
-    }
-
-    /// A launch of the kernel, whose data is on devices, moved some of it for balance, or did not.
-    pub(super) fn weighed(&self, kernel: &Kernel, moved: bool) {
-        if let Some(entry) = self.lock().get_mut(&kernel.id()) {
-            entry.swings = entry.swings.after(moved);
-        }
+    /// What is known of the balance of a kernel's launches whose data is on devices.
+    pub(super) fn balance<R>(
+        &self,
+        kernel: &Kernel,
+        ask: impl FnOnce(&mut Balance) -> R,
+    ) -> Option<R> {
+        self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.balance))
     }
 
     /// The plan for a launch like this, if there was one, and the devices that it leaves out.
@@ -268,27 +235,5 @@ fn overhead(kind: DeviceKind) -> f64 {
         DeviceKind::Cpu => 10e-6,
         DeviceKind::SoftwareGpu => 150e-6,
         _ => 60e-6,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_move_asks_for_twice_the_imbalance_until_launches_were_calm_for_long() {
-        let mut swings = Swings::default();
-        assert_eq!(swings.slack(), SLACK);
-        for moves in 1..=MOST_MOVES + 2 {
-            swings = swings.after(true);
-            assert_eq!(swings.slack(), SLACK * f64::from(1 << moves.min(MOST_MOVES)));
-        }
-        // Of two equal devices one that is half as fast all at once is worth it.
-        assert!(swings.slack() < (1.0 - 2.0 / 3.0) / (2.0 / 3.0));
-        for _ in 0..CALM {
-            swings = swings.after(false);
-            assert_eq!(swings.moves, MOST_MOVES);
-        }
-        assert_eq!(swings.after(false).moves, MOST_MOVES - 1);
     }
 }

@@ -15,10 +15,11 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::report::DeviceReport;
 use super::session::Session;
-use crate::device::{Device, Held};
+use crate::device::{Device, DeviceInfo, DeviceKind, Held};
 use crate::error::{Error, Result};
 use crate::kernel::{Binding, Space};
 use crate::memory::{BufferRange, DeviceMemory, Entry, Moved};
@@ -87,9 +88,6 @@ pub(super) enum Ended<'o> {
 /// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
 /// gigabytes a second, down and up.
 const SECONDS_PER_BYTE: f64 = 0.5e-9;
-
-/// Launches over which a move has to pay.
-const HORIZON: f64 = 16.0;
 
 impl Keeping {
     pub(super) fn new<'d>(
@@ -352,6 +350,12 @@ impl Session<'_> {
             })
             .collect();
         let owners: Vec<Option<usize>> = (0..count).map(|band| self.owner(band)).collect();
+        // Who had how much of it when all ended together says more than one measurement does.
+        let owned = |device: usize| owners.iter().filter(|o| **o == Some(device)).count() as f64;
+        let found: Vec<f64> = (0..weights.len()).map(owned).collect();
+        let all_own = found.iter().sum::<f64>() == f64::from(count)
+            && weights.iter().zip(&found).all(|(w, f)| (*w > 0.0) == (*f > 0.0));
+        let weights = if all_own && !fixed { found } else { weights };
         let balanced = shares(count, &weights, &order(&owners, weights.len()));
         let fits = |homes: &[Range<u32>]| {
             let held = homes.iter().zip(&self.keeping.memories);
@@ -369,13 +373,6 @@ impl Session<'_> {
         let Some(now) = now.filter(|_| !fixed) else {
             return Some(balanced);
         };
-        let time = |homes: &[Range<u32>]| {
-            let times = homes.iter().zip(&weights).map(|(home, weight)| {
-                let bands = f64::from(home.end - home.start);
-                if bands == 0.0 { 0.0 } else { bands / weight }
-            });
-            times.fold(0.0, f64::max)
-        };
         let band_bytes: u64 = self
             .storage()
             .filter(|(id, ..)| self.keeping.kept[*id])
@@ -383,14 +380,43 @@ impl Session<'_> {
                 self.plan.written_and_needed(&(0..1), id).1.end * binding.layout.stride
             })
             .fold(0, u64::saturating_add);
-        let moved: u32 = now.iter().zip(&balanced).map(|(a, b)| leaving(a, b)).sum();
-        let cost = f64::from(moved) * band_bytes as f64 * SECONDS_PER_BYTE;
-        let (then, best) = (time(&now), time(&balanced));
-        let gain = then - best;
-        let (memo, kernel) = (&self.checked.runtime.inner.memo, &self.checked.kernel);
-        let moves = gain > memo.slack(kernel) * best && gain * HORIZON > cost;
-        memo.weighed(kernel, moves);
-        Some(if moves { balanced } else { now })
+        let cost = |homes: &Homes| {
+            let moved: u32 = now.iter().zip(&homes.runs).map(|(a, b)| leaving(a, b)).sum();
+            f64::from(moved) * band_bytes as f64 * SECONDS_PER_BYTE
+        };
+        let order = order(&owners, weights.len());
+        let homes = |speeds: &[f64]| Homes::new(shares(count, speeds, &order));
+        let bands = Homes::new(now.clone()).bands;
+        let shared = self.share_hardware(&weights);
+        let memo = &self.checked.runtime.inner.memo;
+        let better = memo.balance(&self.checked.kernel, |balance| {
+            let better =
+                balance.better(&bands, &weights, shared, homes, cost).filter(|h| fits(&h.runs));
+            better.inspect(|_| balance.moved())
+        });
+        Some(better.flatten().map_or(now, |better| better.runs))
+    }
+
+    /// Whether two of the devices that take part compute on the same cores or on the same GPU.
+    fn share_hardware(&self, weights: &[f64]) -> bool {
+        let devices = self.checked.devices.iter().zip(weights).filter(|(_, w)| **w > 0.0);
+        let infos: Vec<&DeviceInfo> = devices.map(|(member, _)| member.device.info()).collect();
+        let host =
+            |info: &DeviceInfo| matches!(info.kind, DeviceKind::Cpu | DeviceKind::SoftwareGpu);
+        // Logical devices are called `gpu0.0`, `gpu0.1`.
+        let whole = |info: &DeviceInfo| info.id.split('.').next().map(str::to_owned);
+        infos
+            .iter()
+            .enumerate()
+            .any(|(at, a)| infos[..at].iter().any(|b| host(a) && host(b) || whole(a) == whole(b)))
+    }
+
+    /// Notes how fast devices were at what was theirs.
+    pub(super) fn observe(&self, homes: &[Range<u32>], busy: impl Iterator<Item = Duration>) {
+        let bands = homes.iter().map(|home| home.end - home.start);
+        let done: Vec<(u32, f64)> = bands.zip(busy.map(|busy| busy.as_secs_f64())).collect();
+        let memo = &self.checked.runtime.inner.memo;
+        memo.balance(&self.checked.kernel, |balance| balance.observe(&done));
     }
 
     /// The device that has most of what a band needs; nothing where only the host has any.
@@ -410,6 +436,24 @@ impl Session<'_> {
         held.filter(|(bytes, _)| *bytes > 0)
             .max_by_key(|h| (h.0, std::cmp::Reverse(h.1)))
             .map(|h| h.1)
+    }
+}
+
+/// Runs of bands by device, and how many bands these are.
+struct Homes {
+    runs: Vec<Range<u32>>,
+    bands: Vec<u32>,
+}
+
+impl Homes {
+    fn new(runs: Vec<Range<u32>>) -> Homes {
+        Homes { bands: runs.iter().map(|run| run.end - run.start).collect(), runs }
+    }
+}
+
+impl AsRef<[u32]> for Homes {
+    fn as_ref(&self) -> &[u32] {
+        &self.bands
     }
 }
 
