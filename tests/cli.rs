@@ -436,6 +436,17 @@ fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_
 }
 
 #[test]
+fn what_is_generated_is_printed_without_a_grid_and_without_data() {
+    let folder = folder("listing");
+    let path = file(&folder, "double.wgsl", DOUBLE);
+    assert!(succeeds(&["explain", &path, "--spmd"]).contains("gangs"));
+    let missing = "give --workgroups or --invocations";
+    fails(2, &["explain", &path], &["src", "dst"]);
+    let bound = ["explain", &path, "--bind", "src=list:f32:1", "--bind", "dst=zeros:4"];
+    fails(2, &bound, &[missing]);
+}
+
+#[test]
 fn explain_says_what_a_band_of_the_stencil_reads_and_writes() {
     let mut args = heat(&["--devices", "cpu", "--chunks", "4"]);
     args[0] = "explain";

@@ -58,7 +58,7 @@ pub(crate) struct DevicesArgs {
 
 /// What `run`, `explain` and `check` share: a kernel, its grid and its data.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("grid").required(true).args(["workgroups", "invocations"])))]
+#[command(group(ArgGroup::new("grid").args(["workgroups", "invocations"])))]
 pub(crate) struct LaunchArgs {
     /// A WGSL file with a compute kernel
     #[arg(value_name = "K.wgsl")]
@@ -192,7 +192,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "A=B", value_parser = swap, requires = "iterations")]
     pub(crate) swap: Vec<(String, String)>,
 
-    /// Print what the CPU compiler makes of the kernel: gangs, and what is uniform in them
+    /// Print what the CPU compiler makes of the kernel: gangs, and what is uniform in them. Like
+    /// --llvm and --asm it needs neither a grid nor data
     #[arg(long, conflicts_with_all = ["llvm", "asm"])]
     pub(crate) spmd: bool,
 

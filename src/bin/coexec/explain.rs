@@ -11,15 +11,16 @@ use crate::output;
 use crate::prepare::{self, Prepared};
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
-    let prepared = Prepared::new(&args.launch)?;
     let stages = [
         (args.spmd, Listing::Spmd),
         (args.llvm, Listing::Optimised),
         (args.asm, Listing::Assembly),
     ];
     if let Some((_, stage)) = stages.into_iter().find(|(wanted, _)| *wanted) {
-        return output::print(&coexec::listing(&prepared.kernel, stage)?);
+        let (kernel, _) = prepare::kernel(&args.launch)?;
+        return output::print(&coexec::listing(&kernel, stage)?);
     }
+    let prepared = Prepared::new(&args.launch)?;
     let runtime = prepare::runtime(&args.launch.devices, None)?;
     let buffers = prepared.upload();
     let facts = prepared.launch(&runtime, &buffers).facts().join(" ");

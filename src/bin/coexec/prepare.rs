@@ -36,19 +36,24 @@ enum Grid {
     Invocations([u64; 3]),
 }
 
+/// The kernel that the flags name, and its file.
+pub(crate) fn kernel(args: &LaunchArgs) -> Result<(Kernel, String)> {
+    let path = args.kernel.display().to_string();
+    let text = std::fs::read_to_string(&args.kernel)
+        .with_context(|| format!("cannot read the kernel {path}"))?;
+    let mut builder = Kernel::builder(&text).name(&path);
+    if let Some(entry) = &args.entry {
+        builder = builder.entry_point(entry);
+    }
+    for (name, value) in &args.constants {
+        builder = builder.constant(name, *value);
+    }
+    Ok((builder.build()?, path))
+}
+
 impl Prepared {
     pub(crate) fn new(args: &LaunchArgs) -> Result<Prepared> {
-        let path = args.kernel.display().to_string();
-        let text = std::fs::read_to_string(&args.kernel)
-            .with_context(|| format!("cannot read the kernel {path}"))?;
-        let mut builder = Kernel::builder(&text).name(&path);
-        if let Some(entry) = &args.entry {
-            builder = builder.entry_point(entry);
-        }
-        for (name, value) in &args.constants {
-            builder = builder.constant(name, *value);
-        }
-        let kernel = builder.build()?;
+        let (kernel, path) = kernel(args)?;
 
         let mut values = Vec::new();
         let mut given = vec![false; kernel.signature().bindings.len()];
