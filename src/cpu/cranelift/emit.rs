@@ -115,8 +115,16 @@ pub(super) struct Emitter<'k, 'f> {
     pub(super) scratch: u64,
     /// The number of the gang.
     pub(super) gang: Value,
+    /// The gang's place along the axes, in gangs along x, where gangs lie in rows.
+    pub(super) place: Option<[Value; 3]>,
     /// The workgroup's id.
     pub(super) group: [Value; 3],
+    /// Its place in its row of the chunk, in what is executed as one.
+    pub(super) column: Value,
+    /// What is left of the batch.
+    pub(super) left: Variable,
+    /// How many the gangs' loops go through at once.
+    pub(super) span: Variable,
     pub(super) budget: Variable,
     /// Where loops that have a budget are, in the order of the statuses that name them.
     pub(super) loop_spans: Vec<naga::Span>,
@@ -171,6 +179,10 @@ impl<'k, 'f> Emitter<'k, 'f> {
             contexts: HashMap::new(),
             scratch: 0,
             gang: zero,
+            place: None,
+            column: zero,
+            left: Variable::from_u32(0),
+            span: Variable::from_u32(0),
             group: [zero; 3],
             budget,
             loop_spans: Vec::new(),

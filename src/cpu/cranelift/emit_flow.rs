@@ -9,14 +9,13 @@
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, types};
 
 use super::emit::{Emitter, Frame, Lanes, Mask};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::Reg;
-use crate::cpu::spmd::ir::{Loop, Node, Region, Target, Versions};
+use crate::cpu::spmd::ir::{Loop, Node, Region, Target};
 use crate::cpu::spmd::types::Ty;
-use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
 
 /// Operations in a region, at any depth.
@@ -186,68 +185,6 @@ impl Emitter<'_, '_> {
         };
         self.branch_if(any, rest, away);
         self.begin(rest);
-    }
-
-    // Versions.
-
-    /// The version for where the facts hold, and the other one.
-    fn versions(&mut self, versions: &Versions) -> Result<()> {
-        let holds = self.facts(&versions.facts)?;
-        let (inner, edge, join) = (self.block(), self.block(), self.block());
-        self.branch_if(holds, inner, edge);
-        self.begin(inner);
-        self.region(&versions.inner)?;
-        self.branch(join);
-        self.begin(edge);
-        let clones = std::mem::take(&mut self.clones);
-        self.region(&versions.edge)?;
-        self.clones = clones;
-        self.branch(join);
-        self.begin(join);
-        Ok(())
-    }
-
-    /// Whether all of some facts hold.
-    fn facts(&mut self, facts: &Facts) -> Result<Value> {
-        let mut numbers: Vec<Value> = Vec::new();
-        for wide in &facts.numbers {
-            let at = |n: Number| numbers[n as usize];
-            let value = match *wide {
-                Wide::Constant(value) => self.b.ins().iconst(types::I64, value),
-                Wide::Register(reg) => {
-                    if self.kernel.is_variable(reg) {
-                        let value = self.load_variable(reg);
-                        self.define(reg, value);
-                    }
-                    let word = self.scalar(reg, Ty::Int)?;
-                    self.b.ins().uextend(types::I64, word)
-                }
-                Wide::Workgroup(axis) => {
-                    let id = self.group[usize::from(axis)];
-                    self.b.ins().uextend(types::I64, id)
-                }
-                Wide::Length(binding) => {
-                    let length = self.args.bindings[binding].1;
-                    self.b.ins().uextend(types::I64, length)
-                }
-                Wide::Add(a, b) => self.b.ins().iadd(at(a), at(b)),
-                Wide::Sub(a, b) => self.b.ins().isub(at(a), at(b)),
-                Wide::Mul(a, b) => self.b.ins().imul(at(a), at(b)),
-                Wide::Min(a, b) => self.b.ins().smin(at(a), at(b)),
-                Wide::Max(a, b) => self.b.ins().smax(at(a), at(b)),
-                Wide::Shr(a, by) => self.b.ins().sshr_imm_u(at(a), i64::from(by)),
-                Wide::Div(a, by) => self.b.ins().sdiv_imm_s(at(a), i64::from(by)),
-                Wide::Held(a) => at(a),
-            };
-            numbers.push(value);
-        }
-        let mut all = self.b.ins().iconst(types::I8, 1);
-        for &(a, b) in &facts.less {
-            let (a, b) = (numbers[a as usize], numbers[b as usize]);
-            let less = self.b.ins().icmp(IntCC::SignedLessThan, a, b);
-            all = self.b.ins().band(all, less);
-        }
-        Ok(all)
     }
 
     // Branches.
@@ -474,6 +411,10 @@ impl Emitter<'_, '_> {
         let [x, y, z] = self.kernel.workgroup_size;
         let total = x * y * z;
         let (whole, rest) = (total / self.width, total % self.width);
+        if x.is_multiple_of(self.width) {
+            return self.rows(body);
+        }
+        self.place = None;
         if whole == 1 {
             self.gang = self.int(0);
             self.gang_body(body, Mask::Full)?;
@@ -504,6 +445,51 @@ impl Emitter<'_, '_> {
                 .map(|k| self.words([lane(k), lane(k + 1), lane(k + 2), lane(k + 3)], Ty::Bool))
                 .collect();
             self.gang_body(body, Mask::Some(mask))?;
+        }
+        self.mask = Mask::Full;
+        Ok(())
+    }
+
+    /// The same for whole gangs in rows: loops along each axis, so that what is the same for a row
+    /// is computed once.
+    fn rows(&mut self, body: &Region) -> Result<()> {
+        let [x, y, z] = self.kernel.workgroup_size;
+        let parts = x / self.width;
+        let mut place = [0; 3].map(|_| self.int(0));
+        let mut loops = Vec::new();
+        for (axis, extent) in [(2, z), (1, y), (0, parts)] {
+            let long = if axis == 0 { self.long_row(parts) } else { None };
+            if extent == 1 && long.is_none() {
+                continue;
+            }
+            let extent = long.unwrap_or_else(|| self.int(extent));
+            let counter = self.b.declare_var(types::I32);
+            let (head, exit) = (self.block(), self.block());
+            let zero = self.int(0);
+            self.b.def_var(counter, zero);
+            self.branch(head);
+            self.begin_loop(head);
+            place[axis] = self.b.use_var(counter);
+            loops.push((counter, extent, head, exit));
+        }
+        let mut gang = place[2];
+        for (axis, extent) in [(1, y), (0, parts)] {
+            let extent = self.int(extent);
+            let before = self.b.ins().imul(gang, extent);
+            gang = self.b.ins().iadd(before, place[axis]);
+        }
+        self.gang = gang;
+        self.place = Some(place);
+        self.gang_body(body, Mask::Full)?;
+        for (counter, extent, head, exit) in loops.into_iter().rev() {
+            let at = self.b.use_var(counter);
+            let one = self.int(1);
+            let next = self.b.ins().iadd(at, one);
+            self.b.def_var(counter, next);
+            let more = self.b.ins().icmp(IntCC::UnsignedLessThan, next, extent);
+            self.branch_if(more, head, exit);
+            self.b.seal_block(head);
+            self.begin(exit);
         }
         self.mask = Mask::Full;
         Ok(())

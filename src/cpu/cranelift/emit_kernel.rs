@@ -19,6 +19,7 @@ use crate::cpu::spmd::ir::{Node, Region};
 use crate::cpu::spmd::liveness::{Access, access};
 use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
+use crate::cpu::spmd::wide::Facts;
 use crate::error::Result;
 use crate::kernel::Kernel as Source;
 
@@ -159,7 +160,9 @@ impl Emitter<'_, '_> {
     /// The loop over workgroups.
     fn workgroups(&mut self, first: Value, count: Value, workgroup_bytes: u64) -> Result<()> {
         let place: [Variable; 3] = [0; 3].map(|_| self.b.declare_var(types::I32));
-        let left = self.b.declare_var(types::I64);
+        self.left = self.b.declare_var(types::I64);
+        self.span = self.b.declare_var(types::I32);
+        let left = self.left;
         let (head, body, advance, done) = (self.block(), self.block(), self.block(), self.block());
         // Nothing is divided when there is nothing to do: the counts may be zero then.
         let start = self.block();
@@ -184,6 +187,9 @@ impl Emitter<'_, '_> {
         self.begin_loop(head);
         for (axis, &place) in place.iter().enumerate() {
             let mut at = self.b.use_var(place);
+            if axis == 0 {
+                self.column = at;
+            }
             if axis == 0 && self.kernel.packed > 1 {
                 let packed = self.int(self.kernel.packed);
                 at = self.b.ins().imul(at, packed);
@@ -192,6 +198,8 @@ impl Emitter<'_, '_> {
         }
         let budget = self.args.budget;
         self.b.def_var(self.budget, budget);
+        let one = self.int(1);
+        self.b.def_var(self.span, one);
         if workgroup_bytes > 0 {
             let memory = self.args.scratch;
             self.zero(memory, workgroup_bytes, Part::Workgroup);
@@ -208,16 +216,20 @@ impl Emitter<'_, '_> {
             continued: false,
         });
         let region: &Region = &self.kernel.body;
+        if self.spans() && matches!(region.nodes[..], [Node::Gangs(_)]) {
+            self.span(&Facts::default(), &[])?;
+        }
         self.region(region)?;
         self.branch(body);
         self.begin(body);
         let now = self.b.use_var(left);
-        let one = self.long(1);
-        let next = self.b.ins().isub(now, one);
+        let span = self.b.use_var(self.span);
+        let done_now = self.b.ins().uextend(types::I64, span);
+        let next = self.b.ins().isub(now, done_now);
         self.b.def_var(left, next);
         self.branch_if(next, advance, done);
         self.begin(advance);
-        let mut carry = self.int(1);
+        let mut carry = span;
         for (axis, &place) in place.iter().enumerate() {
             let at = self.b.use_var(place);
             let next = self.b.ins().iadd(at, carry);
@@ -386,27 +398,14 @@ impl Emitter<'_, '_> {
         if extents[axis as usize] == 1 {
             return scalar(self, 0);
         }
-        if x.is_multiple_of(width) {
-            let per_row = self.int(x / width);
+        if let Some([part, row, slice]) = self.place {
             return match axis {
-                0 if x == width => Val::Strided(self.int(0), 1),
                 0 => {
-                    let part = self.b.ins().urem(gang, per_row);
                     let width = self.int(width);
                     Val::Strided(self.b.ins().imul(part, width), 1)
                 }
-                1 => {
-                    let mut row = self.b.ins().udiv(gang, per_row);
-                    if z > 1 {
-                        let rows = self.int(y);
-                        row = self.b.ins().urem(row, rows);
-                    }
-                    Val::Scalar(row, Ty::Int)
-                }
-                _ => {
-                    let per_slice = self.int(x / width * y);
-                    Val::Scalar(self.b.ins().udiv(gang, per_slice), Ty::Int)
-                }
+                1 => Val::Scalar(row, Ty::Int),
+                _ => Val::Scalar(slice, Ty::Int),
             };
         }
         if axis == 2 && (x * y).is_multiple_of(width) {

@@ -16,6 +16,7 @@ mod emit_memory;
 mod emit_ops;
 mod emit_place;
 mod emit_subgroup;
+mod emit_versions;
 mod jit;
 #[cfg(test)]
 mod tests;

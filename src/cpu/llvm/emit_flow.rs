@@ -8,9 +8,8 @@
 use super::emit::{Emitter, Frame, Mask};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::Reg;
-use crate::cpu::spmd::ir::{Loop, Node, Region, Target, Versions};
+use crate::cpu::spmd::ir::{Loop, Node, Region, Target};
 use crate::cpu::spmd::types::Ty;
-use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
 
 /// Operations in a region, at any depth.
@@ -399,72 +398,6 @@ impl Emitter<'_> {
         found
     }
 
-    // Versions.
-
-    /// The version for where the facts hold, and the other one.
-    fn versions(&mut self, versions: &Versions) -> Result<()> {
-        let holds = self.facts(&versions.facts)?;
-        let (inner, edge, join) = (self.label(), self.label(), self.label());
-        self.branch_if(&holds, &inner, &edge);
-        self.begin(&inner);
-        self.region(&versions.inner)?;
-        self.branch(&join);
-        self.begin(&edge);
-        let clones = std::mem::take(&mut self.clones);
-        self.region(&versions.edge)?;
-        self.clones = clones;
-        self.branch(&join);
-        self.begin(&join);
-        Ok(())
-    }
-
-    /// Whether all of some facts hold, as an i1.
-    fn facts(&mut self, facts: &Facts) -> Result<String> {
-        let mut numbers: Vec<String> = Vec::new();
-        for wide in &facts.numbers {
-            let at = |n: Number| numbers[n as usize].clone();
-            let two = |op: &str, a, b| format!("{op} i64 {}, {}", at(a), at(b));
-            let call = |name: &str, a, b| {
-                format!("call i64 @llvm.{name}.i64(i64 {}, i64 {})", at(a), at(b))
-            };
-            let text = match *wide {
-                Wide::Constant(value) => {
-                    numbers.push(value.to_string());
-                    continue;
-                }
-                Wide::Held(a) => {
-                    numbers.push(at(a));
-                    continue;
-                }
-                Wide::Register(reg) => {
-                    if self.kernel.is_variable(reg) {
-                        let value = self.load_variable(reg);
-                        self.define(reg, value);
-                    }
-                    format!("zext i32 {} to i64", self.scalar(reg, Ty::Int)?)
-                }
-                Wide::Workgroup(axis) => format!("zext i32 %wg{axis} to i64"),
-                Wide::Length(binding) => format!("zext i32 %len{binding} to i64"),
-                Wide::Add(a, b) => two("add", a, b),
-                Wide::Sub(a, b) => two("sub", a, b),
-                Wide::Mul(a, b) => two("mul", a, b),
-                Wide::Min(a, b) => call("smin", a, b),
-                Wide::Max(a, b) => call("smax", a, b),
-                Wide::Shr(a, by) => format!("ashr i64 {}, {by}", at(a)),
-                Wide::Div(a, by) => format!("sdiv i64 {}, {by}", at(a)),
-            };
-            let name = self.ins(&text);
-            numbers.push(name);
-        }
-        let mut all = "true".to_owned();
-        for &(a, b) in &facts.less {
-            let less = format!("icmp slt i64 {}, {}", numbers[a as usize], numbers[b as usize]);
-            let less = self.ins(&less);
-            all = self.ins(&format!("and i1 {all}, {less}"));
-        }
-        Ok(all)
-    }
-
     // Gangs.
 
     /// A region for each gang of the workgroup.
@@ -512,9 +445,11 @@ impl Emitter<'_> {
         let mut place = ["0".to_owned(), "0".to_owned(), "0".to_owned()];
         let mut loops = Vec::new();
         for (axis, extent, slot) in [(2, z, "%gang.z"), (1, y, "%gang.y"), (0, parts, "%gang.x")] {
-            if extent == 1 {
+            let long = if axis == 0 { self.long_row(parts) } else { None };
+            if extent == 1 && long.is_none() {
                 continue;
             }
+            let extent = long.unwrap_or_else(|| extent.to_string());
             let counter = self.shared_slot(slot, "i32");
             let (head, exit) = (self.label(), self.label());
             self.line(&format!("store i32 0, ptr {counter}"));

@@ -16,6 +16,7 @@ use crate::cpu::spmd::ir::{Node, Region};
 use crate::cpu::spmd::liveness::{Access, access};
 use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
+use crate::cpu::spmd::wide::Facts;
 use crate::error::Result;
 use crate::kernel::{Kernel as Source, Space};
 
@@ -112,7 +113,7 @@ impl Emitter<'_> {
 
     /// The loop over workgroups.
     fn workgroups(&mut self, workgroup_bytes: u64) -> Result<()> {
-        for slot in ["%x.slot", "%y.slot", "%z.slot"] {
+        for slot in ["%x.slot", "%y.slot", "%z.slot", "%span.slot"] {
             self.alloca(slot, "i32");
         }
         self.alloca("%left.slot", "i64");
@@ -146,6 +147,7 @@ impl Emitter<'_> {
             self.line(&format!("%wg{axis} = add i32 {inside}, %first{axis}"));
         }
         self.line("store i64 %loop.budget, ptr %budget");
+        self.line("store i32 1, ptr %span.slot");
         if workgroup_bytes > 0 {
             self.line(&format!(
                 "call void @llvm.memset.p0.i64(ptr align 64 %workgroup, i8 0, i64 \
@@ -164,12 +166,17 @@ impl Emitter<'_> {
             continued: false,
         });
         let body: &Region = &self.kernel.body;
+        if self.spans() && matches!(body.nodes[..], [Node::Gangs(_)]) {
+            self.span(&Facts::default(), &Vec::new())?;
+        }
         self.region(body)?;
         self.branch("workgroup.end");
         self.begin("workgroup.end");
         for text in [
+            "%span = load i32, ptr %span.slot",
+            "%span.wide = zext i32 %span to i64",
             "%left = load i64, ptr %left.slot",
-            "%left.next = sub i64 %left, 1",
+            "%left.next = sub i64 %left, %span.wide",
             "store i64 %left.next, ptr %left.slot",
             "%more = icmp ne i64 %left.next, 0",
             "br i1 %more, label %advance, label %done",
@@ -178,7 +185,7 @@ impl Emitter<'_> {
         }
         self.begin("advance");
         for text in [
-            "%x.next = add i32 %in0, 1",
+            "%x.next = add i32 %in0, %span",
             "%x.wraps = icmp eq i32 %x.next, %count0",
             "%x.new = select i1 %x.wraps, i32 0, i32 %x.next",
             "store i32 %x.new, ptr %x.slot",

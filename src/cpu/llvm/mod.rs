@@ -12,10 +12,12 @@ mod emit_memory;
 mod emit_ops;
 mod emit_place;
 mod emit_subgroup;
+mod emit_versions;
 mod jit;
 mod library;
 #[cfg(test)]
 mod tests;
+mod width;
 
 use emit::Features;
 pub(crate) use library::Library;
@@ -25,19 +27,6 @@ use super::program::Widths;
 use super::{Listing, spmd};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
-
-/// Lanes of a gang on this machine, in vectors of so many bits at most.
-fn width(bits: Option<u32>) -> u32 {
-    #[cfg(target_arch = "x86_64")]
-    let most = {
-        let wide =
-            std::is_x86_feature_detected!("avx512vl") && std::is_x86_feature_detected!("avx512dq");
-        if wide { 16 } else { 8 }
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let most = 8;
-    bits.map_or(most, |bits| most.min(bits / 32))
-}
 
 fn features() -> Features {
     #[cfg(target_arch = "x86_64")]
@@ -51,8 +40,15 @@ fn features() -> Features {
     Features { fma: cfg!(target_arch = "aarch64"), f16c: cfg!(target_arch = "aarch64") }
 }
 
+/// The kernel in SPMD form, for gangs that suit it.
 fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
-    spmd::compile(kernel, width(widths.vector), widths.subgroup, widths.pack)
+    let width = width::of_vectors(widths.vector);
+    let compiled = spmd::compile(kernel, width, widths.subgroup, widths.pack)?;
+    if widths.vector.is_some() || !width::suits_two_vectors(&compiled) {
+        return Ok(compiled);
+    }
+    let wide = spmd::compile(kernel, 2 * width, widths.subgroup, widths.pack)?;
+    Ok(if width::fits_rows(&compiled, &wide) { wide } else { compiled })
 }
 
 fn emitted(kernel: &Kernel, widths: Widths, features: Features) -> Result<emit::Emitted> {

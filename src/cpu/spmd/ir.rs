@@ -94,6 +94,8 @@ pub(in crate::cpu) struct Kernel {
     pub(in crate::cpu) workgroup_size: [u32; 3],
     /// How many workgroups of the launch that is, next to each other along x.
     pub(in crate::cpu) packed: u32,
+    /// Whether no invocation can tell which workgroup it is in, nor waits for another one.
+    pub(in crate::cpu) anonymous: bool,
     /// Whether it asks for subgroups.
     pub(in crate::cpu) subgroups: bool,
     /// What is the same for the whole launch.

@@ -306,6 +306,7 @@ impl<'k> Walk<'k> {
             width: if self.c.subgroups { subgroup_size } else { width },
             workgroup_size: self.c.kernel.signature().workgroup_size,
             packed: 1,
+            anonymous: false,
             subgroups: self.c.subgroups,
             preamble: std::mem::take(&mut self.c.preamble),
             body: region,

@@ -30,6 +30,7 @@ pub(super) fn fit(kernel: &mut Kernel, pack: bool) {
     if kernel.subgroups {
         return;
     }
+    kernel.anonymous = is_anonymous(kernel);
     let [x, y, z] = kernel.workgroup_size;
     let rows = y > 1 || z > 1;
     if x.is_multiple_of(kernel.width) || !rows && x >= LONG {
@@ -39,7 +40,7 @@ pub(super) fn fit(kernel: &mut Kernel, pack: bool) {
     // No more than it takes: what is left of each row of workgroups goes without.
     let together = kernel.width / row;
     let invocations = u64::from(x) * u64::from(y) * u64::from(z) * u64::from(together);
-    if pack && invocations <= u64::from(MOST) && is_anonymous(kernel) {
+    if pack && invocations <= u64::from(MOST) && kernel.anonymous {
         kernel.workgroup_size[0] *= together;
         kernel.packed = together;
     } else if rows && row >= SHORTEST {
