@@ -434,6 +434,11 @@ impl Emitter<'_> {
                  declare void @llvm.masked.scatter.{suffix}.v{width}p0({v}, {p}, i32, {m})"
             );
         }
+        if width > 16 {
+            declared.push_str(
+                "declare void @llvm.masked.store.v16i32.p0(<16 x i32>, ptr, i32, <16 x i1>)\n",
+            );
+        }
         // Once each: a gang of 32 lanes has masks like words.
         let mut known: Vec<&str> = Vec::new();
         for line in declared.lines() {

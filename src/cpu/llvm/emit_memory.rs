@@ -7,7 +7,7 @@
 //! offsets in words fit an i32, since the launch refuses larger buffers.
 
 use super::emit::{Emitter, Mask, Val};
-use super::emit_place::{Bound, Lanes, Place};
+use super::emit_place::{Lanes, Place};
 use crate::cpu::interpreter::bytecode::{Access, Address, Memory};
 use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::shape::Class;
@@ -71,14 +71,6 @@ impl Emitter<'_> {
     /// Whether each part is next to that of the next lane.
     fn contiguous(&self, access: &Access, bytes: i64) -> bool {
         access.parts.iter().all(|part| bytes == if part.half { 2 } else { 4 })
-    }
-
-    /// Whether the lanes' elements lie next to each other and most of them is wanted.
-    fn interleaved(&self, access: &Access, bytes: i64) -> bool {
-        bytes % 4 == 0
-            && (8..=32).contains(&bytes)
-            && access.parts.len() as i64 * 8 >= bytes
-            && access.parts.iter().all(|part| !part.half && i64::from(part.offset) < bytes)
     }
 
     /// For an index that may be strided: its first lane, and which of the others follow it.
@@ -241,7 +233,7 @@ impl Emitter<'_> {
         )))
     }
 
-    fn gather(&mut self, access: &Access, place: &Place) -> Result<()> {
+    pub(super) fn gather(&mut self, access: &Access, place: &Place) -> Result<()> {
         let wanted = self.wanted(place)?;
         for part in &access.parts {
             let offset = place.offset + u64::from(part.offset);
@@ -252,73 +244,6 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Whole elements that lie next to each other: one wide load, taken apart.
-    fn load_interleaved(&mut self, access: &Access, place: &Place, bytes: i64) -> Result<()> {
-        let words = bytes as u64 / 4;
-        let wanted = self.wanted(place)?;
-        // The last element may end before its padding does, so there must be one more.
-        let end = access.parts.iter().map(|part| u64::from(part.offset) + 4).max().unwrap_or(0);
-        let more = u64::from(end < bytes as u64 || place.terms.len() > 1);
-        let mut checked = place.clone();
-        if more > 0 && place.checks.len() < place.terms.len() {
-            // That the elements are inside does not mean that there is one more.
-            match access.address.memory {
-                Memory::Storage(binding) if place.terms.len() == 1 => {
-                    let bound = Bound::Value(format!("%len{binding}"));
-                    checked.checks.push((place.terms[0].0, bound));
-                }
-                _ => return self.gather(access, place),
-            }
-        }
-        let fast = self.inside(&checked, &[], more)?;
-        let pointer = self.pointer(place, &[])?;
-        let pointer = self.at(&pointer, place.offset);
-        let Some(fast) = fast else {
-            let values = self.deinterleaved(access, &pointer, words);
-            for (part, value) in access.parts.iter().zip(values) {
-                self.define(part.reg, Val::Vector(value, Ty::Int));
-            }
-            return Ok(());
-        };
-        let (quick, slow, join) = (self.label(), self.label(), self.label());
-        self.branch_if(&fast, &quick, &slow);
-        self.begin(&quick);
-        let quick_values = self.deinterleaved(access, &pointer, words);
-        self.branch(&join);
-        self.begin(&slow);
-        let mut slow_values = Vec::new();
-        for part in &access.parts {
-            let offset = place.offset + u64::from(part.offset);
-            slow_values.push(self.gather_part(place, offset, false, &wanted)?);
-        }
-        self.branch(&join);
-        self.begin(&join);
-        for ((part, a), b) in access.parts.iter().zip(quick_values).zip(slow_values) {
-            let ty = self.word(false, true);
-            let value = self.ins(&format!("phi {ty} [ {a}, %{quick} ], [ {b}, %{slow} ]"));
-            self.define(part.reg, Val::Vector(value, Ty::Int));
-        }
-        Ok(())
-    }
-
-    /// The parts of elements of so many words each.
-    fn deinterleaved(&mut self, access: &Access, pointer: &str, words: u64) -> Vec<String> {
-        let width = u64::from(self.width);
-        let wide = format!("<{} x i32>", width * words);
-        let all = self.ins(&format!("load {wide}, ptr {pointer}, align 4"));
-        let mut values = Vec::new();
-        for part in &access.parts {
-            let lanes: Vec<String> = (0..width)
-                .map(|lane| format!("i32 {}", lane * words + u64::from(part.offset) / 4))
-                .collect();
-            values.push(self.ins(&format!(
-                "shufflevector {wide} {all}, {wide} undef, <{width} x i32> <{}>",
-                lanes.join(", ")
-            )));
-        }
-        values
-    }
-
     // Stores.
 
     pub(super) fn store(&mut self, access: &Access) -> Result<()> {
@@ -327,6 +252,9 @@ impl Emitter<'_> {
             Lanes::Uniform => self.store_uniform(access, &place),
             Lanes::Strided(bytes) if self.contiguous(access, bytes) => {
                 self.store_contiguous(access, &place)
+            }
+            Lanes::Strided(bytes) if self.interleaved(access, bytes) && self.mask == Mask::Full => {
+                self.store_interleaved(access, &place, bytes)
             }
             _ => self.scatter(access, &place),
         }
@@ -428,7 +356,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn scatter(&mut self, access: &Access, place: &Place) -> Result<()> {
+    pub(super) fn scatter(&mut self, access: &Access, place: &Place) -> Result<()> {
         let wanted = self.wanted(place)?;
         for part in &access.parts {
             let value = self.narrowed(part.reg, part.half, true)?;

@@ -7,6 +7,7 @@ mod emit_array;
 mod emit_atomic;
 mod emit_flow;
 mod emit_half;
+mod emit_interleaved;
 mod emit_kernel;
 mod emit_memory;
 mod emit_ops;
