@@ -143,11 +143,16 @@ impl Emitter<'_> {
         let Some(fast) = fast else { return self.interleave(access, &pointer, words) };
         let (quick, slow, join) = (self.label(), self.label(), self.label());
         self.branch_if(&fast, &quick, &slow);
+        // What one arm derives from a register is not there in the other, nor after both.
         self.begin(&quick);
+        self.enter();
         self.interleave(access, &pointer, words)?;
+        self.leave();
         self.branch(&join);
         self.begin(&slow);
+        self.enter();
         self.scatter(access, place)?;
+        self.leave();
         self.branch(&join);
         self.begin(&join);
         Ok(())
