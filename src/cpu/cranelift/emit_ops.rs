@@ -378,29 +378,8 @@ impl<'f> Emitter<'_, 'f> {
                 let top = self.number(31, Ty::Int, v);
                 (self.zip(&top, &zeros, |b, x, y| b.ins().isub(x, y)), Ty::Int)
             }
-            U::SignExtend8 => {
-                let x = self.get(a, Ty::Int, v)?;
-                let extended = self.map(&x, |b, x| {
-                    let up = b.ins().ishl_imm_u(x, 24);
-                    b.ins().sshr_imm_u(up, 24)
-                });
-                (extended, Ty::Int)
-            }
-            U::ZeroExtend8 => {
-                let (x, low) = (self.get(a, Ty::Int, v)?, self.number(0xff, Ty::Int, v));
-                (self.and(&x, &low), Ty::Int)
-            }
             _ => {
-                let ty = match f {
-                    U::FrexpExponent
-                    | U::ToSnorm8
-                    | U::ToUnorm8
-                    | U::ToSnorm16
-                    | U::ToUnorm16
-                    | U::ClampI8
-                    | U::ClampU8 => Ty::Int,
-                    _ => Ty::Float,
-                };
+                let ty = if f == U::FrexpExponent { Ty::Int } else { Ty::Float };
                 (self.apply(AnyFunction::Unary(f), &[a], ty, v)?, ty)
             }
         })
@@ -504,14 +483,7 @@ impl<'f> Emitter<'_, 'f> {
                 (result, ty)
             }
             B::Shl | B::ShrU | B::ShrI => (self.shift(f, a, b, v)?, Ty::Int),
-            _ => {
-                let ty = if matches!(f, B::FieldMask | B::Dot4I | B::Dot4U) {
-                    Ty::Int
-                } else {
-                    Ty::Float
-                };
-                (self.apply(AnyFunction::Binary(f), &[a, b], ty, v)?, ty)
-            }
+            _ => (self.apply(AnyFunction::Binary(f), &[a, b], Ty::Float, v)?, Ty::Float),
         })
     }
 
@@ -611,9 +583,6 @@ impl<'f> Emitter<'_, 'f> {
             Ternary::FmaF | Ternary::FmaH => {
                 let args = [a, b, c];
                 (self.apply(AnyFunction::Ternary(f), &args, Ty::Float, v)?, Ty::Float)
-            }
-            Ternary::ExtractU | Ternary::ExtractI => {
-                (self.apply(AnyFunction::Ternary(f), &[a, b, c], Ty::Int, v)?, Ty::Int)
             }
         })
     }

@@ -199,18 +199,6 @@ scalar_functions! {
         FirstTrailing => math::first_trailing(x),
         FirstLeadingU => math::first_leading_u32(x),
         FirstLeadingI => math::first_leading_i32(x as i32),
-        ToSnorm8 => math::to_snorm8(f(x)),
-        ToUnorm8 => math::to_unorm8(f(x)),
-        ToSnorm16 => math::to_snorm16(f(x)),
-        ToUnorm16 => math::to_unorm16(f(x)),
-        FromSnorm8 => b(math::from_snorm8(x)),
-        FromUnorm8 => b(math::from_unorm8(x)),
-        FromSnorm16 => b(math::from_snorm16(x)),
-        FromUnorm16 => b(math::from_unorm16(x)),
-        SignExtend8 => x as i8 as u32,
-        ZeroExtend8 => x & 0xff,
-        ClampI8 => (x as i32).clamp(-128, 127) as u32 & 0xff,
-        ClampU8 => x.min(255),
     }
 }
 
@@ -256,9 +244,6 @@ scalar_functions! {
         Shl => x << (y & 31),
         ShrU => x >> (y & 31),
         ShrI => ((x as i32) >> (y & 31)) as u32,
-        FieldMask => math::field_mask(x, y),
-        Dot4I => math::dot4_i8(x, y),
-        Dot4U => math::dot4_u8(x, y),
     }
 }
 
@@ -269,7 +254,5 @@ scalar_functions! {
         FmaH => b(math::fma_f16(f(x), f(y), f(z))),
         // x where the mask z is set, else y.
         Select => (x & z) | (y & !z),
-        ExtractU => math::extract_u32(x, y, z),
-        ExtractI => math::extract_i32(x as i32, y, z) as u32,
     }
 }

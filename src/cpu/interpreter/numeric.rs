@@ -12,6 +12,28 @@ use super::shape::{Extent, Kind};
 use crate::error::Result;
 use crate::kernel::host_has_fma;
 
+/// How a number lies in the low bits of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// As an unsigned integer, its upper bits cut off.
+    Low,
+    /// As an unsigned integer, the largest one if it is larger.
+    ClampU,
+    /// As a signed integer, clamped.
+    ClampI,
+    /// As a fraction of the largest unsigned integer.
+    Unorm,
+    /// As a fraction of the largest signed integer.
+    Snorm,
+    /// As an f16.
+    Half,
+}
+
+/// What a normalised field of so many bits holds for 1.
+fn scale(signed: bool, bits: u32) -> f32 {
+    ((1u32 << (bits - u32::from(signed))) - 1) as f32
+}
+
 impl Compiler<'_> {
     fn add(&mut self, kind: Kind, a: Reg, b: Reg) -> Reg {
         let f = if kind.is_float() { Binary::AddF } else { Binary::AddI };
@@ -69,16 +91,10 @@ impl Compiler<'_> {
     }
 
     /// `(x << shift) | rest` and the like, for packing.
-    fn pack(&mut self, value: &[Reg], f: Option<Unary>, bits: u32) -> Result<Reg> {
+    fn pack(&mut self, value: &[Reg], f: Field, bits: u32) -> Result<Reg> {
         let mut word = None;
         for (k, &x) in value.iter().enumerate() {
-            let field = match f {
-                Some(f) => self.unary(f, x),
-                None => {
-                    let mask = self.constant((1 << bits) - 1);
-                    self.binary(Binary::And, x, mask)
-                }
-            };
+            let field = self.narrow(x, f, bits);
             let shift = self.constant(k as u32 * bits);
             let field = self.binary(Binary::Shl, field, shift);
             word = Some(match word {
@@ -89,15 +105,121 @@ impl Compiler<'_> {
         word.ok_or_else(|| self.broken("nothing to pack"))
     }
 
-    /// The fields of a word, each through `f`, which looks at the low bits only.
-    fn unpack(&mut self, word: Reg, f: Unary, bits: u32) -> Value {
+    /// The fields of a word.
+    fn unpack(&mut self, word: Reg, f: Field, bits: u32) -> Value {
         (0..32 / bits)
             .map(|k| {
                 let shift = self.constant(k * bits);
                 let field = self.binary(Binary::ShrU, word, shift);
-                self.unary(f, field)
+                self.widen(field, f, bits)
             })
             .collect()
+    }
+
+    /// A value in the low bits of a word, whose others are zero.
+    fn narrow(&mut self, x: Reg, f: Field, bits: u32) -> Reg {
+        let mask = self.constant((1 << bits) - 1);
+        match f {
+            Field::Low => self.binary(Binary::And, x, mask),
+            Field::Half => self.unary(Unary::HBits, x),
+            Field::ClampI => {
+                let (least, most) = (
+                    self.constant(-(1 << (bits - 1)) as u32),
+                    self.constant((1 << (bits - 1)) - 1),
+                );
+                let above = self.binary(Binary::MaxI, x, least);
+                let inside = self.binary(Binary::MinI, above, most);
+                self.binary(Binary::And, inside, mask)
+            }
+            Field::ClampU => self.binary(Binary::MinU, x, mask),
+            // floor(0.5 + scale * clamp(x, least, 1))
+            Field::Unorm | Field::Snorm => {
+                let signed = f == Field::Snorm;
+                let (least, one) = (self.float(if signed { -1.0 } else { 0.0 }), self.float(1.0));
+                let scale = self.float(scale(signed, bits));
+                let half = self.float(0.5);
+                let above = self.binary(Binary::MaxF, x, least);
+                let inside = self.binary(Binary::MinF, above, one);
+                let scaled = self.binary(Binary::MulF, scale, inside);
+                let sum = self.binary(Binary::AddF, half, scaled);
+                let whole = self.unary(Unary::Floor, sum);
+                let to = if signed { Unary::FToI } else { Unary::FToU };
+                let whole = self.unary(to, whole);
+                self.binary(Binary::And, whole, mask)
+            }
+        }
+    }
+
+    /// The value in the low bits of a word.
+    fn widen(&mut self, field: Reg, f: Field, bits: u32) -> Reg {
+        match f {
+            Field::Half => return self.unary(Unary::FromHBits, field),
+            Field::ClampI | Field::Snorm => {}
+            Field::Low | Field::ClampU | Field::Unorm => {
+                let mask = self.constant((1 << bits) - 1);
+                let low = self.binary(Binary::And, field, mask);
+                if f != Field::Unorm {
+                    return low;
+                }
+                let (x, scale) = (self.unary(Unary::UToF, low), self.float(scale(false, bits)));
+                return self.binary(Binary::DivF, x, scale);
+            }
+        }
+        let rest = self.constant(32 - bits);
+        let up = self.binary(Binary::Shl, field, rest);
+        let extended = self.binary(Binary::ShrI, up, rest);
+        if f != Field::Snorm {
+            return extended;
+        }
+        let (x, scale) = (self.unary(Unary::IToF, extended), self.float(scale(true, bits)));
+        let (x, least) = (self.binary(Binary::DivF, x, scale), self.float(-1.0));
+        self.binary(Binary::MaxF, x, least)
+    }
+
+    /// `count` ones, and the same from bit `offset` on; both clamped to the word as WGSL's bit
+    /// fields are. Then the offset.
+    fn bit_field(&mut self, offset: Reg, count: Reg) -> [Reg; 3] {
+        let (word, all, one) = (self.constant(32), self.constant(u32::MAX), self.constant(1));
+        let offset = self.binary(Binary::MinU, offset, word);
+        let room = self.binary(Binary::SubI, word, offset);
+        let count = self.binary(Binary::MinU, count, room);
+        // In two halves: a shift by 32 is one by 0.
+        let half = self.binary(Binary::ShrU, count, one);
+        let other = self.binary(Binary::SubI, count, half);
+        let zeros = self.binary(Binary::Shl, all, half);
+        let zeros = self.binary(Binary::Shl, zeros, other);
+        let ones = self.binary(Binary::Xor, zeros, all);
+        [ones, self.binary(Binary::Shl, ones, offset), offset]
+    }
+
+    /// A bit field of a word; the top bit of a signed one is its sign.
+    fn extract_bits(&mut self, word: Reg, offset: Reg, count: Reg, signed: bool) -> Reg {
+        let [ones, _, offset] = self.bit_field(offset, count);
+        // From bit 32 on there are no ones.
+        let low = self.binary(Binary::ShrU, word, offset);
+        let field = self.binary(Binary::And, low, ones);
+        if !signed {
+            return field;
+        }
+        let one = self.constant(1);
+        let rest = self.binary(Binary::ShrU, ones, one);
+        let sign = self.binary(Binary::Xor, ones, rest);
+        let flipped = self.binary(Binary::Xor, field, sign);
+        self.binary(Binary::SubI, flipped, sign)
+    }
+
+    /// The sum of the products of four bytes.
+    fn dot4(&mut self, a: Reg, b: Reg, f: Field) -> Result<Reg> {
+        let (a, b) = (self.unpack(a, f, 8), self.unpack(b, f, 8));
+        let mut sum = None;
+        for (&x, &y) in a.iter().zip(b.iter()) {
+            let product = self.binary(Binary::MulI, x, y);
+            sum = Some(match sum {
+                None => product,
+                Some(sum) => self.binary(Binary::AddI, sum, product),
+            });
+        }
+        sum.ok_or_else(|| self.broken("a dot product of nothing"))
     }
 
     pub(in crate::cpu) fn math(
@@ -239,25 +361,25 @@ impl Compiler<'_> {
                 .map(|(f, x)| self.unary(f, x))
                 .collect()),
             M::Dot4I8Packed | M::Dot4U8Packed => {
-                let f = if fun == M::Dot4I8Packed { Binary::Dot4I } else { Binary::Dot4U };
-                let dot = self.binary(f, a[0], arg(1)?[0]);
-                one(dot)
+                let f = if fun == M::Dot4I8Packed { Field::ClampI } else { Field::Low };
+                let (x, y) = (a[0], arg(1)?[0]);
+                self.dot4(x, y, f).and_then(one)
             }
-            M::Pack4x8snorm => self.pack(&a, Some(Unary::ToSnorm8), 8).and_then(one),
-            M::Pack4x8unorm => self.pack(&a, Some(Unary::ToUnorm8), 8).and_then(one),
-            M::Pack2x16snorm => self.pack(&a, Some(Unary::ToSnorm16), 16).and_then(one),
-            M::Pack2x16unorm => self.pack(&a, Some(Unary::ToUnorm16), 16).and_then(one),
-            M::Pack2x16float => self.pack(&a, Some(Unary::HBits), 16).and_then(one),
-            M::Pack4xI8 | M::Pack4xU8 => self.pack(&a, None, 8).and_then(one),
-            M::Pack4xI8Clamp => self.pack(&a, Some(Unary::ClampI8), 8).and_then(one),
-            M::Pack4xU8Clamp => self.pack(&a, Some(Unary::ClampU8), 8).and_then(one),
-            M::Unpack4x8snorm => Ok(self.unpack(a[0], Unary::FromSnorm8, 8)),
-            M::Unpack4x8unorm => Ok(self.unpack(a[0], Unary::FromUnorm8, 8)),
-            M::Unpack2x16snorm => Ok(self.unpack(a[0], Unary::FromSnorm16, 16)),
-            M::Unpack2x16unorm => Ok(self.unpack(a[0], Unary::FromUnorm16, 16)),
-            M::Unpack2x16float => Ok(self.unpack(a[0], Unary::FromHBits, 16)),
-            M::Unpack4xI8 => Ok(self.unpack(a[0], Unary::SignExtend8, 8)),
-            M::Unpack4xU8 => Ok(self.unpack(a[0], Unary::ZeroExtend8, 8)),
+            M::Pack4x8snorm => self.pack(&a, Field::Snorm, 8).and_then(one),
+            M::Pack4x8unorm => self.pack(&a, Field::Unorm, 8).and_then(one),
+            M::Pack2x16snorm => self.pack(&a, Field::Snorm, 16).and_then(one),
+            M::Pack2x16unorm => self.pack(&a, Field::Unorm, 16).and_then(one),
+            M::Pack2x16float => self.pack(&a, Field::Half, 16).and_then(one),
+            M::Pack4xI8 | M::Pack4xU8 => self.pack(&a, Field::Low, 8).and_then(one),
+            M::Pack4xI8Clamp => self.pack(&a, Field::ClampI, 8).and_then(one),
+            M::Pack4xU8Clamp => self.pack(&a, Field::ClampU, 8).and_then(one),
+            M::Unpack4x8snorm => Ok(self.unpack(a[0], Field::Snorm, 8)),
+            M::Unpack4x8unorm => Ok(self.unpack(a[0], Field::Unorm, 8)),
+            M::Unpack2x16snorm => Ok(self.unpack(a[0], Field::Snorm, 16)),
+            M::Unpack2x16unorm => Ok(self.unpack(a[0], Field::Unorm, 16)),
+            M::Unpack2x16float => Ok(self.unpack(a[0], Field::Half, 16)),
+            M::Unpack4xI8 => Ok(self.unpack(a[0], Field::ClampI, 8)),
+            M::Unpack4xU8 => Ok(self.unpack(a[0], Field::Low, 8)),
             _ => {
                 let count = args.iter().map(|arg| arg.len()).max().unwrap_or(0);
                 (0..count)
@@ -431,13 +553,10 @@ impl Compiler<'_> {
                         let rest = self.sub(kind, three, twice);
                         Ok(self.mul(kind, square, rest))
                     }
-                    M::ExtractBits => {
-                        let f = if signed { Ternary::ExtractI } else { Ternary::ExtractU };
-                        Ok(self.ternary(f, a, arg(1)?, arg(2)?))
-                    }
+                    M::ExtractBits => Ok(self.extract_bits(a, arg(1)?, arg(2)?, signed)),
                     M::InsertBits => {
                         let (field, offset, count) = (arg(1)?, arg(2)?, arg(3)?);
-                        let mask = self.binary(Binary::FieldMask, offset, count);
+                        let [_, mask, _] = self.bit_field(offset, count);
                         let field = self.binary(Binary::Shl, field, offset);
                         Ok(self.select(mask, field, a))
                     }

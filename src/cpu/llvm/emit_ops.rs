@@ -317,28 +317,9 @@ impl Emitter<'_> {
                 let x = self.get(a, Ty::Float, v)?;
                 (self.inverse_sqrt_guess(&x, v), Ty::Float)
             }
-            U::SignExtend8 => {
-                let x = self.get(a, Ty::Int, v)?;
-                let by = self.number(24, Ty::Int, v);
-                let up = self.ins(&format!("shl {int} {x}, {by}"));
-                (self.ins(&format!("ashr {int} {up}, {by}")), Ty::Int)
-            }
-            U::ZeroExtend8 => {
-                let (x, low) = (self.get(a, Ty::Int, v)?, self.number(0xff, Ty::Int, v));
-                (self.ins(&format!("and {int} {x}, {low}")), Ty::Int)
-            }
             _ => {
                 let function = AnyFunction::Unary(f);
-                let ty = match f {
-                    U::FrexpExponent
-                    | U::ToSnorm8
-                    | U::ToUnorm8
-                    | U::ToSnorm16
-                    | U::ToUnorm16
-                    | U::ClampI8
-                    | U::ClampU8 => Ty::Int,
-                    _ => Ty::Float,
-                };
+                let ty = if f == U::FrexpExponent { Ty::Int } else { Ty::Float };
                 (self.apply(function, &[a], ty, v)?, ty)
             }
         })
@@ -522,14 +503,7 @@ impl Emitter<'_> {
                 };
                 (self.ins(&format!("{op} {int} {x}, {by}")), Ty::Int)
             }
-            _ => {
-                let ty = if matches!(f, B::FieldMask | B::Dot4I | B::Dot4U) {
-                    Ty::Int
-                } else {
-                    Ty::Float
-                };
-                (self.apply(AnyFunction::Binary(f), &[a, b], ty, v)?, ty)
-            }
+            _ => (self.apply(AnyFunction::Binary(f), &[a, b], Ty::Float, v)?, Ty::Float),
         })
     }
 
@@ -576,9 +550,6 @@ impl Emitter<'_> {
             Ternary::FmaF | Ternary::FmaH => {
                 let args = [a, b, c];
                 (self.apply(AnyFunction::Ternary(f), &args, Ty::Float, v)?, Ty::Float)
-            }
-            Ternary::ExtractU | Ternary::ExtractI => {
-                (self.apply(AnyFunction::Ternary(f), &[a, b, c], Ty::Int, v)?, Ty::Int)
             }
         })
     }

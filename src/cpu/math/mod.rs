@@ -227,29 +227,6 @@ pub(crate) fn rem_u32(x: u32, y: u32) -> u32 {
     x.checked_rem(y).unwrap_or(0)
 }
 
-/// `count` ones from bit `offset` on; both clamped to the word as WGSL's bit fields are.
-#[inline(always)]
-pub(crate) fn field_mask(offset: u32, count: u32) -> u32 {
-    let offset = offset.min(32);
-    let count = count.min(32 - offset);
-    if count == 0 { 0 } else { (u32::MAX >> (32 - count)) << offset }
-}
-
-/// `extractBits` of an unsigned integer.
-#[inline(always)]
-pub(crate) fn extract_u32(x: u32, offset: u32, count: u32) -> u32 {
-    let mask = field_mask(offset, count);
-    if mask == 0 { 0 } else { (x & mask) >> offset }
-}
-
-/// `extractBits` of a signed integer: the field's top bit is its sign.
-#[inline(always)]
-pub(crate) fn extract_i32(x: i32, offset: u32, count: u32) -> i32 {
-    let offset = offset.min(32);
-    let count = count.min(32 - offset);
-    if count == 0 { 0 } else { (x << (32 - offset - count)) >> (32 - count) }
-}
-
 /// The position of the highest one, or all ones.
 #[inline(always)]
 pub(crate) fn first_leading_u32(x: u32) -> u32 {
@@ -266,67 +243,6 @@ pub(crate) fn first_leading_i32(x: i32) -> u32 {
 #[inline(always)]
 pub(crate) fn first_trailing(x: u32) -> u32 {
     if x == 0 { u32::MAX } else { x.trailing_zeros() }
-}
-
-/// `floor(0.5 + 127 * clamp(x, -1, 1))` in the low 8 bits.
-#[inline(always)]
-pub(crate) fn to_snorm8(x: f32) -> u32 {
-    (0.5 + 127.0 * min(max(x, -1.0), 1.0)).floor() as i32 as u32 & 0xff
-}
-
-/// `floor(0.5 + 255 * clamp(x, 0, 1))`.
-#[inline(always)]
-pub(crate) fn to_unorm8(x: f32) -> u32 {
-    (0.5 + 255.0 * min(max(x, 0.0), 1.0)).floor() as u32
-}
-
-/// `floor(0.5 + 32767 * clamp(x, -1, 1))` in the low 16 bits.
-#[inline(always)]
-pub(crate) fn to_snorm16(x: f32) -> u32 {
-    (0.5 + 32767.0 * min(max(x, -1.0), 1.0)).floor() as i32 as u32 & 0xffff
-}
-
-/// `floor(0.5 + 65535 * clamp(x, 0, 1))`.
-#[inline(always)]
-pub(crate) fn to_unorm16(x: f32) -> u32 {
-    (0.5 + 65535.0 * min(max(x, 0.0), 1.0)).floor() as u32
-}
-
-/// The low 8 bits as a number in [-1, 1].
-#[inline(always)]
-pub(crate) fn from_snorm8(x: u32) -> f32 {
-    (f32::from(x as u8 as i8) / 127.0).max(-1.0)
-}
-
-/// The low 8 bits as a number in [0, 1].
-#[inline(always)]
-pub(crate) fn from_unorm8(x: u32) -> f32 {
-    f32::from(x as u8) / 255.0
-}
-
-/// The low 16 bits as a number in [-1, 1].
-#[inline(always)]
-pub(crate) fn from_snorm16(x: u32) -> f32 {
-    (f32::from(x as u16 as i16) / 32767.0).max(-1.0)
-}
-
-/// The low 16 bits as a number in [0, 1].
-#[inline(always)]
-pub(crate) fn from_unorm16(x: u32) -> f32 {
-    f32::from(x as u16) / 65535.0
-}
-
-/// The sum of the products of four signed bytes.
-#[inline(always)]
-pub(crate) fn dot4_i8(x: u32, y: u32) -> u32 {
-    (0..4).map(|k| i32::from((x >> (8 * k)) as i8) * i32::from((y >> (8 * k)) as i8)).sum::<i32>()
-        as u32
-}
-
-/// The sum of the products of four unsigned bytes.
-#[inline(always)]
-pub(crate) fn dot4_u8(x: u32, y: u32) -> u32 {
-    (0..4).map(|k| u32::from((x >> (8 * k)) as u8) * u32::from((y >> (8 * k)) as u8)).sum()
 }
 
 #[cfg(test)]
@@ -351,18 +267,6 @@ mod tests {
         assert_eq!(to_u32(-1.0), 0);
         assert_eq!((to_i32(f32::NAN), to_u32(f32::NAN)), (0, 0));
         assert_eq!(f16_to_i32(f32::INFINITY), 65504);
-    }
-
-    #[test]
-    fn bit_fields_are_clamped_to_the_word() {
-        assert_eq!(extract_u32(0xabcd_1234, 8, 8), 0x12);
-        assert_eq!(extract_u32(u32::MAX, 28, 99), 0xf);
-        assert_eq!(extract_u32(u32::MAX, 32, 5), 0);
-        assert_eq!(extract_u32(7, 0, 32), 7);
-        assert_eq!(extract_i32(0xf0, 4, 4), -1);
-        assert_eq!(extract_i32(-5, 0, 32), -5);
-        assert_eq!(field_mask(4, 4), 0xf0);
-        assert_eq!(field_mask(40, 4), 0);
     }
 
     #[test]

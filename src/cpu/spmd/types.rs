@@ -102,15 +102,7 @@ impl Types {
             | U::ReverseBits
             | U::FirstTrailing
             | U::FirstLeadingU
-            | U::FirstLeadingI
-            | U::ToSnorm8
-            | U::ToUnorm8
-            | U::ToSnorm16
-            | U::ToUnorm16
-            | U::SignExtend8
-            | U::ZeroExtend8
-            | U::ClampI8
-            | U::ClampU8 => Ty::Int,
+            | U::FirstLeadingI => Ty::Int,
             U::NonZeroI | U::NonZeroF | U::IsNan | U::IsInf => Ty::Bool,
             _ => Ty::Float,
         }
@@ -168,7 +160,6 @@ impl Types {
                     (None, None) => Ty::Int,
                 }
             }
-            _ => Ty::Int,
         }
     }
 }
