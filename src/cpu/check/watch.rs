@@ -66,6 +66,10 @@ pub(super) struct Watcher<'c> {
     cut: Option<(usize, u64)>,
 }
 
+/// What is said of memory that nobody has written.
+const ZERO_BY_DEFAULT: &str =
+    "it is zero only because WGSL says so; where that is meant, an explicit zero says it";
+
 impl<'c> Watcher<'c> {
     pub(super) fn new(chunk: &'c Chunk<'c>, program: &'c Program, wanted: Wanted) -> Watcher<'c> {
         let size = program.invocations() as usize;
@@ -324,18 +328,17 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// Workgroup memory that is read, or updated, before it was written.
+    /// Workgroup memory that is read, or updated, before it was written. What was told of counts as
+    /// written: each word is told once, where it is first read.
     fn lint_word(&mut self, word: u64, who: Toucher, touch: Touch) {
         if touch != Touch::Write && !self.words_written.has(word as usize) {
             self.find(Rule::UnwrittenRead, who, None, None, |watcher| {
                 let address = addresses::of_workgroup(watcher.chunk.kernel, word);
                 let message = format!("`{address}` is read, and nobody has written it");
-                (address, message, "it is zero only because WGSL says so")
+                (address, message, ZERO_BY_DEFAULT)
             });
         }
-        if touch != Touch::Read {
-            self.words_written.set(word as usize);
-        }
+        self.words_written.set(word as usize);
     }
 
     fn indices(&mut self, note: &Note, planes: &Planes<'_>, steps: &[Step], checked: &[Checked]) {
@@ -441,8 +444,13 @@ impl<'c> Watcher<'c> {
                         self.find(Rule::UnwrittenRead, who, None, None, |_| {
                             let message =
                                 format!("`{name}` is read before the invocation has written it");
-                            (name.clone(), message, "it is zero only because WGSL says so")
+                            (name.clone(), message, ZERO_BY_DEFAULT)
                         });
+                        // Each scalar is told once, where it is first read.
+                        for k in 0..count {
+                            let scalar = (var + offset + k) as usize * lanes + lane;
+                            self.planes_written.set(scalar);
+                        }
                         break;
                     }
                 }

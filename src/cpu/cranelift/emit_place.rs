@@ -104,7 +104,8 @@ impl Emitter<'_, '_> {
             match self.class(reg) {
                 class if class <= Class::Gang => {}
                 Class::Strided(k) => {
-                    if k < 0 {
+                    // Indices wrap at 32 bits, addresses do not.
+                    if k < 0 || i64::from(k) * i64::from(self.width - 1) > i64::from(i32::MAX) {
                         return Spread::Any;
                     }
                     strided = true;
