@@ -263,3 +263,30 @@ fn a_finding_names_the_invocations_by_all_their_ids() {
     assert_eq!((who.global, who.workgroup, who.local), ([2, 3, 0], [1, 1, 0], [0, 1, 0]));
     assert_eq!(second.line, 7);
 }
+
+#[test]
+fn memory_that_is_zero_by_default_is_told_once_and_an_explicit_zero_not_at_all() {
+    let found = |row: &str| {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
+            @compute @workgroup_size(2)
+            fn main(@builtin(local_invocation_index) l: u32) {{
+                {row}
+                row[0] = 3.0;
+                for (var k = 0u; k < 4u; k++) {{ dst[l] += row[k]; }}
+                for (var k = 0u; k < 4u; k++) {{ dst[l] *= row[k]; }}
+            }}"
+        );
+        let kernel = Kernel::from_wgsl(&text).expect("a kernel");
+        let dst = Buffer::<f32>::zeroed(2);
+        let launch = runtime().launch(&kernel).bind("dst", &dst).workgroups([1, 1, 1]);
+        launch.check_with_lints().expect("findings")
+    };
+    let by_default = found("var row: array<f32, 4>;");
+    let [finding] = &by_default.findings[..] else { panic!("{by_default}") };
+    assert_eq!((finding.rule, finding.first.line), (Rule::UnwrittenRead, 6));
+    // Three elements, by two invocations.
+    assert_eq!(finding.count, 6);
+    let explicit = found("var row = array<f32, 4>();");
+    assert!(explicit.findings.is_empty(), "{explicit}");
+}

@@ -18,6 +18,7 @@ mod normalise;
 mod operands;
 mod parse;
 mod reflect;
+mod rejected;
 mod scalars;
 mod signature;
 mod source;

@@ -5,6 +5,7 @@ use naga::{Block, Statement};
 
 use super::directives::without_enable_subgroups;
 use super::normalise::always_returns;
+use super::rejected::{readable, rejected};
 use super::source::Source;
 use super::text_limits;
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ pub(super) fn parse(source: &Source) -> Result<naga::Module> {
     let text = without_enable_subgroups(&source.text);
     let mut module = naga::front::wgsl::parse_str(&text).map_err(|e| {
         let mut line = e.location(&source.text).map(|at| at.line_number);
-        let mut rendered = e.emit_to_string_with_path(&source.text, &source.name);
+        let mut rendered = readable(&e.emit_to_string_with_path(&source.text, &source.name));
         // The one error of naga's parser that has no place.
         if line.is_none() && rendered.contains("recursion limit") {
             let deepest = text_limits::deepest(&source.text);
@@ -62,10 +63,8 @@ fn validate_with(
     module: &naga::Module,
     capabilities: Capabilities,
 ) -> Result<ModuleInfo> {
-    Validator::new(ValidationFlags::all(), capabilities).validate(module).map_err(|e| Error::Wgsl {
-        line: e.location(&source.text).map(|at| at.line_number),
-        rendered: e.emit_to_string_with_path(&source.text, &source.name),
-    })
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+    validator.validate(module).map_err(|e| rejected(source, Some(module), &e))
 }
 
 /// naga ends a function that ends in a loop with a `return` without a value, and then refuses it

@@ -36,6 +36,8 @@ pub(crate) struct Log {
     budget: u64,
     held: AtomicU64,
     entries: AtomicU64,
+    /// Entries that were computed once more, ever.
+    repeated: AtomicU64,
     /// Buffers of which devices have something that the host has not.
     ahead: Mutex<Vec<Weak<Shared>>>,
 }
@@ -60,8 +62,13 @@ const ENTRY_BYTES: u64 = 1024;
 
 impl Log {
     pub(crate) fn new(budget: u64) -> Arc<Log> {
-        let (held, entries) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Log { budget, held, entries, ahead: Mutex::default() })
+        let [held, entries, repeated] = [const { AtomicU64::new(0) }; 3];
+        Arc::new(Log { budget, held, entries, repeated, ahead: Mutex::default() })
+    }
+
+    /// Entries that were computed once more, ever.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.repeated.load(Relaxed)
     }
 
     /// Whether launches are logged at all.
@@ -412,6 +419,7 @@ pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, St
             })
             .collect();
         work.repeat(&memory).map_err(|error| format!("computing it again failed: {error}"))?;
+        entry.log.repeated.fetch_add(1, Relaxed);
     }
     Ok(Shadows(shadows))
 }

@@ -15,6 +15,8 @@ mod pins;
 mod ranges;
 mod reserve;
 mod residency;
+#[cfg(test)]
+mod residency_tests;
 
 pub use buffer::{Buffer, BufferRange};
 pub(crate) use copies::{Copies, PrivateCopy};

@@ -70,6 +70,16 @@ impl fmt::Display for Plan {
                 Some(why) => writeln!(f, "{} ({}) is left out: {why}.", device.id, device.name)?,
             }
         }
+        let measured =
+            |device: &super::PlannedDevice| device.share.is_some_and(|(_, measured)| measured);
+        if matches!(self.split, Split::Bands { .. }) && self.devices.iter().any(measured) {
+            writeln!(
+                f,
+                "What is measured is what each device did in its own earlier launches of this \
+                 kernel: after short ones like devices may differ; each takes more while it is the \
+                 faster."
+            )?;
+        }
         Ok(())
     }
 }

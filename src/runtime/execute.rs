@@ -153,6 +153,7 @@ impl<'a> Session<'a> {
     fn run(self, cancel: &AtomicBool) -> std::result::Result<Report, (Error, bool)> {
         let begun = Instant::now();
         let checked = self.checked;
+        let repeated = checked.runtime.inner.log.repeated();
         let mut session = self;
         let mut failures = Failures::default();
         let before = Copies::default();
@@ -164,7 +165,11 @@ impl<'a> Session<'a> {
                 snapshot = Some(taken.map_err(|error| (error, false))?);
             }
             match session.work(cancel, snapshot.as_ref(), &mut failures) {
-                Ok(devices) => return Ok(session.report(begun, devices, failures.events)),
+                Ok(devices) => {
+                    let mut report = session.report(begun, devices, failures.events);
+                    report.repeated = checked.runtime.inner.log.repeated() - repeated;
+                    return Ok(report);
+                }
                 Err(error) => {
                     // Nobody had the memory for a band, and none is done.
                     let finer = if failures.memory_alone { session.finer() } else { None };
@@ -502,6 +507,7 @@ impl<'a> Session<'a> {
             workgroups: u64::try_from(workgroups).unwrap_or(u64::MAX),
             devices,
             events,
+            repeated: 0,
             plan: self.plan,
         }
     }

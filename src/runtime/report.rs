@@ -17,6 +17,9 @@ pub struct Report {
     pub devices: Vec<DeviceReport>,
     /// Failures that the launch survived, in the order in which they were met.
     pub events: Vec<FailureEvent>,
+    /// Chunks of earlier launches that were computed once more in the course of this one, since only
+    /// a lost device had their results. Launches at the same time count each other's.
+    pub repeated: u64,
     /// Why the launch was split as it was.
     pub plan: Plan,
 }
@@ -76,9 +79,22 @@ impl fmt::Display for Report {
         for event in &self.events {
             writeln!(f, "! {event}")?;
         }
-        write!(f, "{} workgroups in {}", self.workgroups, seconds(self.elapsed))
+        repeated(f, self.repeated)?;
+        let plural = if self.workgroups == 1 { "" } else { "s" };
+        write!(f, "{} workgroup{plural} in {}", self.workgroups, seconds(self.elapsed))
     }
 }
+
+/// A line, if there is something to tell.
+pub(super) fn repeated(f: &mut fmt::Formatter<'_>, chunks: u64) -> fmt::Result {
+    match chunks {
+        0 => Ok(()),
+        1 => writeln!(f, "! 1 chunk of earlier launches was computed once more: {ONLY_THERE}"),
+        n => writeln!(f, "! {n} chunks of earlier launches were computed once more: {ONLY_THERE}"),
+    }
+}
+
+const ONLY_THERE: &str = "only a lost device had the results";
 
 /// A line for each device.
 pub(super) fn table(f: &mut fmt::Formatter<'_>, devices: &[DeviceReport]) -> fmt::Result {

@@ -64,6 +64,9 @@ pub struct SequenceReport {
     pub devices: Vec<DeviceReport>,
     /// Failures that the launches survived, in the order in which they were met.
     pub events: Vec<FailureEvent>,
+    /// Chunks of earlier launches, of this sequence's own too, that were computed once more in its
+    /// course, since only a lost device had their results. Launches at the same time count, too.
+    pub repeated: u64,
     /// The device that got all launches at once, without a wait between them, if one did.
     pub batched: Option<String>,
 }
@@ -106,11 +109,14 @@ impl Sequence {
             launches: 0,
             devices: Vec::new(),
             events: Vec::new(),
+            repeated: 0,
             batched: None,
         };
-        let begun = Instant::now();
+        let (begun, log) = (Instant::now(), &self.runtime.inner.log);
+        let repeated = log.repeated();
         let outcome = self.go(&steps, times, cancel, &buffers, &mut report);
         report.elapsed = begun.elapsed();
+        report.repeated = log.repeated() - repeated;
         outcome.map(|()| report)
     }
 
@@ -354,6 +360,7 @@ impl fmt::Display for SequenceReport {
         for event in &self.events {
             writeln!(f, "! {event}")?;
         }
+        report::repeated(f, self.repeated)?;
         if let Some(device) = &self.batched {
             writeln!(f, "{device} got all launches at once")?;
         }

@@ -90,6 +90,26 @@ fn a_stencil_on_two_devices_survives_the_loss_of_one_at_any_step() {
 }
 
 #[test]
+fn a_report_tells_what_was_computed_once_more_for_it() {
+    let Some(rt) = runtime("gpu0.0:lost@3") else { return };
+    let kernel = affine();
+    let (x, y) = (Buffer::from_slice(&(0..5000).collect::<Vec<u32>>()), Buffer::zeroed(5000));
+    let first = step(&rt, &kernel, &x, &y).chunks(1).run().expect("a launch");
+    step(&rt, &kernel, &y, &x).chunks(1).run().expect("a launch");
+    assert_eq!(first.repeated, 0);
+    one_more_chunk(&rt);
+    // Both are needed to have `x` again, of which the launch reads all.
+    let z = Buffer::zeroed(5000);
+    let report = step(&rt, &kernel, &x, &z).chunks(1).run().expect("a launch");
+    assert_eq!(report.repeated, 2);
+    let told = "2 chunks of earlier launches were computed once more";
+    assert!(report.to_string().contains(told), "{report}");
+    assert_eq!(z.to_vec().expect("a result"), after(|i| i, 3, 5000));
+    let again = step(&rt, &kernel, &x, &z).chunks(1).run().expect("a launch");
+    assert_eq!(again.repeated, 0);
+}
+
+#[test]
 fn a_kernel_in_place_is_repeated_from_what_it_began_with() {
     let Some(rt) = runtime("gpu0.0:lost-late@5") else { return };
     let data = Buffer::from_slice(&[5u32; 1000]);

@@ -4,44 +4,20 @@
 //! `COEXEC_FUZZ=1000000 cargo test --release --bin coexec fuzz -- --nocapture` runs for long;
 //! `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` does one execution again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+#[path = "../../../tests/fuzz/executions.rs"]
+mod executions;
+
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use clap::Parser;
 use coexec::Kernel;
 
+use executions::executions;
+
 use crate::args::{Cli, Command};
 use crate::data::Source;
 use crate::prepare::Prepared;
-
-/// A random number below `end`.
-fn below(state: &mut u64, end: usize) -> usize {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((x ^ (x >> 31)) % end.max(1) as u64) as usize
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
-
-fn executions(what: &str, mut run: impl FnMut(&mut u64)) {
-    let (from, asked) = (number("COEXEC_FUZZ_FROM").unwrap_or(0), number("COEXEC_FUZZ"));
-    let (begun, mut done) = (Instant::now(), 0);
-    let seconds =
-        number("COEXEC_FUZZ_SECONDS").unwrap_or(if asked.is_some() { u64::MAX } else { 2 });
-    while asked.is_none_or(|count| done < count) && begun.elapsed().as_secs() < seconds {
-        let mut state = (from + done).wrapping_mul(0x1234_5678_9ABC_DEF1);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&mut state))) {
-            eprintln!("{what}: execution {} (COEXEC_FUZZ_FROM)", from + done);
-            std::panic::resume_unwind(panic);
-        }
-        done += 1;
-    }
-    eprintln!("{what}: {done} executions without a finding");
-}
 
 const KERNEL: &str = "
     struct Grid { width: u32, height: u32, alpha: f32 }
@@ -137,9 +113,13 @@ fn fuzz_the_command_line() {
         "--version",
         "src=zeros:99999999999999999999G",
     ];
-    executions("command line", |state| {
+    let runtime = || {
+        let builder = coexec::Runtime::builder().devices("cpu").threads(1);
+        builder.build().expect("the CPU is there")
+    };
+    executions("command line", 2, runtime, |runtime, random| {
         let mut line = vec!["coexec".to_owned()];
-        if below(state, 4) > 0 {
+        if !random.one_in(4) {
             // Usually something that is nearly right.
             let usual = [
                 "run",
@@ -155,10 +135,10 @@ fn fuzz_the_command_line() {
             ];
             line.extend(usual.map(str::to_owned));
         }
-        for _ in 0..1 + below(state, 4) {
-            let value = values[below(state, values.len())].to_owned();
-            let at = 1 + below(state, line.len());
-            match below(state, 3) {
+        for _ in 0..1 + random.below(4) {
+            let value = (*random.pick(&values)).to_owned();
+            let at = 1 + random.below(line.len());
+            match random.below(3) {
                 0 if at < line.len() => line[at] = value,
                 1 if at < line.len() => drop(line.remove(at)),
                 _ => line.insert(at.min(line.len()), value),
@@ -172,11 +152,9 @@ fn fuzz_the_command_line() {
             _ => return,
         };
         if let Ok(prepared) = Prepared::new(launch) {
-            let runtime = coexec::Runtime::builder().devices("cpu").threads(1);
-            let runtime = runtime.build().expect("the CPU is there");
             let buffers = prepared.upload();
             // An error, or a plan.
-            drop(prepared.launch(&runtime, &buffers).plan());
+            drop(prepared.launch(runtime, &buffers).plan());
         }
     });
     drop(std::fs::remove_dir_all(folder));
@@ -185,7 +163,6 @@ fn fuzz_the_command_line() {
 #[test]
 fn fuzz_npy_files() {
     let folder = folder("npy");
-    let path = folder.join("a.npy");
     let kernel = Kernel::from_wgsl(KERNEL).expect("valid WGSL");
     let header = |text: &str| {
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -204,22 +181,24 @@ fn fuzz_npy_files() {
         header("{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551615, 4), }\n"),
         header("{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"),
     ];
-    executions("npy", |state| {
-        let mut bytes = seeds[below(state, seeds.len())].clone();
-        for _ in 0..below(state, 6) {
-            let at = below(state, bytes.len());
-            match below(state, 5) {
-                0 => bytes[at] = below(state, 256) as u8,
-                1 => bytes[at] ^= 1 << below(state, 8),
+    let files = AtomicU32::new(0);
+    let path = || folder.join(format!("{}.npy", files.fetch_add(1, Relaxed)));
+    executions("npy", 2, path, |path, random| {
+        let mut bytes = random.pick(&seeds).clone();
+        for _ in 0..random.below(6) {
+            let at = random.below(bytes.len());
+            match random.below(5) {
+                0 => bytes[at] = random.below(256) as u8,
+                1 => bytes[at] ^= 1 << random.below(8),
                 2 => bytes.truncate(at.max(1)),
-                3 => bytes.insert(at, b"0123456789(),'[]<>fiu"[below(state, 21)]),
+                3 => bytes.insert(at, b"0123456789(),'[]<>fiu"[random.below(21)]),
                 _ => drop(bytes.remove(at)),
             }
             if bytes.is_empty() {
                 break;
             }
         }
-        std::fs::write(&path, &bytes).expect("a file for the test");
+        std::fs::write(&*path, &bytes).expect("a file for the test");
         for binding in &kernel.signature().bindings {
             if let Ok(data) = Source::Npy(path.clone()).load(binding) {
                 assert!(data.bytes.len() <= bytes.len(), "more than there is");

@@ -61,6 +61,7 @@ pub(crate) fn report(report: &Report) -> Value {
             "uploaded_bytes": device.uploaded,
             "downloaded_bytes": device.downloaded,
         })).collect::<Vec<_>>(),
+        "repeated": report.repeated,
         "events": report.events.iter().map(|event| json!({
             "device": event.device,
             "kind": event.kind.name(),

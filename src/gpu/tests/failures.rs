@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::error::Error;
+use crate::device::{Fetch, Store};
+use crate::error::{Error, FailureKind, Result};
 
 #[test]
 fn an_applications_own_device_is_used_as_it_was_created() {
@@ -96,6 +97,30 @@ fn a_lost_device_gives_errors_and_no_panic() {
         Err(other) => panic!("{other}"),
     }
     assert_lost(&gpu);
+}
+
+#[test]
+fn a_lost_device_that_gives_no_memory_for_data_is_lost_and_has_not_refused() {
+    let Some(adapter) = adapter() else { return };
+    let request = adapter.adapter.request_device(&wgpu::DeviceDescriptor::default());
+    let (device, queue) = pollster::block_on(request).expect("the device opens");
+    // The callback that tells of the loss is the application's: nobody tells us.
+    let adopted = GpuDevice::from_wgpu(device, queue, "gpu0".to_owned()).unwrap();
+    for gpu in [adopted, super::device().expect("there is an adapter")] {
+        let store: &dyn Store = &gpu;
+        let block = store.allocate(128).unwrap();
+        let mut data = Buffer::new(&[7u32; 32]);
+        store.upload(&block, 0, data.host()).unwrap();
+        gpu.link.device.destroy();
+        let outcome = store.upload(&block, 0, data.host());
+        let lost = |outcome: &Result<()>| {
+            matches!(outcome, Err(Error::Device { kind: FailureKind::Lost, .. }))
+        };
+        assert!(lost(&outcome), "{outcome:?}");
+        let outcome = store.download(&[Fetch { block, at: 0, to: data.host() }]);
+        assert!(lost(&outcome), "{outcome:?}");
+        assert_eq!(data.values::<u32>(), [7; 32]);
+    }
 }
 
 #[test]

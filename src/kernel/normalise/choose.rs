@@ -36,7 +36,11 @@ fn name(module: &naga::Module, wanted: Option<&str>) -> Result<String> {
         (None, [one]) => Ok((*one).to_owned()),
         (None, all) => Err(problem(
             "(none given)",
-            format!("the module has several; name one of {}", all.join(", ")),
+            format!(
+                "the module has several; name one of {}, with `KernelBuilder::entry_point` or \
+                 `--entry` on the command line",
+                all.join(", ")
+            ),
         )),
     }
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Source;
 use crate::kernel::parse::validate;
 use crate::kernel::reflect::type_name;
+use crate::kernel::rejected::{MAX_EXTENT, rejected};
 use crate::kernel::signature::Constant;
 
 /// The given value of each override that was given one, by the key that naga looks for.
@@ -132,6 +133,7 @@ pub(super) fn resolve(source: &Source, module: &mut naga::Module, given: &Given)
             None => {}
         }
     }
+    extents(module, given)?;
     let info = validate(source, module)?;
     let (resolved, _) =
         process_overrides(module, &info, None, &values).map_err(|e| failed(source, e))?;
@@ -141,13 +143,36 @@ pub(super) fn resolve(source: &Source, module: &mut naga::Module, given: &Given)
     Ok(())
 }
 
+/// Refuses an override that makes a workgroup larger than naga allows, by the override's name. An
+/// expression of several is left to naga, which says less.
+fn extents(module: &naga::Module, given: &Given) -> Result<()> {
+    let entry = &module.entry_points[0];
+    for extent in entry.workgroup_size_overrides.iter().flatten().flatten() {
+        let Expression::Override(constant) = module.global_expressions[*extent] else { continue };
+        let constant = &module.overrides[constant];
+        let default = constant.init.and_then(|init| match module.global_expressions[init] {
+            Expression::Literal(Literal::U32(n)) => Some(f64::from(n)),
+            Expression::Literal(Literal::I32(n)) => Some(f64::from(n)),
+            _ => None,
+        });
+        let value = given.get(&key(constant)).copied().or(default);
+        if let Some(value) = value.filter(|&n| n < 1.0 || n > f64::from(MAX_EXTENT)) {
+            let name = constant.name.clone().unwrap_or_else(|| key(constant));
+            let problem = format!(
+                "it is an extent of the workgroup of `{}`, and {value} is none: each is from 1 to \
+                 {MAX_EXTENT}",
+                entry.name
+            );
+            return Err(error(&name, problem));
+        }
+    }
+    Ok(())
+}
+
 /// What naga says of an evaluation that failed; names and ranges were checked before.
 fn failed(source: &Source, problem: PipelineConstantError) -> Error {
     match problem {
-        PipelineConstantError::ValidationError(e) => Error::Wgsl {
-            line: e.location(&source.text).map(|at| at.line_number),
-            rendered: e.emit_to_string_with_path(&source.text, &source.name),
-        },
+        PipelineConstantError::ValidationError(e) => rejected(source, None, &e),
         PipelineConstantError::NegativeWorkgroupSize => error(
             "@workgroup_size",
             "with these override constants the workgroup size is not positive".to_owned(),

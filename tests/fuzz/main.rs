@@ -1,0 +1,229 @@
+//! Input that lies, with an oracle: whatever the text of a kernel, the sizes of its buffers and its
+//! grid, there is no panic and no hang, and every engine of the CPU gives the same bits, split or
+//! not, or none gives any.
+//!
+//! Everything follows from the number of the execution: `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` does
+//! one again. `COEXEC_FUZZ=1000000 cargo test --release --test fuzz -- --nocapture` runs for long.
+//! A launch that the interpreter needs long for is not compared, nor one that races, by check mode.
+//! LLVM is asked for one kernel of `COEXEC_FUZZ_LLVM` (6) that come so far, by chance: it takes longer
+//! than all the rest.
+
+mod executions;
+mod input;
+mod texts;
+
+use std::time::{Duration, Instant};
+
+use coexec::{Engine, Error, FailureKind, Kernel, Rule, Runtime, ScalarType, Space};
+use executions::{Random, executions, number};
+use input::Input;
+use texts::{mutated, texts};
+
+/// What no input may lead to.
+fn must_not_be_a_bug(error: &Error, text: &str) {
+    let bug = match error {
+        Error::Internal { .. } => true,
+        Error::Device { kind, .. } => *kind == FailureKind::Panicked,
+        Error::NoDevice { causes, .. } => causes.iter().any(|cause| cause.contains("panicked")),
+        _ => false,
+    };
+    assert!(!bug, "{error}\n{text}");
+}
+
+/// The first scalar that differs; NaNs are equal.
+fn difference(input: &Input, a: &[Vec<u8>], b: &[Vec<u8>]) -> Option<String> {
+    let storage = input.kernel.signature().bindings.iter().filter(|b| b.space.is_storage());
+    for ((binding, a), b) in storage.zip(a).zip(b) {
+        if binding.space != Space::StorageWrite || a == b {
+            continue;
+        }
+        let nan = |bytes: &[u8], at: usize| {
+            let word = [0, 1, 2, 3].map(|i| bytes.get(at / 4 * 4 + i).copied().unwrap_or(0));
+            let halves = [[word[0], word[1]], [word[2], word[3]]];
+            let half = halves[at % 4 / 2];
+            f32::from_le_bytes(word).is_nan() || (u16::from_le_bytes(half) & 0x7FFF) > 0x7C00
+        };
+        let floats = |list: &[(u64, ScalarType)]| {
+            list.iter().any(|(_, scalar)| matches!(scalar, ScalarType::F32 | ScalarType::F16))
+        };
+        // Integers that were made of a NaN's bits can't be told apart.
+        let may = floats(binding.element_scalars()) || floats(binding.header_scalars());
+        let differs = |&at: &usize| a[at] != b[at] && !(may && nan(a, at) && nan(b, at));
+        if let Some(at) = (0..a.len()).find(differs) {
+            return Some(format!("`{}`, byte {at}: {:#x} and {:#x}", binding.name, a[at], b[at]));
+        }
+    }
+    None
+}
+
+/// What the interpreter may need, unsplit. Nothing that is compared hangs on where this lies.
+const SHORT: Duration = Duration::from_millis(30);
+/// What no launch needs whose oracle was done in a short time, on a busy machine neither.
+const LONG: Duration = Duration::from_secs(120);
+
+/// How far executions come, and where their time goes.
+const STAGES: [&str; 8] = [
+    "valid",
+    "small enough",
+    "run by the oracle",
+    "without a race",
+    "split",
+    "cranelift",
+    "llvm",
+    "all",
+];
+
+/// The runtimes of one thread, and what it did.
+struct Stage {
+    oracle: Runtime,
+    others: Vec<(Engine, Runtime)>,
+    split: Runtime,
+    llvm: usize,
+    reached: [(u64, Duration); STAGES.len()],
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let built = |devices: &str, engine: Engine| {
+            let builder = Runtime::builder().devices(devices).cpu_engine(engine);
+            builder.threads(1).inject("").build()
+        };
+        let engine = |name: &str| {
+            let engine: Engine = name.parse().unwrap();
+            built("cpu", engine).ok().map(|runtime| (engine, runtime))
+        };
+        Stage {
+            oracle: built("cpu", Engine::Interpreter).expect("it is always there"),
+            others: ["cranelift", "llvm"].into_iter().filter_map(engine).collect(),
+            split: built("virtual:2:cpu", Engine::Interpreter).expect("it is always there"),
+            llvm: number("COEXEC_FUZZ_LLVM", 6) as usize,
+            reached: Default::default(),
+        }
+    }
+
+    /// Counts what is done by then, and what it took.
+    fn reach(&mut self, what: &str, since: &mut Instant) {
+        let at = STAGES.iter().position(|stage| *stage == what).expect("a stage");
+        let now = Instant::now();
+        self.reached[at].0 += 1;
+        self.reached[at].1 += now - *since;
+        *since = now;
+    }
+}
+
+fn sum_up(what: &str, stages: &[Stage]) -> u64 {
+    let total = |at: usize| {
+        let all = stages.iter().map(|stage| stage.reached[at]);
+        all.fold((0, Duration::ZERO), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    };
+    let told: Vec<String> = (0..STAGES.len())
+        .map(|at| (STAGES[at], total(at)))
+        .map(|(stage, (count, time))| format!("{stage}: {count} ({:.1} s)", time.as_secs_f64()))
+        .collect();
+    eprintln!("{what}: {}", told.join(", "));
+    total(0).0
+}
+
+/// What makes the result a matter of chance. Bounds and barriers that others miss have a meaning.
+fn is_race(rule: Rule) -> bool {
+    matches!(rule, Rule::RaceInWorkgroup | Rule::RaceAcrossWorkgroups)
+}
+
+/// Runs an input everywhere and compares, if there is something to compare.
+fn compare(random: &mut Random, input: &Input, stage: &mut Stage, text: &str) {
+    let mut since = Instant::now();
+    let wanted = match input.run(&stage.oracle, 1, SHORT) {
+        Some(Ok(wanted)) => wanted,
+        Some(Err(error)) => return must_not_be_a_bug(&error, text),
+        None => return,
+    };
+    stage.reach("run by the oracle", &mut since);
+    match input.launch(&stage.oracle).0.check() {
+        Ok(found) if found.findings.iter().any(|finding| is_race(finding.rule)) => return,
+        Ok(_) => {}
+        Err(error) => return must_not_be_a_bug(&error, text),
+    }
+    stage.reach("without a race", &mut since);
+    match input.run(&stage.split, 2 + random.below(5) as u32, LONG) {
+        None => panic!("the split launch does not come to an end\n{text}"),
+        Some(Err(error)) => panic!("split: {error}\n{text}"),
+        Some(Ok(got)) => {
+            let differs = difference(input, &wanted, &got);
+            assert!(differs.is_none(), "split: {}\n{text}", differs.unwrap_or_default());
+        }
+    }
+    stage.reach("split", &mut since);
+    for (engine, rt) in stage.others.clone() {
+        let engine = engine.to_string();
+        if engine == "llvm" && !random.one_in(stage.llvm) {
+            continue;
+        }
+        match input.run(&rt, 1, LONG) {
+            None => panic!("{engine} does not come to an end\n{text}"),
+            // Engines count turns in ways of their own.
+            Some(Err(Error::EndlessLoop { .. })) => {}
+            Some(Err(error)) => {
+                must_not_be_a_bug(&error, text);
+                let refused = matches!(error, Error::NoDevice { .. } | Error::Unsupported { .. });
+                assert!(refused, "{engine}: {error}\n{text}");
+            }
+            Some(Ok(got)) => {
+                let differs = difference(input, &wanted, &got);
+                assert!(differs.is_none(), "{engine}: {}\n{text}", differs.unwrap_or_default());
+            }
+        }
+        stage.reach(&engine, &mut since);
+    }
+}
+
+#[test]
+fn whatever_the_text_of_a_kernel() {
+    let corpus = texts();
+    let stages = executions("text", 4, Stage::new, |stage, random| {
+        let mut since = Instant::now();
+        let begun = since;
+        let text = mutated(random, &corpus);
+        let kernel = match Kernel::from_wgsl(&text) {
+            Ok(kernel) => kernel,
+            Err(error) => return must_not_be_a_bug(&error, &text),
+        };
+        stage.reach("valid", &mut since);
+        let size = kernel.signature().workgroup_size;
+        if size.iter().map(|&n| u64::from(n)).product::<u64>() > 1024 {
+            return;
+        }
+        let input = Input::new(random, kernel, false);
+        stage.reach("small enough", &mut since);
+        compare(random, &input, stage, &text);
+        stage.reach("all", &mut begun.clone());
+    });
+    assert!(sum_up("text", &stages) > 0);
+}
+
+#[test]
+fn whatever_the_sizes_of_buffers_and_the_grid() {
+    let kernels: Vec<(String, Kernel)> = texts()
+        .into_iter()
+        .filter_map(|text| Some((text.clone(), Kernel::from_wgsl(&text).ok()?)))
+        .collect();
+    let stages = executions("sizes", 4, Stage::new, |stage, random| {
+        let mut since = Instant::now();
+        let begun = since;
+        let (text, kernel) = random.pick(&kernels);
+        let mut input = Input::new(random, kernel.clone(), true);
+        stage.reach("valid", &mut since);
+        if random.one_in(4) {
+            // Far too large to be run: only planned.
+            let huge = [0, 1, 65_535, 65_536, u64::from(u32::MAX), 1 << 32, u64::MAX];
+            input.grid = [0; 3].map(|_| *random.pick(&huge));
+            if let Err(error) = input.launch(&stage.split).0.plan() {
+                must_not_be_a_bug(&error, text);
+            }
+            return;
+        }
+        stage.reach("small enough", &mut since);
+        compare(random, &input, stage, text);
+        stage.reach("all", &mut begun.clone());
+    });
+    assert!(sum_up("sizes", &stages) > 0);
+}
