@@ -144,7 +144,7 @@ fn functions_are_within_four_units_of_the_real_value_everywhere_and_at_the_edges
 }
 
 /// Random bits, the same every time.
-fn noise(count: usize) -> impl Iterator<Item = u64> {
+pub(super) fn noise(count: usize) -> impl Iterator<Item = u64> {
     let mut state = 88_172_645_463_325_252u64;
     (0..count).map(move |_| {
         state ^= state << 13;
@@ -155,7 +155,7 @@ fn noise(count: usize) -> impl Iterator<Item = u64> {
 }
 
 /// Pairs of what is special, of anything, and of what `close` makes of two words.
-fn pairs(count: usize, close: fn(u32, u32) -> f32) -> Vec<(f32, f32)> {
+pub(super) fn pairs(count: usize, close: fn(u32, u32) -> f32) -> Vec<(f32, f32)> {
     let numbers = [
         0.0,
         0.5,
@@ -208,7 +208,7 @@ fn exponent(x: u32, bits: u32) -> f32 {
 }
 
 /// A number not too different in size.
-fn neighbour(x: u32, bits: u32) -> f32 {
+pub(super) fn neighbour(x: u32, bits: u32) -> f32 {
     f32::from_bits(x.wrapping_add_signed(bits as i32 >> 4))
 }
 

@@ -3,7 +3,8 @@
 //! `x` is taken apart into `n ln 2 + r` (Cody and Waite: `ln 2` in two parts, of which the first
 //! times `n` is exact), and `2^n e^r` put together with one rounding, denormal results too. The
 //! nearest integer comes from adding 1.5 * 2^23, whose last place is 1; what is added besides
-//! makes the low bits of the sum an exponent.
+//! makes the low bits of the sum an exponent. What is too small for a result is not computed, as if it
+//! were 0: processors take a hundred times as long for a product that underflows.
 //!
 //! Source of the polynomials: own minimax fits (Remez exchange in 40 digits, relative error of the
 //! whole function; coefficients rounded to f32 one after the other from the lowest on, the others
@@ -45,7 +46,8 @@ const EXP: [f32; 5] = [1.384_671_7e-3, 8.369_98e-3, 4.166_801e-2, 0.166_665_09, 
 /// e to the power of `x`.
 #[inline(always)]
 pub(in crate::cpu) fn exp<F: Float>(x: F) -> F {
-    exp_of(x.floor_at(-104.0).cap(89.0), 0.0)
+    let none = x.below(-104.0);
+    exp_of(x.but(none, 0.0).cap(89.0), 0.0).but(none, 0.0)
 }
 
 /// Half of e to the power of `x`, which is not negative: finite a little further than `exp`.
@@ -57,16 +59,19 @@ pub(super) fn half_exp<F: Float>(x: F) -> F {
 /// 2 to the power of `x`.
 #[inline(always)]
 pub(in crate::cpu) fn exp2<F: Float>(x: F) -> F {
-    let x = x.floor_at(-151.0).cap(129.0);
+    let none = x.below(-150.0);
+    let x = x.but(none, 0.0).cap(129.0);
     let shifted = x + NEAREST;
-    exp2_of(x - (shifted - NEAREST), shifted)
+    exp2_of(x - (shifted - NEAREST), shifted).but(none, 0.0)
 }
 
-/// 2 to the power of `x + low`, for -151 <= x <= 129 and a tiny `low`.
+/// 2 to the power of `x + low` for a tiny `low`.
 #[inline(always)]
 pub(super) fn exp2_sum<F: Float>(x: F, low: F) -> F {
+    let none = x.below(-151.0);
+    let x = x.but(none, 0.0).cap(129.0);
     let shifted = x + NEAREST;
-    exp2_of(x - (shifted - NEAREST) + low, shifted)
+    exp2_of(x - (shifted - NEAREST) + low, shifted).but(none, 0.0)
 }
 
 #[inline(always)]

@@ -17,7 +17,9 @@ pub(in crate::cpu) mod inverse_trigonometric;
 pub(in crate::cpu) mod logarithm;
 pub(in crate::cpu) mod ops;
 pub(in crate::cpu) mod power;
+pub(in crate::cpu) mod remainder;
 pub(in crate::cpu) mod root;
+pub(in crate::cpu) mod scaling;
 pub(in crate::cpu) mod trigonometric;
 
 use half::f16;
@@ -63,12 +65,6 @@ pub(crate) fn min(x: f32, y: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn max(x: f32, y: f32) -> f32 {
     if y.is_nan() || x > y { x } else { y }
-}
-
-/// WGSL's `%`: `x - y * trunc(x / y)`, computed exactly.
-#[inline(always)]
-pub(crate) fn rem(x: f32, y: f32) -> f32 {
-    libm::fmodf(x, y)
 }
 
 /// -1, 0 or 1; 0 for NaN.
@@ -121,24 +117,6 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     x.sqrt()
 }
 
-/// `x * 2^n`, rounded once.
-#[inline(always)]
-pub(crate) fn ldexp(x: f32, n: i32) -> f32 {
-    libm::ldexpf(x, n)
-}
-
-/// The significand in [0.5, 1) with the sign of `x`; zeros, NaN and infinities as they are.
-#[inline(always)]
-pub(crate) fn frexp_fract(x: f32) -> f32 {
-    if x == 0.0 || !x.is_finite() { x } else { libm::frexpf(x).0 }
-}
-
-/// The exponent that belongs to [`frexp_fract`]; 0 for zeros, NaN and infinities.
-#[inline(always)]
-pub(crate) fn frexp_exponent(x: f32) -> i32 {
-    if x == 0.0 || !x.is_finite() { 0 } else { libm::frexpf(x).1 }
-}
-
 /// Functions that are written for lanes and for code, of one lane.
 macro_rules! of_one_lane {
     ($($name:ident = $family:ident($($x:ident),+);)*) => {$(
@@ -165,8 +143,22 @@ of_one_lane! {
     asinh = hyperbolic(x);
     acosh = hyperbolic(x);
     atanh = hyperbolic(x);
+    frexp_fract = scaling(x);
 }
 
+/// `x * 2^n`, rounded once.
+#[inline(always)]
+pub(crate) fn ldexp<const FUSED: bool>(x: f32, n: u32) -> f32 {
+    scaling::ldexp(ops::Lane::<FUSED>(x), ops::LaneBits(n)).0
+}
+
+/// The exponent that belongs to [`frexp_fract`].
+#[inline(always)]
+pub(crate) fn frexp_exponent<const FUSED: bool>(x: f32) -> u32 {
+    scaling::frexp_exponent(ops::Lane::<FUSED>(x)).0
+}
+
+pub(crate) use remainder::rem;
 pub(in crate::cpu) use root::guess as inverse_sqrt_guess;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) use root::guesses as inverse_sqrt_guesses;

@@ -150,7 +150,7 @@ pub(in crate::cpu) struct Lane<const FUSED: bool>(pub(in crate::cpu) f32);
 
 /// The bits of one value.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cpu) struct LaneBits<const FUSED: bool>(u32);
+pub(in crate::cpu) struct LaneBits<const FUSED: bool>(pub(in crate::cpu) u32);
 
 impl<const FUSED: bool> Operand<Self> for Lane<FUSED> {
     #[inline(always)]

@@ -68,7 +68,7 @@ pub(in crate::cpu) fn pow<F: Float>(x: F, y: F) -> F {
     let low = times.mul_add(log_low, product_low);
     // What is out of range, or of an infinite logarithm, needs no second part.
     let low = y.constant(0.0).but(product.abs().below(200.0), low);
-    let result = exp2_sum(product.floor_at(-151.0).cap(129.0), low);
+    let result = exp2_sum(product, low);
 
     let whole = is_whole(y);
     let odd = whole & !is_whole(y * 0.5);

@@ -20,7 +20,8 @@ use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::interpreter::shape::Kind;
 use crate::cpu::math::ops::{Float, Operand, Truth, Word};
 use crate::cpu::math::{
-    exponential, hyperbolic, inverse_trigonometric, logarithm, power, root, trigonometric,
+    exponential, hyperbolic, inverse_trigonometric, logarithm, power, remainder, root, scaling,
+    trigonometric,
 };
 use crate::kernel::host_has_fma;
 
@@ -108,6 +109,7 @@ impl Expand<'_> {
     /// Appends what a node becomes, if it is a function to expand.
     fn node(&mut self, node: &Node) -> bool {
         let value = |reg| Value { code: &self.code, reg };
+        let bits = |reg| Bits { code: &self.code, reg };
         let (dst, result) = match *node {
             Node::Op(Op::Unary { f, dst, a }) => {
                 let x = value(a);
@@ -126,8 +128,10 @@ impl Expand<'_> {
                     Unary::Acosh => hyperbolic::acosh(x),
                     Unary::Atanh => hyperbolic::atanh(x),
                     Unary::InverseSqrt if root::host_has_guess() => root::guessed_inverse_sqrt(x),
+                    Unary::FrexpFract => scaling::frexp_fract(x),
+                    Unary::FrexpExponent => scaling::frexp_exponent(x).float(),
                     Unary::Sin | Unary::Cos | Unary::Tan | Unary::InverseSqrt => {
-                        return self.guarded(f, dst, a);
+                        return self.rarely_special(f, dst, a);
                     }
                     _ => return false,
                 };
@@ -136,6 +140,8 @@ impl Expand<'_> {
             Node::Op(Op::Binary { f, dst, a, b }) => match f {
                 Binary::PowF => (dst, power::pow(value(a), value(b)).reg),
                 Binary::Atan2F => (dst, inverse_trigonometric::atan2(value(a), value(b)).reg),
+                Binary::Ldexp => (dst, scaling::ldexp(value(a), bits(b)).reg),
+                Binary::RemF if host_has_fma() => return self.remainder(dst, a, b),
                 _ => return false,
             },
             _ => return false,
@@ -148,9 +154,25 @@ impl Expand<'_> {
         self.code.get_mut().nodes.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a }));
     }
 
-    /// A function with a rare case.
-    fn guarded(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
-        if self.barriers && self.shapes.regs[a as usize].class <= Alike::Workgroup {
+    /// Whether what a branch sets could decide about a barrier where none may.
+    fn decides(&self, of: &[Reg]) -> bool {
+        self.barriers
+            && of.iter().all(|&reg| self.shapes.regs[reg as usize].class <= Alike::Workgroup)
+    }
+
+    fn remainder(&mut self, dst: Reg, a: Reg, b: Reg) -> bool {
+        if self.decides(&[a, b]) {
+            return false;
+        }
+        let [x, y] = [a, b].map(|reg| Value { code: &self.code, reg });
+        let (usual, is_rare) = (remainder::near_rem(x, y).reg, remainder::is_far(x, y).reg);
+        self.guarded(dst, usual, is_rare, |dst| Op::Binary { f: Binary::RemF, dst, a, b });
+        true
+    }
+
+    /// A function of one number with a rare case.
+    fn rarely_special(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
+        if self.decides(&[a]) {
             return false;
         }
         let x = Value { code: &self.code, reg: a };
@@ -165,6 +187,12 @@ impl Expand<'_> {
             _ => trigonometric::is_far(x),
         };
         let (usual, is_rare) = (usual.reg, is_rare.reg);
+        self.guarded(dst, usual, is_rare, |dst| Op::Unary { f, dst, a });
+        true
+    }
+
+    /// The usual result, or where the condition holds that of the call.
+    fn guarded(&mut self, dst: Reg, usual: Reg, is_rare: Reg, call: impl FnOnce(Reg) -> Op) {
         let code = self.code.get_mut();
         let rare = code.register(Class::Temporary);
         let result = code.register(Class::Temporary);
@@ -175,14 +203,13 @@ impl Expand<'_> {
             Region { id: self.kernel.regions - 1, nodes }
         };
         let accept = region(vec![
-            Node::Op(Op::Unary { f, dst: rare, a }),
+            Node::Op(call(rare)),
             Node::Op(Op::Unary { f: Unary::Copy, dst: result, a: rare }),
         ]);
         let reject = region(Vec::new());
         self.copy(result, usual);
         self.code.get_mut().nodes.push(Node::If { condition: is_rare, accept, reject });
         self.copy(dst, result);
-        true
     }
 }
 
