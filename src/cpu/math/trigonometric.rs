@@ -23,7 +23,7 @@ const SHORT: [f32; 4] = [3.140_625, 9.675_026e-4, 1.509_906_7e-7, 5.126_688e-12]
 
 /// From this magnitude on the parts are not exact enough.
 fn near_limit(fused: bool) -> f32 {
-    if fused { 131_072.0 } else { 8192.0 }
+    if fused { 1_048_576.0 } else { 8192.0 }
 }
 
 /// Whether a finite argument is too large for subtracting in parts. An infinite one is, too.
