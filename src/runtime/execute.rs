@@ -278,6 +278,9 @@ impl<'a> Session<'a> {
         let mut policy = Policy::new(strategy, bands, &priors).with_reruns(self.plan.rerunnable);
         if let Some(homes) = &homes {
             policy = policy.with_homes(homes.clone());
+        } else if strategy == Strategy::Adaptive && self.keeps() {
+            // What stays on a device should be of one piece for the next launch.
+            policy = policy.with_neighbours();
         }
         let depths = devices.iter().map(|member| member.device.depth());
         let shared =

@@ -208,6 +208,13 @@ impl Session<'_> {
         (!self.keeping.streams[device].load(Relaxed)).then_some(memory)
     }
 
+    /// Whether something may stay on some device.
+    pub(super) fn keeps(&self) -> bool {
+        let devices = 0..self.keeping.memories.len();
+        self.keeping.kept.contains(&true) && { devices }
+            .any(|device| self.memory_of(device).is_some())
+    }
+
     /// Whether all that chunks touch stays on a device, so that it need not fit beside others.
     pub(super) fn stays_on(&self, device: usize) -> bool {
         self.memory_of(device).is_some() && self.storage().all(|(id, ..)| self.keeping.kept[id])
@@ -349,7 +356,10 @@ impl Session<'_> {
                 speed => speed.unwrap_or(1.0),
             })
             .collect();
-        let owners: Vec<Option<usize>> = (0..count).map(|band| self.owner(band)).collect();
+        let owners: Vec<Option<(usize, bool)>> = (0..count).map(|band| self.owner(band)).collect();
+        let by_devices = owners.iter().map(|owner| owner.map(|(device, _)| device)).collect();
+        let with_host = || with_host(&owners, self.host_worker(&weights)?, &weights);
+        let owners = with_host().unwrap_or(by_devices);
         // Who had how much of it when all ended together says more than one measurement does.
         let owned = |device: usize| owners.iter().filter(|o| **o == Some(device)).count() as f64;
         let found: Vec<f64> = (0..weights.len()).map(owned).collect();
@@ -397,6 +407,13 @@ impl Session<'_> {
         Some(better.flatten().map_or(now, |better| better.runs))
     }
 
+    /// The device that computes in the host's memory, if one alone does.
+    fn host_worker(&self, weights: &[f64]) -> Option<usize> {
+        let able = (0..weights.len()).filter(|&device| weights[device] > 0.0);
+        let mut host = able.filter(|&device| self.memory_of(device).is_none());
+        host.next().filter(|_| host.next().is_none())
+    }
+
     /// Whether two of the devices that take part compute on the same cores or on the same GPU.
     fn share_hardware(&self, weights: &[f64]) -> bool {
         let devices = self.checked.devices.iter().zip(weights).filter(|(_, w)| **w > 0.0);
@@ -419,8 +436,9 @@ impl Session<'_> {
         memo.balance(&self.checked.kernel, |balance| balance.observe(&done));
     }
 
-    /// The device that has most of what a band needs; nothing where only the host has any.
-    fn owner(&self, band: u32) -> Option<usize> {
+    /// The device that has most of what a band needs, and whether that is more than half of it;
+    /// nothing where only the host has any.
+    fn owner(&self, band: u32) -> Option<(usize, bool)> {
         let run = band..band + 1;
         let held = |memory: &DeviceMemory| -> u64 {
             let kept = self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
@@ -433,10 +451,40 @@ impl Session<'_> {
         };
         let memories = self.keeping.memories.iter().enumerate();
         let held = memories.filter_map(|(device, memory)| Some((held(memory.as_ref()?), device)));
-        held.filter(|(bytes, _)| *bytes > 0)
-            .max_by_key(|h| (h.0, std::cmp::Reverse(h.1)))
-            .map(|h| h.1)
+        let most = held.filter(|(bytes, _)| *bytes > 0);
+        let (bytes, device) = most.max_by_key(|h| (h.0, std::cmp::Reverse(h.1)))?;
+        let kept = self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
+        let needed = kept.map(|(id, binding, _)| {
+            let (_, needed) = self.plan.written_and_needed(&run, id);
+            (needed.end - needed.start).saturating_mul(binding.layout.stride)
+        });
+        Some((device, bytes > needed.fold(0, u64::saturating_add) / 2))
     }
+}
+
+/// Imbalance up to which what lies on the host counts as the bands of the device that computes there.
+const LEFT_ON_HOST: f64 = 1.25;
+
+/// Owners of all bands, if what no device has most of is taken for the host's: if so each has one run,
+/// and they about end together. Else the host has the data because nobody else was given any yet.
+fn with_host(
+    owners: &[Option<(usize, bool)>],
+    host: usize,
+    speeds: &[f64],
+) -> Option<Vec<Option<usize>>> {
+    let owner = |owner: &Option<(usize, bool)>| match owner {
+        Some((device, true)) => Some(*device),
+        _ => Some(host),
+    };
+    let filled: Vec<Option<usize>> = owners.iter().map(owner).collect();
+    let now = runs(&filled, speeds.len())?;
+    let time = |device: usize| match now[device].end - now[device].start {
+        0 => 0.0,
+        count => f64::from(count) / speeds[device],
+    };
+    let longest = (0..speeds.len()).map(time).fold(0.0, f64::max);
+    let best = filled.len() as f64 / speeds.iter().sum::<f64>();
+    (longest <= LEFT_ON_HOST * best).then_some(filled)
 }
 
 /// Runs of bands by device, and how many bands these are.
@@ -519,6 +567,22 @@ mod tests {
         assert_eq!(shares(10, &[1.0, 0.0, 1.0], &[0, 1, 2]), [0..5, 0..0, 5..10]);
         assert_eq!(shares(10, &[1.0, 1.0, 0.0], &[2, 1, 0]), [5..10, 0..5, 0..0]);
         assert_eq!(shares(1, &[1e-9, 1.0], &[0, 1]), [0..0, 0..1]);
+    }
+
+    #[test]
+    fn what_nobody_has_is_the_hosts_where_that_is_about_its_share() {
+        let owners = |host: usize, gpu: usize| {
+            let mut all = vec![None; host];
+            all.push(Some((1, false)));
+            all.extend(vec![Some((1, true)); gpu]);
+            all
+        };
+        let filled = with_host(&owners(29, 70), 0, &[3.0, 6.0]).unwrap();
+        assert_eq!((filled[29], filled[30]), (Some(0), Some(1)));
+        assert_eq!(with_host(&owners(90, 10), 0, &[3.0, 6.0]), None);
+        let mut scattered = owners(29, 70);
+        scattered[50] = None;
+        assert_eq!(with_host(&scattered, 0, &[3.0, 6.0]), None);
     }
 
     #[test]

@@ -67,6 +67,9 @@ fn run(seed: u64) -> (bool, [u32; 3]) {
         _ => STRATEGIES[chance.below(STRATEGIES.len())],
     };
     let mut policy = Policy::new(strategy, bands, &priors).with_reruns(chance.below(4) > 0);
+    if chance.below(2) == 0 {
+        policy = policy.with_neighbours();
+    }
     let mut books = Books { counted: vec![0; bands as usize], held: Vec::new() };
     let mut flights: Vec<VecDeque<Task>> = vec![VecDeque::new(); devices];
     let depth: Vec<usize> = (0..devices).map(|_| 1 + chance.below(3)).collect();

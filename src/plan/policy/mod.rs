@@ -25,6 +25,7 @@ mod interleaving_tests;
 mod pace;
 mod static_shares;
 mod stock;
+mod stretches;
 #[cfg(test)]
 mod tests;
 
@@ -208,6 +209,17 @@ impl Policy {
     pub(crate) fn with_homes(mut self, homes: Vec<Range<u32>>) -> Policy {
         let shared = !matches!(self.strategy, Strategy::Static | Strategy::Single);
         self.stock = Stock::with_homes(self.bands, homes, shared);
+        self
+    }
+
+    /// Lets devices take bands so that what each computes lies together, as far as that goes without
+    /// waiting for one another. Not where shares are static.
+    pub(crate) fn with_neighbours(mut self) -> Policy {
+        if self.strategy != Strategy::Static {
+            let share = |device: &Device| if device.takes_part { device.share } else { 0.0 };
+            let shares: Vec<f64> = self.devices.iter().map(share).collect();
+            self.stock = Stock::stretches(self.bands, &shares);
+        }
         self
     }
 

@@ -2,11 +2,13 @@
 //!
 //! They lie in one row that is dealt from the front, or each device has a *home*, a range that it
 //! takes from first; a device whose home is empty takes from the end of the largest one, so that
-//! what a device computes stays together. Ranges that came back from a device that failed go out
-//! before anything else.
+//! what a device computes stays together. Or devices meet between the ends of [`Stretches`]. Ranges that
+//! came back from a device that failed go out before anything else.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+
+use super::stretches::Stretches;
 
 #[derive(Debug)]
 pub(super) struct Stock {
@@ -16,6 +18,8 @@ pub(super) struct Stock {
     homes: Vec<Range<u32>>,
     /// Homes that are not empty, by length.
     largest: BTreeSet<(u32, usize)>,
+    /// In place of a row and of homes.
+    stretches: Option<Stretches>,
     /// Whether a device may take from another's home.
     shared: bool,
     left: u32,
@@ -29,6 +33,7 @@ impl Stock {
             row: 0..bands,
             homes: Vec::new(),
             largest: BTreeSet::new(),
+            stretches: None,
             shared: true,
             left: bands,
         }
@@ -67,7 +72,14 @@ impl Stock {
             .filter(|(_, home)| !home.is_empty())
             .map(|(device, home)| (home.end - home.start, device))
             .collect();
-        Stock { returned: Vec::new(), row: 0..0, homes, largest, shared, left: bands }
+        let returned = Vec::new();
+        Stock { returned, row: 0..0, homes, largest, stretches: None, shared, left: bands }
+    }
+
+    /// Stretches for devices that are expected to do so much; 0 takes no part.
+    pub(super) fn stretches(bands: u32, weights: &[f64]) -> Stock {
+        let stretches = Some(Stretches::new(bands, weights));
+        Stock { row: 0..0, stretches, ..Stock::row(bands) }
     }
 
     /// Bands that anybody may take.
@@ -91,6 +103,9 @@ impl Stock {
 
     /// A device's home goes to whoever comes first.
     pub(super) fn abandon(&mut self, device: usize) {
+        if let Some(stretches) = &mut self.stretches {
+            stretches.abandon(device);
+        }
         if let Some(home) = self.homes.get_mut(device)
             && home.start < home.end
         {
@@ -133,6 +148,8 @@ impl Stock {
                 self.returned.push(rest);
             }
             run
+        } else if let Some(stretches) = &mut self.stretches {
+            stretches.take(device, count, &mut fitting)?
         } else if !self.row.is_empty() {
             let run = fitting(&self.row, true)?;
             self.row.start = run.end;

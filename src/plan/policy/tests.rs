@@ -251,7 +251,7 @@ proptest! {
         known in any::<bool>(),
         strategy in 0usize..5,
         rerun in any::<bool>(),
-        homes in any::<bool>(),
+        place in 0..3,
     ) {
         let priors: Vec<_> = rates
             .iter()
@@ -261,7 +261,9 @@ proptest! {
         let mut dies = dies;
         dies[0] = None;
         let mut policy = Policy::new(STRATEGIES[strategy], bands, &priors).with_reruns(rerun);
-        if homes && strategy != 0 {
+        if place == 1 {
+            policy = policy.with_neighbours();
+        } else if place == 2 && strategy != 0 {
             let count = rates.len() as u32;
             policy = policy
                 .with_homes((0..count).map(|i| bands * i / count..bands * (i + 1) / count).collect());
