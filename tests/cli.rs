@@ -440,6 +440,9 @@ fn what_is_generated_is_printed_without_a_grid_and_without_data() {
     let folder = folder("listing");
     let path = file(&folder, "double.wgsl", DOUBLE);
     assert!(succeeds(&["explain", &path, "--spmd"]).contains("gangs"));
+    let forced = |engine| ["explain", &path, "--llvm", "--cpu-engine", engine];
+    assert!(succeeds(&forced("cranelift")).contains("block0("), "Cranelift's own form");
+    fails(1, &forced("interpreter"), &["interpreter", "no machine code"]);
     let missing = "give --workgroups or --invocations";
     fails(2, &["explain", &path], &["src", "dst"]);
     let bound = ["explain", &path, "--bind", "src=list:f32:1", "--bind", "dst=zeros:4"];

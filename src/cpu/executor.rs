@@ -62,9 +62,7 @@ impl CpuDevice {
     /// [`Error::Device`] when the system gives no threads, or for a subgroup size that is not 8,
     /// 16, 32 or 64, or vectors of other than 128, 256 or 512 bits.
     pub(crate) fn new(mut options: CpuOptions) -> Result<CpuDevice> {
-        if let (Engine::Auto, Ok(named)) = (options.engine, std::env::var("COEXEC_CPU_ENGINE")) {
-            options.engine = named.parse()?;
-        }
+        options.engine = options.engine.or_forced()?;
         let failed = |doing: &str, cause: String| Error::Device {
             device: options.id.clone(),
             kind: FailureKind::Refused,

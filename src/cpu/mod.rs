@@ -56,16 +56,33 @@ pub enum Listing {
     Assembly,
 }
 
-/// What the CPU compiler makes of a kernel, as text: through LLVM where there is a libLLVM, else
-/// through Cranelift.
+/// What an engine of the CPU makes of a kernel, as text. [`Engine::Auto`] is the one that
+/// `COEXEC_CPU_ENGINE` names, else LLVM where there is a libLLVM, else Cranelift.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for what only the interpreter runs, [`Error::Device`] when the back end
-/// fails.
-pub fn listing(kernel: &crate::kernel::Kernel, stage: Listing) -> Result<String> {
-    match llvm::Library::get() {
-        Ok(_) => llvm::list(kernel, stage),
-        Err(_) => cranelift::list(kernel, stage),
+/// [`Error::Unsupported`] for what only the interpreter runs, and for the interpreter, which makes no
+/// code; [`Error::Device`] when the back end fails, or there is none; [`Error::NoSuchDevice`] where the
+/// variable names no engine.
+pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -> Result<String> {
+    match engine.or_forced()? {
+        Engine::Llvm => llvm::list(kernel, stage),
+        Engine::Auto if llvm::Library::get().is_ok() => llvm::list(kernel, stage),
+        Engine::Auto | Engine::Cranelift => cranelift::list(kernel, stage),
+        Engine::Interpreter => Err(Error::Unsupported {
+            what: "a listing of what the interpreter executes, which is no machine code,"
+                .to_owned(),
+            at: String::new(),
+        }),
+    }
+}
+
+impl Engine {
+    /// The engine itself, or if it is left open the one that the environment forces.
+    fn or_forced(self) -> Result<Engine> {
+        match (self, std::env::var("COEXEC_CPU_ENGINE")) {
+            (Engine::Auto, Ok(named)) => named.parse(),
+            _ => Ok(self),
+        }
     }
 }
 

@@ -197,11 +197,11 @@ pub(crate) struct ExplainArgs {
     #[arg(long, conflicts_with_all = ["llvm", "asm"])]
     pub(crate) spmd: bool,
 
-    /// Print the LLVM IR of the kernel after optimisation
+    /// Print the LLVM IR of the kernel after optimisation; with --cpu-engine cranelift that of Cranelift
     #[arg(long, conflicts_with = "asm")]
     pub(crate) llvm: bool,
 
-    /// Print the kernel's assembly
+    /// Print the assembly of the kernel by the engine that --cpu-engine names
     #[arg(long)]
     pub(crate) asm: bool,
 }

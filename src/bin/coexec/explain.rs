@@ -8,7 +8,7 @@ use coexec::{Buffer, Kernel, Listing, Runtime, Space};
 
 use crate::args::ExplainArgs;
 use crate::output;
-use crate::prepare::{self, Prepared};
+use crate::prepare::{self, Prepared, engine};
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let stages = [
@@ -18,7 +18,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     ];
     if let Some((_, stage)) = stages.into_iter().find(|(wanted, _)| *wanted) {
         let (kernel, _) = prepare::kernel(&args.launch)?;
-        return output::print(&coexec::listing(&kernel, stage)?);
+        return output::print(&coexec::listing(&kernel, engine(&args.launch.devices), stage)?);
     }
     let prepared = Prepared::new(&args.launch)?;
     let runtime = prepare::runtime(&args.launch.devices, None)?;

@@ -3,7 +3,7 @@
 //! Nothing runs here. What was not given is reported all at once, each with the flag that gives it.
 
 use anyhow::{Context, Result};
-use coexec::{Binding, Buffer, Kernel, Launch, Runtime, Space, Value};
+use coexec::{Binding, Buffer, Engine, Kernel, Launch, Runtime, Space, Value};
 
 use crate::Usage;
 use crate::args::{CpuEngine, DeviceArgs, LaunchArgs};
@@ -231,14 +231,19 @@ fn how_to_give(kernel: &Kernel, binding: &Binding) -> String {
     format!("{flag:<48}  ({kind}, {})", binding.type_name)
 }
 
+/// The engine of the CPU that was asked for.
+pub(crate) fn engine(args: &DeviceArgs) -> Engine {
+    match args.cpu_engine {
+        CpuEngine::Auto => Engine::Auto,
+        CpuEngine::Llvm => Engine::Llvm,
+        CpuEngine::Cranelift => Engine::Cranelift,
+        CpuEngine::Interpreter => Engine::Interpreter,
+    }
+}
+
 /// The devices and the engine that the flags name.
 pub(crate) fn runtime(args: &DeviceArgs, devices: Option<&str>) -> Result<Runtime> {
-    let mut builder = Runtime::builder().cpu_engine(match args.cpu_engine {
-        CpuEngine::Auto => coexec::Engine::Auto,
-        CpuEngine::Llvm => coexec::Engine::Llvm,
-        CpuEngine::Cranelift => coexec::Engine::Cranelift,
-        CpuEngine::Interpreter => coexec::Engine::Interpreter,
-    });
+    let mut builder = Runtime::builder().cpu_engine(engine(args));
     if let Some(devices) = devices.or(args.devices.as_deref()) {
         builder = builder.devices(devices);
     }
