@@ -12,6 +12,7 @@ mod grid;
 mod kernel;
 mod memory;
 pub mod ops;
+mod pitch;
 mod plan;
 mod region;
 #[cfg(feature = "gpu")]

@@ -99,6 +99,27 @@ impl Region {
         }
     }
 
+    /// The strides of all boxes that are more than 1.
+    pub(crate) fn strides(&self) -> impl Iterator<Item = u64> {
+        let dims = self.pieces.iter().flat_map(|piece| piece.dims());
+        dims.map(|dim| dim.stride).filter(|stride| *stride > 1)
+    }
+
+    /// Where the buffer is seen as rows of so many elements: the column in which each box begins, and
+    /// how many it goes through from there, round the end of a row perhaps. Nothing where one goes
+    /// through more than a row.
+    pub(crate) fn arcs(&self, row: u64) -> Option<Vec<(u64, u64)>> {
+        let arc = |piece: &Piece| {
+            let first = piece.start.rem_euclid(i64::try_from(row).ok()?) as u64;
+            let others = piece.dims().iter().filter(|dim| dim.stride % row != 0);
+            let len = others.fold(1u64, |len, dim| {
+                len.saturating_add(dim.stride.saturating_mul(dim.count - 1))
+            });
+            (len <= row).then_some((first, len))
+        };
+        self.pieces.iter().map(arc).collect()
+    }
+
     /// Adds the elements of another, and more where that keeps it simple.
     pub(crate) fn widen(&mut self, more: &Region) {
         for piece in &more.pieces {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["error"],
     &["grid", "region"],
+    &["pitch"],
     &["kernel"],
     &["device"],
     &["analysis"],

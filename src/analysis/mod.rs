@@ -203,10 +203,19 @@ impl OfLaunch<'_> {
 
     /// The footprints of consecutive bands along an axis, which end where the next begins.
     pub(crate) fn bands(&self, axis: usize, edges: &[u32]) -> Vec<Vec<Footprint>> {
-        let all = GroupBox::whole(self.arguments.grid);
+        self.bands_of(GroupBox::whole(self.arguments.grid), axis, edges)
+    }
+
+    /// The footprints of consecutive parts of a box along an axis, which end where the next begins.
+    pub(crate) fn bands_of(
+        &self,
+        all: GroupBox,
+        axis: usize,
+        edges: &[u32],
+    ) -> Vec<Vec<Footprint>> {
         let own = |band: &Range<u32>| self.footprints(all.band(axis, band.start, band.end));
         let bands: Vec<Range<u32>> = edges.windows(2).map(|edge| edge[0]..edge[1]).collect();
-        let samples = if bands.len() < FEW { Vec::new() } else { self.samples(axis, &bands) };
+        let samples = if bands.len() < FEW { Vec::new() } else { self.samples(all, axis, &bands) };
         let trips = (!samples.is_empty()).then(|| self.trips());
         let mut found = vec![Vec::new(); bands.len()];
         // The one in the middle last: it is whose turns are kept.
@@ -223,8 +232,7 @@ impl OfLaunch<'_> {
     }
 
     /// Bands of which many others are shifts.
-    fn samples(&self, axis: usize, bands: &[Range<u32>]) -> Vec<Shifts> {
-        let all = GroupBox::whole(self.arguments.grid);
+    fn samples(&self, all: GroupBox, axis: usize, bands: &[Range<u32>]) -> Vec<Shifts> {
         let machine = self.walked(all, true);
         let mut samples = Vec::new();
         let Some(&(along, _)) = machine.workgroup[axis].terms().first() else { return samples };

@@ -356,7 +356,7 @@ fn bands_that_are_shifts_of_one_another_are_looked_at_once() {
             let launch = analysis.of_launch(arguments);
             let edges: Vec<u32> = (0..=16).map(|band| band * grid[axis] / 16).collect();
             let bands: Vec<Range<u32>> = edges.windows(2).map(|e| e[0]..e[1]).collect();
-            let samples = launch.samples(axis, &bands);
+            let samples = launch.samples(GroupBox::whole(grid), axis, &bands);
             let shifted = |band: &Range<u32>| samples.iter().any(|s| s.of(band).is_some());
             let alone = bands.iter().filter(|band| !shifted(band)).count();
             assert!(alone <= most, "{alone} of 16\n{text}");

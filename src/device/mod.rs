@@ -25,6 +25,7 @@ pub(crate) use throttled::{Throttle, Throttled};
 use crate::error::{Error, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
+use crate::pitch::Pitch;
 use crate::region::Region;
 
 /// The kind of a device.
@@ -130,6 +131,9 @@ pub(crate) enum ChunkBinding<'a> {
         /// Whether the chunk may have written the header, so that it has to come back too. No
         /// other chunk in flight may touch the header then.
         write_header: bool,
+        /// The box of the window that a copying device brings instead of all of it, where the chunk
+        /// touches nothing else of it. It lies in the window, and the window in the range around it.
+        pitch: Option<Pitch>,
     },
 }
 

@@ -39,7 +39,7 @@ struct Step {
 impl Step {
     fn new(gpu: &GpuDevice, chunk: &Chunk<'_>, held: &[Option<Held>]) -> Result<Step> {
         let link = &gpu.link;
-        let pipeline = gpu.pipelines.get(link, chunk.kernel)?;
+        let pipeline = gpu.pipelines.get(link, chunk.kernel, &[])?;
         let loop_budget = u32::try_from(chunk.loop_budget).unwrap_or(u32::MAX);
         let storages = inputs::storages(chunk, &pipeline, held)?;
         let parts = chunk::parts(gpu, chunk)?;

@@ -88,7 +88,7 @@ pub(super) fn start<'a>(
 ) -> Result<InFlight<'a>> {
     let started = Instant::now();
     let link = &gpu.link;
-    let pipeline = gpu.pipelines.get(link, chunk.kernel)?;
+    let pipeline = gpu.pipelines.get(link, chunk.kernel, &inputs::pitched(&chunk))?;
     let loop_budget = u32::try_from(chunk.loop_budget).unwrap_or(u32::MAX);
     let storages = inputs::storages(&chunk, &pipeline, held)?;
     let parts = parts(gpu, &chunk)?;

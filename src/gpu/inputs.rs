@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::GpuDevice;
 use super::pipeline::Pipeline;
 use super::pool::Use;
-use super::window::Extent;
+use super::window::{ALIGN, Extent};
 use crate::device::{Chunk, ChunkBinding, Held, HostBytes};
 use crate::error::{Error, Result};
 use crate::kernel::BindingId;
@@ -47,7 +47,7 @@ fn storage<'a>(
         (Some(binding), Some(given)) => (binding, given),
         _ => return Err(broken(format!("binding {id} of a chunk is missing"))),
     };
-    let ChunkBinding::Storage { memory, elements, window, upload, write_back, write_header } =
+    let ChunkBinding::Storage { memory, elements, window, upload, write_back, write_header, pitch } =
         given
     else {
         return Ok(None);
@@ -72,6 +72,25 @@ fn storage<'a>(
             memory.len()
         )));
     }
+    if let Some(pitch) = pitch {
+        let step = ALIGN / gcd(layout.stride, ALIGN);
+        let first = upload.start..upload.start + u64::from(!upload.is_empty());
+        let last = upload.end - u64::from(!upload.is_empty())..upload.end;
+        let mut within = held.is_none()
+            && pipeline.rewritten.windowable(id)
+            && pitch.row > 0
+            && pitch.columns.is_multiple_of(step)
+            && pitch.len() <= u64::from(u32::MAX)
+            && pitch.holds(&first)
+            && pitch.holds(&last);
+        write_back.for_each_run(|run| within &= pitch.holds(&run));
+        if !within {
+            return Err(broken(format!(
+                "binding `{}`: upload {upload:?} and write-back {write_back:?} in {pitch:?}",
+                binding.name
+            )));
+        }
+    }
     if let Some(held) = held {
         let there = &held.elements;
         let fits = there.end <= *elements
@@ -93,15 +112,33 @@ fn storage<'a>(
         }));
     }
     let window = if pipeline.rewritten.windowable(id) { window.clone() } else { 0..*elements };
+    let extent = match pitch {
+        Some(pitch) => Extent::of_box(layout, pitch.clone()),
+        None => Extent::new(layout, window.clone()),
+    };
     Ok(Some(Storage {
         memory: *memory,
         first: window.start,
-        extent: Extent::new(layout, window),
+        extent,
         upload: upload.clone(),
         write_back: write_back.clone(),
         write_header: *write_header,
         elements: *elements,
     }))
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The bindings of a chunk whose windows are boxes.
+pub(super) fn pitched(chunk: &Chunk<'_>) -> Vec<BindingId> {
+    let boxes = chunk
+        .bindings
+        .iter()
+        .enumerate()
+        .filter(|(_, given)| matches!(given, ChunkBinding::Storage { pitch: Some(_), .. }));
+    boxes.map(|(id, _)| id).collect()
 }
 
 /// The storage bindings of a chunk, by `BindingId`.
@@ -121,11 +158,12 @@ pub(super) fn windows(storages: &[Option<Storage<'_>>]) -> Vec<Window> {
     storages
         .iter()
         .map(|storage| match storage {
-            None => Window { first: 0, len: 0, elements: 0 },
+            None => Window::default(),
             Some(storage) => Window {
                 first: narrow(storage.first),
                 len: narrow(storage.extent.len()),
                 elements: narrow(storage.elements),
+                pitch: storage.extent.pitch().cloned(),
             },
         })
         .collect()

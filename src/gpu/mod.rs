@@ -141,7 +141,7 @@ impl Device for GpuDevice {
     }
 
     fn prepare(&self, kernel: &Kernel) -> Result<()> {
-        self.pipelines.get(&self.link, kernel).map(drop)
+        self.pipelines.get(&self.link, kernel, &[]).map(drop)
     }
 
     fn destroy(&self) {

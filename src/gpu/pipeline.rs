@@ -4,7 +4,7 @@
 //! keeps the most recently used by the kernel's id. Compiling happens on a thread with a large
 //! stack, because naga's writers and the drivers' compilers recurse over the kernel's nesting. A
 //! kernel that was refused is looked at again the next time: the refusal may have been for want of
-//! memory.
+//! memory. There is a variant of a kernel for each set of bindings whose windows are boxes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use super::limits;
 use super::open::Link;
 use crate::analysis::{self, Facts};
 use crate::error::{Error, FailureKind, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{BindingId, Kernel};
 use crate::rewrite::{self, ParamSpace, Rewritten, Slot};
 
 /// A kernel, ready to run on one device.
@@ -33,34 +33,43 @@ pub(super) struct Pipeline {
 /// The most recently used pipelines of a device.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
-    /// By kernel id, the most recently used last.
-    kept: Mutex<Vec<(u64, Arc<Pipeline>)>>,
+    /// The most recently used last.
+    kept: Mutex<Vec<(Variant, Arc<Pipeline>)>>,
 }
+
+/// A kernel's id, and the bindings whose windows are boxes.
+type Variant = (u64, Vec<BindingId>);
 
 impl Pipelines {
     const KEEP: usize = 128;
 
     /// The kernel's pipeline, compiled now if need be. Other threads that want a pipeline of this
     /// device wait meanwhile, so that no kernel is compiled twice.
-    pub(super) fn get(&self, link: &Link, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+    pub(super) fn get(
+        &self,
+        link: &Link,
+        kernel: &Kernel,
+        pitched: &[BindingId],
+    ) -> Result<Arc<Pipeline>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match kept.iter().position(|(id, _)| *id == kernel.id()) {
-            Some(at) => kept.remove(at),
-            None => {
-                let compiled = compile(link, kernel)?;
-                if kept.len() >= Self::KEEP {
-                    kept.remove(0);
+        let entry =
+            match kept.iter().position(|((id, boxes), _)| *id == kernel.id() && boxes == pitched) {
+                Some(at) => kept.remove(at),
+                None => {
+                    let compiled = compile(link, kernel, pitched)?;
+                    if kept.len() >= Self::KEEP {
+                        kept.remove(0);
+                    }
+                    ((kernel.id(), pitched.to_vec()), Arc::new(compiled))
                 }
-                (kernel.id(), Arc::new(compiled))
-            }
-        };
+            };
         let pipeline = entry.1.clone();
         kept.push(entry);
         Ok(pipeline)
     }
 }
 
-fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
+fn compile(link: &Link, kernel: &Kernel, pitched: &[BindingId]) -> Result<Pipeline> {
     const STACK: usize = 64 << 20;
     let name = &kernel.signature().entry_point;
     let doing = format!("compile the kernel `{name}`");
@@ -75,7 +84,9 @@ fn compile(link: &Link, kernel: &Kernel) -> Result<Pipeline> {
                     max_bytes => ParamSpace::Immediate { max_bytes },
                 };
                 let facts = analysis::facts(kernel);
-                let rewritten = rewrite::for_gpu(kernel, &facts, space, link.cuts_loops)?;
+                let cuts_loops = link.cuts_loops;
+                let rewritten =
+                    rewrite::for_gpu_with_boxes(kernel, &facts, space, cuts_loops, pitched)?;
                 let largest_uniform = link.limits.max_uniform_buffer_binding_size;
                 limits::check(kernel, &rewritten, &link.info, largest_uniform)?;
                 let endless = endless_loop(kernel, &facts);

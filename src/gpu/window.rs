@@ -4,12 +4,14 @@
 //! The device's buffer is the header, then the window's elements. Transfers on a device start at
 //! multiples of 4 and are multiples of 4 long, elements of 2 bytes are not: so a range that goes up
 //! is widened with the bytes that belong next to it, and of a range that comes down exactly its
-//! own bytes are written. Pure arithmetic, no device.
+//! own bytes are written. Of a box the rows lie packed, one behind the other; each begins at a
+//! multiple of 4. Pure arithmetic, no device.
 
 use std::ops::Range;
 
 use crate::device::HostBytes;
 use crate::kernel::Layout;
+use crate::pitch::Pitch;
 
 /// Transfers on a device start and end at multiples of this.
 pub(super) const ALIGN: u64 = 4;
@@ -23,6 +25,8 @@ pub(super) struct Extent {
     element: u64,
     /// The window, in elements of the logical buffer.
     window: Range<u64>,
+    /// What there is of the window, if it is a box.
+    pitch: Option<Pitch>,
 }
 
 impl Extent {
@@ -32,12 +36,33 @@ impl Extent {
             stride: layout.stride,
             element: layout.element_size.min(layout.stride),
             window,
+            pitch: None,
+        }
+    }
+
+    /// A window that is a box.
+    pub(super) fn of_box(layout: &Layout, pitch: Pitch) -> Extent {
+        Extent { pitch: Some(pitch), ..Extent::new(layout, 0..0) }
+    }
+
+    pub(super) fn pitch(&self) -> Option<&Pitch> {
+        self.pitch.as_ref()
+    }
+
+    /// Where an element of the window lies, counted in elements from the window's start.
+    fn position(&self, element: u64) -> u64 {
+        match &self.pitch {
+            Some(pitch) => pitch.position(element),
+            None => element - self.window.start,
         }
     }
 
     /// Elements in the window.
     pub(super) fn len(&self) -> u64 {
-        self.window.end - self.window.start
+        match &self.pitch {
+            Some(pitch) => pitch.len(),
+            None => self.window.end - self.window.start,
+        }
     }
 
     /// Bytes on the device that hold the window, a multiple of 4 and never zero. An empty window
@@ -52,13 +77,16 @@ impl Extent {
         0..self.header.next_multiple_of(ALIGN)
     }
 
-    /// The device's bytes of some elements of the window, widened. Empty for no elements.
+    /// The device's bytes of some elements of the window and of all between them, widened. Empty for
+    /// no elements.
     pub(super) fn elements(&self, elements: &Range<u64>) -> Range<u64> {
         if elements.is_empty() {
             return 0..0;
         }
-        let at = |element: u64| self.header + (element - self.window.start) * self.stride;
-        at(elements.start) / ALIGN * ALIGN..at(elements.end).next_multiple_of(ALIGN)
+        let start = self.header + self.position(elements.start) * self.stride;
+        // Positions rise with the elements; the one behind the last may not have any.
+        let end = self.header + (self.position(elements.end - 1) + 1) * self.stride;
+        start / ALIGN * ALIGN..end.next_multiple_of(ALIGN)
     }
 
     /// What has to go up, as ranges on the device that do not overlap: the header, and some
@@ -78,8 +106,26 @@ impl Extent {
         let in_header = self.header.saturating_sub(start).min(out.len() as u64) as usize;
         let (header, elements) = out.split_at_mut(in_header);
         read_or_zero(host, start, header);
-        let skipped = self.window.start * self.stride;
-        read_or_zero(host, start + in_header as u64 + skipped, elements);
+        let start = start + in_header as u64;
+        let Some(pitch) = &self.pitch else {
+            return read_or_zero(host, start + self.window.start * self.stride, elements);
+        };
+        let width = pitch.columns * self.stride;
+        let (mut at, mut rest) = (start.saturating_sub(self.header), elements);
+        while !rest.is_empty() && width > 0 {
+            let (row, skipped) = (at / width, at % width);
+            let (part, after) =
+                rest.split_at_mut((width - skipped).min(rest.len() as u64) as usize);
+            at += part.len() as u64;
+            rest = after;
+            let first = pitch.origin + (row * pitch.row) as i64;
+            let from = first * self.stride as i64 + skipped as i64;
+            // The box may begin before the buffer.
+            let before = from.min(0).unsigned_abs().min(part.len() as u64) as usize;
+            let (before, part) = part.split_at_mut(before);
+            before.fill(0);
+            read_or_zero(host, self.header + from.max(0) as u64, part);
+        }
     }
 
     /// Writes the header to the host. `bytes` are the device's bytes of `self.header()`. Returns
@@ -89,10 +135,10 @@ impl Extent {
         self.header
     }
 
-    /// Writes some elements to the host, not the padding after an element. `bytes` are the
+    /// Writes some elements that lie one behind the other to the host, not the padding after an element. `bytes` are the
     /// device's bytes of `self.elements(elements)`. Returns the bytes written.
     pub(super) fn scatter(&self, host: HostBytes<'_>, elements: &Range<u64>, bytes: &[u8]) -> u64 {
-        let first = self.header + (elements.start - self.window.start) * self.stride;
+        let first = self.header + self.position(elements.start) * self.stride;
         let bytes = &bytes[(first % ALIGN) as usize..];
         let at = (self.header + elements.start * self.stride) as usize;
         let count = elements.end - elements.start;
@@ -179,6 +225,57 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_a_box_go_up_packed_and_down_without_touching_other_columns() {
+        for (stride, element, row, origin) in
+            [(4, 4, 10, 23), (2, 2, 11, 12), (2, 2, 11, 13), (8, 6, 7, -2), (4, 4, 9, 8)]
+        {
+            let pitch = Pitch { row, origin, rows: 4, columns: 4 };
+            let extent = Extent::of_box(&layout(0, stride, element), pitch.clone());
+            assert_eq!((extent.len(), extent.bytes()), (16, 16 * stride));
+            // The buffer ends in the last row.
+            let elements = (origin + 3 * row as i64 + 2) as u64;
+            let mut words = counting((elements * stride) as usize);
+            let before: Vec<u8> = bytemuck::cast_slice(&words).to_vec();
+            let host = HostBytes::new(bytemuck::cast_slice_mut(&mut words));
+            let mut device = vec![0xCD; extent.bytes() as usize];
+            // In pieces that begin anywhere.
+            let pieces = [0..5, 5..6, 6..extent.bytes() as usize];
+            for piece in pieces {
+                extent.gather(host, piece.start as u64, &mut device[piece]);
+            }
+            let mut changed = Vec::new();
+            for y in 0..4 {
+                let first = origin + (y * row) as i64;
+                let inside = (first..first + 4).filter(|e| (0..elements as i64).contains(e));
+                let inside: Vec<u64> = inside.map(|element| element as u64).collect();
+                for &e in &inside {
+                    let (on_device, on_host) =
+                        ((extent.position(e) * stride) as usize, (e * stride) as usize);
+                    let len = stride as usize;
+                    let expected = &before[on_host..on_host + len];
+                    assert_eq!(&device[on_device..on_device + len], expected, "{pitch:?} {e}");
+                }
+                // All but the first that are there.
+                let [_, second, .., last] = inside[..] else { continue };
+                let run = second..last + 1;
+                let down = extent.elements(&run);
+                assert!(down.start.is_multiple_of(4) && down.end.is_multiple_of(4));
+                let bytes = vec![0xEE; (down.end - down.start) as usize];
+                let count = run.end - run.start;
+                assert_eq!(extent.scatter(host, &run, &bytes), count * element);
+                changed.extend(run);
+            }
+            let mut after = vec![0; before.len()];
+            host.read(0, &mut after);
+            for (i, (byte, old)) in after.iter().zip(&before).enumerate() {
+                let (e, inside) = (i as u64 / stride, i as u64 % stride < element);
+                let expected = if changed.contains(&e) && inside { 0xEE } else { *old };
+                assert_eq!(*byte, expected, "{pitch:?} byte {i}");
             }
         }
     }

@@ -19,7 +19,8 @@ use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
 
-/// Consecutive workgroups along the split's axis.
+/// Consecutive workgroups along the split's axis; of a tile, whose second axis is `Tiling`'s, along
+/// the first.
 #[derive(Debug, Clone)]
 pub(crate) struct Band {
     pub(crate) start: u32,
@@ -91,7 +92,8 @@ pub(super) fn split(
             Ok(merges) => {
                 let copied =
                     merges.iter().filter(|m| matches!(m, Merge::Difference { .. })).count();
-                let split = Split::Bands { axis, bands: bands.into(), merges: merges.into() };
+                let (bands, merges) = (bands.into(), merges.into());
+                let split = Split::Bands { axis, bands, merges, tiling: None };
                 if copied == 0 {
                     return split;
                 }
@@ -110,7 +112,7 @@ pub(super) fn split(
 }
 
 /// Notes the bindings whose contents footprints follow from.
-fn note(footprints: &[Footprint], consulted: &mut [bool]) {
+pub(super) fn note(footprints: &[Footprint], consulted: &mut [bool]) {
     for (noted, footprint) in consulted.iter_mut().zip(footprints) {
         *noted |= footprint.consulted;
     }
@@ -128,7 +130,7 @@ fn banded(analysis: &OfLaunch<'_>, axis: usize, count: u32) -> Vec<Band> {
 }
 
 /// How what the bands write to each binding comes together, or why it can't.
-fn merges(
+pub(super) fn merges(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
     bands: &[Band],

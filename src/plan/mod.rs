@@ -15,6 +15,7 @@ mod facts;
 mod policy;
 mod sentences;
 pub mod simulate;
+mod tiles;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) use bands::Band;
 pub(crate) use cost::{Roofline, Work};
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
+pub(crate) use tiles::{Room, Tiling};
 
 use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
 use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
@@ -44,6 +46,8 @@ pub struct Plan {
     pub(crate) apart: Arc<[bool]>,
     /// What a row of an array might be long, in elements: the integers among the uniforms.
     pub(crate) row_lengths: Arc<[u64]>,
+    /// Why there are no tiles, where they were asked for.
+    pub(crate) no_tiles: Option<String>,
     /// Whether any band may be computed twice, also at the same time: none reads what it may
     /// write in place.
     pub(crate) rerunnable: bool,
@@ -102,6 +106,8 @@ pub(crate) enum Split {
         bands: Arc<[Band]>,
         /// By binding.
         merges: Arc<[Merge]>,
+        /// The second axis, if the grid is cut along two. Bands are tiles then, row by row.
+        tiling: Option<Arc<Tiling>>,
     },
 }
 
@@ -133,6 +139,8 @@ pub(crate) struct Wishes {
     pub(crate) reproducible: bool,
     /// Cut into at least so many bands even if one device runs them all: the whole does not fit.
     pub(crate) least_bands: u32,
+    /// Cut into tiles with room for so much, if there are such: no bands along one axis fit.
+    pub(crate) tiles: Option<Room>,
 }
 
 /// Decides. `unable` says for each device why it can't run the kernel, if so; `preferred` is the
@@ -161,7 +169,15 @@ pub(crate) fn plan(
     let able = devices.iter().filter(|d| d.left_out.is_none()).count();
     let mut consulted = vec![false; signature.bindings.len()];
     let analysis = &analysis.of_launch(arguments);
-    let split = bands::split(kernel, analysis, able, wishes, &mut consulted);
+    let row_lengths = row_lengths(kernel, arguments);
+    let tiled = wishes.tiles.as_ref().map(|room| {
+        tiles::split(kernel, analysis, able, wishes, (room, &row_lengths), &mut consulted)
+    });
+    let (split, no_tiles) = match tiled {
+        Some(Ok(split)) => (split, None),
+        Some(Err(why)) => (bands::split(kernel, analysis, able, wishes, &mut consulted), Some(why)),
+        None => (bands::split(kernel, analysis, able, wishes, &mut consulted), None),
+    };
     let rerunnable = bands::rerunnable(&split);
     // Only what stays on a device is ever computed once more.
     let unrepeatable =
@@ -181,6 +197,8 @@ pub(crate) fn plan(
     let apart = (0..signature.bindings.len()).map(|id| match &split {
         Split::Nothing => false,
         Split::Whole { .. } => true,
+        // Tiles share what they need; they stream.
+        Split::Bands { tiling: Some(_), .. } => false,
         Split::Bands { bands, merges, .. } => {
             merges[id] == Merge::Apart && bands::ranges_apart(bands, id)
         }
@@ -194,7 +212,8 @@ pub(crate) fn plan(
         split,
         devices,
         buffers,
-        row_lengths: row_lengths(kernel, arguments).into(),
+        row_lengths: row_lengths.into(),
+        no_tiles,
         rerunnable,
         unrepeatable,
         work,
@@ -266,11 +285,26 @@ impl Plan {
     pub(crate) fn groups(&self, run: &Range<u32>) -> GroupBox {
         let bands = &self.bands()[run.start as usize..run.end as usize];
         match (&self.split, bands) {
-            (Split::Bands { axis, .. }, [first, ..]) => {
+            (Split::Bands { axis, tiling, .. }, [first, ..]) => {
                 let end = bands[bands.len() - 1].end;
-                GroupBox::whole(self.grid).band(*axis, first.start, end)
+                let groups = GroupBox::whole(self.grid).band(*axis, first.start, end);
+                match tiling {
+                    Some(tiling) => {
+                        let across = tiling.across(run);
+                        groups.band(tiling.axis, across.start, across.end)
+                    }
+                    None => groups,
+                }
             }
             _ => GroupBox::whole(self.grid),
+        }
+    }
+
+    /// How the grid is cut along a second axis, if it is.
+    pub(crate) fn tiling(&self) -> Option<&Tiling> {
+        match &self.split {
+            Split::Bands { tiling, .. } => tiling.as_deref(),
+            _ => None,
         }
     }
 
@@ -305,9 +339,10 @@ impl Plan {
     }
 
     /// The storage binding of a chunk that computes a run of bands. `memory` is the buffer, or
-    /// the chunk's own copy of it where there is one.
+    /// the chunk's own copy of it where there is one; `stride` are the bytes of an element.
     pub(crate) fn chunk_storage<'a>(
         &self,
+        stride: u64,
         run: &Range<u32>,
         binding: usize,
         memory: HostBytes<'a>,
@@ -315,11 +350,15 @@ impl Plan {
     ) -> ChunkBinding<'a> {
         let footprint = self.footprint(run, binding);
         let window = bands::cover(&footprint.read.hull(), &footprint.may_write.hull());
+        let pitch = self.tiling().and_then(|tiling| tiling.pitch(stride, binding, &footprint));
         let (upload, write_back) = match self.merge(binding) {
             Merge::Apart => (bands::upload(&footprint), footprint.may_write),
             // All of a private copy is the chunk's.
             _ => (window.clone(), Region::from(footprint.may_write.hull())),
         };
+        // Of a box all goes up or nothing: a part of the range around it may end beside it.
+        let partly = pitch.is_some() && !upload.is_empty();
+        let upload = if partly { window.clone() } else { upload };
         ChunkBinding::Storage {
             memory,
             elements,
@@ -327,6 +366,7 @@ impl Plan {
             write_back,
             write_header: footprint.writes_header,
             window,
+            pitch,
         }
     }
 
@@ -348,6 +388,10 @@ impl Plan {
         info: &DeviceInfo,
         memory: u64,
     ) -> Result<(), String> {
+        let tiling = self.tiling();
+        if tiling.is_some_and(|tiling| !tiling.is_box(run, self.bands().len() as u32)) {
+            return Err("its tiles lie in several rows".to_owned());
+        }
         if info.kind == DeviceKind::Cpu {
             return Ok(());
         }
@@ -356,9 +400,18 @@ impl Plan {
             if !binding.space.is_storage() {
                 continue;
             }
-            let window = self.window(run, id);
-            let bytes = binding.layout.header
-                + (window.end - window.start).saturating_mul(binding.layout.stride);
+            let footprint = self.footprint(run, id);
+            let pitch =
+                tiling.and_then(|tiling| tiling.pitch(binding.layout.stride, id, &footprint));
+            let elements = match pitch {
+                Some(pitch) => pitch.len(),
+                None => {
+                    let (read, write) = (footprint.read.hull(), footprint.may_write.hull());
+                    let window = bands::cover(&read, &write);
+                    window.end - window.start
+                }
+            };
+            let bytes = binding.layout.header + elements.saturating_mul(binding.layout.stride);
             if bytes > info.limits.max_binding {
                 return Err(format!(
                     "its part of `{}` takes {bytes} bytes, and a binding holds {} at most",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::bands::{Band, cover, elements};
-use super::{BufferUse, Merge, Plan, Split};
+use super::{BufferUse, Merge, Plan, Split, Tiling};
 use crate::analysis::Reduction;
 use crate::region::Region;
 
@@ -33,6 +33,9 @@ impl fmt::Display for Plan {
                         buffer.widened()
                     )?;
                 }
+            }
+            Split::Bands { axis, bands, tiling: Some(tiling), .. } => {
+                self.tiles_in_words(f, *axis, bands, tiling)?;
             }
             Split::Bands { axis, bands, .. } => self.bands_in_words(f, *axis, bands)?,
         }
@@ -144,6 +147,59 @@ impl Plan {
             )?;
         }
         self.merges_in_words(f, bands)
+    }
+
+    fn tiles_in_words(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        axis: usize,
+        tiles: &[Band],
+        tiling: &Tiling,
+    ) -> fmt::Result {
+        let letters = ["x", "y", "z"];
+        let (outer, inner) = (letters[axis], letters[tiling.axis]);
+        let columns = tiling.columns() as usize;
+        let rows = tiles.len() / columns;
+        let at = rows / 2 * columns + columns / 2;
+        let middle = &tiles[at];
+        let across = tiling.across(&(at as u32..at as u32 + 1));
+        let words = |start: u32, end: u32| match end - start {
+            1 => start.to_string(),
+            _ => format!("{start} to {}", end - 1),
+        };
+        writeln!(
+            f,
+            "In bands along one axis it does not fit ({}). So it is cut along {outer} and {inner} into \
+             {rows} × {columns} tiles of about {} × {} workgroups; devices take tiles. A tile in the \
+             middle ({outer} = {}, {inner} = {}):",
+            tiling.why,
+            middle.end - middle.start,
+            across.end - across.start,
+            words(middle.start, middle.end),
+            words(across.start, across.end),
+        )?;
+        for buffer in self.buffers.iter() {
+            let print = &middle.footprints[buffer.binding];
+            writeln!(
+                f,
+                "  {}: {}{}.",
+                buffer.head(),
+                range_words(&print.read, &print.may_write),
+                buffer.widened()
+            )?;
+            let Some(pitch) = tiling.pitch(buffer.stride, buffer.binding, print) else { continue };
+            let range = cover(&print.read.hull(), &print.may_write.hull());
+            writeln!(
+                f,
+                "    It goes in pitched windows: the {} columns of {} rows that the tile touches, \
+                 packed, {} bytes; the range around them has {}.",
+                pitch.columns,
+                pitch.rows,
+                pitch.len() * buffer.stride,
+                (range.end - range.start) * buffer.stride,
+            )?;
+        }
+        self.merges_in_words(f, tiles)
     }
 
     /// How what the chunks write comes together, and why not simply in place.

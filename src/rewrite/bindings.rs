@@ -44,10 +44,12 @@ pub(super) struct Bindings {
     windowed: HashMap<Handle<GlobalVariable>, (BindingId, Array)>,
     /// By `BindingId`; nothing where the binding is not windowed.
     pub(super) uses: Vec<Option<Uses>>,
+    /// Those whose windows are boxes.
+    pitched: Vec<BindingId>,
 }
 
 impl Bindings {
-    pub(super) fn new(kernel: &Kernel) -> Bindings {
+    pub(super) fn new(kernel: &Kernel, pitched: &[BindingId]) -> Bindings {
         let module = kernel.module();
         let function = &kernel.entry_point().function;
         let mut windowed = HashMap::new();
@@ -82,7 +84,8 @@ impl Bindings {
         for &(id, _) in windowed.values() {
             uses[id] = Some(Uses::default());
         }
-        let mut bindings = Bindings { windowed, uses };
+        let pitched = pitched.to_vec();
+        let mut bindings = Bindings { windowed, uses, pitched };
         bindings.find_uses(kernel);
         bindings
     }
@@ -136,6 +139,11 @@ impl Bindings {
             _ => return None,
         };
         self.windowed.get(&global).filter(|(_, known)| *known == array).map(|&(id, _)| id)
+    }
+
+    /// Whether the windows of a binding are boxes.
+    pub(super) fn pitched(&self, id: BindingId) -> bool {
+        self.pitched.contains(&id)
     }
 
     pub(super) fn windowable(&self) -> Vec<bool> {

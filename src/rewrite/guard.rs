@@ -27,6 +27,19 @@ pub(super) enum Limit {
     Known(u32),
     /// A window: its first element and how many it has.
     Window { first: Handle<Expression>, len: Handle<Expression> },
+    /// A window that is a box.
+    Box(BoxLimit),
+}
+
+/// Words of a window that is a box, as `params::Word` has them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BoxLimit {
+    /// Elements of the logical buffer that the index may mean.
+    pub(super) elements: Handle<Expression>,
+    pub(super) row: Handle<Expression>,
+    pub(super) origin: Handle<Expression>,
+    pub(super) rows: Handle<Expression>,
+    pub(super) columns: Handle<Expression>,
 }
 
 impl Builder {
@@ -51,10 +64,35 @@ impl Builder {
                 index = self.binary(BinaryOperator::Subtract, index, first, span);
                 len
             }
+            Limit::Box(limit) => return self.inside_box(index, limit, span),
         };
         let zero = self.u32(0);
         let inside = self.binary(BinaryOperator::Less, index, len, span);
         (self.select(inside, index, zero, span), inside)
+    }
+
+    /// As `inside`, of a box: the packed place of an element, if its row and its column are there.
+    /// What lies behind the buffer's last element is outside also where the box reaches beyond.
+    fn inside_box(
+        &mut self,
+        index: Handle<Expression>,
+        limit: BoxLimit,
+        span: Span,
+    ) -> (Handle<Expression>, Handle<Expression>) {
+        // It wraps: what lies before the origin is behind the last row.
+        let behind = self.binary(BinaryOperator::Subtract, index, limit.origin, span);
+        let y = self.binary(BinaryOperator::Divide, behind, limit.row, span);
+        let begin = self.binary(BinaryOperator::Multiply, y, limit.row, span);
+        let x = self.binary(BinaryOperator::Subtract, behind, begin, span);
+        let there = self.binary(BinaryOperator::Less, index, limit.elements, span);
+        let in_rows = self.binary(BinaryOperator::Less, y, limit.rows, span);
+        let in_columns = self.binary(BinaryOperator::Less, x, limit.columns, span);
+        let inside = self.both(Some(there), in_rows, span);
+        let inside = self.both(Some(inside), in_columns, span);
+        let before = self.binary(BinaryOperator::Multiply, y, limit.columns, span);
+        let place = self.binary(BinaryOperator::Add, before, x, span);
+        let zero = self.u32(0);
+        (self.select(inside, place, zero, span), inside)
     }
 
     /// Both conditions.

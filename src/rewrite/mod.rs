@@ -6,7 +6,8 @@
 //! - It computes the workgroups from [`ChunkParams::first`] on, as many as are dispatched, and the
 //!   kernel sees the ids, the grid and the array lengths of the whole launch.
 //! - A storage buffer may be brought as a window: its header, then some of its elements, at least
-//!   one. Every access is checked against the window.
+//!   one: a range, or, where the module was made for that, the packed rows of a box. Every access
+//!   is checked against the window.
 //! - Reads out of bounds give zero, writes and atomics out of bounds do nothing, for every dynamic
 //!   index in every address space. No barrier is ever inside a guard.
 //! - A loop that is not proved finite stops when the budget is used up, and sets the fault word.
@@ -89,22 +90,35 @@ impl Rewritten {
     }
 }
 
-/// Rewrites a kernel for a GPU. `cuts_loops` says that the driver ends loops without a word.
-///
-/// # Errors
-/// [`Error::Internal`] when the result does not validate.
+/// As [`for_gpu_with_boxes`], without boxes.
+#[cfg(test)]
 pub(crate) fn for_gpu(
     kernel: &Kernel,
     facts: &Facts,
     space: ParamSpace,
     cuts_loops: bool,
 ) -> Result<Rewritten> {
+    for_gpu_with_boxes(kernel, facts, space, cuts_loops, &[])
+}
+
+/// Rewrites a kernel for a GPU. `cuts_loops` says that the driver ends loops without a word. The
+/// windows of the bindings in `pitched` are boxes ([`Pitch`](crate::pitch::Pitch)).
+///
+/// # Errors
+/// [`Error::Internal`] when the result does not validate.
+pub(crate) fn for_gpu_with_boxes(
+    kernel: &Kernel,
+    facts: &Facts,
+    space: ParamSpace,
+    cuts_loops: bool,
+    pitched: &[BindingId],
+) -> Result<Rewritten> {
     let mut module = kernel.module().clone();
     // Nothing calls them any more, and they may not suit the variables as they will be.
     module.functions = naga::Arena::new();
     let mut out = Builder::new(std::mem::take(&mut module.types));
 
-    let bindings = Bindings::new(kernel);
+    let bindings = Bindings::new(kernel, pitched);
     let inputs = builtins::inputs(kernel);
     let loops = loops(kernel);
     let budgeted = (0..loops).any(|i| !is_finite(&facts.finite_loops, i));
@@ -181,6 +195,18 @@ fn lay_out(
     words.extend(builtins::words(inputs));
     for (id, uses) in bindings.uses.iter().enumerate() {
         let Some(uses) = uses else { continue };
+        if bindings.pitched(id) {
+            if uses.indexed || uses.length {
+                words.push(Word::Elements(id));
+            }
+            if uses.indexed_signed {
+                words.push(Word::SignedElements(id));
+            }
+            if uses.indexed || uses.indexed_signed {
+                words.extend([Word::Row(id), Word::Origin(id), Word::Rows(id), Word::Columns(id)]);
+            }
+            continue;
+        }
         if uses.indexed || uses.indexed_signed {
             words.push(Word::WindowFirst(id));
         }

@@ -5,9 +5,10 @@
 //! words that it uses: immediates are scarce (128 bytes on many devices).
 
 use crate::kernel::BindingId;
+use crate::pitch::Pitch;
 
 /// The part of a storage buffer that a chunk brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Window {
     /// The first element that is there.
     pub(crate) first: u32,
@@ -16,6 +17,8 @@ pub(crate) struct Window {
     pub(crate) len: u32,
     /// Elements of the logical buffer; what `arrayLength` gives.
     pub(crate) elements: u32,
+    /// The box that is there, if the module was made for one. `first` and `len` do not count then.
+    pub(crate) pitch: Option<Pitch>,
 }
 
 /// What one dispatch passes in its block.
@@ -49,6 +52,16 @@ pub(super) enum Word {
     WindowSignedLen(BindingId),
     /// The number of elements of a logical buffer.
     Elements(BindingId),
+    /// Of a window that is a box: the elements of a row of the buffer.
+    Row(BindingId),
+    /// The element in the box's first row and column; it wraps, where that lies before the buffer.
+    Origin(BindingId),
+    /// The rows of the box.
+    Rows(BindingId),
+    /// The columns of the box.
+    Columns(BindingId),
+    /// The elements of the logical buffer that an i32 can index.
+    SignedElements(BindingId),
     /// The loop budget.
     Budget,
     /// The turns of a probe (`budget::Probe`), here so that no compiler knows them.
@@ -81,7 +94,12 @@ impl ParamLayout {
     /// The block of one dispatch, [`ParamLayout::bytes`] bytes, in the byte order of GPUs. A window
     /// or a part of the user's immediate that is not given is zero.
     pub(crate) fn encode(&self, params: &ChunkParams<'_>) -> Vec<u8> {
-        let window = |id: BindingId| params.windows.get(id).copied();
+        let window = |id: BindingId| params.windows.get(id);
+        // Nothing of a box that is not given is there.
+        let pitch = |id: BindingId, of: fn(&Pitch) -> u64| {
+            let pitch = window(id).and_then(|window| window.pitch.as_ref());
+            pitch.map_or(0, |pitch| u32::try_from(of(pitch)).unwrap_or(u32::MAX))
+        };
         let mut bytes = Vec::with_capacity(self.bytes() as usize);
         for word in &self.words {
             let value = match *word {
@@ -93,6 +111,14 @@ impl ParamLayout {
                     window(id).map_or(0, |w| w.len.min((1u32 << 31).saturating_sub(w.first)))
                 }
                 Word::Elements(id) => window(id).map_or(0, |w| w.elements),
+                Word::Row(id) => pitch(id, |pitch| pitch.row).max(1),
+                Word::Origin(id) => {
+                    let pitch = window(id).and_then(|window| window.pitch.as_ref());
+                    pitch.map_or(0, |pitch| pitch.origin as u32)
+                }
+                Word::Rows(id) => pitch(id, |pitch| pitch.rows),
+                Word::Columns(id) => pitch(id, |pitch| pitch.columns),
+                Word::SignedElements(id) => window(id).map_or(0, |w| w.elements.min(1 << 31)),
                 Word::Budget => params.loop_budget,
                 Word::Turns => super::budget::PROBE_TURNS,
                 Word::User(word) => {
@@ -128,7 +154,7 @@ mod tests {
             let params = ChunkParams {
                 first: [0; 3],
                 grid: [1; 3],
-                windows: &[Window { first, len, elements: u32::MAX }],
+                windows: &[Window { first, len, elements: u32::MAX, pitch: None }],
                 immediate: None,
                 loop_budget: 0,
             };
@@ -151,8 +177,8 @@ mod tests {
             first: [1, 2, 3],
             grid: [4, 5, 6],
             windows: &[
-                Window { first: 10, len: 11, elements: 12 },
-                Window { first: 20, len: 21, elements: 22 },
+                Window { first: 10, len: 11, elements: 12, pitch: None },
+                Window { first: 20, len: 21, elements: 22, pitch: None },
             ],
             immediate: Some(&[0, 0, 0, 0, 7, 1]),
             loop_budget: 9,

@@ -16,7 +16,7 @@ use super::bindings::Bindings;
 use super::bounds::{is_signed, upper_bound};
 use super::budget::{Budget, Probe};
 use super::builder::Builder;
-use super::guard::{Limit, Place};
+use super::guard::{BoxLimit, Limit, Place};
 use super::params::Word;
 use super::prelude;
 use super::{internal, is_finite};
@@ -383,6 +383,16 @@ impl<'a> Rebuild<'a> {
         let Some(id) = self.bindings.window(self.old, array) else {
             return Ok(None);
         };
+        if self.bindings.pitched(id) {
+            let elements = if signed { Word::SignedElements(id) } else { Word::Elements(id) };
+            return Ok(Some(Limit::Box(BoxLimit {
+                elements: self.block.word(elements)?,
+                row: self.block.word(Word::Row(id))?,
+                origin: self.block.word(Word::Origin(id))?,
+                rows: self.block.word(Word::Rows(id))?,
+                columns: self.block.word(Word::Columns(id))?,
+            })));
+        }
         let first = self.block.word(Word::WindowFirst(id))?;
         let len = if signed { Word::WindowSignedLen(id) } else { Word::WindowLen(id) };
         let len = self.block.word(len)?;

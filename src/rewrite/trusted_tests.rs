@@ -173,7 +173,7 @@ fn outside(module: &Module) -> Vec<String> {
                         function.expressions[condition],
                         Expression::Binary { op: Op::Less, left, .. } if left == accept
                     );
-                    zero && less
+                    zero && (less || in_box(function, condition, accept))
                 }
                 _ => false,
             },
@@ -183,6 +183,27 @@ fn outside(module: &Module) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether a condition says that row `y` and column `x` are less than two words, and the place is
+/// `y * columns + x`, with that word for the columns.
+fn in_box(
+    function: &naga::Function,
+    condition: Handle<Expression>,
+    place: Handle<Expression>,
+) -> bool {
+    let of = |handle: Handle<Expression>, wanted: Op| match function.expressions[handle] {
+        Expression::Binary { op, left, right } if op == wanted => Some((left, right)),
+        _ => None,
+    };
+    let known = || {
+        let (rest, in_columns) = of(condition, Op::LogicalAnd)?;
+        let (_, in_rows) = of(rest, Op::LogicalAnd)?;
+        let ((x, columns), (y, _)) = (of(in_columns, Op::Less)?, of(in_rows, Op::Less)?);
+        let (before, last) = of(place, Op::Add)?;
+        Some(last == x && of(before, Op::Multiply)? == (y, columns))
+    };
+    known().unwrap_or(false)
 }
 
 /// Loops whose bodies do not begin with a look at the budget.
@@ -252,6 +273,11 @@ fn no_index_of_a_trusted_module_can_be_outside_and_no_loop_without_proof_is_endl
             let rewritten = for_gpu(&kernel, &facts, ParamSpace::Uniform, false).unwrap();
             let found = outside(&rewritten.module);
             assert!(found.is_empty(), "{name}: {found:#?}");
+            let all: Vec<usize> = (0..kernel.signature().bindings.len()).collect();
+            let boxes =
+                for_gpu_with_boxes(&kernel, &facts, ParamSpace::Uniform, false, &all).unwrap();
+            let found = outside(&boxes.module);
+            assert!(found.is_empty(), "{name}, boxes: {found:#?}");
             let body = &rewritten.module.entry_points[0].function.body;
             if facts.finite_loops.is_empty() {
                 assert_eq!(unbounded(body), 0, "{name}");

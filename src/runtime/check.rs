@@ -55,6 +55,7 @@ pub(super) fn check(launch: &Checked, lints: bool) -> Result<Findings> {
                     upload: 0..elements,
                     write_back: (0..elements).into(),
                     write_header: true,
+                    pitch: None,
                 }
             }
         })

@@ -466,7 +466,8 @@ impl<'a> Session<'a> {
                 if binding.space.is_storage() {
                     let copy = copies.iter().find(|copy| copy.0 == id);
                     let memory = copy.map_or(self.memory[id], |(_, copy)| copy.bytes);
-                    self.plan.chunk_storage(run, id, memory, self.elements[id])
+                    let (plan, stride) = (&self.plan, binding.layout.stride);
+                    plan.chunk_storage(stride, run, id, memory, self.elements[id])
                 } else {
                     ChunkBinding::Value(&self.checked.values[id])
                 }

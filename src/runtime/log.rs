@@ -103,7 +103,8 @@ impl Recorded {
         let bindings = bindings.map(|(id, binding)| {
             if binding.space.is_storage() {
                 let memory = memory.next().copied().unwrap_or_else(HostBytes::empty);
-                self.plan.chunk_storage(run, id, memory, self.elements[id])
+                let (plan, stride) = (&self.plan, binding.layout.stride);
+                plan.chunk_storage(stride, run, id, memory, self.elements[id])
             } else {
                 ChunkBinding::Value(&self.values[id])
             }

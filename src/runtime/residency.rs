@@ -174,7 +174,9 @@ impl Session<'_> {
         for (device, memory) in self.keeping.memories.iter().enumerate() {
             let Some(memory) = memory else { continue };
             let run = homes.get(device).unwrap_or(&all);
-            if !memory.could_hold(self.kept_bytes(run)) {
+            // Tiles leave nothing there, and are as large as fits.
+            let streams = self.plan.tiling().is_some();
+            if streams || !memory.could_hold(self.kept_bytes(run)) {
                 for (_, _, buffer) in self.storage() {
                     buffer.leave(memory, &meter)?;
                 }
@@ -336,7 +338,7 @@ impl Session<'_> {
     /// is on devices alone. `speeds` are in bands per second; 0 takes no part, and nothing is one
     /// that is not known.
     pub(super) fn homes(&self, speeds: &[Option<f64>], fixed: bool) -> Option<Vec<Range<u32>>> {
-        let Split::Bands { bands, .. } = &self.plan.split else { return None };
+        let Split::Bands { bands, tiling: None, .. } = &self.plan.split else { return None };
         let able = speeds.iter().filter(|speed| **speed != Some(0.0)).count();
         let elsewhere =
             self.storage().any(|(id, _, buffer)| self.keeping.kept[id] && !buffer.on_host());

@@ -15,7 +15,7 @@ use crate::device::{DeviceInfo, DeviceKind, HostBytes};
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::memory::Copies;
-use crate::plan::{Plan, Split, Wishes, plan};
+use crate::plan::{Plan, Room, Split, Wishes, plan};
 
 /// A launch whose buffers are granted.
 pub(super) struct Session<'a> {
@@ -156,6 +156,16 @@ impl<'a> Session<'a> {
             let whole_for_good =
                 matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
             let finest = made.grid.iter().copied().max().unwrap_or(1).min(FINEST);
+            if let Some(room) = wishes.tiles.take() {
+                let id = format!("{}: ", infos[device].id);
+                let bands = room.why.strip_prefix(&id).unwrap_or(&why);
+                let tiles = made.no_tiles.filter(|no| !no.is_empty());
+                let tiles =
+                    tiles.map(|no| format!(". Nor can it be cut into tiles that fit: {no}"));
+                unable[device] = Some(format!("{bands}{}", tiles.unwrap_or_default()));
+                wishes = asked_for.clone();
+                continue;
+            }
             // The axis with the most workgroups may be one along which no cut is sound.
             let tried = finer.min(FINEST) <= wishes.least_bands;
             if checked.wishes.chunks.is_none()
@@ -164,6 +174,10 @@ impl<'a> Session<'a> {
                 && (made.bands().len() as u32) < finest
             {
                 wishes.least_bands = finer.min(FINEST);
+            } else if checked.wishes.chunks.is_none()
+                && let Some(room) = room(&checked.kernel, &made, devices, &unable)
+            {
+                wishes = Wishes { tiles: Some(room), ..asked_for.clone() };
             } else {
                 unable[device] = Some(why);
                 wishes = asked_for.clone();
@@ -206,19 +220,43 @@ fn first_misfit(
     members: &[Member],
     unable: &[Option<String>],
 ) -> Option<(usize, String)> {
-    let bands = plan.bands().len() as u32;
-    let info = |i: usize| members[i].device.info();
-    (0..members.len())
-        .filter(|&i| {
-            unable[i].is_none()
-                && plan.devices[i].left_out.is_none()
-                && info(i).kind != DeviceKind::Cpu
-        })
-        .find_map(|i| {
-            let memory = plan.chunk_memory(info(i), members[i].device.depth());
-            (0..bands).find_map(|band| {
-                let why = plan.fits(kernel, &(band..band + 1), info(i), memory).err()?;
-                Some((i, why))
-            })
-        })
+    let taking_part = |i: &usize| {
+        unable[*i].is_none()
+            && plan.devices[*i].left_out.is_none()
+            && members[*i].device.info().kind != DeviceKind::Cpu
+    };
+    let mut devices = (0..members.len()).filter(taking_part);
+    devices.find_map(|i| Some((i, misfit(kernel, plan, &members[i])?)))
+}
+
+/// Why some single band is too large for a device.
+fn misfit(kernel: &Kernel, plan: &Plan, member: &Member) -> Option<String> {
+    let info = member.device.info();
+    let memory = plan.chunk_memory(info, member.device.depth());
+    let bands = 0..plan.bands().len() as u32;
+    bands.into_iter().find_map(|band| plan.fits(kernel, &(band..band + 1), info, memory).err())
+}
+
+/// What tiles may take: there is none where the bands fit a device that brings its part as ranges.
+/// It is better off without tiles, and does without the others.
+fn room(
+    kernel: &Kernel,
+    plan: &Plan,
+    members: &[Member],
+    unable: &[Option<String>],
+) -> Option<Room> {
+    let mut room: Option<Room> = None;
+    for (member, _) in members.iter().zip(unable).filter(|(_, unable)| unable.is_none()) {
+        let info = member.device.info();
+        if info.kind == DeviceKind::Cpu {
+            continue;
+        }
+        let why = format!("{}: {}", info.id, misfit(kernel, plan, member)?);
+        // As for a launch that is split: the next tiles go up meanwhile.
+        let memory = info.limits.memory / (member.device.depth().max(1) as u64 + 1);
+        let known = room.get_or_insert(Room { memory, binding: info.limits.max_binding, why });
+        known.memory = known.memory.min(memory);
+        known.binding = known.binding.min(info.limits.max_binding);
+    }
+    room
 }

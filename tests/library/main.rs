@@ -14,6 +14,7 @@ mod residency;
 mod sequences;
 mod threads;
 mod tightness;
+mod tiles;
 
 use coexec::Kernel;
 

@@ -31,6 +31,7 @@ fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>
                 upload: 0..elements,
                 write_back: (0..elements).into(),
                 write_header: true,
+                pitch: None,
             }
         })
         .collect();
@@ -175,6 +176,7 @@ fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
                 upload: 0..elements,
                 write_back: (0..elements).into(),
                 write_header: true,
+                pitch: None,
             }
         })
         .collect();

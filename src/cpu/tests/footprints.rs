@@ -142,6 +142,7 @@ fn check(
                     upload: 0..elements[i],
                     write_back: (0..elements[i]).into(),
                     write_header: true,
+                    pitch: None,
                 },
                 None => ChunkBinding::Value(&uniforms[i]),
             })

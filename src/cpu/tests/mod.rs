@@ -50,6 +50,7 @@ fn bindings<'a>(kernel: &Kernel, data: &'a mut [Vec<u32>]) -> Vec<ChunkBinding<'
                 upload: 0..elements,
                 write_back: (0..elements).into(),
                 write_header: true,
+                pitch: None,
             }
         })
         .collect()

@@ -67,7 +67,15 @@ fn window<'a>(
     write_back: Range<u64>,
 ) -> ChunkBinding<'a> {
     let write_back = write_back.into();
-    ChunkBinding::Storage { memory, elements, window, upload, write_back, write_header: false }
+    ChunkBinding::Storage {
+        memory,
+        elements,
+        window,
+        upload,
+        write_back,
+        write_header: false,
+        pitch: None,
+    }
 }
 
 fn read(memory: HostBytes<'_>, elements: u64, range: Range<u64>) -> ChunkBinding<'_> {

@@ -163,6 +163,7 @@ fn a_written_header_comes_back_only_when_asked_for() {
             upload: 0..0,
             write_back: Region::default(),
             write_header,
+            pitch: None,
         }];
         run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap();
         let mut expected = [9u32; 12];

@@ -172,6 +172,7 @@ impl Launch {
                 first: window.start as u32,
                 len: (window.end - window.start) as u32,
                 elements: elements as u32,
+                pitch: None,
             });
             let at = |element: u64| (layout.header + element * layout.stride).min(size) as usize;
             let mut places: Vec<usize> = (0..layout.header as usize).collect();

@@ -1,0 +1,366 @@
+//! Cutting the grid along two axes, where no band along one fits a device.
+//!
+//! A column band of a row-major matrix touches few elements, and the range around them is all of the
+//! matrix. So a tile brings the box around what it touches of a buffer ([`Pitch`]), where that is
+//! clearly less than the range. Tiles are as large as fits: of a product C = A B, whose tiles bring rows
+//! of A and columns of B, the larger the tiles the fewer bytes move. A tile is a band in all other
+//! respects: soundness is shown for any two of them, and a device takes one at a time, or several that
+//! lie beside each other.
+
+use std::ops::Range;
+
+use super::bands::{Band, cover, merges, note};
+use super::{Merge, Split, Wishes};
+use crate::analysis::{Footprint, OfLaunch, Use};
+use crate::grid::GroupBox;
+use crate::kernel::Kernel;
+use crate::pitch::Pitch;
+
+/// More tiles cost more to analyse than they can gain; each is looked at.
+const MOST_TILES: u64 = 1024;
+
+/// Tiles for each device that takes part, so that all are busy to the end.
+const TILES_EACH: u64 = 4;
+
+/// What a chunk may take on each device that tiles are for, and why there are tiles.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Room {
+    /// Bytes of all windows.
+    pub(crate) memory: u64,
+    /// Bytes of one window.
+    pub(crate) binding: u64,
+    /// What did not fit, as a sentence.
+    pub(crate) why: String,
+}
+
+/// The second axis of a cut along two.
+#[derive(Debug, Clone)]
+pub(crate) struct Tiling {
+    pub(crate) axis: usize,
+    /// Where the tiles of a row begin along it, and where the last ends.
+    pub(crate) edges: Vec<u32>,
+    /// By binding: whether its windows are boxes.
+    pub(crate) pitched: Vec<bool>,
+    /// Lengths that rows of an array may have, in elements.
+    pub(crate) lengths: Vec<u64>,
+    /// What did not fit in bands along one axis.
+    pub(crate) why: String,
+}
+
+impl Tiling {
+    /// Tiles in a row.
+    pub(crate) fn columns(&self) -> u32 {
+        self.edges.len() as u32 - 1
+    }
+
+    /// Whether a run of tiles is a box: they lie in one row, or are all there are.
+    pub(crate) fn is_box(&self, run: &Range<u32>, tiles: u32) -> bool {
+        let row = |tile: u32| tile / self.columns();
+        run.is_empty() || row(run.start) == row(run.end - 1) || *run == (0..tiles)
+    }
+
+    /// The workgroups along the second axis of a run of tiles; all, where it has several rows.
+    pub(crate) fn across(&self, run: &Range<u32>) -> Range<u32> {
+        let columns = self.columns();
+        let (first, last) = (run.start, run.end.saturating_sub(1).max(run.start));
+        if first / columns != last / columns {
+            return self.edges[0]..self.edges[columns as usize];
+        }
+        self.edges[(first % columns) as usize]..self.edges[(last % columns) as usize + 1]
+    }
+
+    /// The window of a binding whose elements are `stride` bytes apart, if it is a box.
+    pub(crate) fn pitch(&self, stride: u64, id: usize, footprint: &Footprint) -> Option<Pitch> {
+        self.pitched[id].then(|| pitch(stride, footprint, &self.lengths))
+    }
+}
+
+/// The box around what is touched of a binding.
+fn pitch(stride: u64, footprint: &Footprint, lengths: &[u64]) -> Pitch {
+    // Rows of elements that share words begin where words do.
+    let step = if stride.is_multiple_of(4) { 1 } else { 2 };
+    Pitch::around(&[&footprint.read, &footprint.may_write], lengths, step)
+}
+
+/// Cuts into tiles that fit. Or says why that can't be done, where there is anything to say.
+pub(super) fn split(
+    kernel: &Kernel,
+    analysis: &OfLaunch<'_>,
+    able: usize,
+    wishes: &Wishes,
+    (room, lengths): (&Room, &[u64]),
+    consulted: &mut [bool],
+) -> Result<Split, String> {
+    let grid = analysis.arguments.grid;
+    let facts = analysis.facts();
+    let whole = facts.subgroups.is_some()
+        || facts.uses.iter().any(|used| matches!(used, Use::Atomic { .. }));
+    if whole || grid.contains(&0) {
+        return Err(String::new());
+    }
+    let search = Search { kernel, analysis, room, lengths };
+    let mut found: Vec<Candidate> = Vec::new();
+    let mut smallest: Option<String> = None;
+    for (outer, inner) in [(1, 0), (2, 0), (2, 1)] {
+        let axes = [outer, inner];
+        if grid[outer] == 1 && grid[inner] == 1 {
+            continue;
+        }
+        match search.candidates(axes) {
+            Ok(candidates) => found.extend(candidates),
+            Err(why) => smallest = smallest.or(Some(why)),
+        }
+    }
+    // Enough of them, then the fewest bytes.
+    let all = GroupBox::whole(grid).workgroups();
+    let enough = u64::try_from(all).unwrap_or(u64::MAX).min(TILES_EACH * able as u64);
+    found.sort_by_key(|c| (c.tiles() < enough, c.bytes.saturating_mul(c.tiles())));
+    let mut refusal = None;
+    // The sample of one that is refused was smaller than others of its tiles, or they meet.
+    let corners_fit = |candidate: &Candidate| {
+        let fits = |part| search.sample(candidate.axes, candidate.counts, part).is_ok();
+        fits(Part::First) && fits(Part::Last)
+    };
+    for candidate in found.into_iter().filter(corners_fit).take(MOST_TRIED) {
+        match search.cut(&candidate, wishes, consulted) {
+            Ok(split) => return Ok(split),
+            Err(why) => refusal = refusal.or(Some(why)),
+        }
+    }
+    Err(refusal.or(smallest).unwrap_or_default())
+}
+
+/// Cuts that are tried out, best first.
+const MOST_TRIED: usize = 6;
+
+/// A cut whose middle tile fits.
+struct Candidate {
+    axes: [usize; 2],
+    /// Tiles along each.
+    counts: [u32; 2],
+    /// Bytes that a tile brings.
+    bytes: u64,
+}
+
+impl Candidate {
+    fn tiles(&self) -> u64 {
+        u64::from(self.counts[0]) * u64::from(self.counts[1])
+    }
+}
+
+/// Which tile of a cut.
+#[derive(Clone, Copy)]
+enum Part {
+    First,
+    Middle,
+    Last,
+}
+
+/// The range of part `at` of `count` nearly equal ones.
+fn part(extent: u32, count: u32, at: u32) -> Range<u32> {
+    let edge = |at: u32| (u64::from(extent) * u64::from(at) / u64::from(count)) as u32;
+    edge(at)..edge(at + 1)
+}
+
+struct Search<'s> {
+    kernel: &'s Kernel,
+    analysis: &'s OfLaunch<'s>,
+    room: &'s Room,
+    lengths: &'s [u64],
+}
+
+impl Search<'_> {
+    /// For numbers of tiles along the second axis, the fewest along the first with which a tile fits.
+    /// Or why a single workgroup does not.
+    fn candidates(&self, axes: [usize; 2]) -> Result<Vec<Candidate>, String> {
+        let grid = self.analysis.arguments.grid;
+        let [most, columns] = axes.map(|axis| grid[axis]);
+        let mut found = Vec::new();
+        let mut finest = Err(format!("it would take more than {MOST_TILES}"));
+        // 1, 2, 3, 4, 6, 8, 12…
+        let halves = (0..32).flat_map(|n| [1u64 << n, 3 << n]);
+        let mut numbers: Vec<u32> = halves.filter_map(|n| u32::try_from(n).ok()).collect();
+        numbers.sort_unstable();
+        numbers.retain(|&n| n < columns);
+        numbers.push(columns);
+        // The more tiles along the second axis, the fewer suffice along the first.
+        let mut high = most;
+        for across in numbers {
+            let fits = |down: u32| self.sample(axes, [down, across], Part::Middle);
+            let mut bytes = match fits(high) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    finest = Err(why);
+                    continue;
+                }
+            };
+            let mut low = 1;
+            while low < high {
+                let middle = low + (high - low) / 2;
+                match fits(middle) {
+                    Ok(found) => (high, bytes) = (middle, found),
+                    Err(_) => low = middle + 1,
+                }
+            }
+            // A few more leave room for tiles that are larger than the one in the middle.
+            let counts = [high, high.saturating_add(1), high.saturating_mul(2)];
+            for down in counts.into_iter().filter(|down| *down <= most) {
+                found.push(Candidate { axes, counts: [down, across], bytes });
+            }
+        }
+        found.retain(|candidate| candidate.tiles() <= MOST_TILES);
+        if found.is_empty() { finest.map(|()| found) } else { Ok(found) }
+    }
+
+    /// The bytes of a tile, if it fits, or why it does not.
+    fn sample(&self, axes: [usize; 2], counts: [u32; 2], which: Part) -> Result<u64, String> {
+        let grid = self.analysis.arguments.grid;
+        let mut groups = GroupBox::whole(grid);
+        for (axis, count) in axes.into_iter().zip(counts) {
+            let part = match which {
+                Part::First => part(grid[axis], count, 0),
+                Part::Last => part(grid[axis], count, count - 1),
+                // The largest of those there.
+                Part::Middle => {
+                    let near = (count / 2).saturating_sub(1)..(count / 2 + 2).min(count);
+                    let parts = near.map(|at| part(grid[axis], count, at));
+                    parts.max_by_key(|part| part.len()).unwrap_or(0..grid[axis])
+                }
+            };
+            groups = groups.band(axis, part.start, part.end);
+        }
+        let footprints = self.analysis.footprints(groups);
+        self.fit("a single workgroup", &footprints, &self.pitched(&footprints))
+    }
+
+    /// Which bindings are brought as boxes: those of which the range around has a good deal more.
+    fn pitched(&self, footprints: &[Footprint]) -> Vec<bool> {
+        let bindings = self.kernel.signature().bindings.iter().zip(&self.analysis.facts().uses);
+        let reduced = bindings.zip(footprints);
+        let boxed = reduced.map(|((binding, used), footprint)| {
+            let layout = &binding.layout;
+            let simple = binding.space.is_storage() && layout.header == 0 && layout.count.is_none();
+            if !simple || matches!(used, Use::Reduce(_)) {
+                return false;
+            }
+            let range = range_of(footprint);
+            let boxed = pitch(binding.layout.stride, footprint, self.lengths).len();
+            boxed < (range.end - range.start) / 4 * 3
+        });
+        boxed.collect()
+    }
+
+    /// The bytes of all windows, or why they are too many.
+    fn fit(&self, who: &str, footprints: &[Footprint], pitched: &[bool]) -> Result<u64, String> {
+        let mut total = 0u64;
+        for (id, binding) in self.kernel.signature().bindings.iter().enumerate() {
+            if !binding.space.is_storage() {
+                continue;
+            }
+            let footprint = &footprints[id];
+            let range = range_of(footprint);
+            let elements = match pitched[id] {
+                true => pitch(binding.layout.stride, footprint, self.lengths).len(),
+                false => range.end - range.start,
+            };
+            let bytes = elements.saturating_mul(binding.layout.stride);
+            let bytes = bytes.saturating_add(binding.layout.header);
+            if bytes > self.room.binding {
+                return Err(format!(
+                    "what {who} touches of `{}` lies in {bytes} bytes, and a binding holds {} at most",
+                    binding.name, self.room.binding
+                ));
+            }
+            total = total.saturating_add(bytes);
+        }
+        if total > self.room.memory {
+            return Err(format!(
+                "what {who} touches of all buffers lies in {total} bytes, and there are {} for a \
+                 chunk",
+                self.room.memory
+            ));
+        }
+        Ok(total)
+    }
+
+    /// The split, if all its tiles fit and the cut is sound.
+    fn cut(
+        &self,
+        candidate: &Candidate,
+        wishes: &Wishes,
+        consulted: &mut [bool],
+    ) -> Result<Split, String> {
+        let grid = self.analysis.arguments.grid;
+        let Candidate { axes: [outer, inner], counts: [down, across], .. } = *candidate;
+        let edges: Vec<u32> = (0..across)
+            .map(|at| part(grid[inner], across, at).start)
+            .chain([grid[inner]])
+            .collect();
+        let mut tiles = Vec::new();
+        for at in 0..down {
+            let rows = part(grid[outer], down, at);
+            let row = GroupBox::whole(grid).band(outer, rows.start, rows.end);
+            for footprints in self.analysis.bands_of(row, inner, &edges) {
+                tiles.push(Band { start: rows.start, end: rows.end, footprints });
+            }
+        }
+        tiles.iter().for_each(|tile| note(&tile.footprints, consulted));
+        let merges = merges(self.kernel, self.analysis, &tiles, outer, wishes.race_free)
+            .map_err(|(why, _)| why)?;
+        let mut pitched = vec![false; merges.len()];
+        for tile in &tiles {
+            let boxed = self.pitched(&tile.footprints);
+            pitched.iter_mut().zip(boxed).for_each(|(all, one)| *all |= one);
+        }
+        // What is merged is compared as a range.
+        for (pitched, merge) in pitched.iter_mut().zip(&merges) {
+            *pitched &= *merge == Merge::Apart;
+        }
+        for tile in &tiles {
+            self.fit("a tile", &tile.footprints, &pitched)?;
+        }
+        let tiling = Tiling {
+            axis: inner,
+            edges,
+            pitched,
+            lengths: self.lengths.to_vec(),
+            why: self.room.why.clone(),
+        };
+        Ok(Split::Bands {
+            axis: outer,
+            bands: tiles.into(),
+            merges: merges.into(),
+            tiling: Some(tiling.into()),
+        })
+    }
+}
+
+/// The range around all that is touched.
+fn range_of(footprint: &Footprint) -> Range<u64> {
+    cover(&footprint.read.hull(), &footprint.may_write.hull())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_tiles_is_a_box_within_a_row_only() {
+        let tiling = Tiling {
+            axis: 0,
+            edges: vec![0, 3, 5, 9],
+            pitched: Vec::new(),
+            lengths: Vec::new(),
+            why: String::new(),
+        };
+        assert_eq!(tiling.columns(), 3);
+        for (run, across) in [(0..1, 0..3), (4..5, 3..5), (3..5, 0..5), (6..9, 0..9)] {
+            assert!(tiling.is_box(&run, 9), "{run:?}");
+            assert_eq!(tiling.across(&run), across, "{run:?}");
+        }
+        assert!(!tiling.is_box(&(2..4), 9) && !tiling.is_box(&(0..6), 9));
+        // All together are counted, though no chunk has them.
+        assert!(tiling.is_box(&(0..9), 9));
+        assert_eq!(tiling.across(&(0..9)), 0..9);
+    }
+}
