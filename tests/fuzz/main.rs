@@ -62,7 +62,7 @@ const SHORT: Duration = Duration::from_millis(30);
 const LONG: Duration = Duration::from_secs(120);
 
 /// How far executions come, and where their time goes.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 9] = [
     "valid",
     "small enough",
     "run by the oracle",
@@ -70,6 +70,7 @@ const STAGES: [&str; 8] = [
     "split",
     "cranelift",
     "llvm",
+    "in another order",
     "all",
 ];
 
@@ -129,6 +130,37 @@ fn is_race(rule: Rule) -> bool {
     matches!(rule, Rule::RaceInWorkgroup | Rule::RaceAcrossWorkgroups)
 }
 
+/// Whether the result may depend on the order in which the invocations of a workgroup update
+/// something atomically, in which engines differ: a result is used, or there are several operators.
+/// Too often rather than not often enough.
+fn order_may_show(text: &str) -> bool {
+    let calls = text.match_indices("atomic").filter_map(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        let name = &rest[..end];
+        name.starts_with(|c: char| c.is_uppercase()).then(|| (&text[..at], name))
+    });
+    let mut operator = None;
+    for (before, name) in calls {
+        let alone = before.trim_end().ends_with([';', '{', '}', ')']);
+        let same = *operator.get_or_insert(name) == name;
+        if !alone || !same || ["Load", "Exchange", "CompareExchangeWeak"].contains(&name) {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn only_where_updates_may_show_their_order_are_engines_free() {
+    assert!(!order_may_show(
+        "x: atomic<u32>; main() { atomicAdd(&a, 1u); if b { atomicAdd(&c, 2u); } }"
+    ));
+    assert!(order_may_show("{ let ticket = atomicAdd(&a, 1u); }"));
+    assert!(order_may_show("{ atomicAdd(&a, 1u); atomicMax(&a, 7u); }"));
+    assert!(order_may_show("{ atomicAdd(&a, 1u); barrier(); b = atomicLoad(&a); }"));
+}
+
 /// Runs an input everywhere and compares, if there is something to compare.
 fn compare(random: &mut Random, input: &Input, stage: &mut Stage, text: &str) {
     let mut since = Instant::now();
@@ -169,6 +201,10 @@ fn compare(random: &mut Random, input: &Input, stage: &mut Stage, text: &str) {
             }
             Some(Ok(got)) => {
                 let differs = difference(input, &wanted, &got);
+                if differs.is_some() && order_may_show(text) {
+                    stage.reach("in another order", &mut since);
+                    continue;
+                }
                 assert!(differs.is_none(), "{engine}: {}\n{text}", differs.unwrap_or_default());
             }
         }
