@@ -21,6 +21,9 @@ impl Stretch {
     }
 }
 
+/// The bands that fit of a range, from its front or else from its end.
+type Fitting<'f> = dyn FnMut(&Range<u32>, bool) -> Option<Range<u32>> + 'f;
+
 /// Stretches that are not empty.
 #[derive(Debug)]
 pub(super) struct Stretches(Vec<Stretch>);
@@ -54,7 +57,7 @@ impl Stretches {
         &mut self,
         device: usize,
         count: u32,
-        fitting: &mut dyn FnMut(&Range<u32>, bool) -> Option<Range<u32>>,
+        fitting: &mut Fitting<'_>,
     ) -> Option<Range<u32>> {
         let at = match self.0.iter().position(|stretch| stretch.is_of(device)) {
             Some(own) => own,
