@@ -72,7 +72,11 @@ impl Pitch {
     pub(crate) fn len(&self) -> u64 {
         self.rows.saturating_mul(self.columns)
     }
+}
 
+/// What whoever packs boxes needs.
+#[cfg(any(test, feature = "gpu"))]
+impl Pitch {
     /// The row and the column of an element that does not lie before the origin.
     fn place(&self, element: u64) -> Option<(u64, u64)> {
         let behind = u64::try_from(element as i64 - self.origin).ok()?;

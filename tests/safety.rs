@@ -134,6 +134,38 @@ fn compiled_code_cannot_leave_its_buffers() {
     }
 }
 
+/// Elements of two bytes: the index of one fits 31 bits up to 4 GiB. The pages between those that
+/// are touched are never there.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn buffers_whose_offsets_do_not_fit_are_refused_by_compiled_code() {
+    let kernel = Kernel::from_wgsl(
+        "enable f16;
+         @group(0) @binding(0) var<storage, read_write> data: array<f16>;
+         @compute @workgroup_size(16)
+         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             data[2147483648u + id.x] = f16(id.x);
+         }",
+    )
+    .unwrap();
+    for engine in cpu_engines() {
+        let rt = runtime_with("cpu", engine);
+        let data = Buffer::<half::f16>::zeroed((1 << 31) + 16);
+        let outcome = rt.launch(&kernel).bind("data", &data).workgroups([1, 1, 1]).run();
+        match (engine, outcome) {
+            (Engine::Llvm | Engine::Cranelift, Err(error)) => {
+                assert!(error.to_string().contains("4 GiB"), "{error}");
+            }
+            (Engine::Llvm | Engine::Cranelift, Ok(_)) => panic!("{engine} cannot have run this"),
+            (_, outcome) => {
+                outcome.unwrap();
+                let end = data.read(1 << 31..(1 << 31) + 16).unwrap();
+                assert!((0..16).all(|i| end[i].to_f32() == i as f32), "{engine}: {end:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn endless_kernels_end_with_an_error_everywhere() {
     for (name, rt) in everywhere() {

@@ -13,6 +13,7 @@ use super::spmd::ir;
 use crate::device::{Chunk, ChunkBinding};
 use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
+use crate::kernel::Kernel;
 
 /// Memory with machine code.
 ///
@@ -151,13 +152,22 @@ pub(crate) struct Launch<'a> {
     _chunk: std::marker::PhantomData<&'a [u8]>,
 }
 
-/// The largest storage binding whose offsets in words fit an i32.
-const MAX_BYTES: u64 = 1 << 33;
+/// The largest storage binding of a kernel whose offsets fit an i32, in words or, where the kernel has
+/// f16, in half words.
+fn most_bytes(kernel: &Kernel) -> u64 {
+    let is_half = |ty: &naga::Type| ty.inner.scalar().is_some_and(|scalar| scalar.width == 2);
+    if kernel.module().types.iter().any(|(_, ty)| is_half(ty)) { 1 << 32 } else { 1 << 33 }
+}
+
+/// Whether compiled code of a kernel reaches all elements of so many bytes.
+fn reaches(kernel: &Kernel, bytes: u64) -> bool {
+    bytes <= 1 << 32 || bytes <= most_bytes(kernel)
+}
 
 /// Whether compiled code reaches all elements of a chunk's buffers.
 pub(in crate::cpu) fn takes(chunk: &Chunk<'_>) -> bool {
     chunk.bindings.iter().all(|binding| match binding {
-        ChunkBinding::Storage { memory, .. } => memory.len() as u64 <= MAX_BYTES,
+        ChunkBinding::Storage { memory, .. } => reaches(chunk.kernel, memory.len() as u64),
         ChunkBinding::Value(_) => true,
     })
 }
@@ -166,7 +176,7 @@ impl<'a> Launch<'a> {
     /// Collects the arguments to run `groups`, a part of the chunk.
     ///
     /// # Errors
-    /// `Unsupported` for a buffer of more than 8 GiB.
+    /// `Unsupported` for a buffer of more than 8 GiB, or 4 GiB where the kernel has f16.
     pub(crate) fn new(
         program: &'a Program,
         chunk: &'a Chunk<'_>,
@@ -195,9 +205,10 @@ impl<'a> Launch<'a> {
             let (pointer, elements) = match binding {
                 ChunkBinding::Value(bytes) => (lend(bytes, layout.min_bytes()), 0),
                 ChunkBinding::Storage { memory, elements, .. } => {
-                    if memory.len() as u64 > MAX_BYTES {
+                    if !reaches(chunk.kernel, memory.len() as u64) {
+                        let most = most_bytes(chunk.kernel) >> 30;
                         return Err(Error::Unsupported {
-                            what: "a buffer of more than 8 GiB in the CPU's compiler".to_owned(),
+                            what: format!("a buffer of more than {most} GiB in the CPU's compiler"),
                             at: String::new(),
                         });
                     }
