@@ -115,29 +115,8 @@ impl<'a> Session<'a> {
             wishes: &asked_for,
             unable: &unable,
         };
-        let keeping = |plan: &Plan| {
-            let memories = &checked.runtime.inner.memories;
-            let bindings = &checked.kernel.signature().bindings;
-            // What is put back or verified is so in the host's memory.
-            let nothing = vec![false; plan.apart.len()];
-            let apart = if checked.keeps_before() { &nothing[..] } else { &plan.apart };
-            let devices = devices.iter().map(|m| &m.device);
-            Keeping::new(memories, devices, bindings, &checked.buffers, apart)
-        };
         if let Some((plan, unable)) = memo.planned(&question, &arguments) {
-            let (copies, keeping) = (Copies::default(), keeping(&plan));
-            return Ok(Session {
-                checked,
-                memory,
-                elements,
-                plan,
-                unable,
-                events,
-                copies,
-                keeping,
-                recorded: OnceLock::new(),
-                place: 0,
-            });
+            return Ok(Self::of_plan(checked, memory, elements, plan, unable, events));
         }
         let asked = question.to_owned();
         let analysis = memo.analysis(&checked.kernel);
@@ -186,9 +165,27 @@ impl<'a> Session<'a> {
         if !absent.load(Ordering::Relaxed) {
             memo.keep_plan(asked, &arguments, &made, &unable);
         }
-        let (plan, copies, keeping) = (made.clone(), Copies::default(), keeping(&made));
-        let recorded = OnceLock::new();
-        Ok(Session {
+        Ok(Self::of_plan(checked, memory, elements, made, unable, events))
+    }
+
+    /// A launch with a plan that nothing has been done of.
+    fn of_plan(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        elements: Vec<u64>,
+        plan: Plan,
+        unable: Vec<Option<String>>,
+        events: Vec<FailureEvent>,
+    ) -> Session<'a> {
+        let memories = &checked.runtime.inner.memories;
+        let bindings = &checked.kernel.signature().bindings;
+        // What is put back or verified is so in the host's memory.
+        let nothing = vec![false; plan.apart.len()];
+        let apart = if checked.keeps_before() { &nothing[..] } else { &plan.apart };
+        let devices = checked.devices.iter().map(|member| &member.device);
+        let keeping = Keeping::new(memories, devices, bindings, &checked.buffers, apart);
+        let (copies, recorded) = (Copies::default(), OnceLock::new());
+        Session {
             checked,
             memory,
             elements,
@@ -199,7 +196,7 @@ impl<'a> Session<'a> {
             keeping,
             recorded,
             place: 0,
-        })
+        }
     }
 }
 
