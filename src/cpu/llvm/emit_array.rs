@@ -67,18 +67,25 @@ impl Emitter<'_> {
         Ok(())
     }
 
+    /// The row of all lanes at a uniform index, or where that is outside the first one; and whether it
+    /// is inside, where there is a doubt.
+    fn row(&mut self, place: &Place) -> Result<(String, Option<String>)> {
+        let inside = self.inside(place, &[], 0)?;
+        let mut pointer = self.pointer(place, &[])?;
+        pointer = self.at(&pointer, place.offset);
+        if let Some(inside) = &inside {
+            let base = &place.base;
+            pointer = self.ins(&format!("select i1 {inside}, ptr {pointer}, ptr {base}"));
+        }
+        Ok((pointer, inside))
+    }
+
     pub(super) fn local_load(&mut self, dst: Reg, var: Reg, index: Reg) -> Result<()> {
         let array = self.array(var)?;
         let place = self.array_place(array, var, index)?;
         let int = self.ty(Ty::Int, true);
         if self.lanes(&place) == Lanes::Uniform {
-            let inside = self.inside(&place, &[], 0)?;
-            let mut pointer = self.pointer(&place, &[])?;
-            pointer = self.at(&pointer, place.offset);
-            if let Some(inside) = &inside {
-                let base = &place.base;
-                pointer = self.ins(&format!("select i1 {inside}, ptr {pointer}, ptr {base}"));
-            }
+            let (pointer, inside) = self.row(&place)?;
             let align = self.row_align();
             let mut value = self.ins(&format!("load {int}, ptr {pointer}, align {align}"));
             if let Some(inside) = &inside {
@@ -112,13 +119,7 @@ impl Emitter<'_> {
         let place = self.array_place(array, var, index)?;
         let int = self.ty(Ty::Int, true);
         if self.lanes(&place) == Lanes::Uniform {
-            let inside = self.inside(&place, &[], 0)?;
-            let mut pointer = self.pointer(&place, &[])?;
-            pointer = self.at(&pointer, place.offset);
-            if let Some(inside) = &inside {
-                let base = &place.base;
-                pointer = self.ins(&format!("select i1 {inside}, ptr {pointer}, ptr {base}"));
-            }
+            let (pointer, inside) = self.row(&place)?;
             return self.blend(&pointer, src, &int, inside);
         }
         let wanted = self.wanted(&place)?;
