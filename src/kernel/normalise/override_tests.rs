@@ -93,14 +93,23 @@ fn each_mistake_names_the_constant_and_what_would_be_right() {
             built(|b| width(b).constant("7", 1.0).constant("scale", 1.0)),
             vec!["`scale` (@id(7)) is given twice, by name and by id"],
         ),
-        (built(|b| b.constant("width", 0.0)), vec!["workgroup size is not positive"]),
-        (built(|b| width(b).constant("half_width", 0.0)), vec!["positive"]),
+        (
+            built(|b| b.constant("width", 0.0)),
+            vec!["`width`", "an extent of the workgroup of `main`", "0 is none", "1 to 16384"],
+        ),
+        (built(|b| width(b).constant("half_width", 0.0)), vec!["`half_width`", "1 to 16384"]),
     ] {
         let error = result.map(|_| ()).unwrap_err();
         for part in parts {
             assert!(error.contains(part), "{error} lacks {part}");
         }
     }
+    // An expression of several constants has no name to tell.
+    let text =
+        "override n: u32; override m: u32 = 4u; @compute @workgroup_size(n - m) fn main() {}";
+    let difference = Kernel::builder(text).constant("n", 4.0);
+    let error = difference.build().unwrap_err().to_string();
+    assert!(error.contains("workgroup size"), "{error}");
     let none = Kernel::builder("@compute @workgroup_size(1) fn main() {}").constant("n", 1.0);
     assert!(none.build().unwrap_err().to_string().contains("no override constants"));
 }
