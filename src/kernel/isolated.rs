@@ -26,6 +26,19 @@ pub(super) fn isolated<T: Send>(compile: impl FnOnce() -> Result<T> + Send) -> R
     })
 }
 
+/// Runs a step of naga's that may panic on some texts: builds that check arithmetic do where a size
+/// does not fit. The text is to blame, not coexec.
+pub(super) fn step_of_naga<T>(name: &str, step: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| Error::Wgsl {
+        line: None,
+        rendered: format!(
+            "error: naga's {name} gave up on this text: {}. Look for a size, an alignment or a \
+             constant that is out of range",
+            message(&*panic)
+        ),
+    })
+}
+
 fn message(panic: &(dyn Any + Send)) -> String {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),

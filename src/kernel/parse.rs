@@ -4,6 +4,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Block, Statement};
 
 use super::directives::without_enable_subgroups;
+use super::isolated::step_of_naga;
 use super::normalise::always_returns;
 use super::rejected::{readable, rejected};
 use super::source::Source;
@@ -23,7 +24,8 @@ fn capabilities() -> Capabilities {
 /// its line, and only where the entry point uses it.
 pub(super) fn parse(source: &Source) -> Result<naga::Module> {
     let text = without_enable_subgroups(&source.text);
-    let mut module = naga::front::wgsl::parse_str(&text).map_err(|e| {
+    let parsed = step_of_naga("parser", || naga::front::wgsl::parse_str(&text))?;
+    let mut module = parsed.map_err(|e| {
         let mut line = e.location(&source.text).map(|at| at.line_number);
         let mut rendered = readable(&e.emit_to_string_with_path(&source.text, &source.name));
         // The one error of naga's parser that has no place.
@@ -64,7 +66,8 @@ fn validate_with(
     capabilities: Capabilities,
 ) -> Result<ModuleInfo> {
     let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-    validator.validate(module).map_err(|e| rejected(source, Some(module), &e))
+    step_of_naga("validator", || validator.validate(module))?
+        .map_err(|e| rejected(source, Some(module), &e))
 }
 
 /// naga ends a function that ends in a loop with a `return` without a value, and then refuses it

@@ -172,6 +172,19 @@ mod tests {
     }
 
     #[test]
+    fn a_member_beyond_all_memory_is_a_mistake_in_the_text() {
+        for size in ["4294967295u", "4294967292"] {
+            let text = format!(
+                "struct Bins {{ counts: array<u32, 5>, @size({size}) total: u32, plain: u32 }}\n\
+                 @group(0) @binding(0) var<storage, read_write> bins: Bins;\n\
+                 @compute @workgroup_size(1) fn main() {{ bins.plain = 7u; }}"
+            );
+            let error = Kernel::from_wgsl(&text).unwrap_err();
+            assert!(matches!(error, crate::Error::Wgsl { .. }), "{size}: {error}");
+        }
+    }
+
+    #[test]
     fn an_index_in_the_text_is_no_number_of_a_table() {
         let told = in_main("data[9] = data [9] + 1.5;");
         assert!(told.contains("data [9] + 1.5"), "{told}");

@@ -113,17 +113,14 @@ impl Emitter<'_, '_> {
             self.begin(done);
             return Ok(());
         }
-        let wanted = match self.wanted(&place)? {
-            Some(wanted) => wanted,
-            None => self.number(u32::MAX, Ty::Bool, true),
-        };
+        let wanted = self.wanted(&place)?;
         let rows = self.offsets(&place, 4)?;
         let iota = self.iota(1);
         let offsets = self.zip(&rows, &iota, |b, x, y| b.ins().iadd(x, y));
         let offsets = self.spill("offsets", &offsets);
         let value = self.vector(src, Ty::Int)?;
         let values = self.spill("values", &value);
-        self.for_each_lane(&wanted, |this, lane| {
+        self.for_each_lane(wanted.as_ref(), true, |this, lane| {
             let offset = this.spilled(offsets, lane);
             let word = this.spilled(values, lane);
             let pointer = this.lane_pointer(place.base, offset, 4);

@@ -13,6 +13,14 @@ use crate::cpu::interpreter::functions::Binary;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
+/// What the lanes bring to an update.
+#[derive(Debug, Clone, Copy)]
+enum Operand {
+    Uniform(Value),
+    /// A row of words in the frame.
+    Lanes(Value),
+}
+
 impl Emitter<'_, '_> {
     pub(super) fn atomic(&mut self, atomic: &Atomic) -> Result<()> {
         let place = self.place(&atomic.address)?;
@@ -21,30 +29,37 @@ impl Emitter<'_, '_> {
         {
             return Ok(());
         }
-        let wanted = match self.wanted(&place)? {
-            Some(wanted) => wanted,
-            None => self.number(u32::MAX, Ty::Bool, true),
-        };
+        let wanted = self.wanted(&place)?;
         let offsets = self.offsets(&place, 4)?;
-        let value = self.vector(atomic.value, Ty::Int)?;
         let offset_slot = self.spill("offsets", &offsets);
-        let value_slot = self.spill("values", &value);
+        let value = if self.is_uniform(atomic.value) {
+            Operand::Uniform(self.scalar(atomic.value, Ty::Int)?)
+        } else {
+            let lanes = self.vector(atomic.value, Ty::Int)?;
+            Operand::Lanes(self.spill("values", &lanes))
+        };
         let mut compare = None;
         if atomic.compare != NONE {
             let lanes = self.vector(atomic.compare, Ty::Int)?;
             let slot = self.spill("compares", &lanes);
             compare = Some((lanes, slot));
         }
-        let zero = self.number(0, Ty::Int, true);
-        let old_slot = self.spill("olds", &zero);
+        let old_slot = (atomic.dst != NONE).then(|| {
+            let zero = self.number(0, Ty::Int, true);
+            self.spill("olds", &zero)
+        });
         let compare_slot = compare.as_ref().map(|(_, slot)| *slot);
-        self.for_each_lane(&wanted, |this, lane| {
+        let quick = compare.is_none();
+        self.for_each_lane(wanted.as_ref(), quick, |this, lane| {
             let offset = this.spilled(offset_slot, lane);
             let pointer = this.lane_pointer(place.base, offset, 4);
             let (pointer, rest) = this.at(pointer, place.offset);
             let rest = this.long(rest as u64);
             let pointer = this.b.ins().iadd(pointer, rest);
-            let value = this.spilled(value_slot, lane);
+            let value = match value {
+                Operand::Uniform(value) => value,
+                Operand::Lanes(slot) => this.spilled(slot, lane),
+            };
             let compare = match compare_slot {
                 Some(slot) => this.spilled(slot, lane),
                 None => value,
@@ -54,20 +69,25 @@ impl Emitter<'_, '_> {
             } else {
                 this.together(atomic.function, place.part, pointer, value, compare)
             };
-            let flags = this.flags(Part::Frame);
-            let at = this.lane_pointer64(old_slot, lane, 4);
-            this.b.ins().store(flags, old, at, 0);
+            if let Some(slot) = old_slot {
+                let flags = this.flags(Part::Frame);
+                let at = this.lane_pointer64(slot, lane, 4);
+                this.b.ins().store(flags, old, at, 0);
+            }
             Ok(())
         })?;
-        if atomic.dst != NONE {
+        if let Some(slot) = old_slot {
             let flags = self.flags(Part::Frame);
             let quads = self.quads() as i32;
             let old = (0..quads)
-                .map(|quad| self.b.ins().load(types::I32X4, flags, old_slot, 16 * quad))
+                .map(|quad| self.b.ins().load(types::I32X4, flags, slot, 16 * quad))
                 .collect();
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
                 let lanes = self.icmp(IntCC::Equal, &old, compare);
-                let lanes = self.and(&lanes, &wanted);
+                let lanes = match &wanted {
+                    Some(wanted) => self.and(&lanes, wanted),
+                    None => lanes,
+                };
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }
             self.define(atomic.dst, Val::Vector(old, Ty::Int));

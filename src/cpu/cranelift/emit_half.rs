@@ -16,8 +16,8 @@ impl Emitter<'_, '_> {
         let size = self.and_not(&bits, &sign_bit);
         // Normal numbers: the exponent is rebiased; what is lost is rounded, half to even.
         let (rebias, one) = (number(self, 0xc800_0fff), number(self, 1));
-        let odd = self.map(&size, |b, x| b.ins().ushr_imm_u(x, 13));
-        let odd = self.and(&odd, &one);
+        let top = self.map(&size, |b, x| b.ins().ushr_imm_u(x, 13));
+        let odd = self.and(&top, &one);
         let normal = self.zip(&size, &rebias, |b, x, y| b.ins().iadd(x, y));
         let normal = self.zip(&normal, &odd, |b, x, y| b.ins().iadd(x, y));
         let normal = self.map(&normal, |b, x| b.ins().ushr_imm_u(x, 13));
@@ -31,6 +31,10 @@ impl Emitter<'_, '_> {
         // Large ones are infinite, unless they are no number.
         let infinity = number(self, 0x7f80_0000);
         let (infinite, quiet) = (number(self, 0x7c00), number(self, 0x7e00));
+        // NaN keeps what fits of its payload, as the processor's own instruction has it.
+        let payload = number(self, 0x3ff);
+        let payload = self.and(&top, &payload);
+        let quiet = self.zip(&quiet, &payload, |b, x, y| b.ins().bor(x, y));
         let nan = self.icmp(IntCC::UnsignedGreaterThan, &size, &infinity);
         let large = self.select(&nan, &quiet, &infinite, v);
         let (least, most) = (number(self, 0x3880_0000), number(self, 0x4780_0000));

@@ -107,16 +107,42 @@ impl Emitter<'_, '_> {
         }
     }
 
-    // One lane after the other, for what is rare.
+    // One lane after the other.
 
-    /// Calls `body` for each lane that is set, in order.
+    /// Calls `body` for each lane that is set, in order; for all without a loop, where all are set
+    /// (`None`: they surely are). `quick` says whether that is likely, and worth the code.
     pub(super) fn for_each_lane(
         &mut self,
-        lanes: &Lanes,
-        body: impl FnOnce(&mut Self, Value) -> Result<()>,
+        lanes: Option<&Lanes>,
+        quick: bool,
+        body: impl Fn(&mut Self, Value) -> Result<()>,
     ) -> Result<()> {
+        let all_set = self.number(u32::MAX, Ty::Bool, true);
+        let (surely, lanes) = (quick && lanes.is_none(), lanes.unwrap_or(&all_set));
+        let done = self.block();
+        if quick {
+            let some = self.block();
+            if !surely {
+                let all = self.block();
+                let every = self.all(lanes);
+                self.branch_if(every, all, some);
+                self.begin(all);
+            }
+            self.enter();
+            for lane in 0..self.width {
+                let lane = self.long(u64::from(lane));
+                body(self, lane)?;
+            }
+            self.leave();
+            self.branch(done);
+            if surely {
+                self.begin(done);
+                return Ok(());
+            }
+            self.begin(some);
+        }
         let bits = self.bits(lanes);
-        let (head, one, done) = (self.block(), self.block(), self.block());
+        let (head, one) = (self.block(), self.block());
         let left = self.b.append_block_param(head, types::I64);
         self.b.ins().jump(head, &[bits.into()]);
         self.begin_loop(head);
@@ -162,15 +188,12 @@ impl Emitter<'_, '_> {
         place: &Place,
         stride: Option<u64>,
         wanted: Option<Lanes>,
-        body: impl FnOnce(&mut Self, Value, Value) -> Result<()>,
+        body: impl Fn(&mut Self, Value, Value) -> Result<()>,
     ) -> Result<()> {
-        let wanted = match wanted {
-            Some(wanted) => wanted,
-            None => self.number(u32::MAX, Ty::Bool, true),
-        };
         if let Some(stride) = stride {
+            // What was inside for all was done as a whole: lanes are missing here.
             let first = self.pointer(place, None)?;
-            return self.for_each_lane(&wanted, |this, lane| {
+            return self.for_each_lane(wanted.as_ref(), false, |this, lane| {
                 let pointer = this.lane_pointer64(first, lane, stride);
                 body(this, lane, pointer)
             });
@@ -178,7 +201,7 @@ impl Emitter<'_, '_> {
         let unit = unit(access);
         let offsets = self.offsets(place, unit)?;
         let offsets = self.spill("offsets", &offsets);
-        self.for_each_lane(&wanted, |this, lane| {
+        self.for_each_lane(wanted.as_ref(), true, |this, lane| {
             let offset = this.spilled(offsets, lane);
             let pointer = this.lane_pointer(place.base, offset, unit);
             body(this, lane, pointer)

@@ -10,6 +10,13 @@ use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
+/// What the lanes bring to an update.
+enum Operand {
+    Uniform(String),
+    /// A row of words in the frame.
+    Lanes(&'static str),
+}
+
 impl Emitter<'_> {
     pub(super) fn atomic(&mut self, atomic: &Atomic) -> Result<()> {
         let place = self.place(&atomic.address)?;
@@ -19,61 +26,83 @@ impl Emitter<'_> {
             return Ok(());
         }
         let wanted = self.wanted(&place)?;
-        let pointers = self.pointers(&place, place.offset, 4, None)?;
+        let full = self.mask == Mask::Full && place.checks.is_empty();
         let width = self.width;
         let int = self.ty(Ty::Int, true);
-        let pointer_slot = self.shared_slot("%atomic.pointers", &format!("<{width} x ptr>"));
-        let value_slot = self.shared_slot("%atomic.values", &int);
-        let compare_slot = self.shared_slot("%atomic.compares", &int);
-        let old_slot = self.shared_slot("%atomic.olds", &int);
-        // The lanes that are still to come.
-        let size = width.max(32);
-        let bits_slot = self.shared_slot("%atomic.bits", "i64");
-        let value = self.vector(atomic.value, Ty::Int)?;
-        self.line(&format!("store <{width} x ptr> {pointers}, ptr {pointer_slot}"));
-        self.line(&format!("store {int} {value}, ptr {value_slot}"));
-        self.line(&format!("store {int} zeroinitializer, ptr {old_slot}"));
-        let mut compares = None;
-        if atomic.compare != NONE {
-            let compare = self.vector(atomic.compare, Ty::Int)?;
-            self.line(&format!("store {int} {compare}, ptr {compare_slot}"));
-            compares = Some(compare);
-        }
-        let bits = self.bits(&wanted);
-        let bits = self.resized(&bits, width, size);
-        self.line(&format!("store i{size} {bits}, ptr {bits_slot}"));
-        let (head, one, done) = (self.label(), self.label(), self.label());
-        self.branch(&head);
-        self.begin(&head);
-        let left = self.ins(&format!("load i{size}, ptr {bits_slot}"));
-        let some = self.ins(&format!("icmp ne i{size} {left}, 0"));
-        self.branch_if(&some, &one, &done);
-        self.begin(&one);
-        let lane = self.ins(&format!("call i{size} @llvm.cttz.i{size}(i{size} {left}, i1 true)"));
-        let lane = self.resized(&lane, size, 32);
-        let less = self.ins(&format!("sub i{size} {left}, 1"));
-        let rest = self.ins(&format!("and i{size} {left}, {less}"));
-        self.line(&format!("store i{size} {rest}, ptr {bits_slot}"));
-        let of = |this: &mut Self, slot: &str, ty: &str| {
-            let at = this.ins(&format!("getelementptr {ty}, ptr {slot}, i32 {lane}"));
-            this.ins(&format!("load {ty}, ptr {at}"))
-        };
-        let pointer = of(self, pointer_slot, "ptr");
-        let value = of(self, value_slot, "i32");
-        let compare =
-            if compares.is_some() { of(self, compare_slot, "i32") } else { String::new() };
-        let old = if atomic.address.memory == Memory::Workgroup {
-            self.alone(atomic.function, &pointer, &value, &compare)
+        let base = self.at(&place.base.clone(), place.offset);
+        let offsets = self.offsets(&place, 4)?.unwrap_or_else(|| "zeroinitializer".to_owned());
+        let offset_slot = self.shared_slot("%atomic.offsets", &int);
+        self.line(&format!("store {int} {offsets}, ptr {offset_slot}"));
+        let value = if self.is_uniform(atomic.value) {
+            Operand::Uniform(self.scalar(atomic.value, Ty::Int)?)
         } else {
-            self.together(atomic.function, &pointer, &value, &compare)
+            let value = self.vector(atomic.value, Ty::Int)?;
+            let slot = self.shared_slot("%atomic.values", &int);
+            self.line(&format!("store {int} {value}, ptr {slot}"));
+            Operand::Lanes(slot)
         };
-        let at = self.ins(&format!("getelementptr i32, ptr {old_slot}, i32 {lane}"));
-        self.line(&format!("store i32 {old}, ptr {at}"));
-        self.branch(&head);
+        let mut compare = None;
+        if atomic.compare != NONE {
+            let lanes = self.vector(atomic.compare, Ty::Int)?;
+            let slot = self.shared_slot("%atomic.compares", &int);
+            self.line(&format!("store {int} {lanes}, ptr {slot}"));
+            compare = Some((lanes, slot));
+        }
+        let old_slot = (atomic.dst != NONE).then(|| self.shared_slot("%atomic.olds", &int));
+        if let Some(slot) = old_slot {
+            self.line(&format!("store {int} zeroinitializer, ptr {slot}"));
+        }
+        let one = |this: &mut Self, lane: &str| {
+            let of = |this: &mut Self, slot: &str| {
+                let at = this.ins(&format!("getelementptr i32, ptr {slot}, i32 {lane}"));
+                this.ins(&format!("load i32, ptr {at}"))
+            };
+            let offset = of(this, offset_slot);
+            let offset = this.ins(&format!("zext i32 {offset} to i64"));
+            let pointer = this.ins(&format!("getelementptr i32, ptr {base}, i64 {offset}"));
+            let value = match &value {
+                Operand::Uniform(name) => name.clone(),
+                Operand::Lanes(slot) => of(this, slot),
+            };
+            let compare = match &compare {
+                Some((_, slot)) => of(this, slot),
+                None => String::new(),
+            };
+            let old = if atomic.address.memory == Memory::Workgroup {
+                this.alone(atomic.function, &pointer, &value, &compare)
+            } else {
+                this.together(atomic.function, &pointer, &value, &compare)
+            };
+            if let Some(slot) = old_slot {
+                let at = this.ins(&format!("getelementptr i32, ptr {slot}, i32 {lane}"));
+                this.line(&format!("store i32 {old}, ptr {at}"));
+            }
+        };
+        let done = self.label();
+        if compare.is_none() {
+            // Most often all lanes want it, and no turn of a loop has to find the next one.
+            let some = self.label();
+            if !full {
+                let all = self.label();
+                let every = self.all(&wanted);
+                self.branch_if(&every, &all, &some);
+                self.begin(&all);
+            }
+            for lane in 0..width {
+                one(self, &lane.to_string());
+            }
+            self.branch(&done);
+            if !full {
+                self.begin(&some);
+            }
+        }
+        if compare.is_some() || !full {
+            self.each_set(&wanted, &done, one);
+        }
         self.begin(&done);
-        if atomic.dst != NONE {
-            let old = self.ins(&format!("load {int}, ptr {old_slot}"));
-            if let (Some(compare), true) = (&compares, atomic.exchanged != NONE) {
+        if let Some(slot) = old_slot {
+            let old = self.ins(&format!("load {int}, ptr {slot}"));
+            if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
                 let lanes = self.ins(&format!("icmp eq {int} {old}, {compare}"));
                 let lanes = self.and(&lanes, &wanted);
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
@@ -81,6 +110,30 @@ impl Emitter<'_> {
             self.define(atomic.dst, Val::Vector(old, Ty::Int));
         }
         Ok(())
+    }
+
+    /// Calls `body` with the number of each lane that is set, in order, and goes on at `done`.
+    fn each_set(&mut self, lanes: &str, done: &str, body: impl FnOnce(&mut Self, &str)) {
+        let size = self.width.max(32);
+        let bits = self.bits(lanes);
+        let bits = self.resized(&bits, self.width, size);
+        // The lanes that are still to come.
+        let slot = self.shared_slot("%atomic.bits", "i64");
+        self.line(&format!("store i{size} {bits}, ptr {slot}"));
+        let (head, one) = (self.label(), self.label());
+        self.branch(&head);
+        self.begin(&head);
+        let left = self.ins(&format!("load i{size}, ptr {slot}"));
+        let some = self.ins(&format!("icmp ne i{size} {left}, 0"));
+        self.branch_if(&some, &one, done);
+        self.begin(&one);
+        let lane = self.ins(&format!("call i{size} @llvm.cttz.i{size}(i{size} {left}, i1 true)"));
+        let lane = self.resized(&lane, size, 32);
+        let less = self.ins(&format!("sub i{size} {left}, 1"));
+        let rest = self.ins(&format!("and i{size} {left}, {less}"));
+        self.line(&format!("store i{size} {rest}, ptr {slot}"));
+        body(self, &lane);
+        self.branch(&head);
     }
 
     /// One atomic for all lanes, where the function allows it.

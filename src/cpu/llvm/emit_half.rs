@@ -56,8 +56,8 @@ impl Emitter<'_> {
         let word = self.ins(&format!("bitcast {float} {value} to {int}"));
         let size = self.ins(&format!("and {int} {word}, {low}"));
         // A normal number: the exponent less 112, rounded at bit 13.
-        let odd = self.ins(&format!("lshr {int} {size}, {thirteen}"));
-        let odd = self.ins(&format!("and {int} {odd}, {one}"));
+        let top = self.ins(&format!("lshr {int} {size}, {thirteen}"));
+        let odd = self.ins(&format!("and {int} {top}, {one}"));
         let bias = number(self, 0xfff_u32.wrapping_sub(112 << 23));
         let sum = self.ins(&format!("add {int} {size}, {bias}"));
         let sum = self.ins(&format!("add {int} {sum}, {odd}"));
@@ -76,11 +76,15 @@ impl Emitter<'_> {
         let large = self.ins(&format!("icmp uge {int} {size}, {limit}"));
         let result = self.ins(&format!("select {lanes} {large}, {int} {infinite}, {int} {result}"));
         let (infinity, no_number) = (number(self, 0x7f80_0000), number(self, 0x7e00));
+        // NaN keeps what fits of its payload, as the processor's own instruction has it.
+        let payload = number(self, 0x3ff);
+        let payload = self.ins(&format!("and {int} {top}, {payload}"));
+        let no_number = self.ins(&format!("or {int} {no_number}, {payload}"));
         let nan = self.ins(&format!("icmp ugt {int} {size}, {infinity}"));
         let result = self.ins(&format!("select {lanes} {nan}, {int} {no_number}, {int} {result}"));
         let sign = self.ins(&format!("lshr {int} {word}, {sixteen}"));
-        let top = number(self, 0x8000);
-        let sign = self.ins(&format!("and {int} {sign}, {top}"));
+        let top_bit = number(self, 0x8000);
+        let sign = self.ins(&format!("and {int} {sign}, {top_bit}"));
         let result = self.ins(&format!("or {int} {result}, {sign}"));
         self.ins(&format!("trunc {int} {result} to {short}"))
     }

@@ -206,18 +206,8 @@ impl Emitter<'_> {
         self.ins(&format!("getelementptr i8, ptr {pointer}, i64 {offset}"))
     }
 
-    /// Pointers of all lanes, for parts at constant offsets from them. A gather gives the lanes
-    /// that it wants (`wanted`): the others point to the base. x86 has no gather whose index and
-    /// result are one register, and LLVM, which takes care of that, does not where an index is
-    /// undefined in all lanes of a register.
-    pub(super) fn pointers(
-        &mut self,
-        place: &Place,
-        offset: u64,
-        unit: u64,
-        wanted: Option<&str>,
-    ) -> Result<String> {
-        let base = self.at(&place.base.clone(), offset);
+    /// Where all lanes' places are, in units from the base.
+    pub(super) fn offsets(&mut self, place: &Place, unit: u64) -> Result<Option<String>> {
         let int = self.ty(Ty::Int, true);
         let mut sum: Option<String> = None;
         for &(reg, bytes) in &place.terms {
@@ -232,7 +222,23 @@ impl Emitter<'_> {
                 Some(other) => self.ins(&format!("add {int} {other}, {term}")),
             });
         }
-        let offsets = match (sum, wanted) {
+        Ok(sum)
+    }
+
+    /// Pointers of all lanes, for parts at constant offsets from them. A gather gives the lanes
+    /// that it wants (`wanted`): the others point to the base. x86 has no gather whose index and
+    /// result are one register, and LLVM, which takes care of that, does not where an index is
+    /// undefined in all lanes of a register.
+    pub(super) fn pointers(
+        &mut self,
+        place: &Place,
+        offset: u64,
+        unit: u64,
+        wanted: Option<&str>,
+    ) -> Result<String> {
+        let base = self.at(&place.base.clone(), offset);
+        let int = self.ty(Ty::Int, true);
+        let offsets = match (self.offsets(place, unit)?, wanted) {
             (None, _) => "zeroinitializer".to_owned(),
             (Some(sum), None) => sum,
             (Some(sum), Some(wanted)) => {

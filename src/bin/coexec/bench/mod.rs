@@ -16,7 +16,7 @@ mod reference;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use coexec::{Buffer, DeviceInfo, Kernel, Report, Runtime};
 use serde_json::{Value, json};
 
@@ -158,6 +158,7 @@ fn bench_case(
     let kernel = Kernel::from_wgsl(entry.text)?;
     let tolerance = Tolerance::stated_by(entry.text)
         .with_context(|| format!("{}.wgsl states no tolerance", case.name))?;
+    has_room(case, size)?;
     let job = (case.build)(size);
     let mut lines: Vec<Line> = Vec::new();
     for party in parties {
@@ -194,6 +195,28 @@ fn bench_case(
         lines.push(line);
     }
     Ok(lines)
+}
+
+/// Refuses a size whose data this machine has no memory for. How data grows with the size is the
+/// case's business: two small ones tell.
+fn has_room(case: &Case, size: usize) -> Result<()> {
+    const SMALL: usize = 64;
+    let bytes = |size: usize| -> f64 {
+        (case.build)(size).buffers.iter().map(|(_, bytes)| bytes.len() as f64).sum()
+    };
+    let (one, two) = (bytes(SMALL), bytes(2 * SMALL));
+    let needed = one * (size as f64 / SMALL as f64).powf((two / one).log2());
+    // Data, buffers, and what they are compared with.
+    let room = Vec::<u8>::new().try_reserve_exact((3.0 * needed) as usize);
+    if needed > one && room.is_err() {
+        bail!(
+            "{} of size {size} works on about {:.1} GiB, for which this machine has no memory; \
+             choose a smaller size",
+            case.name,
+            needed / f64::from(1 << 30)
+        );
+    }
+    Ok(())
 }
 
 /// The native matrix product, where it was built in.
