@@ -5,7 +5,7 @@
 //!     cargo bench --bench overheads -- log    # what the launch log costs where nothing fails
 
 use coexec::{Buffer, Kernel, Launch, Runtime};
-use criterion::{Criterion, criterion_group};
+use criterion::{BatchSize, Criterion, criterion_group};
 
 fn saxpy(runtime: &Runtime, kernel: &Kernel, x: &Buffer<f32>, y: &Buffer<f32>) -> Launch {
     let mut params = 2.0f32.to_le_bytes().to_vec();
@@ -80,8 +80,13 @@ fn plans(criterion: &mut Criterion) {
                 launch(&kernel, turn).plan().expect("a plan")
             });
         });
-        criterion.bench_function(&format!("plan {name} again"), |bencher| {
+        // With the launch's description, and without: that is the program's own work.
+        criterion.bench_function(&format!("describe and plan {name} again"), |bencher| {
             bencher.iter(|| launch(&kernel, 0).plan().expect("a plan"));
+        });
+        criterion.bench_function(&format!("plan {name} again"), |bencher| {
+            let described = || launch(&kernel, 0);
+            bencher.iter_batched(described, |l| l.plan().expect("a plan"), BatchSize::SmallInput);
         });
     }
 }

@@ -66,8 +66,8 @@ fn validate_with(
     capabilities: Capabilities,
 ) -> Result<ModuleInfo> {
     let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-    step_of_naga("validator", || validator.validate(module))?
-        .map_err(|e| rejected(source, Some(module), &e))
+    let validated = step_of_naga("validator", || validator.validate(module).map_err(Box::new))?;
+    validated.map_err(|e| rejected(source, Some(module), &e))
 }
 
 /// naga ends a function that ends in a loop with a `return` without a value, and then refuses it

@@ -310,21 +310,21 @@ impl Emitter<'_, '_> {
         let flags = self.flags(place.part);
         let mut results: Vec<Vec<Value>> = vec![Vec::new(); access.parts.len()];
         for (quad, &offsets) in offsets.iter().enumerate() {
-            let mut rows: Vec<Option<Value>> = vec![None; access.parts.len()];
-            for lane in 0..QUAD as u8 {
-                let offset = self.b.ins().extractlane(offsets, lane);
-                let pointer = self.lane_pointer(place.base, offset, unit);
-                for (row, part) in rows.iter_mut().zip(&access.parts) {
-                    let at = place.offset + u64::from(part.offset);
-                    let word = self.load_word(part.half, flags, pointer, at);
-                    *row = Some(match *row {
-                        None => self.b.ins().scalar_to_vector(types::I32X4, word),
-                        Some(row) => self.b.ins().insertlane(row, word, lane),
-                    });
-                }
-            }
-            for (result, row) in results.iter_mut().zip(rows) {
-                let Some(mut row) = row else { continue };
+            let pointers = self.words_apart(offsets).map(|offset| {
+                let bytes = self.b.ins().ishl_imm_u(offset, i64::from(unit.trailing_zeros()));
+                self.b.ins().iadd(place.base, bytes)
+            });
+            for (result, part) in results.iter_mut().zip(&access.parts) {
+                let at = place.offset + u64::from(part.offset);
+                let words = pointers.map(|pointer| {
+                    let (pointer, at) = self.at(pointer, at);
+                    if part.half {
+                        self.b.ins().uload16(types::I64, flags, pointer, at)
+                    } else {
+                        self.b.ins().uload32(flags, pointer, at)
+                    }
+                });
+                let mut row = self.words_together(words);
                 if let Some(wanted) = wanted {
                     row = self.b.ins().band(row, wanted[quad]);
                 }
@@ -332,6 +332,35 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(results.into_iter().map(Lanes::from).collect())
+    }
+
+    /// A vector's four words, each in the lower half of an i64. Two at a time: x86 takes words out
+    /// of a vector, and puts them in, once a cycle.
+    pub(super) fn words_apart(&mut self, quad: Value) -> [Value; 4] {
+        let floats = self.cast(quad, types::F64X2);
+        let low = self.b.ins().extractlane(floats, 0);
+        let low = self.cast(low, types::I64);
+        let pairs = self.cast(quad, types::I64X2);
+        let high = self.b.ins().extractlane(pairs, 1);
+        let first = |this: &mut Self, pair: Value| {
+            let word = this.b.ins().ireduce(types::I32, pair);
+            this.b.ins().uextend(types::I64, word)
+        };
+        let second = |this: &mut Self, pair: Value| this.b.ins().ushr_imm_u(pair, 32);
+        [first(self, low), second(self, low), first(self, high), second(self, high)]
+    }
+
+    /// The vector of four words, each in an i64 whose upper half is zero.
+    pub(super) fn words_together(&mut self, words: [Value; 4]) -> Value {
+        let pair = |this: &mut Self, low: Value, high: Value| {
+            let high = this.b.ins().ishl_imm_u(high, 32);
+            this.b.ins().bor(low, high)
+        };
+        let [a, b, c, d] = words;
+        let (low, high) = (pair(self, a, b), pair(self, c, d));
+        let low = self.b.ins().scalar_to_vector(types::I64X2, low);
+        let both = self.b.ins().insertlane(low, high, 1);
+        self.cast(both, types::I32X4)
     }
 
     /// Loads one wanted lane after the other; the others get zero.

@@ -125,20 +125,16 @@ impl Emitter<'_, '_> {
         offsets: &Lanes,
     ) -> Lanes {
         let flags = self.flags(part);
-        offsets
-            .iter()
-            .map(|&offsets| {
-                let mut row = offsets;
-                for lane in 0..QUAD as u8 {
-                    let offset = self.b.ins().extractlane(offsets, lane);
-                    let pointer = self.lane_pointer(base, offset, 4);
-                    let (at, rest) = self.at(pointer, start);
-                    let word = self.b.ins().load(types::I32, flags, at, rest);
-                    row = self.b.ins().insertlane(row, word, lane);
-                }
-                row
-            })
-            .collect()
+        let quads = offsets.iter().map(|&offsets| {
+            let words = self.words_apart(offsets).map(|offset| {
+                let bytes = self.b.ins().ishl_imm_u(offset, 2);
+                let pointer = self.b.ins().iadd(base, bytes);
+                let (at, rest) = self.at(pointer, start);
+                self.b.ins().uload32(flags, at, rest)
+            });
+            self.words_together(words)
+        });
+        quads.collect()
     }
 
     /// One word that combines those of all lanes, in any order.

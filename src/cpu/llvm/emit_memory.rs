@@ -14,12 +14,6 @@ use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
-/// Bytes that a processor asks memory for.
-const LINE: u64 = 64;
-
-/// Lines that are asked for at once.
-const MOST_LINES: u64 = 4;
-
 impl Emitter<'_> {
     /// Words or half words of memory as a register: an f16 is the f32 that equals it.
     pub(super) fn widened(
@@ -98,12 +92,7 @@ impl Emitter<'_> {
         let place = self.place(address)?;
         let pointer = self.pointer(&place, &[])?;
         let pointer = self.at(&pointer, place.offset);
-        // The lanes' elements lie one after the other.
-        let bytes = u64::from(self.width) * address.stride;
-        for line in 0..bytes.div_ceil(LINE).min(MOST_LINES) {
-            let pointer = self.at(&pointer, line * LINE);
-            self.line(&format!("call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)"));
-        }
+        self.line(&format!("call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)"));
         Ok(())
     }
 

@@ -10,7 +10,6 @@ mod flatten;
 mod guards;
 mod interior;
 pub(in crate::cpu) mod ir;
-mod leaps;
 pub(in crate::cpu) mod liveness;
 mod loose;
 mod lower_stmt;
@@ -85,7 +84,6 @@ pub(in crate::cpu) fn compile(
     }
     regions::split(&mut code, &mut shapes)?;
     interior::split(&mut code, kernel, &mut shapes);
-    leaps::prefetch(&mut code, &mut shapes);
     // Fission made regions, and variables between them.
     let liveness = liveness::analyse(&mut code);
     verify::verify(&code, &shapes)?;
