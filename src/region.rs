@@ -195,6 +195,9 @@ impl From<Range<u64>> for Region {
     }
 }
 
+/// Rows of a box that no one minds going through.
+const MOST_ROWS: i128 = 1 << 12;
+
 impl Piece {
     fn new(start: i128, dims: &[(i128, i128)], within: &Range<u64>) -> Option<Piece> {
         if within.is_empty() || dims.iter().any(|d| d.1 <= 0) {
@@ -244,6 +247,16 @@ impl Piece {
         }
         // What is cut of a single run is gone; also of one that a stride of 1 makes a run.
         if matches!(merged.as_slice(), [] | [(1, _)]) {
+            return Some(Piece::range(within));
+        }
+        // More rows than elements lie on top of each other, and going through them takes for ever.
+        let len = i128::from(within.end - within.start);
+        let inner = usize::from(merged[0].0 == 1);
+        let rows = merged.iter().enumerate().skip(inner).fold(1i128, |rows, (at, d)| {
+            let touched = if at == 0 { len / d.0 + 1 } else { d.1 };
+            rows.saturating_mul(d.1.min(touched))
+        });
+        if rows > MOST_ROWS + 4 * len {
             return Some(Piece::range(within));
         }
         let mut piece =
@@ -327,8 +340,13 @@ impl Piece {
             return;
         }
         let dim = self.dims[dims - 1];
-        for at in 0..dim.count {
-            self.runs(dims - 1, start + i128::from(dim.stride) * i128::from(at), run);
+        let (stride, last) = (i128::from(dim.stride), i128::from(dim.count) - 1);
+        // Rows that lie outside have none.
+        let row = self.extent(dims - 1);
+        let first = div_up(i128::from(self.within.start) - start - row, stride).max(0);
+        let end = (i128::from(self.within.end) - 1 - start).div_euclid(stride).min(last);
+        for at in first..=end {
+            self.runs(dims - 1, start + stride * at, run);
         }
     }
 
@@ -523,6 +541,21 @@ mod tests {
         let got = Region::of_box(0, &[(1, 10), (100, 9)], &(0..305));
         assert_eq!((got.len(), got.hull()), (35, 0..305));
         assert_eq!(Region::of_box(50, &[(1, 10), (100, 9)], &(60..100)), Region::default());
+    }
+
+    #[test]
+    fn rows_that_lie_on_top_of_each_other_or_outside_are_not_gone_through() {
+        let most = 1 << 30;
+        // Steps of three and of four reach all but 1, 2 and 5.
+        let got = Region::of_box(0, &[(3, most), (4, most)], &(0..64));
+        assert_eq!((got.hull(), elements(&got).len()), (0..64, 61));
+        // A thousand million rows reach all, each a third of it.
+        let got = Region::of_box(-4_000_000_000, &[(3, most), (4, most)], &(0..64));
+        assert_eq!((got.hull(), elements(&got).len()), (0..64, 64));
+        // What begins far below reaches a part of a few rows.
+        let got = Region::of_box(-3_000_000_000, &[(3, most), (4_000_000_000, 2)], &(0..64));
+        let multiples = |first: u64| (first..64).step_by(3);
+        assert_eq!(elements(&got), multiples(0).collect());
     }
 
     /// A random box of up to three dimensions.
