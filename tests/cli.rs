@@ -17,7 +17,14 @@ struct Outcome {
 }
 
 fn coexec(args: &[&str]) -> Outcome {
-    let output = Command::new(env!("CARGO_BIN_EXE_coexec")).args(args).output().expect("it starts");
+    // What a user's earlier runs measured is no part of a test.
+    coexec_with(args, &[("COEXEC_CACHE_DIR", "")])
+}
+
+fn coexec_with(args: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_coexec"));
+    let output = program.args(args).envs(environment.iter().copied()).output();
+    let output = output.expect("it starts");
     Outcome {
         code: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -455,6 +462,37 @@ fn what_is_generated_is_printed_without_a_grid_and_without_data() {
 fn a_bench_that_no_memory_has_room_for_is_refused() {
     let huge = ["bench", "transpose", "--devices", "cpu", "--sizes", "16777216"];
     fails(1, &huge, &["transpose of size 16777216", "2097152.0 GiB", "smaller"]);
+}
+
+#[test]
+fn speeds_of_devices_that_fail_or_are_slow_on_purpose_are_not_kept() {
+    let folder = folder("speeds");
+    let cache = folder.display().to_string();
+    let count = "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            var sum = id.x;
+            for (var i = 0u; i < 1000u; i++) { sum = sum * 1664525u + 1013904223u; }
+            dst[id.x] = sum;
+        }";
+    let kernel = file(&folder, "count.wgsl", count);
+    let run = |faults: &str| {
+        let args = [
+            "run",
+            &kernel,
+            "--devices",
+            "cpu",
+            "--bind",
+            "dst=zeros:4M",
+            "--invocations",
+            "1048576",
+        ];
+        let outcome =
+            coexec_with(&args, &[("COEXEC_CACHE_DIR", &cache), ("COEXEC_INJECT", faults)]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+        folder.join("profiles.txt").exists()
+    };
+    assert!(!run("cpu:oom@2"));
+    assert!(run(""));
 }
 
 #[test]

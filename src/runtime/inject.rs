@@ -90,6 +90,11 @@ impl Faults {
         rules.map(Rule::parse).collect::<Result<_>>().map(Faults)
     }
 
+    /// Whether nothing is to fail.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Puts those devices that are to fail into a `Faulty`.
     ///
     /// # Errors

@@ -116,6 +116,11 @@ struct Entry {
 }
 
 impl Memo {
+    /// One that neither knows what earlier runtimes measured nor tells later ones.
+    pub(super) fn of_one_runtime() -> Memo {
+        Memo { profiles: Profiles::of_one_runtime(), ..Memo::default() }
+    }
+
     pub(super) fn analysis(&self, kernel: &Kernel) -> Arc<Analysis> {
         if let Some(entry) = self.lock().get(&kernel.id()) {
             return Arc::clone(&entry.analysis);

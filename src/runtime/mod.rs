@@ -115,12 +115,16 @@ impl Runtime {
 
     #[cfg(any(feature = "gpu", test))]
     fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
-        Runtime::with(devices, None, LOG_MEMORY)
+        Runtime::with(devices, None, LOG_MEMORY, Memo::default())
     }
 
-    fn with(devices: Vec<Arc<dyn Device>>, patience: Option<Duration>, log: u64) -> Runtime {
-        let (fleet, memo, memories) = (Fleet::new(devices), Memo::default(), Memories::default());
-        let log = Log::new(log);
+    fn with(
+        devices: Vec<Arc<dyn Device>>,
+        patience: Option<Duration>,
+        log: u64,
+        memo: Memo,
+    ) -> Runtime {
+        let (fleet, memories, log) = (Fleet::new(devices), Memories::default(), Log::new(log));
         Runtime { inner: Arc::new(Inner { fleet, patience, memo, memories, log }) }
     }
 
@@ -289,7 +293,11 @@ impl RuntimeBuilder {
             });
         }
         let faults = self.faults.or_else(|| std::env::var("COEXEC_INJECT").ok());
-        let devices = Faults::parse(&faults.unwrap_or_default())?.wrap(devices)?;
-        Ok(Runtime::with(devices, self.patience, self.log_memory.unwrap_or(LOG_MEMORY)))
+        let faults = Faults::parse(&faults.unwrap_or_default())?;
+        // What devices do that fail or are slow on purpose says nothing of them.
+        let as_they_are = self.throttles.is_empty() && faults.is_empty();
+        let memo = if as_they_are { Memo::default() } else { Memo::of_one_runtime() };
+        let log = self.log_memory.unwrap_or(LOG_MEMORY);
+        Ok(Runtime::with(faults.wrap(devices)?, self.patience, log, memo))
     }
 }

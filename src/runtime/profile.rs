@@ -6,8 +6,8 @@
 //! when the runtime is dropped, if something worth keeping was measured; never in between. A file
 //! that is not there, is of another version, was cut short or holds nonsense is as good as none, and one
 //! that can't be written is left as it is: profiles make first launches better, and nothing hangs
-//! on them. Writing goes through a file of its own that is renamed, so that a reader sees the old
-//! or the new one.
+//! on them. A runtime whose devices fail or are slow on purpose neither reads nor writes them. Writing
+//! goes through a file of its own that is renamed, so that a reader sees the old or the new one.
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -141,6 +141,11 @@ pub(super) fn class(workgroups: f64) -> u8 {
 }
 
 impl Profiles {
+    /// Profiles that go with their runtime.
+    pub(super) fn of_one_runtime() -> Profiles {
+        Profiles::at(None)
+    }
+
     fn at(directory: Option<PathBuf>) -> Profiles {
         Profiles { directory, inner: Mutex::default() }
     }
