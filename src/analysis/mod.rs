@@ -132,6 +132,11 @@ impl Analysis {
         Analysis { kernel: kernel.clone(), program, facts }
     }
 
+    /// Whether nobody else has the kernel any more, so that nobody will ask.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.kernel.is_last()
+    }
+
     /// What holds whatever the arguments.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts

@@ -110,6 +110,11 @@ impl Kernel {
         self.inner.id
     }
 
+    /// Whether this is the last clone.
+    pub(crate) fn is_last(&self) -> bool {
+        Arc::strong_count(&self.inner) == 1
+    }
+
     /// What a floor above makes of the kernel, made once per type and variant, and dropped with
     /// the last clone of the kernel.
     pub(crate) fn derived<T: std::any::Any + Send + Sync>(

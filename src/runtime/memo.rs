@@ -127,6 +127,8 @@ impl Memo {
         }
         let (found, hash) = (Arc::new(Analysis::new(kernel)), profile::kernel_hash(kernel));
         let mut kernels = self.lock();
+        // An analysis keeps its kernel, and the kernel its machine code.
+        kernels.retain(|_, entry| !entry.analysis.is_orphaned());
         if kernels.len() >= KEPT
             && let Some(&oldest) = kernels.keys().min()
         {
@@ -240,5 +242,26 @@ fn overhead(kind: DeviceKind) -> f64 {
         DeviceKind::Cpu => 10e-6,
         DeviceKind::SoftwareGpu => 150e-6,
         _ => 60e-6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_nobody_has_any_more_is_forgotten() {
+        let kernel = |n: u32| {
+            let text = format!("const n = {n}u; @compute @workgroup_size(1) fn main() {{}}");
+            Kernel::from_wgsl(&text).unwrap()
+        };
+        let memo = Memo::default();
+        let kept = kernel(0);
+        memo.analysis(&kept);
+        for n in 1..20 {
+            memo.analysis(&kernel(n));
+        }
+        assert_eq!(memo.lock().len(), 2);
+        assert!(memo.lock().contains_key(&kept.id()));
     }
 }
