@@ -107,6 +107,8 @@ pub(super) struct Emitter<'k, 'f> {
     pub(super) functions: Vec<AnyFunction>,
     /// Index ops, which are not computed but looked through by what uses them.
     pub(super) indices: HashMap<Reg, Op>,
+    /// Sums of a register and a constant.
+    pub(super) sums: HashMap<Reg, (Reg, u32)>,
     variables: HashMap<Reg, Rc<[Variable]>>,
     /// Where each array lies in the scratch memory, the bytes of a gang's, and the current one.
     pub(super) arrays: HashMap<Reg, (u64, u64, Value)>,
@@ -174,6 +176,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
             arms: Vec::new(),
             functions: Vec::new(),
             indices: HashMap::new(),
+            sums: HashMap::new(),
             variables: HashMap::new(),
             arrays: HashMap::new(),
             contexts: HashMap::new(),
@@ -489,6 +492,11 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
         let lanes = match self.vals.get(&reg).cloned() {
             Some(Val::Vector(lanes, from)) => self.convert(&lanes, from, ty, true),
+            // A word that comes from memory goes to all lanes by one instruction.
+            Some(Val::Scalar(value, Ty::Int)) if ty == Ty::Float => {
+                let lanes = self.splat(value, Ty::Int);
+                self.convert(&lanes, Ty::Int, ty, true)
+            }
             Some(Val::Scalar(..)) => {
                 let scalar = self.scalar(reg, ty)?;
                 self.splat(scalar, ty)

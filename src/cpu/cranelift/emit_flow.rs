@@ -332,8 +332,11 @@ impl Emitter<'_, '_> {
         }
         self.frames.push(frame.clone());
         self.region(&l.body)?;
-        self.branch(frame.next);
-        self.begin(frame.next);
+        // In one block with the body what it loads can be an operand of what uses it.
+        if self.ended || frame.masked || continues(&l.body, l.target) {
+            self.branch(frame.next);
+            self.begin(frame.next);
+        }
         self.mask = before.clone();
         if frame.masked {
             let live = self.read_slots(&frame.live);
@@ -519,4 +522,11 @@ impl Emitter<'_, '_> {
         self.mask = Mask::Full;
         Ok(())
     }
+}
+
+/// Whether a loop's body goes to its end from its middle.
+fn continues(body: &Region, target: Target) -> bool {
+    let mut found = false;
+    body.for_each(&mut |node| found |= matches!(node, Node::Continue(t) if *t == target));
+    found
 }

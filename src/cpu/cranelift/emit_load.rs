@@ -6,10 +6,11 @@
 
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
-use super::emit::{Emitter, Lanes, Part, QUAD};
+use super::emit::{Emitter, Lanes, Part, QUAD, Val};
 use super::emit_memory::unit;
 use super::emit_place::{Bound, Place, Spread};
 use crate::cpu::interpreter::bytecode::{Access, Memory, Part as Field};
+use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
 impl Emitter<'_, '_> {
@@ -49,6 +50,12 @@ impl Emitter<'_, '_> {
         }
         for part in &access.parts {
             let offset = place.offset + u64::from(part.offset);
+            if inside.is_none() && !part.half && self.types.is_used_as_float(part.reg) {
+                let (pointer, at) = self.at(pointer, offset);
+                let value = self.b.ins().load(types::F32, flags, pointer, at);
+                self.define(part.reg, Val::Scalar(value, Ty::Float));
+                continue;
+            }
             let mut value = self.load_word(part.half, flags, pointer, offset);
             if let Some(inside) = inside {
                 let zero = self.int(0);

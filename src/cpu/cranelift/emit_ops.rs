@@ -55,6 +55,11 @@ impl<'f> Emitter<'_, 'f> {
             }
             Op::Binary { f, dst, a, b } => {
                 let vector = self.wants_vector(dst);
+                match (f, self.kernel.known(a), self.kernel.known(b)) {
+                    (Binary::AddI, None, Some(more)) => self.sums.insert(dst, (a, more)),
+                    (Binary::AddI, Some(more), None) => self.sums.insert(dst, (b, more)),
+                    _ => None,
+                };
                 let (lanes, ty) = self.binary(f, dst, a, b, vector)?;
                 self.result(dst, &lanes, ty);
                 Ok(())

@@ -14,6 +14,9 @@ use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
+/// Addends of an index below this go into the address.
+const FAR: u32 = 1 << 16;
+
 /// What an index has to be below.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bound {
@@ -227,8 +230,10 @@ impl Emitter<'_, '_> {
     /// The pointer of the first lane, or of all of them where the place is uniform, without the
     /// place's offset.
     pub(super) fn pointer(&mut self, place: &Place, first: First) -> Result<Value> {
-        let mut pointer = place.base;
+        let (mut pointer, mut beyond) = (place.base, 0);
         for &(reg, bytes) in &place.terms {
+            let (reg, more) = self.addend(reg, first);
+            beyond += u64::from(more) * bytes;
             let index = self.first_index(reg, first)?;
             // A strided index may start below zero where its first lanes are masked off.
             let index = self.b.ins().sextend(types::I64, index);
@@ -240,7 +245,32 @@ impl Emitter<'_, '_> {
             };
             pointer = self.b.ins().iadd(pointer, term);
         }
+        if beyond > 0 {
+            let beyond = self.long(beyond);
+            pointer = self.b.ins().iadd(pointer, beyond);
+        }
         Ok(pointer)
+    }
+
+    /// An index as a register and what is added to it, so that neighbours share an address.
+    ///
+    /// The index of a place that is touched is below 2^31, and no lane's is farther from the first
+    /// one's than a stride and a gang are long. So without the addend it is no smaller than an i32
+    /// can be, and the sum of the two in 64 bits is what it is in 32.
+    fn addend(&self, mut reg: Reg, first: First) -> (Reg, u32) {
+        let mut more = 0;
+        let near = |class| match class {
+            Class::Strided(step) => (0..FAR as i32).contains(&step),
+            class => class <= Class::Gang,
+        };
+        while first.is_none_or(|(known, _)| known != reg)
+            && near(self.class(reg))
+            && let Some(&(rest, by)) = self.sums.get(&reg)
+            && more + by.min(FAR) < FAR
+        {
+            (reg, more) = (rest, more + by);
+        }
+        (reg, more)
     }
 
     /// A pointer and the offset from there that an instruction takes.

@@ -30,13 +30,17 @@ use crate::kernel::Kernel;
 
 /// The kernel in SPMD form, for gangs that suit it.
 fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
-    let compiled = spmd::compile(kernel, width::WIDEST, widths.subgroup, widths.pack)?;
+    let Widths { subgroup, pack, .. } = widths;
+    let mut gangs = spmd::Gangs { width: width::WIDEST, subgroup, pack, values: None };
+    let compiled = spmd::compile(kernel, gangs)?;
+    gangs.values = width::too_many(&compiled);
     let suited = width::suited(&compiled);
     // Subgroups make gangs of their own size.
-    if compiled.code.subgroups || suited >= compiled.code.width {
+    if gangs.values.is_none() && (compiled.code.subgroups || suited >= compiled.code.width) {
         return Ok(compiled);
     }
-    spmd::compile(kernel, suited, widths.subgroup, widths.pack)
+    gangs.width = suited;
+    spmd::compile(kernel, gangs)
 }
 
 /// Compiles a kernel for gangs of such widths, as far as Cranelift has a say in it.

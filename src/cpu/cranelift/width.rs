@@ -27,3 +27,10 @@ pub(super) fn suited(compiled: &Compiled) -> u32 {
     }
     width
 }
+
+/// The values of each lane that a loop may set and keep, where one has more even in the shortest
+/// gang. The other registers are for what a turn computes.
+pub(super) fn too_many(compiled: &Compiled) -> Option<u32> {
+    let most = REGISTERS * 5 / 8;
+    pressure::of_loops(compiled).is_some_and(|loops| loops.kept > most).then_some(most)
+}

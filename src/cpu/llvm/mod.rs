@@ -44,11 +44,16 @@ fn features() -> Features {
 /// The kernel in SPMD form, for gangs that suit it.
 fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
     let width = width::of_vectors(widths.vector);
-    let compiled = spmd::compile(kernel, width, widths.subgroup, widths.pack)?;
+    let Widths { subgroup, pack, .. } = widths;
+    let gangs = spmd::Gangs { width, subgroup, pack, values: None };
+    let compiled = spmd::compile(kernel, gangs)?;
+    if let Some(values) = width::too_many(&compiled) {
+        return spmd::compile(kernel, spmd::Gangs { values: Some(values), ..gangs });
+    }
     if widths.vector.is_some() || !width::suits_two_vectors(&compiled) {
         return Ok(compiled);
     }
-    let wide = spmd::compile(kernel, 2 * width, widths.subgroup, widths.pack)?;
+    let wide = spmd::compile(kernel, spmd::Gangs { width: 2 * width, ..gangs })?;
     Ok(if width::fits_rows(&compiled, &wide) { wide } else { compiled })
 }
 

@@ -38,6 +38,13 @@ pub(super) fn suits_two_vectors(compiled: &Compiled) -> bool {
             .is_some_and(|loops| 4 * loops.kept <= registers() && loops.steps <= LONG)
 }
 
+/// The values of each lane that a loop of a gang of one vector may set and keep, where one has
+/// more. The other registers are for what a turn computes.
+pub(super) fn too_many(compiled: &Compiled) -> Option<u32> {
+    let most = registers() * 5 / 8;
+    pressure::of_loops(compiled).is_some_and(|loops| loops.kept > most).then_some(most)
+}
+
 /// Whether gangs of two vectors lie in a row of invocations without more ado than those of one.
 pub(super) fn fits_rows(one: &Compiled, two: &Compiled) -> bool {
     two.code.width == 2 * one.code.width && (two.code.packed == 1 || one.code.packed > 1)

@@ -463,14 +463,14 @@ fn leaves(region: &Region) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{compile, print};
+    use super::super::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
     #[test]
     fn a_guard_around_a_loop_is_gone_in_the_interior() {
         let text = include_str!("../../../kernels/matmul_naive.wgsl");
         let kernel = Kernel::from_wgsl(text).unwrap();
-        let printed = print(&compile(&kernel, 16, 32, true).unwrap());
+        let printed = print(&compile(&kernel, Gangs::of(16)).unwrap());
         let (_, versions) = printed.split_once("\nwhere ").expect("an interior");
         let (inner, edge) = versions.split_once("\nelsewhere\n").expect("an edge");
         let branches = |text: &str| text.lines().filter(|line| line.contains(" if ")).count();
@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn the_next_tile_is_asked_for_while_this_one_is_computed_with() {
         let kernel = Kernel::from_wgsl(include_str!("../../../kernels/matmul.wgsl")).unwrap();
-        let printed = print(&compile(&kernel, 16, 32, true).unwrap());
+        let printed = print(&compile(&kernel, Gangs::of(16)).unwrap());
         // Where tiles are filled nothing is prefetched any more.
         let lines: Vec<&str> = printed.lines().collect();
         let at = |what: &str| lines.iter().rposition(|line| line.contains(what));

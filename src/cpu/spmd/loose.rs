@@ -129,7 +129,7 @@ fn continues(body: &Region, target: Target) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Compiled, compile};
+    use super::super::{Compiled, Gangs, compile};
     use crate::kernel::Kernel;
 
     fn compiled(body: &str) -> Compiled {
@@ -138,7 +138,7 @@ mod tests {
              @compute @workgroup_size(16)
              fn main(@builtin(global_invocation_id) id: vec3<u32>) {{ {body} }}"
         );
-        compile(&Kernel::from_wgsl(&text).unwrap(), 16, 32, true).unwrap()
+        compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap()
     }
 
     #[test]

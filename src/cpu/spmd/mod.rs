@@ -3,7 +3,9 @@
 //! [`compile`] reads as the algorithm; each pass is a file. What comes out is what a back end
 //! needs: the code, the shape of every register, and which variables matter where.
 
+mod combine;
 mod counted;
+mod distribute;
 mod divergence;
 mod expand;
 mod flatten;
@@ -44,19 +46,35 @@ pub(in crate::cpu) struct Compiled {
     pub(in crate::cpu) loose: std::collections::HashSet<crate::cpu::interpreter::functions::Reg>,
 }
 
-/// Compiles a kernel for gangs of `width` lanes, a power of two. A kernel that asks for subgroups
-/// has gangs of their size instead: a gang is a subgroup. With `pack`, small workgroups may be
-/// executed several at once.
+/// What a back end wants.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cpu) struct Gangs {
+    /// Lanes, a power of two. A kernel that asks for subgroups has gangs of their size instead: a
+    /// gang is a subgroup.
+    pub(in crate::cpu) width: u32,
+    /// Invocations of a subgroup.
+    pub(in crate::cpu) subgroup: u32,
+    /// Whether small workgroups may be executed several at once.
+    pub(in crate::cpu) pack: bool,
+    /// Values of each lane that a loop may set and keep, if more are too many for the registers.
+    pub(in crate::cpu) values: Option<u32>,
+}
+
+#[cfg(test)]
+impl Gangs {
+    /// Gangs of so many lanes, and nothing special.
+    fn of(width: u32) -> Gangs {
+        Gangs { width, subgroup: 32, pack: true, values: None }
+    }
+}
+
+/// Compiles a kernel.
 ///
 /// # Errors
 /// `Unsupported` for what only the interpreter runs, with the reason.
-pub(in crate::cpu) fn compile(
-    kernel: &Kernel,
-    width: u32,
-    subgroup_size: u32,
-    pack: bool,
-) -> Result<Compiled> {
-    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup_size)?;
+pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled> {
+    let Gangs { width, subgroup, pack, values } = gangs;
+    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup)?;
     verify::between(&code, "lowering")?;
     unused::drop_results(&mut code);
     pack::fit(&mut code, pack);
@@ -66,6 +84,8 @@ pub(in crate::cpu) fn compile(
     verify::between(&code, "guards")?;
     reuse::share(&mut code);
     verify::between(&code, "reuse")?;
+    combine::combine(&mut code);
+    verify::between(&code, "combine")?;
     starts::sink(&mut code);
     let mut liveness = liveness::analyse(&mut code);
     verify::between(&code, "starts")?;
@@ -79,6 +99,11 @@ pub(in crate::cpu) fn compile(
     }
     if expand::expand(&mut code, &shapes) {
         verify::between(&code, "expand")?;
+        liveness = liveness::analyse(&mut code);
+        shapes = shape::analyse(&code, kernel, &liveness)?;
+    }
+    if values.is_some_and(|values| distribute::distribute(&mut code, &shapes, values)) {
+        verify::between(&code, "distribute")?;
         liveness = liveness::analyse(&mut code);
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }

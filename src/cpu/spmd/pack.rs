@@ -77,7 +77,7 @@ fn is_anonymous(kernel: &Kernel) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::compile;
+    use super::super::{Gangs, compile};
     use crate::kernel::Kernel;
 
     /// Lanes of a gang, the workgroup as it is executed, and workgroups in one.
@@ -90,7 +90,7 @@ mod tests {
                  out[id.y * 100u + id.x] = {body};
              }}"
         );
-        let code = compile(&Kernel::from_wgsl(&text).unwrap(), 16, 32, true).unwrap().code;
+        let code = compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap().code;
         (code.width, code.workgroup_size, code.packed)
     }
 

@@ -49,7 +49,7 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::compile;
+    use super::super::{Gangs, compile};
     use crate::kernel::Kernel;
 
     /// Workgroups in the longest span of a kernel with such workgroups.
@@ -62,7 +62,7 @@ mod tests {
                  out[id.y * 1000u + id.x] = {value};
              }}"
         );
-        compile(&Kernel::from_wgsl(&text).unwrap(), 16, 32, true).unwrap().code.longest_span()
+        compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap().code.longest_span()
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Operations say what they take; only what merely passes through (copies, selections, loads)
 //! needs to be followed. An i32 and a u32 are the same here, and an f16 is the f32 that equals it.
 
+use std::collections::HashSet;
+
 use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
@@ -20,6 +22,8 @@ pub(in crate::cpu) enum Ty {
 #[derive(Debug)]
 pub(in crate::cpu) struct Types {
     types: Vec<Option<Ty>>,
+    /// Registers that an operation on floats takes.
+    floats: HashSet<Reg>,
 }
 
 impl Types {
@@ -32,7 +36,7 @@ impl Types {
                 Kind::Bool => Ty::Bool,
             });
         }
-        let mut types = Types { types };
+        let mut types = Types { types, floats: HashSet::new() };
         for op in &kernel.preamble {
             types.op(kernel, op);
         }
@@ -43,6 +47,11 @@ impl Types {
     /// The type of a register. What has no type of its own, such as a constant, is an integer.
     pub(in crate::cpu) fn of_reg(&self, reg: Reg) -> Ty {
         self.types.get(reg as usize).copied().flatten().unwrap_or(Ty::Int)
+    }
+
+    /// Whether a word from memory is a float to who uses it, or one of those who do.
+    pub(in crate::cpu) fn is_used_as_float(&self, reg: Reg) -> bool {
+        self.floats.contains(&reg)
     }
 
     fn region(&mut self, kernel: &Kernel, region: &Region) {
@@ -57,6 +66,17 @@ impl Types {
     }
 
     fn op(&mut self, kernel: &Kernel, op: &Op) {
+        use Binary as B;
+        match *op {
+            Op::Binary {
+                f: B::AddF | B::SubF | B::MulF | B::DivF | B::MinF | B::MaxF | B::LtF | B::LeF,
+                a,
+                b,
+                ..
+            } => self.floats.extend([a, b]),
+            Op::Ternary { f: Ternary::FmaF, a, b, c, .. } => self.floats.extend([a, b, c]),
+            _ => {}
+        }
         let (dst, ty) = match *op {
             Op::Unary { dst, .. } if kernel.is_variable(dst) => return,
             Op::Unary { f, dst, a } => (dst, self.unary(f, a)),
