@@ -123,17 +123,17 @@ impl CpuDevice {
     /// What runs a chunk: the compiled kernel, and of a kernel that is executed several workgroups
     /// at once another one for what is left of each row.
     fn parts(&self, chunk: &Chunk<'_>) -> Result<Vec<(Arc<Program>, GroupBox)>> {
-        let mut whole = chunk.groups;
-        if whole.count[0] == 1 {
-            let widths = Widths { pack: false, ..self.widths };
-            return Ok(vec![(self.program_for(chunk, widths)?, whole)]);
-        }
+        // Every launch has prepared this one.
         let program = self.program_for(chunk, self.widths)?;
+        let mut whole = chunk.groups;
         let left = whole.count[0] % program.packed();
         whole.count[0] -= left;
         let mut rest = GroupBox { count: [left, whole.count[1], whole.count[2]], ..whole };
         rest.first[0] += whole.count[0];
-        let mut parts = vec![(program, whole)];
+        let mut parts = Vec::new();
+        if whole.count[0] > 0 || left == 0 {
+            parts.push((program, whole));
+        }
         if left > 0 {
             let widths = Widths { pack: false, ..self.widths };
             parts.push((self.program_for(chunk, widths)?, rest));

@@ -40,6 +40,14 @@ impl Derived {
 }
 
 #[cfg(test)]
+impl Derived {
+    /// How many things were made, or are being made.
+    pub(super) fn count(&self) -> usize {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 

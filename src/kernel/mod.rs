@@ -110,6 +110,12 @@ impl Kernel {
         self.inner.id
     }
 
+    /// How many things have been derived from the kernel.
+    #[cfg(test)]
+    pub(crate) fn derivations(&self) -> usize {
+        self.inner.derived.count()
+    }
+
     /// Whether this is the last clone.
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.inner) == 1

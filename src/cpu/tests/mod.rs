@@ -64,18 +64,19 @@ fn launch_on(
     data: &mut [Vec<u32>],
     loop_budget: u64,
 ) -> Result<()> {
-    let kernel = Kernel::from_wgsl(text)?;
-    let bindings = bindings(&kernel, data);
+    launch_kernel_on(device, &Kernel::from_wgsl(text)?, grid, data, loop_budget)
+}
+
+fn launch_kernel_on(
+    device: &CpuDevice,
+    kernel: &Kernel,
+    grid: [u32; 3],
+    data: &mut [Vec<u32>],
+    loop_budget: u64,
+) -> Result<()> {
+    let bindings = bindings(kernel, data);
     let groups = GroupBox::whole(grid);
-    let chunk = Chunk {
-        kernel: &kernel,
-        grid,
-        groups,
-        bindings,
-        loop_budget,
-        deadline: None,
-        cancel: None,
-    };
+    let chunk = Chunk { kernel, grid, groups, bindings, loop_budget, deadline: None, cancel: None };
     device.start(chunk)?.finish().map(|_| ())
 }
 
@@ -223,4 +224,32 @@ fn a_tiled_matrix_product_equals_its_definition() {
             assert_eq!(c[y * n + x], wanted, "{x} {y}");
         }
     }
+}
+
+#[test]
+fn a_grid_of_one_column_is_compiled_once_unless_workgroups_are_packed() {
+    let count = |size: u32, columns: u32| {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+            @compute @workgroup_size({size}, 2) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+                dst[id.y * {} + id.x] = id.x;
+            }}",
+            size * columns
+        );
+        let options = CpuOptions { engine: Engine::Cranelift, ..CpuOptions::default() };
+        let (device, kernel) =
+            (CpuDevice::new(options).unwrap(), Kernel::from_wgsl(&text).unwrap());
+        device.prepare(&kernel).unwrap();
+        let before = kernel.derivations();
+        let mut data = [vec![0; (size * columns * 6) as usize]];
+        launch_kernel_on(&device, &kernel, [columns, 3, 1], &mut data, 1).unwrap();
+        for (at, value) in data[0].iter().enumerate() {
+            assert_eq!(*value, at as u32 % (size * columns));
+        }
+        kernel.derivations() - before
+    };
+    assert_eq!(count(16, 1), 0);
+    assert_eq!(count(4, 1), 1);
+    assert_eq!(count(4, 8), 0);
+    assert_eq!(count(4, 9), 1);
 }
