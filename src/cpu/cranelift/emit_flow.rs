@@ -415,7 +415,7 @@ impl Emitter<'_, '_> {
         let total = x * y * z;
         let (whole, rest) = (total / self.width, total % self.width);
         if x.is_multiple_of(self.width) {
-            return self.rows(body);
+            return self.rows(|this| this.gang_body(body, Mask::Full));
         }
         self.place = None;
         if whole == 1 {
@@ -455,7 +455,7 @@ impl Emitter<'_, '_> {
 
     /// The same for whole gangs in rows: loops along each axis, so that what is the same for a row
     /// is computed once.
-    fn rows(&mut self, body: &Region) -> Result<()> {
+    pub(super) fn rows(&mut self, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let [x, y, z] = self.kernel.workgroup_size;
         let parts = x / self.width;
         let mut place = [0; 3].map(|_| self.int(0));
@@ -483,7 +483,7 @@ impl Emitter<'_, '_> {
         }
         self.gang = gang;
         self.place = Some(place);
-        self.gang_body(body, Mask::Full)?;
+        body(self)?;
         for (counter, extent, head, exit) in loops.into_iter().rev() {
             let at = self.b.use_var(counter);
             let one = self.int(1);
@@ -498,7 +498,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    fn gang_body(&mut self, body: &Region, mask: Mask) -> Result<()> {
+    pub(super) fn gang_body(&mut self, body: &Region, mask: Mask) -> Result<()> {
         self.enter();
         self.mask = mask;
         let exit = self.block();

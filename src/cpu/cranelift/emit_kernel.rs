@@ -19,7 +19,6 @@ use crate::cpu::spmd::ir::{Node, Region};
 use crate::cpu::spmd::liveness::{Access, access};
 use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
-use crate::cpu::spmd::wide::Facts;
 use crate::error::Result;
 use crate::kernel::Kernel as Source;
 
@@ -217,7 +216,7 @@ impl Emitter<'_, '_> {
         });
         let region: &Region = &self.kernel.body;
         if self.spans() && matches!(region.nodes[..], [Node::Gangs(_)]) {
-            self.span(&Facts::default(), &[])?;
+            self.whole_span();
         }
         self.region(region)?;
         self.branch(body);

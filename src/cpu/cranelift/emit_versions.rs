@@ -1,7 +1,8 @@
 //! Two versions of a region, and rows of workgroups that are executed as one.
 //!
 //! A version without guards runs where facts hold that a workgroup checks for itself, and spans of
-//! such workgroups are executed row by row (`spmd::spans`).
+//! workgroups are executed row by row (`spmd::spans`). A span has an edge at either end: its gangs run
+//! the other version, so that a whole row of the grid is one span.
 //!
 //! What always holds: `span` workgroups, counted in those that the loop over workgroups runs, are
 //! done when the loop advances; they lie in one row of the chunk's grid and in the batch.
@@ -9,11 +10,14 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 
-use super::emit::Emitter;
-use crate::cpu::spmd::ir::Versions;
+use super::emit::{Emitter, Mask};
+use crate::cpu::spmd::ir::{Node, Versions};
 use crate::cpu::spmd::types::Ty;
 use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
+
+/// Workgroups at the end of a span for which its facts need not hold.
+const EDGE: u32 = 2;
 
 impl Emitter<'_, '_> {
     /// Whether workgroups are executed in spans.
@@ -31,13 +35,34 @@ impl Emitter<'_, '_> {
 
     /// The version for where the facts hold, and the other one.
     pub(super) fn versions(&mut self, versions: &Versions) -> Result<()> {
-        let (holds, numbers) = self.facts(&versions.facts)?;
+        if self.spans()
+            && let ([Node::Gangs(inner)], [Node::Gangs(edge)]) =
+                (&versions.inner.nodes[..], &versions.edge.nodes[..])
+        {
+            let (first, last) = self.span_with_edges(&versions.facts)?;
+            return self.rows(|this| {
+                let gang = this.place.map_or(first, |place| place[0]);
+                let from = this.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, gang, first);
+                let to = this.b.ins().icmp(IntCC::UnsignedLessThan, gang, last);
+                let inside = this.b.ins().band(from, to);
+                let (quick, slow, join) = (this.block(), this.block(), this.block());
+                this.branch_if(inside, quick, slow);
+                this.begin(quick);
+                this.gang_body(inner, Mask::Full)?;
+                this.branch(join);
+                this.begin(slow);
+                let clones = std::mem::take(&mut this.clones);
+                this.gang_body(edge, Mask::Full)?;
+                this.clones = clones;
+                this.branch(join);
+                this.begin(join);
+                Ok(())
+            });
+        }
+        let (holds, _) = self.facts(&versions.facts)?;
         let (inner, edge, join) = (self.block(), self.block(), self.block());
         self.branch_if(holds, inner, edge);
         self.begin(inner);
-        if self.spans() {
-            self.span(&versions.facts, &numbers)?;
-        }
         self.region(&versions.inner)?;
         self.branch(join);
         self.begin(edge);
@@ -49,35 +74,63 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// Counts the workgroups, from this one on, for which facts hold that hold for this one.
-    pub(super) fn span(&mut self, facts: &Facts, numbers: &[Value]) -> Result<()> {
-        let (head, look, grow, end) = (self.block(), self.block(), self.block(), self.block());
+    /// The workgroups from this one on that a span may have: those of the row that are left.
+    fn longest(&mut self) -> Value {
         let left = self.b.use_var(self.left);
         let in_row = self.b.ins().isub(self.args.count[0], self.column);
         let in_row = self.b.ins().uextend(types::I64, in_row);
         let most = self.b.ins().umin(left, in_row);
         let limit = self.long(self.kernel.longest_span().into());
         let most = self.b.ins().umin(most, limit);
-        let most = self.b.ins().ireduce(types::I32, most);
+        self.b.ins().ireduce(types::I32, most)
+    }
+
+    /// Makes a span of as many workgroups as there may be.
+    pub(super) fn whole_span(&mut self) {
+        let most = self.longest();
+        self.b.def_var(self.span, most);
+    }
+
+    /// Makes a span of workgroups for which facts hold, with an edge at either end, and says which
+    /// gangs of a row these facts hold for: from the first to before the last.
+    fn span_with_edges(&mut self, facts: &Facts) -> Result<(Value, Value)> {
+        let along = facts.along_x();
+        let (holds, numbers) = self.facts(facts)?;
+        let fixed = |a: Number, b: Number| !along[a as usize] && !along[b as usize];
+        let row = self.all_less(facts, &numbers, fixed);
+        let most = self.longest();
+        let (head, look, grow, end) = (self.block(), self.block(), self.block(), self.block());
+        let (zero, one) = (self.int(0), self.int(1));
+        let lead = self.b.ins().select(holds, zero, one);
+        self.b.def_var(self.span, lead);
         self.branch(head);
         self.begin_loop(head);
         let span = self.b.use_var(self.span);
         let room = self.b.ins().icmp(IntCC::UnsignedLessThan, span, most);
-        self.branch_if(room, look, end);
+        let go = self.b.ins().band(room, row);
+        self.branch_if(go, look, end);
         self.begin(look);
         let packed = self.int(self.kernel.packed);
         let further = self.b.ins().imul(span, packed);
         let x = self.b.ins().iadd(self.group[0], further);
-        let holds = self.facts_at(facts, numbers, x)?;
+        let holds = self.facts_at(facts, &numbers, x)?;
         self.branch_if(holds, grow, end);
         self.begin(grow);
-        let one = self.int(1);
         let next = self.b.ins().iadd(span, one);
         self.b.def_var(self.span, next);
         self.branch(head);
         self.b.seal_block(head);
         self.begin(end);
-        Ok(())
+        let edge = self.int(EDGE);
+        let with_edge = self.b.ins().iadd(span, edge);
+        let some = self.b.ins().umin(with_edge, most);
+        // A row for which they hold nowhere is all edge.
+        let all = self.b.ins().select(row, some, most);
+        self.b.def_var(self.span, all);
+        let parts = self.int(self.kernel.workgroup_size[0] / self.width);
+        let first = self.b.ins().imul(lead, parts);
+        let last = self.b.ins().imul(span, parts);
+        Ok((first, last))
     }
 
     /// Whether all of some facts hold for the workgroup, and their numbers.
@@ -88,7 +141,7 @@ impl Emitter<'_, '_> {
             let value = self.wide_number(*wide, &numbers, x)?;
             numbers.push(value);
         }
-        let all = self.all_less(facts, &numbers, |_| true);
+        let all = self.all_less(facts, &numbers, |_, _| true);
         Ok((all, numbers))
     }
 
@@ -102,7 +155,7 @@ impl Emitter<'_, '_> {
                 there[at] = self.wide_number(wide, &there, x)?;
             }
         }
-        Ok(self.all_less(facts, &there, |n| other[n as usize]))
+        Ok(self.all_less(facts, &there, |a, b| other[a as usize] || other[b as usize]))
     }
 
     /// A number, from those before it; `x` is the workgroup's id along x.
@@ -137,15 +190,15 @@ impl Emitter<'_, '_> {
         })
     }
 
-    /// Whether those comparisons hold one of whose numbers matters.
+    /// Whether those comparisons hold that matter.
     fn all_less(
         &mut self,
         facts: &Facts,
         numbers: &[Value],
-        matters: impl Fn(Number) -> bool,
+        matters: impl Fn(Number, Number) -> bool,
     ) -> Value {
         let mut all = self.b.ins().iconst(types::I8, 1);
-        for &(a, b) in facts.less.iter().filter(|(a, b)| matters(*a) || matters(*b)) {
+        for &(a, b) in facts.less.iter().filter(|(a, b)| matters(*a, *b)) {
             let (a, b) = (numbers[a as usize], numbers[b as usize]);
             let less = self.b.ins().icmp(IntCC::SignedLessThan, a, b);
             all = self.b.ins().band(all, less);

@@ -16,7 +16,6 @@ use crate::cpu::spmd::ir::{Node, Region};
 use crate::cpu::spmd::liveness::{Access, access};
 use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
-use crate::cpu::spmd::wide::Facts;
 use crate::error::Result;
 use crate::kernel::{Kernel as Source, Space};
 
@@ -167,7 +166,7 @@ impl Emitter<'_> {
         });
         let body: &Region = &self.kernel.body;
         if self.spans() && matches!(body.nodes[..], [Node::Gangs(_)]) {
-            self.span(&Facts::default(), &Vec::new())?;
+            self.whole_span();
         }
         self.region(body)?;
         self.branch("workgroup.end");

@@ -1,16 +1,20 @@
 //! Two versions of a region, and rows of workgroups that are executed as one.
 //!
 //! A version without guards runs where facts hold that a workgroup checks for itself, and spans of
-//! such workgroups are executed row by row (`spmd::spans`).
+//! workgroups are executed row by row (`spmd::spans`). A span has an edge at either end: its gangs run
+//! the other version, so that a whole row of the grid is one span.
 //!
 //! What always holds: `%span` workgroups, counted in those that the loop over workgroups runs, are
 //! done when the loop advances; they lie in one row of the chunk's grid and in the batch.
 
-use super::emit::Emitter;
-use crate::cpu::spmd::ir::Versions;
+use super::emit::{Emitter, Mask};
+use crate::cpu::spmd::ir::{Node, Versions};
 use crate::cpu::spmd::types::Ty;
 use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
+
+/// Workgroups at the end of a span for which its facts need not hold.
+const EDGE: u32 = 2;
 
 /// Numbers of some facts, by name.
 pub(super) type Numbers = Vec<String>;
@@ -31,13 +35,34 @@ impl Emitter<'_> {
 
     /// The version for where the facts hold, and the other one.
     pub(super) fn versions(&mut self, versions: &Versions) -> Result<()> {
-        let (holds, numbers) = self.facts(&versions.facts)?;
+        if self.spans()
+            && let ([Node::Gangs(inner)], [Node::Gangs(edge)]) =
+                (&versions.inner.nodes[..], &versions.edge.nodes[..])
+        {
+            let (first, last) = self.span_with_edges(&versions.facts)?;
+            return self.rows(|this| {
+                let gang = this.place.as_ref().map_or("0", |place| &place[0]).to_owned();
+                let from = this.ins(&format!("icmp uge i32 {gang}, {first}"));
+                let to = this.ins(&format!("icmp ult i32 {gang}, {last}"));
+                let inside = this.ins(&format!("and i1 {from}, {to}"));
+                let (quick, slow, join) = (this.label(), this.label(), this.label());
+                this.branch_if(&inside, &quick, &slow);
+                this.begin(&quick);
+                this.gang_body(inner, Mask::Full)?;
+                this.branch(&join);
+                this.begin(&slow);
+                let clones = std::mem::take(&mut this.clones);
+                this.gang_body(edge, Mask::Full)?;
+                this.clones = clones;
+                this.branch(&join);
+                this.begin(&join);
+                Ok(())
+            });
+        }
+        let (holds, _) = self.facts(&versions.facts)?;
         let (inner, edge, join) = (self.label(), self.label(), self.label());
         self.branch_if(&holds, &inner, &edge);
         self.begin(&inner);
-        if self.spans() {
-            self.span(&versions.facts, &numbers)?;
-        }
         self.region(&versions.inner)?;
         self.branch(&join);
         self.begin(&edge);
@@ -49,32 +74,59 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Counts the workgroups, from this one on, for which facts hold that hold for this one.
-    pub(super) fn span(&mut self, facts: &Facts, numbers: &Numbers) -> Result<()> {
-        let (head, look, grow, end) = (self.label(), self.label(), self.label(), self.label());
+    /// The workgroups from this one on that a span may have: those of the row that are left.
+    fn longest(&mut self) -> String {
         let left = self.ins("load i64, ptr %left.slot");
         let in_row = self.ins("sub i32 %count0, %in0");
         let in_row = self.ins(&format!("zext i32 {in_row} to i64"));
         let most = self.ins(&format!("call i64 @llvm.smin.i64(i64 {left}, i64 {in_row})"));
         let limit = self.kernel.longest_span();
         let most = self.ins(&format!("call i64 @llvm.smin.i64(i64 {most}, i64 {limit})"));
-        let most = self.ins(&format!("trunc i64 {most} to i32"));
+        self.ins(&format!("trunc i64 {most} to i32"))
+    }
+
+    /// Makes a span of as many workgroups as there may be.
+    pub(super) fn whole_span(&mut self) {
+        let most = self.longest();
+        self.line(&format!("store i32 {most}, ptr %span.slot"));
+    }
+
+    /// Makes a span of workgroups for which facts hold, with an edge at either end, and says which
+    /// gangs of a row these facts hold for: from the first to before the last.
+    fn span_with_edges(&mut self, facts: &Facts) -> Result<(String, String)> {
+        let along = facts.along_x();
+        let (holds, numbers) = self.facts(facts)?;
+        let fixed = |a: Number, b: Number| !along[a as usize] && !along[b as usize];
+        let row = self.all_less(facts, &numbers, fixed);
+        let most = self.longest();
+        let (head, look, grow, end) = (self.label(), self.label(), self.label(), self.label());
+        let lead = self.ins(&format!("select i1 {holds}, i32 0, i32 1"));
+        self.line(&format!("store i32 {lead}, ptr %span.slot"));
         self.branch(&head);
         self.begin(&head);
         let span = self.ins("load i32, ptr %span.slot");
         let room = self.ins(&format!("icmp ult i32 {span}, {most}"));
-        self.branch_if(&room, &look, &end);
+        let go = self.ins(&format!("and i1 {room}, {row}"));
+        self.branch_if(&go, &look, &end);
         self.begin(&look);
         let further = self.ins(&format!("mul i32 {span}, {}", self.kernel.packed));
         let x = self.ins(&format!("add i32 %wg0, {further}"));
-        let holds = self.facts_at(facts, numbers, &x)?;
+        let holds = self.facts_at(facts, &numbers, &x)?;
         self.branch_if(&holds, &grow, &end);
         self.begin(&grow);
         let next = self.ins(&format!("add nuw nsw i32 {span}, 1"));
         self.line(&format!("store i32 {next}, ptr %span.slot"));
         self.branch(&head);
         self.begin(&end);
-        Ok(())
+        let with_edge = self.ins(&format!("add nuw nsw i32 {span}, {EDGE}"));
+        let some = self.ins(&format!("call i32 @llvm.umin.i32(i32 {with_edge}, i32 {most})"));
+        // A row for which they hold nowhere is all edge.
+        let all = self.ins(&format!("select i1 {row}, i32 {some}, i32 {most}"));
+        self.line(&format!("store i32 {all}, ptr %span.slot"));
+        let parts = self.kernel.workgroup_size[0] / self.width;
+        let first = self.ins(&format!("mul nuw nsw i32 {lead}, {parts}"));
+        let last = self.ins(&format!("mul nuw nsw i32 {span}, {parts}"));
+        Ok((first, last))
     }
 
     /// Whether all of some facts hold for the workgroup, as an i1, and their numbers.
@@ -84,7 +136,7 @@ impl Emitter<'_> {
             let number = self.wide_number(*wide, &numbers, "%wg0")?;
             numbers.push(number);
         }
-        let all = self.all_less(facts, &numbers, |_| true);
+        let all = self.all_less(facts, &numbers, |_, _| true);
         Ok((all, numbers))
     }
 
@@ -98,7 +150,7 @@ impl Emitter<'_> {
                 there[at] = self.wide_number(wide, &there, x)?;
             }
         }
-        Ok(self.all_less(facts, &there, |n| other[n as usize]))
+        Ok(self.all_less(facts, &there, |a, b| other[a as usize] || other[b as usize]))
     }
 
     /// A number, from those before it; `x` is the workgroup's id along x.
@@ -131,15 +183,15 @@ impl Emitter<'_> {
         Ok(self.ins(&text))
     }
 
-    /// Whether those comparisons hold one of whose numbers matters.
+    /// Whether those comparisons hold that matter.
     fn all_less(
         &mut self,
         facts: &Facts,
         numbers: &Numbers,
-        matters: impl Fn(Number) -> bool,
+        matters: impl Fn(Number, Number) -> bool,
     ) -> String {
         let mut all = "true".to_owned();
-        for &(a, b) in facts.less.iter().filter(|(a, b)| matters(*a) || matters(*b)) {
+        for &(a, b) in facts.less.iter().filter(|(a, b)| matters(*a, *b)) {
             let less = format!("icmp slt i64 {}, {}", numbers[a as usize], numbers[b as usize]);
             let less = self.ins(&less);
             all = self.ins(&format!("and i1 {all}, {less}"));

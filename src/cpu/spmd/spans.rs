@@ -2,12 +2,15 @@
 //!
 //! Where no invocation can tell which workgroup it is in, each row of invocations may go through
 //! several workgroups before the next row begins. So memory is read in long stretches, which its
-//! prefetchers follow, where narrow workgroups would jump from row to row; and unlike packed
-//! workgroups a span ends where its [`Facts`] end. How long a span is, generated code finds while it
-//! runs. Measured on one thread, against workgroup after workgroup: stencil7 (rows of 32) 1.3 with
-//! spans of 256 lanes, which is all of its row; stencil5 (rows of 64 in 4096) on a Xeon 1.0 with 256
-//! and 0.85 with 1024, on a Zen 5 0.81, 0.97 and, with 4096, 1.15. Whole rows are what a plain loop
-//! over the array would do, so they are as good as that everywhere.
+//! prefetchers follow, where narrow workgroups would jump from row to row. Unlike packed workgroups
+//! a span may end anywhere, and its gangs need not all run the same version: those at its ends, where
+//! [`Facts`] don't hold, run the one for edges. How long a span is, generated code finds while it runs.
+//!
+//! Measured on one thread. Against workgroup after workgroup: stencil7 (rows of 32 in 256) 1.3 with
+//! spans of the interior, and 1.5 times that with the edges of the row as well. stencil5 (rows of 64
+//! in 4096) on a Xeon 1.0 with 256 lanes and 0.85 with 1024, on a Zen 5 0.81, 0.97 and, with 4096,
+//! 1.15. Whole rows are what a plain loop over the array would do, so they are as good as that
+//! everywhere.
 
 use super::ir::Kernel;
 use super::wide::{Facts, Wide};
