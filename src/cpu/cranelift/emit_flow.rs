@@ -69,7 +69,7 @@ impl Emitter<'_, '_> {
                 Ok(())
             }
             Node::Barrier => Err(self.broken("a barrier is left")),
-            Node::Gangs(body) => self.gangs(body),
+            Node::Gangs { body, most } => self.gangs(body, *most),
             Node::Versions(versions) => self.versions(versions),
             // There is no such instruction.
             Node::Prefetch(_) => Ok(()),
@@ -410,11 +410,13 @@ impl Emitter<'_, '_> {
     // Gangs.
 
     /// A region for each gang of the workgroup.
-    fn gangs(&mut self, body: &Region) -> Result<()> {
+    fn gangs(&mut self, body: &Region, most: Option<u32>) -> Result<()> {
         let [x, y, z] = self.kernel.workgroup_size;
         let total = x * y * z;
-        let (whole, rest) = (total / self.width, total % self.width);
-        if x.is_multiple_of(self.width) {
+        let (mut whole, mut rest) = (total / self.width, total % self.width);
+        if let Some(most) = most.filter(|most| *most <= whole) {
+            (whole, rest) = (most, 0);
+        } else if x.is_multiple_of(self.width) {
             return self.rows(|this| this.gang_body(body, Mask::Full));
         }
         self.place = None;

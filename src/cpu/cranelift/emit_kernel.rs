@@ -215,7 +215,7 @@ impl Emitter<'_, '_> {
             continued: false,
         });
         let region: &Region = &self.kernel.body;
-        if self.spans() && matches!(region.nodes[..], [Node::Gangs(_)]) {
+        if self.spans() && matches!(region.nodes[..], [Node::Gangs { .. }]) {
             self.whole_span();
         }
         self.region(region)?;

@@ -36,7 +36,7 @@ impl Emitter<'_, '_> {
     /// The version for where the facts hold, and the other one.
     pub(super) fn versions(&mut self, versions: &Versions) -> Result<()> {
         if self.spans()
-            && let ([Node::Gangs(inner)], [Node::Gangs(edge)]) =
+            && let ([Node::Gangs { body: inner, .. }], [Node::Gangs { body: edge, .. }]) =
                 (&versions.inner.nodes[..], &versions.edge.nodes[..])
         {
             let (first, last) = self.span_with_edges(&versions.facts)?;

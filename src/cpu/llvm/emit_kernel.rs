@@ -165,7 +165,7 @@ impl Emitter<'_> {
             continued: false,
         });
         let body: &Region = &self.kernel.body;
-        if self.spans() && matches!(body.nodes[..], [Node::Gangs(_)]) {
+        if self.spans() && matches!(body.nodes[..], [Node::Gangs { .. }]) {
             self.whole_span();
         }
         self.region(body)?;

@@ -162,7 +162,7 @@ impl Walk<'_> {
                     }
                 }
                 Node::Return => self.diverges(0),
-                Node::Gangs(body) => self.leaves(body, depth),
+                Node::Gangs { body, .. } => self.leaves(body, depth),
                 Node::Op(_)
                 | Node::Barrier
                 | Node::UniformLoad(_)

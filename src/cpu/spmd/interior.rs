@@ -48,11 +48,11 @@ fn region(
     inside: &mut Region,
 ) {
     for node in &mut inside.nodes {
-        if let Node::Gangs(body) = node {
+        if let Node::Gangs { body, most } = node {
             let mut size = 0;
             body.for_each(&mut |_| size += 1);
             if size <= LARGEST
-                && let Some(new) = version(kernel, source, shapes, steps, body)
+                && let Some(new) = version(kernel, source, shapes, steps, (body, *most))
             {
                 *node = new;
             }
@@ -77,7 +77,7 @@ fn version(
     source: &Source,
     shapes: &mut Shapes,
     steps: &[(Reg, u32)],
-    body: &Region,
+    (body, most): (&Region, Option<u32>),
 ) -> Option<Node> {
     let mut ops = HashMap::new();
     let mut collect = |node: &Node| {
@@ -90,6 +90,7 @@ fn version(
         }
     };
     body.for_each(&mut collect);
+    let width = kernel.width;
     let mut walk = Walk {
         kernel,
         shapes,
@@ -102,6 +103,7 @@ fn version(
         stored: HashMap::new(),
         names: HashMap::new(),
         steps,
+        most: most.map(|most| i64::from(most) * i64::from(width)),
         gained: false,
         gained_more: false,
     };
@@ -115,12 +117,12 @@ fn version(
     }
     shape::refresh(kernel, source, shapes, &inner);
     if facts.less.is_empty() {
-        return Some(Node::Gangs(inner));
+        return Some(Node::Gangs { body: inner, most });
     }
     let mut wrap = |body: Region| {
         let id = kernel.regions;
         kernel.regions += 1;
-        Region { id, nodes: vec![Node::Gangs(body)] }
+        Region { id, nodes: vec![Node::Gangs { body, most }] }
     };
     let (inner, edge) = (wrap(inner), wrap(body.clone()));
     Some(Node::Versions(Box::new(Versions { facts, inner, edge })))
@@ -144,6 +146,8 @@ struct Walk<'k> {
     names: HashMap<Reg, Reg>,
     /// Variables of the workgroup that grow with each turn of the loop around the region.
     steps: &'k [(Reg, u32)],
+    /// How many invocations execute the region, if not all.
+    most: Option<i64>,
     /// Whether something became superfluous; and whether it was in storage, or a guard.
     gained: bool,
     gained_more: bool,

@@ -47,8 +47,12 @@ pub(in crate::cpu) enum Node {
     /// A load from a place that is the same for the workgroup; between barriers.
     UniformLoad(Op),
     /// Executed by one gang of the workgroup after the other. There is one of these at least, and
-    /// none inside of another; what is outside of them is executed once for the workgroup.
-    Gangs(Region),
+    /// none inside of another; what is outside of them is executed once for the workgroup. With
+    /// `most` only by so many gangs, the first ones.
+    Gangs {
+        body: Region,
+        most: Option<u32>,
+    },
     /// What will be loaded soon, at an address that may be outside of everything.
     Prefetch(Box<Address>),
     /// The same twice, on the workgroup's level: where the facts hold `inner` will do, which has no
@@ -86,7 +90,7 @@ pub(in crate::cpu) struct Array {
 }
 
 /// A kernel in SPMD form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::cpu) struct Kernel {
     /// Lanes of a gang; a subgroup's, where the kernel asks for subgroups.
     pub(in crate::cpu) width: u32,
@@ -141,7 +145,7 @@ impl Kernel {
 
     /// Whether values have to outlive a loop over gangs: there is more than one, one after another.
     pub(in crate::cpu) fn is_split(&self) -> bool {
-        let gangs = |region: &Region| matches!(region.nodes[..], [Node::Gangs(_)]);
+        let gangs = |region: &Region| matches!(region.nodes[..], [Node::Gangs { .. }]);
         match &self.body.nodes[..] {
             [Node::Versions(versions)] => !gangs(&versions.inner) || !gangs(&versions.edge),
             _ => !gangs(&self.body),
@@ -184,7 +188,7 @@ impl Node {
         match self {
             Node::If { accept, reject, .. } => vec![accept, reject],
             Node::Loop(l) => vec![&l.body, &l.continuing],
-            Node::Once { body, .. } | Node::Gangs(body) => vec![body],
+            Node::Once { body, .. } | Node::Gangs { body, .. } => vec![body],
             Node::Versions(versions) => vec![&versions.inner, &versions.edge],
             _ => Vec::new(),
         }
@@ -195,7 +199,7 @@ impl Node {
         match self {
             Node::If { accept, reject, .. } => vec![accept, reject],
             Node::Loop(l) => vec![&mut l.body, &mut l.continuing],
-            Node::Once { body, .. } | Node::Gangs(body) => vec![body],
+            Node::Once { body, .. } | Node::Gangs { body, .. } => vec![body],
             Node::Versions(versions) => vec![&mut versions.inner, &mut versions.edge],
             _ => Vec::new(),
         }

@@ -167,7 +167,7 @@ impl Walk<'_> {
                 both.extend(self.region(&versions.edge, std::mem::take(live)));
                 *live = both;
             }
-            Node::Gangs(body) => {
+            Node::Gangs { body, .. } => {
                 self.result.after[body.id as usize].clone_from(live);
                 *live = self.region(body, std::mem::take(live));
             }

@@ -65,7 +65,7 @@ impl<'k> Walk<'k> {
                 }
                 Node::Loop(l) => self.inside(Around::Loop(l), &[&l.body, &l.continuing]),
                 Node::Once { target, body } => self.inside(Around::Once(*target), &[body]),
-                Node::Gangs(body) => self.inside(Around::Gangs(body), &[body]),
+                Node::Gangs { body, .. } => self.inside(Around::Gangs(body), &[body]),
                 Node::Versions(v) => {
                     self.region(&v.inner);
                     self.region(&v.edge);

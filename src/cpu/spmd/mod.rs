@@ -10,8 +10,10 @@ mod divergence;
 mod expand;
 mod flatten;
 mod guards;
+mod in_step;
 mod interior;
 pub(in crate::cpu) mod ir;
+mod leading;
 pub(in crate::cpu) mod liveness;
 mod loose;
 mod lower_stmt;
@@ -26,6 +28,7 @@ mod starts;
 mod straighten;
 mod text;
 pub(in crate::cpu) mod types;
+mod unroll;
 mod unused;
 mod verify;
 pub(in crate::cpu) mod wide;
@@ -79,6 +82,7 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled>
     unused::drop_results(&mut code);
     pack::fit(&mut code, pack);
     counted::mark(&mut code);
+    unroll::unroll(&mut code);
     flatten::flatten(&mut code);
     guards::structure(&mut code);
     verify::between(&code, "guards")?;
@@ -107,7 +111,16 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled>
         liveness = liveness::analyse(&mut code);
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }
+    if let Some(mut stepped) = in_step::in_step(&code, &shapes) {
+        let live = liveness::analyse(&mut stepped);
+        let found = shape::analyse(&stepped, kernel, &live)?;
+        if in_step::holds(&stepped, &found) {
+            verify::between(&stepped, "in step")?;
+            (code, shapes) = (stepped, found);
+        }
+    }
     regions::split(&mut code, &mut shapes)?;
+    leading::limit(&mut code);
     interior::split(&mut code, kernel, &mut shapes);
     // Fission made regions, and variables between them.
     let liveness = liveness::analyse(&mut code);

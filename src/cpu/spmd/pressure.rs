@@ -33,7 +33,7 @@ pub(in crate::cpu) fn of_loops(compiled: &Compiled) -> Option<Loops> {
         regions.into_iter().for_each(|region| region.for_each(&mut |_| loops.steps += 1));
     };
     compiled.code.body.for_each(&mut |node| {
-        if let Node::Gangs(region) = node {
+        if let Node::Gangs { body: region, .. } = node {
             region.for_each(&mut visit);
         }
     });

@@ -23,7 +23,7 @@ pub(super) fn split(kernel: &mut Kernel, shapes: &mut Shapes) -> Result<()> {
     if !body.has_barrier() {
         let id = kernel.regions;
         kernel.regions += 1;
-        kernel.body = Region { id, nodes: vec![Node::Gangs(body)] };
+        kernel.body = Region { id, nodes: vec![Node::Gangs { body, most: None }] };
         return Ok(());
     }
     let mut fission = Fission { kernel, shapes };
@@ -80,7 +80,7 @@ impl Fission<'_> {
         if !nodes.is_empty() {
             let id = self.kernel.regions;
             self.kernel.regions += 1;
-            out.push(Node::Gangs(Region { id, nodes }));
+            out.push(Node::Gangs { body: Region { id, nodes }, most: None });
         }
     }
 
@@ -219,7 +219,7 @@ fn definitions(
                 }
             });
         }
-        let inner = if let Node::Gangs(body) = node { Some(body.id) } else { gangs };
+        let inner = if let Node::Gangs { body, .. } = node { Some(body.id) } else { gangs };
         for region in node.regions() {
             definitions(region, inner, kernel, into);
         }
@@ -230,7 +230,7 @@ impl Carry<'_> {
     /// Looks into every `Gangs` region.
     fn uses(&mut self, region: &mut Region) {
         for node in &mut region.nodes {
-            if let Node::Gangs(body) = node {
+            if let Node::Gangs { body, .. } = node {
                 self.gangs(body);
             } else {
                 for inner in node.regions_mut() {

@@ -119,7 +119,7 @@ impl Repair<'_> {
                     }
                     path.pop();
                 }
-                Node::Once { body, .. } | Node::Gangs(body) => self.region(body, path),
+                Node::Once { body, .. } | Node::Gangs { body, .. } => self.region(body, path),
                 Node::Break(_)
                 | Node::Continue(_)
                 | Node::Return

@@ -303,7 +303,7 @@ impl Walk<'_> {
                         }
                     }
                 }
-                Node::Gangs(body) => {
+                Node::Gangs { body, .. } => {
                     self.region(body, depth, false);
                 }
                 Node::Barrier | Node::Prefetch(_) | Node::Versions(_) => {}

@@ -138,8 +138,9 @@ impl Printer<'_> {
                 let _ = writeln!(out, "{pad}elsewhere");
                 self.region(&versions.edge, depth + 1, out);
             }
-            Node::Gangs(body) => {
-                let _ = writeln!(out, "{pad}gangs");
+            Node::Gangs { body, most } => {
+                let most = most.map_or(String::new(), |most| format!(" below {most}"));
+                let _ = writeln!(out, "{pad}gangs{most}");
                 self.region(body, depth + 1, out);
             }
         }

@@ -156,7 +156,7 @@ impl Verifier<'_> {
                     self.region(body, in_gang)?;
                     self.targets.pop();
                 }
-                Node::Gangs(body) => {
+                Node::Gangs { body, .. } => {
                     if in_gang {
                         return Err(broken("gangs inside of gangs".to_owned()));
                     }

@@ -21,10 +21,10 @@ pub(super) fn spread(kernel: &mut Kernel, shapes: &mut Shapes, body: &mut Region
         let (Some(from), Some(to)) = (before.last_mut(), after.first_mut()) else { return };
         let from = match from {
             Node::Versions(versions) => match &mut versions.inner.nodes[..] {
-                [Node::Gangs(body)] => body,
+                [Node::Gangs { body, .. }] => body,
                 _ => continue,
             },
-            Node::Gangs(body) => body,
+            Node::Gangs { body, .. } => body,
             _ => continue,
         };
         let mut prefetches = false;
@@ -33,11 +33,11 @@ pub(super) fn spread(kernel: &mut Kernel, shapes: &mut Shapes, body: &mut Region
             continue;
         }
         let targets: Vec<&mut Region> = match to {
-            Node::Gangs(body) => vec![body],
+            Node::Gangs { body, most: None } => vec![body],
             Node::Versions(versions) => [&mut versions.inner, &mut versions.edge]
                 .into_iter()
                 .filter_map(|region| match &mut region.nodes[..] {
-                    [Node::Gangs(body)] => Some(body),
+                    [Node::Gangs { body, most: None }] => Some(body),
                     _ => None,
                 })
                 .collect(),

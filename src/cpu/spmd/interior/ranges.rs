@@ -144,7 +144,12 @@ impl Walk<'_> {
         let size = self.kernel.workgroup_size;
         match builtin {
             Builtin::LocalIndex => {
-                self.between(0, size.iter().map(|&n| i64::from(n)).product::<i64>() - 1)
+                let all = size.iter().map(|&n| i64::from(n)).product::<i64>();
+                self.between(0, self.most.map_or(all, |most| all.min(most)) - 1)
+            }
+            Builtin::LocalId(0) if size[1] == 1 && size[2] == 1 => {
+                let all = i64::from(size[0]);
+                self.between(0, self.most.map_or(all, |most| all.min(most)) - 1)
             }
             Builtin::LocalId(axis) => self.between(0, i64::from(size[usize::from(axis)]) - 1),
             Builtin::WorkgroupId(axis) => {

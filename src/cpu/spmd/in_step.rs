@@ -1,0 +1,215 @@
+//! Loops that stride through memory, in step: all gangs of a workgroup take a turn before any takes
+//! the next.
+//!
+//! `for k { sum += src[k * 256 + index] }`: what the gangs of a workgroup load in one turn lies side
+//! by side, what one gang loads in two turns far apart. Gang by gang such a loop sweeps over the same
+//! memory once for each gang, in steps that a processor's prefetchers don't follow. In step it is one
+//! stream; what the loop keeps goes through memory then, which is in the nearest cache. Here such a
+//! loop gets a barrier, and fission does the rest.
+//!
+//! What always holds: the loop decides for the whole workgroup about its turns, with the barrier in
+//! it ([`holds`] asks the shapes); the kernel had a barrier anyway, so nothing that gangs share is lost;
+//! gangs don't see each other's turns, as there are no atomics, and no barrier was in the loop.
+
+use std::collections::{HashMap, HashSet};
+
+use super::counted;
+use super::ir::{Kernel, Loop, Node, Region};
+use super::liveness::{Access, access};
+use super::shape::{Class, Shapes, wants_workgroup};
+use crate::cpu::interpreter::bytecode::{Memory, NONE, Op};
+use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
+
+/// Operations of a loop for each load that strides: with more it does not wait for memory.
+const WORK: usize = 24;
+
+/// Values of each lane that the loop may keep, with which memory is still the slower part.
+const KEPT: usize = 2;
+
+/// Gangs of a workgroup: fewer are one stream as it is, more keep too much.
+const GANGS: std::ops::RangeInclusive<u64> = 2..=64;
+
+/// The kernel with such loops in step, if it has any.
+pub(super) fn in_step(kernel: &Kernel, shapes: &Shapes) -> Option<Kernel> {
+    if !kernel.body.has_barrier() || !GANGS.contains(&kernel.gangs()) {
+        return None;
+    }
+    let mut new = kernel.clone();
+    region(kernel, shapes, &mut new.body).then_some(new)
+}
+
+/// Whether every decision around a barrier is one of the workgroup.
+pub(super) fn holds(kernel: &Kernel, shapes: &Shapes) -> bool {
+    let one = |reg: Reg| shapes.regs[reg as usize].class <= Class::Workgroup;
+    let mut all = true;
+    kernel.body.for_each(&mut |node| {
+        if wants_workgroup(node) {
+            all &= match node {
+                Node::If { condition, .. } => one(*condition),
+                Node::Loop(l) => !shapes.masked[l.target as usize] && l.break_if.is_none_or(one),
+                Node::Once { target, .. } => !shapes.masked[*target as usize],
+                _ => true,
+            };
+        }
+    });
+    all
+}
+
+fn region(kernel: &Kernel, shapes: &Shapes, inside: &mut Region) -> bool {
+    let mut changed = false;
+    for node in &mut inside.nodes {
+        if node.has_barrier() {
+            for inner in node.regions_mut() {
+                changed |= region(kernel, shapes, inner);
+            }
+        } else if let Node::Loop(l) = node
+            && strides(kernel, shapes, l)
+        {
+            l.body.nodes.push(Node::Barrier);
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// Whether a loop should go in step.
+fn strides(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> bool {
+    if !l.finite || shapes.masked[l.target as usize] || l.break_if.is_some() {
+        return false;
+    }
+    let mut code = Code { kernel, shapes, ops: HashMap::new(), steps: HashMap::new() };
+    code.steps.extend(counted::steps(kernel, l));
+    let (mut fine, mut work, mut kept, mut loads) = (true, 0, HashSet::new(), Vec::new());
+    let mut visit = |node: &Node| match node {
+        Node::Op(op) => {
+            work += 1;
+            match access(kernel, op) {
+                Some(Access::Set(var)) if shapes.regs[var as usize].class > Class::Gang => {
+                    kept.insert(var);
+                }
+                Some(Access::Change(_)) => fine = false,
+                _ => {}
+            }
+            match op {
+                Op::Load(load) if matches!(load.address.memory, Memory::Storage(_)) => {
+                    loads.push((load.address.outer, load.address.inner));
+                }
+                Op::Load(_) | Op::Store(_) => {}
+                op => fine &= op.is_pure(),
+            }
+            op.clone().for_each_result(&mut |reg| {
+                code.ops.insert(*reg, op.clone());
+            });
+        }
+        Node::If { .. } | Node::Break(_) => {}
+        _ => fine = false,
+    };
+    l.body.for_each(&mut visit);
+    l.continuing.for_each(&mut visit);
+    let far = |&&(outer, inner): &&(Reg, Reg)| {
+        inner == NONE && outer != NONE && code.is_row(outer) && code.jumps(outer)
+    };
+    let far = loads.iter().filter(far).count();
+    fine && far > 0 && far == loads.len() && kept.len() <= KEPT && work <= far * WORK
+}
+
+struct Code<'k> {
+    kernel: &'k Kernel,
+    shapes: &'k Shapes,
+    /// What sets each register of the loop.
+    ops: HashMap<Reg, Op>,
+    /// Variables that go up by a constant with each turn.
+    steps: HashMap<Reg, u32>,
+}
+
+impl Code<'_> {
+    /// Whether neighbouring lanes have neighbouring elements.
+    fn is_row(&self, index: Reg) -> bool {
+        self.shapes.regs[index as usize].class == Class::Strided(1)
+    }
+
+    /// Whether an index goes past what a gang has with each turn.
+    fn jumps(&self, index: Reg) -> bool {
+        let far = |step: u32| step >= 2 * self.kernel.width;
+        match self.ops.get(&index) {
+            Some(&Op::Unary { f: Unary::Copy, a, .. }) => match self.steps.get(&a) {
+                Some(&step) => far(step),
+                None => self.jumps(a),
+            },
+            Some(&Op::Binary { f: Binary::AddI | Binary::SubI, a, b, .. }) => {
+                self.jumps(a) || self.jumps(b)
+            }
+            Some(&Op::Binary { f: Binary::MulI, a, b, .. }) => {
+                match (self.step(a), self.step(b), self.kernel.known(a), self.kernel.known(b)) {
+                    (Some(step), None, _, Some(by)) | (None, Some(step), Some(by), _) => {
+                        far(step.saturating_mul(by))
+                    }
+                    // Rows of a length that the launch gives.
+                    (Some(_), None, _, None) | (None, Some(_), None, _) => true,
+                    _ => false,
+                }
+            }
+            Some(&Op::Binary { f: Binary::Shl, a, b, .. }) => {
+                let by = self.kernel.known(b).filter(|&by| by < 32);
+                self.step(a).zip(by).is_some_and(|(step, by)| far(step.saturating_mul(1 << by)))
+            }
+            _ => false,
+        }
+    }
+
+    /// By how much a register goes up with each turn, if that is a variable's step.
+    fn step(&self, reg: Reg) -> Option<u32> {
+        match self.ops.get(&reg)? {
+            Op::Unary { f: Unary::Copy, a, .. } => self.steps.get(a).copied(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Gangs, compile, print};
+    use crate::kernel::Kernel;
+
+    /// Whether the loop of a kernel has its gangs inside.
+    fn is_in_step(size: u32, body: &str) -> bool {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read> src: array<f32>;
+            @group(0) @binding(1) var<storage, read_write> dst: array<f32>;
+            @group(0) @binding(2) var<uniform> n: u32;
+            var<workgroup> cells: array<f32, {size}>;
+            @compute @workgroup_size({size})
+            fn main(@builtin(local_invocation_index) i: u32) {{
+                var sum = 0.0;
+                {body}
+                cells[i] = sum;
+                workgroupBarrier();
+                dst[i] = cells[{size}u - 1u - i];
+            }}"
+        );
+        let printed = print(&compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap());
+        // A loop of the workgroup's level is not indented.
+        printed.lines().any(|line| line.starts_with("loop "))
+    }
+
+    #[test]
+    fn loops_that_jump_over_what_other_gangs_load_go_in_step() {
+        assert!(is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k * 64u + i]; }"));
+        assert!(is_in_step(64, "for (var k = 0u; k < n; k++) { sum += src[(k << 6u) + i]; }"));
+        assert!(is_in_step(64, "for (var k = 0u; k < 4000u; k += 64u) { sum += src[k + i]; }"));
+        assert!(is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k * n + i]; }"));
+    }
+
+    #[test]
+    fn loops_that_would_not_gain_stay_with_their_gang() {
+        // One gang; a window that slides; each lane its own stretch; too much to keep; turns that
+        // differ from lane to lane.
+        assert!(!is_in_step(16, "for (var k = 0u; k < 40u; k++) { sum += src[k * 16u + i]; }"));
+        assert!(!is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k + i]; }"));
+        assert!(!is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[i * 40u + k]; }"));
+        let many = "var a = 0.0; var b = 0.0; for (var k = 0u; k < 40u; k++) {
+            let x = src[k * 64u + i]; sum += x; a += x * x; b = max(b, x); } sum += a + b;";
+        assert!(!is_in_step(64, many));
+        assert!(!is_in_step(64, "for (var k = i; k < n; k += 64u) { sum += src[k * 64u + i]; }"));
+    }
+}
