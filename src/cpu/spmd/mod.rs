@@ -27,6 +27,7 @@ mod spans;
 mod starts;
 mod straighten;
 mod text;
+mod turns;
 pub(in crate::cpu) mod types;
 mod unroll;
 mod unused;
@@ -94,6 +95,11 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled>
     let mut liveness = liveness::analyse(&mut code);
     verify::between(&code, "starts")?;
     let mut shapes = shape::analyse(&code, kernel, &liveness)?;
+    if turns::split(&mut code, &shapes) {
+        verify::between(&code, "turns")?;
+        liveness = liveness::analyse(&mut code);
+        shapes = shape::analyse(&code, kernel, &liveness)?;
+    }
     if straighten::straighten(&mut code, &shapes, &liveness) {
         // Its verification waits until all registers are in scope again.
         scopes::repair(&mut code);

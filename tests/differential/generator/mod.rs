@@ -294,7 +294,7 @@ impl Generator {
 
     fn function(&mut self) {
         let result = Type::scalar(*self.random.pick(&self.base()));
-        let name = self.fresh("f");
+        let name = self.fresh("call");
         self.scope = self.inputs();
         let mut parameters = Vec::new();
         for scalar in self.base() {
