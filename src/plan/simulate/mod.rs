@@ -145,8 +145,10 @@ pub struct Standing {
     pub worst: f64,
     /// Which seed that was.
     pub worst_seed: u32,
-    /// The makespan over the best device's alone, of the worst seed.
+    /// The makespan over the best device's alone, of the worst seed, if that one meets no jitter.
     pub against_best: f64,
+    /// The same, if everything takes each device as much longer alone as its runs took here.
+    pub against_best_as_lucky: f64,
     /// Runs per device, on average.
     pub runs: f64,
     /// Runs that were computed a second time, per launch.
@@ -198,26 +200,43 @@ pub enum BarKind {
     Lost,
 }
 
+/// One launch of many.
+struct Seed {
+    outcome: run::Outcome,
+    bound: f64,
+    /// What the best device alone needs: without jitter, and with as much as it met.
+    alone: (f64, f64),
+}
+
 /// Runs a scenario's launches on one number of devices with one policy.
 pub fn compare(scenario: &Scenario, devices: u32, policy: Strategy) -> Standing {
-    let seeds: Vec<(f64, f64, run::Outcome)> = (0..scenario.seeds)
+    let seeds: Vec<Seed> = (0..scenario.seeds)
         .into_par_iter()
         .map(|seed| {
             let world = World::new(scenario, devices, u64::from(seed));
             let outcome = run::run(&world, policy, false);
-            (outcome.makespan / world.bound, outcome.makespan / world.alone, outcome)
+            let luck = |device: usize| match outcome.luck[device] {
+                (all, weighted) if all > 0.0 => weighted / all,
+                _ => 1.0,
+            };
+            let alone = (world.alone(|_| 1.0), world.alone(luck));
+            Seed { outcome, bound: world.bound, alone }
         })
         .collect();
     let count = seeds.len().max(1) as f64;
-    let sum = |what: fn(&run::Outcome) -> u64| seeds.iter().map(|s| what(&s.2)).sum::<u64>();
-    let worst = (0..seeds.len()).max_by(|&a, &b| seeds[a].0.total_cmp(&seeds[b].0)).unwrap_or(0);
+    let sum = |what: fn(&run::Outcome) -> u64| seeds.iter().map(|s| what(&s.outcome)).sum::<u64>();
+    let over = |seed: &Seed| seed.outcome.makespan / seed.bound;
+    let most = |over: fn(&Seed) -> f64| seeds.iter().map(over).fold(0.0, f64::max);
+    let order = |a: &usize, b: &usize| over(&seeds[*a]).total_cmp(&over(&seeds[*b]));
+    let worst = (0..seeds.len()).max_by(order).unwrap_or(0);
     Standing {
         policy,
         devices,
-        mean: seeds.iter().map(|s| s.0).sum::<f64>() / count,
-        worst: seeds.get(worst).map_or(0.0, |s| s.0),
+        mean: seeds.iter().map(over).sum::<f64>() / count,
+        worst: seeds.get(worst).map_or(0.0, over),
         worst_seed: worst as u32,
-        against_best: seeds.iter().map(|s| s.1).fold(0.0, f64::max),
+        against_best: most(|seed| seed.outcome.makespan / seed.alone.0),
+        against_best_as_lucky: most(|seed| seed.outcome.makespan / seed.alone.1),
         runs: sum(|o| o.runs) as f64 / count / f64::from(devices),
         reruns: sum(|o| o.reruns) as f64 / count,
         decisions: sum(|o| o.decisions),

@@ -17,6 +17,8 @@ pub(super) struct Outcome {
     pub(super) runs: u64,
     /// Runs, or pieces of runs, that were computed a second time.
     pub(super) reruns: u64,
+    /// By device: the workgroups of its runs, and the same times each run's jitter.
+    pub(super) luck: Vec<(f64, f64)>,
     /// Empty unless it was asked for.
     pub(super) bars: Vec<Bar>,
 }
@@ -90,7 +92,7 @@ pub(super) fn run(world: &World, strategy: Strategy, draw: bool) -> Outcome {
         by_speed,
         rank,
         wake: f64::INFINITY,
-        outcome: Outcome::default(),
+        outcome: Outcome { luck: vec![(0.0, 0.0); count], ..Outcome::default() },
         draw,
     };
     run.finish();
@@ -195,7 +197,11 @@ impl Run<'_> {
                 self.outcome.reruns += u64::from(task.redoes.is_some());
                 let machine = &self.world.machines[device];
                 let jitter = chances[device].jitter(self.world.jitter);
-                let time = machine.time(now, task.run.end - task.run.start, jitter);
+                let groups = task.run.end - task.run.start;
+                let time = machine.time(now, groups, jitter);
+                let (all, weighted) = &mut self.outcome.luck[device];
+                (*all, *weighted) =
+                    (*all + f64::from(groups), *weighted + f64::from(groups) * jitter);
                 let TaskId(id) = task.id;
                 self.current[device] = Some((task, now));
                 self.at(now + time, Event::Ends(device, id));

@@ -16,11 +16,14 @@ fn the_standard_scenario_is_within_its_targets_on_a_few_seeds() {
 
 #[test]
 fn ours_is_never_slower_than_the_best_device_alone() {
-    // Jitter would be luck that the device alone does not have.
-    let scenario = Scenario { seeds: 30, jitter: 0.0, ..Scenario::default() };
     for devices in [2, 3, 5] {
+        // Jitter is luck that the device alone does not have, unless it is given that.
+        let scenario = Scenario { seeds: 30, jitter: 0.0, ..Scenario::default() };
         let ours = compare(&scenario, devices, Strategy::Adaptive);
         assert!(ours.against_best <= 1.02, "{ours:?}");
+        let scenario = Scenario { seeds: 100, ..Scenario::default() };
+        let ours = compare(&scenario, devices, Strategy::Adaptive);
+        assert!(ours.against_best_as_lucky <= 1.02, "{ours:?}");
     }
 }
 

@@ -28,8 +28,6 @@ pub(super) struct World {
     pub(super) groups: u32,
     /// What a clairvoyant needs: nobody can be faster, jitter's luck apart.
     pub(super) bound: f64,
-    /// What the best device alone needs.
-    pub(super) alone: f64,
     pub(super) jitter: f64,
     pub(super) chance: Chance,
 }
@@ -71,12 +69,16 @@ impl World {
             }
         }
         let bound = bound(&machines, groups);
-        let alone = machines
-            .iter()
-            .filter(|machine| machine.lost.is_infinite())
-            .map(|machine| machine.time(0.0, groups, 1.0))
-            .fold(f64::INFINITY, f64::min);
-        World { machines, groups, bound, alone, jitter: scenario.jitter, chance }
+        World { machines, groups, bound, jitter: scenario.jitter, chance }
+    }
+
+    /// What the best device alone needs, if everything takes a device such a factor longer.
+    pub(super) fn alone(&self, jitter: impl Fn(usize) -> f64) -> f64 {
+        let machines = self.machines.iter().enumerate();
+        machines
+            .filter(|(_, machine)| machine.lost.is_infinite())
+            .map(|(device, machine)| machine.time(0.0, self.groups, jitter(device)))
+            .fold(f64::INFINITY, f64::min)
     }
 }
 
