@@ -132,6 +132,7 @@ impl Library {
         let api = Api::load(&library)?;
         let safe_context = safe_context(&library)?;
         initialise(&library)?;
+        set_options(&library);
         let version = version(&library);
         let library =
             Library { api, safe_context, path: path.to_owned(), version, _library: library };
@@ -216,6 +217,21 @@ fn initialise(library: &libloading::Library) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Turns off what crashes. The pass for instructions with two addresses moves a use of a register
+/// above another, to save a copy, and looks for it between the two; with LLVM 15 it was seen to go past the
+/// block's end in about one kernel of three thousand random ones, where it reads what is no instruction.
+fn set_options(library: &libloading::Library) {
+    type Parse = unsafe extern "C" fn(c_int, *const *const c_char, *const c_char);
+    let arguments = [c"coexec".as_ptr(), c"-twoaddr-reschedule=false".as_ptr()];
+    // SAFETY: the type is that of the C header; the strings are constants. Options that a version
+    // does not know are passed over: errors go to a stream that drops them, and then nothing exits.
+    unsafe {
+        if let Ok(parse) = library.get::<Parse>(b"LLVMParseCommandLineOptions\0") {
+            parse(arguments.len() as c_int, arguments.as_ptr(), std::ptr::null());
+        }
+    }
 }
 
 fn version(library: &libloading::Library) -> String {
