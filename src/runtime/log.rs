@@ -10,9 +10,9 @@
 //! one that also changes something that is not kept on devices. Its results are fetched soon, as all
 //! others are, and until then they are lost with their device.
 //!
-//! A *checkpoint* fetches what a launch wrote. It is due when computing all of that again would take
-//! [`WORTH`] times as long as fetching it, and [`LEAST`] at least: so checkpoints take under 1 % of the
-//! time, and what is repeated is bounded. It is also due when half of the log's memory is in use.
+//! A *checkpoint* fetches what a launch wrote. It is due when computing all of that again would take as
+//! long as [`interval`] says: checkpoints take under 1 % of the time, mostly far less, and what is
+//! repeated is bounded. It is also due when half of the log's memory is in use.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,11 +28,17 @@ use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Entry, Recorder, Repeat, Weight};
 use crate::plan::Plan;
 
-/// How many times as long as a checkpoint the work has to take that it saves.
-const WORTH: u32 = 128;
+/// Between failures of a device, on average: rather too short.
+const BETWEEN_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Work that takes less is rather done again.
 const LEAST: Duration = Duration::from_secs(2);
+
+/// More is not left to be done again, perhaps by a device that is many times slower,
+const MOST: Duration = Duration::from_secs(60);
+
+/// unless checkpoints were as long as this part of it.
+const WORTH: u32 = 100;
 
 /// What a checkpoint takes: a wait for the device, and the bytes.
 const WAIT: Duration = Duration::from_micros(100);
@@ -230,7 +236,7 @@ impl Session<'_> {
         for (_, _, buffer) in kept.filter(|(_, b, _)| b.space == Space::StorageWrite) {
             let (bytes, chain) = buffer.at_stake();
             let cost = WAIT + Duration::from_secs_f64(bytes as f64 * SECONDS_PER_BYTE);
-            if bytes == 0 || chain >= (cost * WORTH).max(LEAST) {
+            if bytes == 0 || chain >= interval(cost) {
                 checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
             }
         }
@@ -248,6 +254,13 @@ impl Session<'_> {
             log.relieve();
         }
     }
+}
+
+/// The work after which a checkpoint pays that takes so long.
+/// Source: Young, "A first order approximation to the optimum checkpoint interval", 1974.
+fn interval(cost: Duration) -> Duration {
+    let best = (2.0 * cost.as_secs_f64() * BETWEEN_FAILURES.as_secs_f64()).sqrt();
+    Duration::from_secs_f64(best).min(MOST).max(cost.saturating_mul(WORTH)).max(LEAST)
 }
 
 /// Fetches what a launch wrote. If that fails, who reads it will be told.
@@ -290,4 +303,23 @@ pub(super) fn record(
         None => Ok(Box::new(Chunks { kind, steps, times }) as Box<dyn Repeat>),
     };
     Some(recorder.entry(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_as_rare_as_failures_allow_and_cost_little() {
+        let seconds = |cost: f64| interval(Duration::from_secs_f64(cost)).as_secs_f64();
+        // Nothing to fetch; as by the formula; no more than a minute is left to be repeated.
+        assert_eq!(seconds(0.0), 2.0);
+        assert!((seconds(1e-3) - 13.145).abs() < 1e-2, "{}", seconds(1e-3));
+        assert_eq!(seconds(0.033), 60.0);
+        // What takes seconds to fetch is not fetched all the time.
+        assert_eq!(seconds(10.0), 1000.0);
+        for cost in [1e-5, 1e-3, 0.1, 5.0, 1e9] {
+            assert!(cost <= 0.0101 * seconds(cost), "{cost}");
+        }
+    }
 }
