@@ -4,7 +4,7 @@
 //! An operation inside a loop counts as often as the loop turns, which the analysis knows where
 //! the bound follows from a uniform; of a branch the costlier side counts half. The estimate is
 //! wrong by a small factor, and often enough by a large one: it only decides how large a device's
-//! first runs are.
+//! first runs are. A device's roofline is a guess at first; each launch shows a part of it.
 
 use naga::{BinaryOperator, Block, Expression, MathFunction, Statement, TypeInner};
 
@@ -32,8 +32,25 @@ pub(crate) struct Roofline {
     pub(crate) link: Option<f64>,
 }
 
+/// What a device mostly waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Its arithmetic.
+    Compute,
+    /// Its memory.
+    Memory,
+    /// Its link.
+    Link,
+}
+
+impl Bound {
+    pub(crate) const ALL: [Bound; 3] = [Bound::Compute, Bound::Memory, Bound::Link];
+}
+
 /// Turns of a loop about which nothing is known.
 const TURNS: f64 = 16.0;
+/// What a device mostly waited for took this part of the time at least.
+const LEAST_PART: f64 = 0.2;
 /// Turns beyond this are not believed.
 const MOST_TURNS: f64 = 1e9;
 
@@ -52,9 +69,38 @@ impl Roofline {
         };
         Roofline { compute, memory, link }
     }
+
+    /// The same with what is known better, in the order of [`Bound::ALL`].
+    pub(crate) fn with(self, known: [Option<f64>; 3]) -> Roofline {
+        let [compute, memory, link] = known;
+        Roofline {
+            compute: compute.unwrap_or(self.compute),
+            memory: memory.unwrap_or(self.memory),
+            link: self.link.map(|guess| link.unwrap_or(guess)),
+        }
+    }
+
+    /// What a device shows of its roofline that is believed to be this one: it did some work in so
+    /// many seconds, and moved so many bytes over its link for that. The rate of what it mostly waited
+    /// for; the rest of the time is believed to be as it should.
+    pub(crate) fn shown(&self, work: &Work, moved: f64, seconds: f64) -> (Bound, f64) {
+        let (compute, memory) = (work.operations / self.compute, work.bytes / self.memory);
+        let (link, inside) = (self.link.map_or(0.0, |link| moved / link), compute.max(memory));
+        let without = |other: f64| (seconds - other).max(LEAST_PART * seconds);
+        match (link > inside, compute >= memory) {
+            (true, _) => (Bound::Link, moved / without(inside)),
+            (false, true) => (Bound::Compute, work.operations / without(link)),
+            (false, false) => (Bound::Memory, work.bytes / without(link)),
+        }
+    }
 }
 
 impl Work {
+    /// So many times as much.
+    pub(crate) fn times(&self, count: f64) -> Work {
+        Work { operations: self.operations * count, bytes: self.bytes * count }
+    }
+
     /// Seconds that a band takes.
     pub(crate) fn seconds(&self, device: &Roofline) -> f64 {
         let inside = (self.operations / device.compute).max(self.bytes / device.memory);
@@ -188,6 +234,28 @@ mod tests {
         let sum = operations(&kernel("y[id.x] = y[id.x] + 1.0;"), &[]);
         let sine = operations(&kernel("y[id.x] = sin(y[id.x]);"), &[]);
         assert!(sine > 2.0 * sum, "{sum} {sine}");
+    }
+
+    #[test]
+    fn a_launch_shows_the_rate_of_what_it_waited_for() {
+        let guess = Roofline { compute: 100.0, memory: 10.0, link: Some(5.0) };
+        let near = |(bound, rate): (Bound, f64), expected: Bound, as_much: f64| {
+            assert_eq!(bound, expected);
+            assert!((rate - as_much).abs() < 1e-9, "{rate}");
+        };
+        // 10 seconds of arithmetic were expected, and 2 on the link; it took 22.
+        let work = Work { operations: 1000.0, bytes: 50.0 };
+        near(guess.shown(&work, 10.0, 22.0), Bound::Compute, 50.0);
+        let work = Work { operations: 100.0, bytes: 50.0 };
+        near(guess.shown(&work, 0.0, 2.5), Bound::Memory, 20.0);
+        near(guess.shown(&work, 50.0, 30.0), Bound::Link, 2.0);
+        // What is believed of the rest may not leave nothing.
+        near(guess.shown(&work, 50.0, 5.0), Bound::Link, 50.0);
+        let known = guess.with([None, Some(20.0), Some(2.0)]);
+        assert_eq!(known, Roofline { compute: 100.0, memory: 20.0, link: Some(2.0) });
+        assert_eq!(work.seconds(&known), 2.5 + 25.0);
+        let here = Roofline { link: None, ..guess };
+        assert_eq!(here.with([None, None, Some(9.0)]).link, None, "no link grows by itself");
     }
 
     #[test]

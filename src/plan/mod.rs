@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use bands::Band;
-pub(crate) use cost::{Roofline, Work};
+pub(crate) use cost::{Bound, Roofline, Work};
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 pub(crate) use tiles::{Room, Tiling};

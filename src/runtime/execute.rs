@@ -334,9 +334,6 @@ impl<'a> Session<'a> {
                     time(rest)
                 ));
             }
-            if let (Some(rate), Some(expected)) = (state.policy.rate(index), &expected[index]) {
-                memo.remember(expected, rate, report.busy);
-            }
         }
         if state.stopped.is_none() && state.policy.finished() {
             if let Some(homes) = homes.filter(|_| !fixed) {
@@ -345,6 +342,11 @@ impl<'a> Session<'a> {
             self.tend_log();
         }
         self.keeping.account(&mut reports);
+        for (index, report) in reports.iter().enumerate() {
+            if let (Some(rate), Some(expected)) = (state.policy.rate(index), &expected[index]) {
+                memo.remember(expected, rate, report);
+            }
+        }
         match state.stopped {
             Some(error) => Err(error),
             None if state.policy.finished() => {

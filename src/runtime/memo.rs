@@ -6,14 +6,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use super::balance::Balance;
 use super::profile::{self, Key, Profiles};
+use super::report::DeviceReport;
 use crate::analysis::{Analysis, Argument, Arguments};
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::kernel::Kernel;
-use crate::plan::{Plan, Prior, Roofline, Speed, Wishes};
+use crate::plan::{Plan, Prior, Roofline, Speed, Wishes, Work};
 
 /// Kernels beyond this are forgotten, oldest first; a program has a few dozen.
 const KEPT: usize = 256;
@@ -101,9 +101,10 @@ fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
 pub(super) struct Expected {
     pub(super) prior: Prior,
     key: Key,
-    /// Workgroups per second, by the cost model alone.
-    estimate: f64,
-    /// Workgroups of a band.
+    /// What was believed of the device.
+    roofline: Roofline,
+    /// What a band costs, and its workgroups.
+    work: Work,
     band: f64,
 }
 
@@ -199,24 +200,29 @@ impl Memo {
         reproducible: bool,
     ) -> Expected {
         let band = groups / plan.bands().len().max(1) as f64;
-        let estimate = 1.0 / plan.work.seconds(&Roofline::guess(info));
         let device = profile::device_hash(info);
         let kernel = self.lock().get(&kernel.id()).map_or(0, |entry| entry.hash);
         let key = Key { kernel, device, class: profile::class(groups) };
-        let known = if reproducible { None } else { self.profiles.rate(key) };
+        let (known, shown) = match reproducible {
+            true => (None, [None; 3]),
+            false => (self.profiles.rate(key), self.profiles.roofline(device)),
+        };
+        let roofline = Roofline::guess(info).with(shown);
         let speed = match known {
             Some((rate, false)) => Speed::Measured(rate / band),
             Some((rate, true)) => Speed::Estimated(rate / band),
-            None if reproducible => Speed::Estimated(estimate),
-            None => Speed::Estimated(estimate * self.profiles.correction(device)),
+            None => Speed::Estimated(1.0 / plan.work.seconds(&roofline)),
         };
         let prior = Prior { speed, overhead: overhead(info.kind) };
-        Expected { prior, key, estimate: estimate * band, band }
+        Expected { prior, key, roofline, work: plan.work, band }
     }
 
-    /// A device was busy for so long with a launch, at so many bands per second.
-    pub(super) fn remember(&self, expected: &Expected, rate: f64, busy: Duration) {
-        self.profiles.measured(expected.key, rate * expected.band, expected.estimate, busy);
+    /// A device did its part of a launch, at so many bands per second.
+    pub(super) fn remember(&self, expected: &Expected, rate: f64, report: &DeviceReport) {
+        let work = expected.work.times(report.workgroups as f64 / expected.band);
+        let moved = (report.uploaded + report.downloaded) as f64;
+        let shown = expected.roofline.shown(&work, moved, report.busy.as_secs_f64());
+        self.profiles.measured(expected.key, rate * expected.band, shown, report.busy);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Entry>> {

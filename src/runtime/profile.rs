@@ -1,5 +1,5 @@
 //! What was measured, kept from run to run: workgroups per second by kernel, device and size
-//! class, and how far estimates were off by device.
+//! class, and the roofline of each device, as launches have shown it.
 //!
 //! One small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty: nothing is
 //! kept), else the system's place for caches. It is read when the first launch asks, and written
@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use crate::device::DeviceInfo;
 use crate::kernel::Kernel;
+use crate::plan::Bound;
 
 /// The first line: another format has another number.
-const VERSION: &str = "coexec profiles 1";
+const VERSION: &str = "coexec profiles 2";
 /// Bytes beyond which a file is not looked at; one of `MOST` entries has a third of them.
 const LARGEST: u64 = 1 << 20;
 /// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
@@ -41,7 +42,7 @@ pub(super) struct Key {
     pub(super) class: u8,
 }
 
-/// The kernel of entries that say how far estimates were off: no kernel at all.
+/// The kernel of entries that are a device's roofline, by `class`: no kernel at all.
 const ANY_KERNEL: u64 = 0;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -181,15 +182,18 @@ impl Profiles {
         (1..=6).find_map(near)
     }
 
-    /// How many times faster than estimated a device was so far.
-    pub(super) fn correction(&self, device: u64) -> f64 {
-        let key = Key { kernel: ANY_KERNEL, device, class: 0 };
-        self.inner().known.get(&key).map_or(1.0, |known| known.rate)
+    /// What is known of a device's roofline.
+    pub(super) fn roofline(&self, device: u64) -> [Option<f64>; 3] {
+        let inner = self.inner();
+        Bound::ALL.map(|bound| {
+            let key = Key { kernel: ANY_KERNEL, device, class: bound as u8 };
+            inner.known.get(&key).map(|known| known.rate)
+        })
     }
 
-    /// A device ran a launch of `key` at `rate`, where `estimate` was expected of it, and was
-    /// busy for so long.
-    pub(super) fn measured(&self, key: Key, rate: f64, estimate: f64, busy: Duration) {
+    /// A device ran a launch of `key` at `rate`, showed a part of its roofline, and was busy for so
+    /// long.
+    pub(super) fn measured(&self, key: Key, rate: f64, shown: (Bound, f64), busy: Duration) {
         if !(rate.is_finite() && rate > 0.0) {
             return;
         }
@@ -205,9 +209,9 @@ impl Profiles {
             }
         };
         note(key, rate);
-        let faster = rate / estimate;
-        if keep && faster.is_finite() && (1e-6..=1e6).contains(&faster) {
-            note(Key { kernel: ANY_KERNEL, device: key.device, class: 0 }, faster);
+        let (bound, most) = shown;
+        if keep && most.is_finite() && most > 0.0 {
+            note(Key { kernel: ANY_KERNEL, device: key.device, class: bound as u8 }, most);
         }
     }
 
@@ -314,7 +318,7 @@ mod tests {
 
         /// As if an earlier program had measured something.
         fn fill(&self) {
-            self.open().measured(KEY, 100.0, 50.0, LONG);
+            self.open().measured(KEY, 100.0, (Bound::Compute, 50.0), LONG);
             assert_eq!(self.open().rate(KEY), Some((100.0, false)));
         }
     }
@@ -330,15 +334,17 @@ mod tests {
         let directory = Directory::new("kept");
         directory.fill();
         let next = directory.open();
-        assert!((next.correction(9) - 2.0).abs() < 1e-9);
-        assert_eq!(next.correction(8), 1.0);
+        assert_eq!(next.roofline(9), [Some(50.0), None, None]);
+        assert_eq!(next.roofline(8), [None; 3]);
+        next.measured(Key { kernel: 3, ..KEY }, 1.0, (Bound::Link, 7.0), LONG);
+        assert_eq!(next.roofline(9), [Some(50.0), None, Some(7.0)]);
         assert_eq!(next.rate(Key { class: 12, ..KEY }), Some((100.0, true)));
         assert_eq!(next.rate(Key { class: 30, ..KEY }), None);
         assert_eq!(next.rate(Key { kernel: 8, ..KEY }), None);
         // Two at once: neither loses what the other has.
         let (a, b) = (directory.open(), directory.open());
-        a.measured(Key { kernel: 1, ..KEY }, 1.0, 1.0, LONG);
-        b.measured(Key { kernel: 2, ..KEY }, 2.0, 1.0, LONG);
+        a.measured(Key { kernel: 1, ..KEY }, 1.0, (Bound::Compute, 1.0), LONG);
+        b.measured(Key { kernel: 2, ..KEY }, 2.0, (Bound::Compute, 1.0), LONG);
         drop((a, b));
         let all = directory.open();
         for kernel in [1, 2, 7] {
@@ -354,7 +360,7 @@ mod tests {
         let mut bad: Vec<Vec<u8>> = (0..whole.len()).map(|n| whole[..n].to_vec()).collect();
         bad.push(b"\xff\xfe\x00garbage".to_vec());
         bad.push(
-            String::from_utf8(whole.clone()).unwrap().replace("profiles 1", "profiles 2").into(),
+            String::from_utf8(whole.clone()).unwrap().replace("profiles 2", "profiles 1").into(),
         );
         for text in ["7 9 10 NaN 1", "7 9 10 -1e2 1", "7 9 10 1e999 1", "7 9 999 1 1", "x", "7 9"] {
             bad.push(format!("{VERSION}\n{text}\nend\n").into());
@@ -364,7 +370,7 @@ mod tests {
             let profiles = directory.open();
             assert_eq!(profiles.rate(KEY), None, "{:?}", String::from_utf8_lossy(&bytes));
             // And it heals.
-            profiles.measured(KEY, 5.0, 5.0, LONG);
+            profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), LONG);
             drop(profiles);
             assert_eq!(directory.open().rate(KEY), Some((5.0, false)));
         }
@@ -379,7 +385,7 @@ mod tests {
         std::fs::write(&directory.0, b"in the way").unwrap();
         let profiles = directory.open();
         assert_eq!(profiles.rate(KEY), None);
-        profiles.measured(KEY, 5.0, 5.0, LONG);
+        profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), LONG);
         assert_eq!(profiles.rate(KEY), Some((5.0, false)));
         drop(profiles);
         assert_eq!(std::fs::read(&directory.0).unwrap(), b"in the way");
@@ -391,7 +397,7 @@ mod tests {
         let directory = Directory::new("lies");
         directory.fill();
         for kernel in 20..30 {
-            directory.open().measured(Key { kernel, ..KEY }, 3.5, 3.0, LONG);
+            directory.open().measured(Key { kernel, ..KEY }, 3.5, (Bound::Compute, 3.0), LONG);
         }
         let whole = std::fs::read(directory.file()).unwrap();
         let cases = std::env::var("COEXEC_FUZZ").map_or(2000, |n| n.parse().unwrap());
@@ -437,7 +443,7 @@ mod tests {
         std::fs::create_dir(directory.file()).unwrap();
         let profiles = directory.open();
         assert_eq!(profiles.rate(KEY), None);
-        profiles.measured(KEY, 5.0, 5.0, LONG);
+        profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), LONG);
         drop(profiles);
         assert!(directory.file().is_dir());
         let left = std::fs::read_dir(&directory.0).unwrap().count();
@@ -456,7 +462,7 @@ mod tests {
         };
         allow(0o555);
         let writable = std::fs::write(directory.0.join("probe"), b"").is_ok();
-        directory.open().measured(KEY, 7.0, 5.0, LONG);
+        directory.open().measured(KEY, 7.0, (Bound::Compute, 5.0), LONG);
         allow(0o755);
         // Root may write anywhere.
         if !writable {
@@ -468,7 +474,7 @@ mod tests {
     fn nothing_is_written_where_nothing_worth_keeping_was_measured() {
         let directory = Directory::new("nothing");
         let profiles = directory.open();
-        profiles.measured(KEY, 5.0, 5.0, Duration::from_micros(10));
+        profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), Duration::from_micros(10));
         assert_eq!(profiles.rate(KEY), Some((5.0, false)));
         drop(profiles);
         assert!(!directory.0.exists());
@@ -477,16 +483,16 @@ mod tests {
     #[test]
     fn an_outlier_moves_what_is_known_only_a_little() {
         let profiles = Profiles::at(None);
-        (0..10).for_each(|_| profiles.measured(KEY, 100.0, 100.0, LONG));
-        profiles.measured(KEY, 1e6, 100.0, LONG);
+        (0..10).for_each(|_| profiles.measured(KEY, 100.0, (Bound::Compute, 100.0), LONG));
+        profiles.measured(KEY, 1e6, (Bound::Compute, 100.0), LONG);
         let (rate, _) = profiles.rate(KEY).unwrap();
         assert!((100.0..150.0).contains(&rate), "{rate}");
         // What stays so is believed in the end.
-        (0..12).for_each(|_| profiles.measured(KEY, 1000.0, 100.0, LONG));
+        (0..12).for_each(|_| profiles.measured(KEY, 1000.0, (Bound::Compute, 100.0), LONG));
         let (rate, _) = profiles.rate(KEY).unwrap();
         assert!((800.0..1001.0).contains(&rate), "{rate}");
-        profiles.measured(KEY, f64::NAN, 1.0, LONG);
-        profiles.measured(KEY, 0.0, 1.0, LONG);
+        profiles.measured(KEY, f64::NAN, (Bound::Compute, 1.0), LONG);
+        profiles.measured(KEY, 0.0, (Bound::Compute, 1.0), LONG);
         assert!(profiles.rate(KEY).unwrap().0.is_finite());
     }
 

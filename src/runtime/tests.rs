@@ -324,6 +324,25 @@ fn paced_devices_take_their_time_whatever_the_real_one_takes() {
 }
 
 #[test]
+fn what_one_kernel_showed_of_devices_is_expected_of_them_for_the_next() {
+    let workgroup = Duration::from_millis(1);
+    let builder = Runtime::builder().devices("virtual:2:cpu").pace("cpu.0", workgroup);
+    let rt = builder.pace("cpu.1", 20 * workgroup).build().unwrap();
+    let other = Kernel::from_wgsl(&KERNEL.replace("3u", "5u")).unwrap();
+    let out = Buffer::from_slice(&[0u32; 40]);
+    let expected = || {
+        let plan = rt.launch(&other).bind("out", &out).workgroups([40, 1, 1]).plan().unwrap();
+        plan.devices[1].share.unwrap()
+    };
+    let (share, measured) = expected();
+    assert!((share - 0.5).abs() < 1e-9 && !measured, "{share}");
+    let (report, _) = launch(&rt, Some(20));
+    report.unwrap();
+    let (share, measured) = expected();
+    assert!(share < 0.2 && !measured, "{share}");
+}
+
+#[test]
 fn an_unsplit_launch_falls_to_the_next_device() {
     let rt = runtime(&[(Script::FailAt(0), 1), (QUICK, 1)]);
     let (report, out) = launch(&rt, Some(1));
