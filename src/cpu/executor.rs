@@ -200,7 +200,7 @@ impl CpuDevice {
             failure: Mutex::new(None),
             refusal: Mutex::new(None),
         };
-        let threads = self.pool.current_num_threads() as u64;
+        let threads = at_work(self.pool.current_num_threads(), chunk.spare) as u64;
         work.batch = work.batch_size(threads);
         let workers = total.div_ceil(work.batch).min(threads);
         // The calling thread is one of the workers: a small launch wakes nobody.
@@ -233,6 +233,11 @@ impl CpuDevice {
             _ => Ok(()),
         }
     }
+}
+
+/// Threads that compute a chunk: half of them at least, and one.
+fn at_work(threads: usize, spare: usize) -> usize {
+    threads - spare.min(threads / 2)
 }
 
 /// What the threads of one chunk share.
@@ -428,4 +433,16 @@ fn processor_name() -> String {
             (!name.is_empty()).then_some(name)
         })
         .unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_work;
+
+    #[test]
+    fn cores_are_left_for_others_but_half_of_them_work() {
+        let threads = [(8, 0), (8, 1), (8, 4), (8, 7), (3, 2), (2, 1), (1, 1)];
+        let left: Vec<usize> = threads.iter().map(|&(n, spare)| at_work(n, spare)).collect();
+        assert_eq!(left, [8, 7, 4, 4, 2, 1, 1]);
+    }
 }

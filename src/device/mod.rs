@@ -153,6 +153,8 @@ pub(crate) struct Chunk<'a> {
     /// with `FailureKind::Deadline`, or it is one that can't hang. The device's own patience where
     /// there is none.
     pub(crate) deadline: Option<Duration>,
+    /// Cores that a device which computes on the machine's own leaves for others, if it has more.
+    pub(crate) spare: usize,
     /// Set when nobody wants the result any more. The device gives up soon after, with
     /// `Error::Cancelled`; one that works in place may have written some of it.
     pub(crate) cancel: Option<&'a Cancel<'a>>,

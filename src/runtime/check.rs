@@ -66,6 +66,7 @@ pub(super) fn check(launch: &Checked, lints: bool) -> Result<Findings> {
         groups: GroupBox::whole(launch.grid),
         bindings,
         loop_budget: launch.loop_budget,
+        spare: 0,
         deadline: None,
         cancel: None,
     };

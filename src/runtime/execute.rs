@@ -18,7 +18,7 @@ use super::snapshot::Snapshot;
 use super::verify::{Computed, Verification};
 use super::worker::Shared;
 use crate::analysis::{Argument, Arguments};
-use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, HostBytes};
+use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
@@ -285,6 +285,7 @@ impl<'a> Session<'a> {
         let depths = devices.iter().map(|member| member.device.depth());
         let shared =
             Shared::new(policy, Failures::new(devices.len(), &self.events), depths, cancel);
+        let begun = Instant::now();
         // One device needs no thread of its own. A launch that is not split runs on the
         // preferred device; the others are asked only if it fails.
         let order = self.order();
@@ -339,6 +340,7 @@ impl<'a> Session<'a> {
             if let Some(homes) = homes.filter(|_| !fixed) {
                 self.observe(&homes, reports.iter().map(|report| report.busy));
             }
+            self.note_cores(&reports, groups, begun.elapsed());
             self.tend_log();
         }
         self.keeping.account(&mut reports);
@@ -365,6 +367,21 @@ impl<'a> Session<'a> {
                 let causes = unable.chain(failures.causes.drain(..)).collect();
                 Err(Error::NoDevice { kernel: self.plan.kernel.to_string(), causes })
             }
+        }
+    }
+
+    /// Takes note of a launch that the CPU shared with GPUs.
+    fn note_cores(&self, reports: &[DeviceReport], groups: f64, took: Duration) {
+        let kind = |at: usize| self.checked.devices[at].device.info().kind;
+        let worked = |cpu: bool| {
+            let mut both = reports.iter().enumerate();
+            both.any(|(at, report)| report.chunks > 0 && (kind(at) == DeviceKind::Cpu) == cpu)
+        };
+        if self.fed().is_some() && worked(true) && worked(false) {
+            let (left, seconds) = (self.spare > 0, took.as_secs_f64());
+            let memo = &self.checked.runtime.inner.memo;
+            let kernel = &self.checked.kernel;
+            memo.cores(kernel, |cores| cores.observe(left, groups as u64, seconds));
         }
     }
 
@@ -481,6 +498,7 @@ impl<'a> Session<'a> {
             groups: self.plan.groups(run),
             bindings,
             loop_budget: self.checked.loop_budget,
+            spare: self.spare,
             deadline,
             cancel,
         }

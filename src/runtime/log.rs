@@ -121,6 +121,7 @@ impl Recorded {
             bindings: bindings.collect(),
             groups: self.plan.groups(run),
             loop_budget: self.loop_budget,
+            spare: 0,
             // As for a chunk on a device of unknown speed.
             deadline: self.runtime.inner.patience.map(|least| least * 4),
             cancel: None,

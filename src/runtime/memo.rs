@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::balance::Balance;
+use super::cores::Cores;
 use super::profile::{self, Key, Profiles};
 use super::report::DeviceReport;
 use crate::analysis::{Analysis, Argument, Arguments};
@@ -114,6 +115,8 @@ struct Entry {
     hash: u64,
     /// Of launches whose data is on devices.
     balance: Balance,
+    /// Of launches that the CPU shares with GPUs.
+    cores: Cores,
 }
 
 impl Memo {
@@ -139,6 +142,7 @@ impl Memo {
             analysis: Arc::clone(&found),
             hash,
             balance: Balance::default(),
+            cores: Cores::default(),
         });
         found
     }
@@ -150,6 +154,11 @@ impl Memo {
         ask: impl FnOnce(&mut Balance) -> R,
     ) -> Option<R> {
         self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.balance))
+    }
+
+    /// What is known of cores that are left for feeding GPUs.
+    pub(super) fn cores<R>(&self, kernel: &Kernel, ask: impl FnOnce(&mut Cores) -> R) -> Option<R> {
+        self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.cores))
     }
 
     /// The plan for a launch like this, if there was one, and the devices that it leaves out.

@@ -8,6 +8,7 @@
 
 mod balance;
 mod check;
+mod cores;
 mod execute;
 mod failure;
 mod future;

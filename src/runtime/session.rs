@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::cores::Cores;
 use super::execute::Checked;
 use super::failure::{self, FailureEvent, Member};
 use super::log::Recorded;
@@ -33,6 +34,8 @@ pub(super) struct Session<'a> {
     pub(super) keeping: Keeping,
     /// What the log keeps of the launch, or why it keeps nothing.
     pub(super) recorded: OnceLock<Result<Arc<Recorded>, String>>,
+    /// Cores that the CPU leaves for feeding GPUs.
+    pub(super) spare: usize,
     /// Of devices that are equally fast, with which to begin.
     pub(super) place: usize,
 }
@@ -185,7 +188,7 @@ impl<'a> Session<'a> {
         let devices = checked.devices.iter().map(|member| &member.device);
         let keeping = Keeping::new(memories, devices, bindings, &checked.buffers, apart);
         let (copies, recorded) = (Copies::default(), OnceLock::new());
-        Session {
+        let mut session = Session {
             checked,
             memory,
             elements,
@@ -195,8 +198,29 @@ impl<'a> Session<'a> {
             copies,
             keeping,
             recorded,
+            spare: 0,
             place: 0,
+        };
+        let leave = |cores: &mut Cores| cores.leave();
+        let memo = &checked.runtime.inner.memo;
+        if let Some(gpus) = session.fed()
+            && memo.cores(&checked.kernel, leave) == Some(true)
+        {
+            session.spare = gpus;
         }
+        session
+    }
+
+    /// How many GPUs the launch is shared with, where the CPU takes part and shares are not fixed.
+    pub(super) fn fed(&self) -> Option<usize> {
+        let wishes = &self.checked.wishes;
+        let split = matches!(self.plan.split, Split::Bands { .. });
+        let able = self.checked.devices.iter().zip(&self.unable).zip(&self.plan.devices);
+        let able = able.filter(|((_, no), planned)| no.is_none() && planned.left_out.is_none());
+        let (cpus, gpus): (Vec<_>, Vec<_>) =
+            able.partition(|((member, _), _)| member.device.info().kind == DeviceKind::Cpu);
+        let shared = !cpus.is_empty() && !gpus.is_empty();
+        (split && shared && !wishes.reproducible && wishes.chunks.is_none()).then_some(gpus.len())
     }
 }
 

@@ -42,6 +42,7 @@ fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>
         groups,
         bindings,
         loop_budget: 1 << 20,
+        spare: 0,
         deadline: None,
         cancel: None,
     };
@@ -187,6 +188,7 @@ fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
         groups,
         bindings,
         loop_budget: 1 << 20,
+        spare: 0,
         deadline: None,
         cancel: None,
     };

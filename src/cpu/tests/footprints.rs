@@ -148,6 +148,7 @@ fn check(
             })
             .collect(),
         loop_budget: 200,
+        spare: 0,
         deadline: None,
         cancel: None,
     };

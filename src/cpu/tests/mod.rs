@@ -76,7 +76,16 @@ fn launch_kernel_on(
 ) -> Result<()> {
     let bindings = bindings(kernel, data);
     let groups = GroupBox::whole(grid);
-    let chunk = Chunk { kernel, grid, groups, bindings, loop_budget, deadline: None, cancel: None };
+    let chunk = Chunk {
+        kernel,
+        grid,
+        groups,
+        bindings,
+        loop_budget,
+        spare: 0,
+        deadline: None,
+        cancel: None,
+    };
     device.start(chunk)?.finish().map(|_| ())
 }
 

@@ -31,6 +31,7 @@ fn watch(text: &str, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) ->
         groups,
         bindings,
         loop_budget: 1 << 20,
+        spare: 0,
         deadline: None,
         cancel: None,
     };

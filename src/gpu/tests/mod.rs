@@ -92,7 +92,16 @@ fn chunk<'a>(
     groups: GroupBox,
     bindings: Vec<ChunkBinding<'a>>,
 ) -> Chunk<'a> {
-    Chunk { kernel, grid, groups, bindings, loop_budget: 1 << 20, deadline: None, cancel: None }
+    Chunk {
+        kernel,
+        grid,
+        groups,
+        bindings,
+        loop_budget: 1 << 20,
+        spare: 0,
+        deadline: None,
+        cancel: None,
+    }
 }
 
 fn run(gpu: &GpuDevice, chunk: Chunk<'_>) -> Result<crate::device::ChunkCost> {
