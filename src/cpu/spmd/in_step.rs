@@ -40,19 +40,20 @@ pub(super) fn in_step(kernel: &Kernel, shapes: &Shapes) -> Option<Kernel> {
 
 /// Whether every decision around a barrier is one of the workgroup.
 pub(super) fn holds(kernel: &Kernel, shapes: &Shapes) -> bool {
+    decides(&kernel.body, shapes)
+}
+
+fn decides(region: &Region, shapes: &Shapes) -> bool {
     let one = |reg: Reg| shapes.regs[reg as usize].class <= Class::Workgroup;
-    let mut all = true;
-    kernel.body.for_each(&mut |node| {
-        if wants_workgroup(node) {
-            all &= match node {
-                Node::If { condition, .. } => one(*condition),
-                Node::Loop(l) => !shapes.masked[l.target as usize] && l.break_if.is_none_or(one),
-                Node::Once { target, .. } => !shapes.masked[*target as usize],
-                _ => true,
-            };
-        }
-    });
-    all
+    region.nodes.iter().filter(|node| wants_workgroup(node)).all(|node| {
+        let fine = match node {
+            Node::If { condition, .. } => one(*condition),
+            Node::Loop(l) => !shapes.masked[l.target as usize] && l.break_if.is_none_or(one),
+            Node::Once { target, .. } => !shapes.masked[*target as usize],
+            _ => true,
+        };
+        fine && node.regions().into_iter().all(|inner| decides(inner, shapes))
+    })
 }
 
 fn region(kernel: &Kernel, shapes: &Shapes, inside: &mut Region) -> bool {
@@ -198,6 +199,13 @@ mod tests {
         assert!(is_in_step(64, "for (var k = 0u; k < n; k++) { sum += src[(k << 6u) + i]; }"));
         assert!(is_in_step(64, "for (var k = 0u; k < 4000u; k += 64u) { sum += src[k + i]; }"));
         assert!(is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k * n + i]; }"));
+    }
+
+    #[test]
+    fn what_lanes_decide_for_themselves_elsewhere_does_not_matter() {
+        let own = "for (var k = 0u; k < 40u; k++) { sum += src[k * 64u + i]; }
+            loop { if sum > 50.0 { break; } sum = sum * 2.0 + 1.0; }";
+        assert!(is_in_step(64, own));
     }
 
     #[test]
