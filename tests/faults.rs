@@ -190,11 +190,15 @@ fn a_transactional_launch_that_fails_leaves_its_buffers_as_they_were() {
     }
 }
 
-/// Three devices, the first of which writes a wrong bit in each of its chunks.
+/// Three devices, the first of which writes a wrong bit in each of its chunks. The others are slow, so
+/// that on a busy machine, too, the first one gets some.
 fn spoilt(launch: impl Fn(Launch) -> Launch) -> Vec<(usize, coexec::Result<Report>, Vec<u8>)> {
     let mut all = Vec::new();
     for (which, kernel) in kernels().iter().enumerate() {
-        let rt = runtime("virtual:3:cpu", "cpu.0:wrong@1+");
+        quiet();
+        let builder = Runtime::builder().devices("virtual:3:cpu").inject("cpu.0:wrong@1+");
+        let slow = Duration::from_millis(5);
+        let rt = builder.delay("cpu.1", slow).delay("cpu.2", slow).build().unwrap();
         let data = data(2);
         let described = self::launch(&rt, kernel, &data).chunks(12);
         let outcome = launch(described).run();

@@ -1,4 +1,5 @@
-//! Host memory of a buffer: zeroed, aligned to a cache line, and never the cause of an abort.
+//! Host memory of a buffer: zeroed and aligned to a cache line, or a `Vec`'s as it is; never the cause of an
+//! abort.
 //!
 //! A large one asks for huge pages: a kernel that goes down a column, or from row to row of a matrix,
 //! touches more pages than the processor keeps the addresses of.
@@ -7,6 +8,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
+use bytemuck::Pod;
+
 use crate::device::HostBytes;
 
 /// One allocation. Its address never changes.
@@ -14,10 +17,12 @@ use crate::device::HostBytes;
 pub(super) struct Allocation {
     /// What the allocator gave, and with which layout; nothing for no bytes.
     given: Option<(NonNull<u8>, Layout)>,
-    /// The first cache line inside of it.
+    /// The first cache line inside of it; of a `Vec` its first element.
     start: NonNull<u8>,
     /// Bytes that the user asked for.
     len: usize,
+    /// Whether it was a `Vec`'s.
+    from_vec: bool,
 }
 
 // SAFETY: the allocation is plain memory, owned by this value; access to it is through
@@ -33,7 +38,7 @@ impl Allocation {
     pub(super) fn zeroed(len: u64) -> Option<Allocation> {
         let len = usize::try_from(len).ok()?;
         if len == 0 {
-            return Some(Allocation { given: None, start: dangling(), len });
+            return Some(Allocation { given: None, start: dangling(), len, from_vec: false });
         }
         // Only for small alignments does the allocator ask the system for zeroed pages, which
         // cost nothing until they are touched; for a larger one it writes the zeros. So the line
@@ -44,7 +49,40 @@ impl Allocation {
         // SAFETY: the offset is less than LINE, and the block is `len + LINE` bytes.
         let start = unsafe { given.add(given.align_offset(LINE).min(LINE)) };
         prefer_huge_pages(start, len);
-        Some(Allocation { given: Some((given, layout)), start, len })
+        Some(Allocation { given: Some((given, layout)), start, len, from_vec: false })
+    }
+
+    /// Takes a `Vec`'s memory over, or gives it back where its memory will not do: words are to be
+    /// had at every fourth byte.
+    pub(super) fn of_vec<T: Pod>(data: Vec<T>) -> Result<Allocation, Vec<T>> {
+        let (len, capacity) = (size_of_val(data.as_slice()), data.capacity());
+        let layout = Layout::array::<T>(capacity);
+        let start = NonNull::from(data.as_slice()).cast::<u8>();
+        match layout {
+            Ok(layout) if len > 0 && (start.as_ptr() as usize).is_multiple_of(4) => {
+                let mut data = std::mem::ManuallyDrop::new(data);
+                let start = NonNull::new(data.as_mut_ptr().cast()).unwrap_or(start);
+                Ok(Allocation { given: Some((start, layout)), start, len, from_vec: true })
+            }
+            _ => Err(data),
+        }
+    }
+
+    /// The `Vec` again that this was made of; itself if it was not, or of another type.
+    pub(super) fn into_vec<T: Pod>(self) -> Result<Vec<T>, Allocation> {
+        let Some((start, layout)) = self.given.filter(|_| self.from_vec) else { return Err(self) };
+        let (size, align) = (size_of::<T>(), align_of::<T>());
+        if size == 0 || layout.align() != align || !layout.size().is_multiple_of(size) {
+            return Err(self);
+        }
+        let this = std::mem::ManuallyDrop::new(self);
+        // SAFETY: `of_vec` took this memory from a `Vec` of elements of this alignment, whose
+        // capacity has these bytes, the first `len` of them initialised, and any bytes are a `T`;
+        // `this` is not dropped, so the memory has one owner. Nobody has a view of it: its user is
+        // the only one who has the allocation.
+        Ok(unsafe {
+            Vec::from_raw_parts(start.as_ptr().cast(), this.len / size, layout.size() / size)
+        })
     }
 
     /// The memory. The lifetime is the caller's to choose, see Safety.
@@ -91,7 +129,8 @@ fn dangling() -> NonNull<u8> {
 impl Drop for Allocation {
     fn drop(&mut self) {
         if let Some((given, layout)) = self.given {
-            // SAFETY: allocated in `zeroed` with this very layout, and dropped once.
+            // SAFETY: allocated in `zeroed`, or by a `Vec` that `of_vec` took it from, with this very
+            // layout, and dropped once.
             unsafe { dealloc(given.as_ptr(), layout) }
         }
     }

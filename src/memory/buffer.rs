@@ -61,7 +61,10 @@ pub(super) struct Shared {
 
 impl Shared {
     fn new(bytes: u64) -> Arc<Shared> {
-        let memory = Allocation::zeroed(bytes);
+        Shared::of(bytes, Allocation::zeroed(bytes))
+    }
+
+    fn of(bytes: u64, memory: Option<Allocation>) -> Arc<Shared> {
         let poison = memory.is_none().then(|| {
             ("(new)".to_owned(), format!("the host has no {bytes} bytes of memory left for it"))
         });
@@ -84,6 +87,16 @@ impl Shared {
         if self.memory.is_some() {
             *self.poison.lock().unwrap_or_else(PoisonError::into_inner) = poison;
         }
+    }
+
+    fn check_memory(&self) -> Result<()> {
+        if self.memory.is_some() { Ok(()) } else { self.check_poison() }
+    }
+
+    /// The host's memory, if nothing depends on that it stays.
+    fn take_memory(&mut self) -> Option<Allocation> {
+        let pinned = self.residency.get_mut().unwrap_or_else(PoisonError::into_inner).is_pinned();
+        if pinned { None } else { self.memory.take() }
     }
 
     pub(super) fn check_poison(&self) -> Result<()> {
@@ -150,6 +163,28 @@ impl<T: Pod> Buffer<T> {
         buffer
     }
 
+    /// A buffer of these elements, without a copy: it takes the memory over. That lies as the `Vec` has
+    /// it, so lanes may straddle cache lines, and has small pages: what is computed on many times is
+    /// rather copied, by [`Buffer::from_slice`]. Elements of one or two bytes may have to be copied here, too.
+    ///
+    /// ```
+    /// # use coexec::Buffer;
+    /// let buffer = Buffer::from_vec(vec![1.0f32; 1000]);
+    /// buffer.write(0, &[2.0])?;
+    /// assert_eq!(buffer.into_vec()?[..2], [2.0, 1.0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    pub fn from_vec(data: Vec<T>) -> Buffer<T> {
+        let len = data.len() as u64;
+        match Allocation::of_vec(data) {
+            Ok(memory) => {
+                let shared = Shared::of(len * size_of::<T>() as u64, Some(memory));
+                Buffer { shared, len, elements: PhantomData }
+            }
+            Err(data) => Buffer::from_slice(&data),
+        }
+    }
+
     /// A buffer of `len` elements whose bytes are all zero. Costs no time until it is touched.
     ///
     /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
@@ -176,6 +211,32 @@ impl<T: Pod> Buffer<T> {
         self.read(..)
     }
 
+    /// All elements, after every launch that was started before has ended; without a copy if the buffer
+    /// was made by [`Buffer::from_vec`] and nobody else has a clone of it.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] after a launch that failed while writing the buffer.
+    pub fn into_vec(self) -> Result<Vec<T>> {
+        self.shared.with(false, |_| {
+            self.shared.check_poison()?;
+            let all = 0..self.shared.bytes;
+            self.shared.fetch(&all, &|_, _| {})?;
+            self.shared.read_by_host(&all);
+            Ok(())
+        })?;
+        let (len, elements) = (self.len, self.elements);
+        let mut shared = match Arc::try_unwrap(self.shared) {
+            Ok(shared) => shared,
+            Err(shared) => return Buffer { shared, len, elements }.to_vec(),
+        };
+        match shared.take_memory().map(Allocation::into_vec) {
+            Some(Ok(data)) => return Ok(data),
+            Some(Err(memory)) => shared.memory = Some(memory),
+            None => {}
+        }
+        Buffer { shared: Arc::new(shared), len, elements }.to_vec()
+    }
+
     /// A copy of some elements, after every launch that was started before has ended.
     ///
     /// # Errors
@@ -183,15 +244,29 @@ impl<T: Pod> Buffer<T> {
     /// launch that failed while writing it.
     pub fn read(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>> {
         let range = self.resolve(range)?;
+        // Memory that can't be had is told of before as much again is asked for.
+        self.shared.check_memory()?;
+        let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
+        self.read_into(range.start as usize, &mut out)?;
+        Ok(out)
+    }
+
+    /// Copies elements from `start` on into a slice, after every launch that was started before has
+    /// ended.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when the buffer has not that many, [`Error::Poisoned`] after a launch that
+    /// failed while writing it.
+    pub fn read_into(&self, start: usize, out: &mut [T]) -> Result<()> {
+        let range = self.resolve(start..start.saturating_add(out.len()))?;
         self.shared.with(false, |bytes| {
             self.shared.check_poison()?;
             let size = size_of::<T>() as u64;
             let wanted = range.start * size..range.end * size;
             self.shared.fetch(&wanted, &|_, _| {})?;
             self.shared.read_by_host(&wanted);
-            let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
-            bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(&mut out));
-            Ok(out)
+            bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(out));
+            Ok(())
         })
     }
 
@@ -345,6 +420,40 @@ mod tests {
         }
         assert!(buffer.write(usize::MAX, &[1]).is_err());
         assert!(buffer.write(2, &[1, 2]).is_err());
+    }
+
+    #[test]
+    fn a_vec_is_taken_over_and_given_back_without_a_copy() {
+        let mut data = Vec::with_capacity(1000);
+        data.extend(0..777u32);
+        let place = data.as_ptr();
+        let buffer = Buffer::from_vec(data);
+        buffer.write(5, &[99, 98]).unwrap();
+        let mut some = [0; 3];
+        buffer.read_into(4, &mut some).unwrap();
+        assert_eq!(some, [4, 99, 98]);
+        assert!(buffer.read_into(775, &mut some).is_err());
+        let data = buffer.into_vec().unwrap();
+        assert_eq!((data.as_ptr(), data.len(), data.capacity()), (place, 777, 1000));
+        assert_eq!(data[4..8], [4, 99, 98, 7]);
+    }
+
+    #[test]
+    fn what_somebody_else_has_or_never_was_a_vec_is_copied() {
+        let buffer = Buffer::from_vec(vec![[1.0f32, 2.0]; 3]);
+        let other = buffer.clone();
+        assert_eq!(buffer.into_vec().unwrap(), [[1.0, 2.0]; 3]);
+        let place = other.slice(1..).unwrap();
+        assert_eq!(other.into_vec().unwrap(), [[1.0, 2.0]; 3]);
+        drop(place);
+        assert_eq!(Buffer::from_slice(&[1u64, 2]).into_vec().unwrap(), [1, 2]);
+        for len in [0, 1, 2, 3, 17, 64, 1001] {
+            let data: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            assert_eq!(Buffer::from_vec(data.clone()).into_vec().unwrap(), data);
+            let data: Vec<u16> = (0..len).collect();
+            assert_eq!(Buffer::from_vec(data.clone()).into_vec().unwrap(), data);
+        }
+        assert_eq!(Buffer::from_vec(Vec::<f64>::new()).into_vec().unwrap(), [0.0; 0]);
     }
 
     #[test]

@@ -225,6 +225,11 @@ impl Residency {
         pins
     }
 
+    /// Whether something may be computed again from what the host's memory holds.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pins.iter().any(|pin| pin.strong_count() > 0)
+    }
+
     /// A log that has no room for what would have to be saved before a range is written.
     fn short_of_room(&self, range: &Range<u64>) -> Option<Arc<Log>> {
         let pins = self.pins.iter().filter_map(Weak::upgrade);

@@ -456,3 +456,20 @@ fn a_uniform_is_set_whole_or_field_by_field_and_never_in_part() {
     assert!(message(launch().set_field("out", 1)).contains("use bind"));
     assert!(message(launch().set_bytes("p", [0; 7])).contains("7 bytes"));
 }
+
+#[test]
+fn a_vec_is_computed_on_in_place_and_comes_back() {
+    let rt = Runtime::builder().devices("cpu").build().unwrap();
+    let kernel = Kernel::from_wgsl(&KERNEL.replace("workgroup_size(1)", "workgroup_size(1, 1, 1)"));
+    let kernel = kernel.unwrap();
+    for len in [1u32, 17, 1009, 100_000] {
+        let groups = u64::from(len);
+        let data = vec![7u32; len as usize];
+        let place = data.as_ptr();
+        let out = Buffer::from_vec(data);
+        rt.launch(&kernel).bind("out", &out).workgroups([groups, 1, 1]).run().unwrap();
+        let data = out.into_vec().unwrap();
+        assert_eq!(data.as_ptr(), place, "{len}");
+        assert!((0..len).zip(&data).all(|(i, &x)| x == i * 3), "{len}");
+    }
+}
