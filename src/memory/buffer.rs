@@ -217,18 +217,19 @@ impl<T: Pod> Buffer<T> {
     /// # Errors
     /// [`Error::Poisoned`] after a launch that failed while writing the buffer.
     pub fn into_vec(self) -> Result<Vec<T>> {
-        self.shared.with(false, |_| {
-            self.shared.check_poison()?;
-            let all = 0..self.shared.bytes;
-            self.shared.fetch(&all, &|_, _| {})?;
-            self.shared.read_by_host(&all);
-            Ok(())
-        })?;
         let (len, elements) = (self.len, self.elements);
         let mut shared = match Arc::try_unwrap(self.shared) {
             Ok(shared) => shared,
             Err(shared) => return Buffer { shared, len, elements }.to_vec(),
         };
+        // From here on nobody else can change it.
+        shared.with(false, |_| {
+            shared.check_poison()?;
+            let all = 0..shared.bytes;
+            shared.fetch(&all, &|_, _| {})?;
+            shared.read_by_host(&all);
+            Ok(())
+        })?;
         match shared.take_memory().map(Allocation::into_vec) {
             Some(Ok(data)) => return Ok(data),
             Some(Err(memory)) => shared.memory = Some(memory),
