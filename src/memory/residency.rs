@@ -6,7 +6,8 @@
 //!
 //! Who calls has a granted pass of the buffer's gate; the residency's own lock is held while bytes
 //! move, so that nobody sees a range as present that is still on its way. A window with chunks in
-//! flight only grows, by a copy on the device that queues behind them; it is dropped when none is.
+//! flight only grows, by a copy on the device that queues behind them; it is dropped when none is, and when
+//! no chunk writes in the host's memory: what only the window has would come to lie over that.
 //! What a device could not give back is *lost*: it is computed again from the launch log (`log.rs`),
 //! or the buffer says that it is lost until it is written again.
 //!
@@ -65,6 +66,9 @@ pub(super) struct Residency {
     pins: Vec<Weak<Pin>>,
     /// By device number of the map.
     windows: Vec<Option<Window>>,
+    /// What chunks in flight write in the host's memory, and who does. The map does not say so yet, as
+    /// it may come to nothing.
+    writing: Vec<(usize, Range<u64>)>,
 }
 
 #[derive(Debug)]
@@ -183,6 +187,7 @@ impl Residency {
             origins: Origins::default(),
             pins: Vec::new(),
             windows: Vec::new(),
+            writing: Vec::new(),
         }
     }
 
@@ -315,7 +320,7 @@ impl Residency {
         let range = range.start / 4 * 4..range.end.next_multiple_of(4);
         let mut cause = "the device that had it failed".to_owned();
         loop {
-            let missing = self.map.missing(&range, HOST);
+            let missing = self.missing(&range, HOST);
             let Some((_, first)) = missing.first() else { return Ok(()) };
             let lost = missing.iter().filter(|(_, holders)| holders.is_empty());
             let lost: Vec<Range<u64>> = lost.map(|(part, _)| part.clone()).collect();
@@ -344,6 +349,22 @@ impl Residency {
                 }
             }
         }
+    }
+
+    /// The parts of a range that a holder has not, and who has them, but for what chunks in flight
+    /// write in the host's memory: nobody needs that before they have ended, though it may lie in the
+    /// range around what somebody needs.
+    fn missing(&self, range: &Range<u64>, holder: Holders) -> Vec<(Range<u64>, Holders)> {
+        let mut missing = self.map.missing(range, holder);
+        for (_, written) in &self.writing {
+            let without = |(part, holders): (Range<u64>, Holders)| {
+                let before = part.start..part.end.min(written.start);
+                let after = part.start.max(written.end)..part.end;
+                [(before, holders), (after, holders)].into_iter().filter(|(p, _)| p.start < p.end)
+            };
+            missing = missing.into_iter().flat_map(without).collect();
+        }
+        missing
     }
 
     fn download(&self, number: usize, parts: &[Range<u64>], host: HostBytes<'_>) -> Result<u64> {
@@ -406,7 +427,8 @@ impl Residency {
         let mut wanted = vec![need.clone()];
         if let Some(old) = number {
             let Some(window) = &self.windows[old] else { return Err(broken()) };
-            let (had, busy) = (window.bytes.clone(), window.in_flight > 0);
+            let busy = window.in_flight > 0 || !self.writing.is_empty();
+            let had = window.bytes.clone();
             let usable = part.start <= had.start
                 && had.end <= part.end
                 && (had.start - part.start).is_multiple_of(stride);
@@ -578,6 +600,22 @@ impl BufferRange {
         self.shared.residency().host_writes(&self.whole(range));
     }
 
+    /// Somebody, who has a number, begins to write a range in host memory, until
+    /// [`BufferRange::ends_to_write`].
+    pub(crate) fn begins_to_write(&self, who: usize, range: &Range<u64>) {
+        let whole = self.whole(range);
+        self.shared.residency().writing.push((who, whole));
+    }
+
+    /// That is over, if it was ever begun.
+    pub(crate) fn ends_to_write(&self, who: usize, range: &Range<u64>) {
+        let whole = self.whole(range);
+        let writing = &mut self.shared.residency().writing;
+        if let Some(at) = writing.iter().position(|(by, range)| *by == who && *range == whole) {
+            writing.swap_remove(at);
+        }
+    }
+
     /// Makes a device have a window of `need`, with the current version of `upload`. What is there
     /// of both is not moved. Nothing where the device has no room. Each that is brought is to be
     /// told [`BufferRange::written_on`] or [`BufferRange::not_written_on`] once.
@@ -599,14 +637,14 @@ impl BufferRange {
         let Some(number) = found else { return Ok(None) };
         memory.note_use(&self.shared);
         let holder = Holders::device(number);
-        for (missing, holders) in residency.map.missing(&upload, holder) {
+        for (missing, holders) in residency.missing(&upload, holder) {
             if !holders.has(HOST) {
                 residency.fetch(&missing, host, meter)?;
             }
         }
         // Neighbours that came from different places are one upload now.
         let mut parts: Vec<Range<u64>> = Vec::new();
-        for (missing, _) in residency.map.missing(&upload, holder) {
+        for (missing, _) in residency.missing(&upload, holder) {
             match parts.last_mut() {
                 Some(last) if last.end == missing.start => last.end = missing.end,
                 _ => parts.push(missing),
@@ -682,7 +720,8 @@ impl BufferRange {
     pub(crate) fn leave(&self, memory: &DeviceMemory, meter: Meter<'_>) -> Result<()> {
         let mut residency = self.shared.residency();
         let Some(number) = residency.number(memory) else { return Ok(()) };
-        if residency.windows[number].as_ref().is_some_and(|window| window.in_flight > 0) {
+        let used = residency.windows[number].as_ref().is_some_and(|window| window.in_flight > 0);
+        if used || !residency.writing.is_empty() {
             return Ok(());
         }
         // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.

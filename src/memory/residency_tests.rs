@@ -95,9 +95,7 @@ impl Store for Keeper {
 
 const UNHEARD: super::residency::Meter<'static> = &|_: &DeviceMemory, _: Moved| {};
 
-#[test]
-fn what_a_chunk_wrote_into_a_window_that_was_given_up_meanwhile_is_lost_and_not_what_the_host_had()
-{
+fn keeper() -> Arc<Keeper> {
     let info = DeviceInfo {
         id: "d0".to_owned(),
         name: "keeper".to_owned(),
@@ -116,7 +114,43 @@ fn what_a_chunk_wrote_into_a_window_that_was_given_up_meanwhile_is_lost_and_not_
             subgroup_size: None,
         },
     };
-    let keeper = Arc::new(Keeper { info, gone: AtomicBool::new(false) });
+    Arc::new(Keeper { info, gone: AtomicBool::new(false) })
+}
+
+#[test]
+fn what_a_chunk_is_writing_in_host_memory_nothing_that_comes_down_lies_over() {
+    let device: Arc<dyn Device> = keeper();
+    let memory = DeviceMemory::of(&device).expect("it has a store");
+    let buffer = Buffer::from_slice(&[1u32; 64]);
+    let range = BufferRange::from(&buffer);
+    let pass = reserve(vec![("data".to_owned(), range.clone(), true)]);
+    let views = pass.wait().expect("nobody else wants it");
+    let brought = range.bring(&memory, &(0..256), &(0..0), 4, UNHEARD).expect("it works");
+    bytes_of(&brought.expect("there is room").block).lock().unwrap().fill(2);
+    range.written_on(&memory, &(0..256), None);
+
+    // In the next launch a device without memory of its own writes the upper half, and needs nothing
+    // of it. Another chunk wants a window in a part that the old one is too large for.
+    range.begins_to_write(0, &(128..256));
+    views[0].write(128, &[7; 128]);
+    let part = buffer.slice(16..).expect("a part");
+    let bring = || part.bring(&memory, &(0..64), &(0..64), 4, UNHEARD).expect("it works");
+    assert!(bring().is_none(), "the old window has to stay");
+    // A range around what somebody needs.
+    range.fetch(&(0..256), UNHEARD).expect("the device has it");
+    range.written_on_host(&(128..256));
+    range.ends_to_write(0, &(128..256));
+    assert!(bring().is_some(), "now it can go");
+    part.not_written_on(&memory, &(0..0));
+    drop(pass);
+    let all = buffer.to_vec().expect("the host has it");
+    assert_eq!((&all[..32], &all[32..]), (&[0x0202_0202; 32][..], &[0x0707_0707; 32][..]));
+}
+
+#[test]
+fn what_a_chunk_wrote_into_a_window_that_was_given_up_meanwhile_is_lost_and_not_what_the_host_had()
+{
+    let keeper = keeper();
     let device: Arc<dyn Device> = keeper.clone();
     let memory = DeviceMemory::of(&device).expect("it has a store");
     let buffer = Buffer::from_slice(&[1u32; 64]);

@@ -85,6 +85,9 @@ pub(super) enum Ended<'o> {
     Done(Option<&'o Arc<Entry>>),
 }
 
+/// Who writes in the host's memory where it is no device: what was computed twice is put in place.
+const NOBODY: usize = usize::MAX;
+
 /// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
 /// gigabytes a second, down and up.
 const SECONDS_PER_BYTE: f64 = 0.5e-9;
@@ -261,8 +264,12 @@ impl Session<'_> {
                     if binding.space == Space::StorageWrite && !copied {
                         let (written, _) = self.plan.written_and_needed(run, id);
                         buffer.preserve(&bytes(&written));
+                        let outcome = buffer.fetch(&bytes(&needed), &meter);
+                        buffer.begins_to_write(device, &bytes(&written));
+                        outcome
+                    } else {
+                        buffer.fetch(&bytes(&needed), &meter)
                     }
-                    buffer.fetch(&bytes(&needed), &meter)
                 }
                 Err(error) => Err(error),
             };
@@ -291,14 +298,13 @@ impl Session<'_> {
             if !self.keeping.kept[id] {
                 continue;
             }
+            let stride = binding.layout.stride;
+            let of_run = self.plan.written_and_needed(run, id).0;
+            let of_run = of_run.start * stride..of_run.end * stride;
             let written = match (binding.space, &how) {
-                (Space::StorageWrite, Ended::Failed | Ended::Done(_)) => {
-                    self.plan.written_and_needed(run, id).0
-                }
+                (Space::StorageWrite, Ended::Failed | Ended::Done(_)) => of_run.clone(),
                 _ => 0..0,
             };
-            let stride = binding.layout.stride;
-            let written = written.start * stride..written.end * stride;
             match (&held[id], self.memory_of(device), &how) {
                 (Some(_), Some(memory), Ended::Done(origin)) if !written.is_empty() => {
                     buffer.written_on(memory, &written, *origin);
@@ -309,6 +315,9 @@ impl Session<'_> {
                 }
                 _ => {}
             }
+            if held[id].is_none() && binding.space == Space::StorageWrite {
+                buffer.ends_to_write(device, &of_run);
+            }
         }
     }
 
@@ -318,7 +327,9 @@ impl Session<'_> {
             if self.keeping.kept[id] && binding.space == Space::StorageWrite {
                 let (written, stride) =
                     (self.plan.written_and_needed(run, id).0, binding.layout.stride);
-                buffer.preserve(&(written.start * stride..written.end * stride));
+                let written = written.start * stride..written.end * stride;
+                buffer.preserve(&written);
+                buffer.begins_to_write(NOBODY, &written);
             }
         }
     }
@@ -329,7 +340,9 @@ impl Session<'_> {
             if self.keeping.kept[id] && binding.space == Space::StorageWrite {
                 let (written, stride) =
                     (self.plan.written_and_needed(run, id).0, binding.layout.stride);
-                buffer.written_on_host(&(written.start * stride..written.end * stride));
+                let written = written.start * stride..written.end * stride;
+                buffer.written_on_host(&written);
+                buffer.ends_to_write(NOBODY, &written);
             }
         }
     }
