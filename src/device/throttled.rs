@@ -59,9 +59,12 @@ impl Throttled {
     }
 }
 
-/// Sleeps, but not for long after the chunk is called off.
+/// Waits, but not for long after the chunk is called off. Ends on time: a device that is a sleep's
+/// lateness slower than it says, chunk by chunk, would be another device.
 fn pause(time: Duration, cancel: Option<&Cancel<'_>>) -> Result<()> {
     const LOOK: Duration = Duration::from_millis(2);
+    /// Systems wake a thread up to so much too late, even idle ones.
+    const LATE: Duration = Duration::from_micros(150);
     let until = Instant::now() + time;
     loop {
         if cancel.is_some_and(Cancel::is_set) {
@@ -71,7 +74,11 @@ fn pause(time: Duration, cancel: Option<&Cancel<'_>>) -> Result<()> {
         if left.is_zero() {
             return Ok(());
         }
-        std::thread::sleep(left.min(LOOK));
+        if left <= LATE {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep((left - LATE).min(LOOK));
+        }
     }
 }
 

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use super::allocation::Allocation;
 use super::buffer::{BufferRange, Shared};
+use super::device_memory::Meter;
 use super::pins::Pin;
-use super::residency::Meter;
 use crate::device::HostBytes;
 use crate::error::Result;
 

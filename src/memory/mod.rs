@@ -9,6 +9,7 @@
 mod allocation;
 mod buffer;
 mod copies;
+mod device_memory;
 mod gate;
 mod log;
 mod pins;
@@ -20,6 +21,6 @@ mod residency_tests;
 
 pub use buffer::{Buffer, BufferRange};
 pub(crate) use copies::{Copies, PrivateCopy};
+pub(crate) use device_memory::{DeviceMemory, Moved};
 pub(crate) use log::{Entry, Log, Recorder, Repeat, Weight};
 pub(crate) use reserve::{Reservation, reserve};
-pub(crate) use residency::{DeviceMemory, Moved};

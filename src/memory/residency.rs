@@ -14,37 +14,20 @@
 //! All ranges here are bytes of the whole buffer. Those that devices have start and end at
 //! multiples of 4.
 
-use std::fmt;
+mod windows;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use super::buffer::{BufferRange, Shared};
+use super::device_memory::{DeviceMemory, Meter, Moved};
 use super::log::{Entry, Log, Origins, repeat};
 use super::pins::Pin;
 use super::ranges::{HOST, Holders, RangeMap};
-use crate::device::{Block, Device, Fetch, HostBytes, Store};
-use crate::error::{Error, FailureKind, Result};
-
-/// The memory of one device, and which buffers have windows in it.
-pub(crate) struct DeviceMemory {
-    device: Arc<dyn Device>,
-    /// Bytes that windows may take together.
-    limit: u64,
-    used: AtomicU64,
-    /// The one that was used last at the end.
-    buffers: Mutex<Vec<Weak<Shared>>>,
-}
-
-/// Bytes that moved to or from a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moved {
-    Up(u64),
-    Down(u64),
-}
-
-/// Hears of everything that moves.
-pub(crate) type Meter<'a> = &'a dyn Fn(&DeviceMemory, Moved);
+use crate::device::{Block, Fetch, HostBytes};
+use crate::error::{Error, Result};
+use windows::Window;
 
 /// A range of a buffer that a chunk may use on a device.
 #[derive(Debug, Clone)]
@@ -69,113 +52,6 @@ pub(super) struct Residency {
     /// What chunks in flight write in the host's memory, and who does. The map does not say so yet, as
     /// it may come to nothing.
     writing: Vec<(usize, Range<u64>)>,
-}
-
-#[derive(Debug)]
-struct Window {
-    block: Block,
-    bytes: Range<u64>,
-    /// Chunks that were given the block and have not ended.
-    in_flight: u32,
-    memory: Arc<DeviceMemory>,
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        self.memory.used.fetch_sub(self.bytes.end - self.bytes.start, Relaxed);
-    }
-}
-
-impl fmt::Debug for DeviceMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceMemory")
-            .field("device", &self.device.info().id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl DeviceMemory {
-    /// The memory of a device that can keep things; nothing for another.
-    pub(crate) fn of(device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
-        device.store()?;
-        Some(Arc::new(DeviceMemory {
-            // The rest is the pool's, for what lies unused and for rounding up.
-            limit: device.info().limits.memory / 4 * 3,
-            device: Arc::clone(device),
-            used: AtomicU64::new(0),
-            buffers: Mutex::default(),
-        }))
-    }
-
-    /// Whether this is that device's.
-    pub(crate) fn is_of(&self, device: &Arc<dyn Device>) -> bool {
-        Arc::ptr_eq(&self.device, device)
-    }
-
-    /// Whether windows of so many bytes can be there at once.
-    pub(crate) fn could_hold(&self, bytes: u64) -> bool {
-        bytes <= self.limit
-    }
-
-    /// Bytes of its windows.
-    #[cfg(all(test, feature = "gpu"))]
-    pub(crate) fn used(&self) -> u64 {
-        self.used.load(Relaxed)
-    }
-
-    /// Lets go of all windows that nobody uses.
-    pub(crate) fn clear(&self, meter: Meter<'_>) {
-        self.make_room(self.limit, meter);
-    }
-
-    fn store(&self) -> Result<&dyn Store> {
-        self.device.store().ok_or_else(|| Error::Internal {
-            place: "memory".to_owned(),
-            cause: format!("{} has lost its store", self.device.info().id),
-        })
-    }
-
-    /// Makes room for so many bytes beside the windows that are in use; false where there is none.
-    pub(crate) fn make_room(&self, bytes: u64, meter: Meter<'_>) -> bool {
-        let fits = || self.used.load(Relaxed).saturating_add(bytes) <= self.limit;
-        if fits() {
-            return true;
-        }
-        if bytes > self.limit {
-            return false;
-        }
-        let buffers: Vec<Weak<Shared>> = self.lock().clone();
-        for buffer in buffers {
-            let Some(shared) = buffer.upgrade() else { continue };
-            // Only of buffers that nobody uses or waits for: those of the launch at hand are not.
-            let Some(_pass) = shared.gate.try_write() else { continue };
-            // SAFETY: the pass is granted, and dropped after the view.
-            let host = unsafe { shared.view() };
-            let mut residency = shared.residency();
-            if let Some(number) = residency.number(self) {
-                // If it can't be fetched its device has failed, and the reader will be told.
-                let _ = residency.spill(number, host, meter);
-            }
-            if fits() {
-                return true;
-            }
-        }
-        fits()
-    }
-
-    fn note_use(&self, shared: &Arc<Shared>) {
-        let mut buffers = self.lock();
-        let same = |b: &Weak<Shared>| std::ptr::eq(b.as_ptr(), Arc::as_ptr(shared));
-        if buffers.last().is_some_and(same) {
-            return;
-        }
-        buffers.retain(|b| !same(b) && b.strong_count() > 0);
-        buffers.push(Arc::downgrade(shared));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Residency {
@@ -380,7 +256,7 @@ impl Residency {
     }
 
     /// The number of a device that has a window.
-    fn number(&self, memory: &DeviceMemory) -> Option<usize> {
+    pub(super) fn number(&self, memory: &DeviceMemory) -> Option<usize> {
         let of = |window: &Window| std::ptr::eq(Arc::as_ptr(&window.memory), memory);
         self.windows.iter().position(|window| window.as_ref().is_some_and(of))
     }
@@ -394,7 +270,12 @@ impl Residency {
     }
 
     /// Drops a window after the host has got what only the window had.
-    fn spill(&mut self, number: usize, host: HostBytes<'_>, meter: Meter<'_>) -> Result<()> {
+    pub(super) fn spill(
+        &mut self,
+        number: usize,
+        host: HostBytes<'_>,
+        meter: Meter<'_>,
+    ) -> Result<()> {
         let outcome = self.fetch_only(number, &(0..u64::MAX), host, meter);
         self.drop_window(number);
         outcome
@@ -410,104 +291,6 @@ impl Residency {
     ) -> Result<()> {
         let only = self.map.only(range, Holders::device(number));
         only.iter().try_for_each(|part| self.fetch(part, host, meter))
-    }
-
-    /// A window of a device that covers `need`, and lies in `part` at a whole number of strides.
-    /// Nothing where there is no room for it.
-    fn window(
-        &mut self,
-        memory: &Arc<DeviceMemory>,
-        need: &Range<u64>,
-        (part, stride): (&Range<u64>, u64),
-        host: HostBytes<'_>,
-        meter: Meter<'_>,
-    ) -> Result<Option<usize>> {
-        let store = memory.store()?;
-        let mut number = self.number(memory);
-        let mut wanted = vec![need.clone()];
-        if let Some(old) = number {
-            let Some(window) = &self.windows[old] else { return Err(broken()) };
-            let busy = window.in_flight > 0 || !self.writing.is_empty();
-            let had = window.bytes.clone();
-            let usable = part.start <= had.start
-                && had.end <= part.end
-                && (had.start - part.start).is_multiple_of(stride);
-            if usable && had.start <= need.start && need.end <= had.end {
-                return Ok(number);
-            }
-            if busy && !usable {
-                return Ok(None);
-            }
-            if usable {
-                // It will be wanted further on in the same direction: grow by as much again.
-                let both = had.start.min(need.start)..had.end.max(need.end);
-                let again = (had.end - had.start) / stride * stride;
-                let start = both.start
-                    - if need.start < had.start { again } else { 0 }.min(both.start - part.start);
-                let end =
-                    both.end + if need.end > had.end { again } else { 0 }.min(part.end - both.end);
-                wanted = vec![start..end, both];
-            }
-            let moved = wanted.iter().find(|range| {
-                let bytes = range.end - range.start;
-                bytes <= store.largest() && memory.make_room(bytes, meter)
-            });
-            if let (true, Some(range)) = (usable, moved) {
-                return self.grow(old, range.clone(), store);
-            }
-            if busy {
-                return Ok(None);
-            }
-            self.spill(old, host, meter)?;
-            number = None;
-            wanted = vec![need.clone()];
-        }
-        debug_assert!(number.is_none());
-        let range = wanted.swap_remove(0);
-        let bytes = range.end - range.start;
-        if bytes > store.largest() || !memory.make_room(bytes, meter) {
-            return Ok(None);
-        }
-        let free = self.windows.iter().position(Option::is_none).unwrap_or(self.windows.len());
-        if free >= Holders::MOST_DEVICES {
-            return Ok(None);
-        }
-        let Some(block) = allocate(store, bytes)? else { return Ok(None) };
-        memory.used.fetch_add(bytes, Relaxed);
-        let window = Window { block, bytes: range, in_flight: 0, memory: Arc::clone(memory) };
-        if free == self.windows.len() {
-            self.windows.push(Some(window));
-        } else {
-            self.windows[free] = Some(window);
-        }
-        Ok(Some(free))
-    }
-
-    /// Makes a window larger. Chunks in flight in the old block are ahead in the device's queue.
-    fn grow(
-        &mut self,
-        number: usize,
-        range: Range<u64>,
-        store: &dyn Store,
-    ) -> Result<Option<usize>> {
-        let Some(block) = allocate(store, range.end - range.start)? else { return Ok(None) };
-        let Some(window) = self.windows[number].as_mut() else { return Err(broken()) };
-        let had = window.bytes.clone();
-        store.copy(&window.block, 0..had.end - had.start, &block, had.start - range.start)?;
-        window.memory.used.fetch_add(range.end - range.start, Relaxed);
-        window.memory.used.fetch_sub(had.end - had.start, Relaxed);
-        window.block = block;
-        window.bytes = range;
-        Ok(Some(number))
-    }
-}
-
-/// A block, or nothing when the device has no memory left.
-fn allocate(store: &dyn Store, bytes: u64) -> Result<Option<Block>> {
-    match store.allocate(bytes) {
-        Ok(block) => Ok(Some(block)),
-        Err(Error::Device { kind: FailureKind::OutOfMemory, .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use super::device_memory::{DeviceMemory, Meter, Moved};
 use super::reserve;
-use super::residency::{DeviceMemory, Moved};
 use super::{Buffer, BufferRange};
 use crate::device::{
     Block, Chunk, Device, DeviceInfo, DeviceKind, DeviceLimits, Fetch, HostBytes, Running, Store,
@@ -93,7 +93,7 @@ impl Store for Keeper {
     }
 }
 
-const UNHEARD: super::residency::Meter<'static> = &|_: &DeviceMemory, _: Moved| {};
+const UNHEARD: Meter<'static> = &|_: &DeviceMemory, _: Moved| {};
 
 fn keeper() -> Arc<Keeper> {
     let info = DeviceInfo {

@@ -102,7 +102,7 @@ fn of_regular_kernels_footprints_are_tight() {
 }
 
 #[test]
-fn of_sparse_rows_only_the_gathered_vector_is_loose() {
+fn of_rows_near_the_diagonal_all_footprints_are_tight_the_gathered_vector_too() {
     // Rows of 0 to 6 elements near the diagonal.
     let rows = 2000u32;
     let (mut row_ptr, mut columns) = (vec![0u32], Vec::new());

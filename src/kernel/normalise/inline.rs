@@ -6,35 +6,27 @@
 //! every pointer roots at a local or a global; scalar constants are literals. Blocks are nested
 //! at most [`MAX_NESTING`] deep.
 //!
-//! **Returns.** The entry point's own returns stay. A callee's return stores to a local of the
-//! call, and how control then leaves the callee's statements depends on where the return stands
-//! ([`Returns`]):
-//! - a body that only returns as its last statement needs nothing: its value is used directly;
-//! - where nothing of the callee follows, the end of the block is reached and that is all;
-//! - after `if c { …return } rest`, `rest` moves into the other branch;
-//! - where that cannot be (both branches may go on), a `returned` local is set, and `rest` is
-//!   guarded by it;
-//! - in a loop or a switch of the callee, the return breaks, and after each loop or switch that
-//!   still is inside another, `if returned { break; }` follows.
-//!
-//! No loop is ever made.
+//! **Returns.** The entry point's own returns stay. How a callee's are lowered says [`leaving`].
 //!
 //! **Locals.** A local starts anew at each call. Where the call cannot happen twice the local's
 //! `init` does that; where the call is inside a loop, a store stands at the call.
+
+mod leaving;
 
 use std::collections::HashMap;
 
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{
     Arena, Block, Expression, Function, Handle, Literal, LocalVariable, Range, Span, Statement,
-    SwitchCase, Type, TypeInner,
+    Type,
 };
 
 use super::constant_operands::{Checked, refused_operand};
-use super::returns::{always_returns, may_return, only_returns_at_end};
+use super::returns::{may_return, only_returns_at_end};
 use crate::error::{Error, Result};
 use crate::kernel::Source;
 use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
+use leaving::Returns;
 
 /// Blocks inside blocks, in the normalised entry point. Whoever walks the body may recurse.
 pub(crate) const MAX_NESTING: usize = 256;
@@ -77,19 +69,6 @@ pub(super) fn inline(source: &Source, module: &mut naga::Module, info: &ModuleIn
         diagnostic_filter_leaf: entry.diagnostic_filter_leaf,
     };
     Ok(())
-}
-
-/// How a `return` is lowered where it stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Returns {
-    /// It is the entry point's, and stays.
-    Keep,
-    /// Nothing of the callee follows the end of this block: store the value.
-    Tail,
-    /// Something follows the end of this block, guarded by `returned`: store, set `returned`.
-    Flag,
-    /// Inside a loop or switch of the callee: store, set `returned` if anything asks, break.
-    Break { flag: bool },
 }
 
 /// A statement with its span.
@@ -457,181 +436,6 @@ impl<'a> Inliner<'a> {
             }
         }
         Ok(())
-    }
-
-    fn lower_return(
-        &mut self,
-        frame: &mut Frame<'_>,
-        value: Option<Handle<Expression>>,
-        span: Span,
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<()> {
-        let value = value.map(|value| frame.get(value)).transpose()?;
-        if returns == Returns::Keep {
-            out.push(Statement::Return { value }, span);
-            return Ok(());
-        }
-        if frame.direct {
-            frame.value = value;
-            return Ok(());
-        }
-        if let (Some(pointer), Some(value)) = (frame.result, value) {
-            out.push(Statement::Store { pointer, value }, span);
-        }
-        if matches!(returns, Returns::Flag | Returns::Break { flag: true }) {
-            let pointer = self.returned(frame, span)?;
-            let value = self.literal(true, span)?;
-            out.push(Statement::Store { pointer, value }, span);
-        }
-        if matches!(returns, Returns::Break { .. }) {
-            out.push(Statement::Break, span);
-        }
-        Ok(())
-    }
-
-    /// Copies an `If` and, where they had to move, the statements after it; then true.
-    fn copy_if(
-        &mut self,
-        frame: &mut Frame<'_>,
-        statement: &Statement,
-        Split { condition, mut accept, mut reject, span }: Split<'_>,
-        rest: &[Item<'_>],
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<bool> {
-        let moves = matches!(returns, Returns::Tail | Returns::Flag)
-            && !frame.direct
-            && may_return(std::slice::from_ref(statement));
-        let mut inside = returns;
-        let mut guarded = false;
-        if moves && let Statement::If { accept: yes, reject: no, .. } = statement {
-            match (always_returns(yes), always_returns(no)) {
-                (true, true) => {}
-                (true, false) => reject.extend_from_slice(rest),
-                (false, true) => accept.extend_from_slice(rest),
-                (false, false) if rest.is_empty() => {}
-                (false, false) => {
-                    inside = Returns::Flag;
-                    guarded = true;
-                }
-            }
-        }
-        let accept = self.nested(frame, &accept, span, inside)?;
-        let reject = self.nested(frame, &reject, span, inside)?;
-        out.push(Statement::If { condition, accept, reject }, span);
-        if guarded {
-            self.guard(frame, rest, span, returns, out)?;
-        }
-        Ok(moves)
-    }
-
-    /// Copies a `Switch` or a `Loop` and, where they had to move, the statements after it; then
-    /// true.
-    fn copy_breakable(
-        &mut self,
-        frame: &mut Frame<'_>,
-        statement: &Statement,
-        span: Span,
-        rest: &[Item<'_>],
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<bool> {
-        let this = std::slice::from_ref(statement);
-        let leaves = returns != Returns::Keep && !frame.direct && may_return(this);
-        let ends = leaves && always_returns(this);
-        let inside = match returns {
-            Returns::Keep => Returns::Keep,
-            Returns::Tail => Returns::Break { flag: !ends && !rest.is_empty() },
-            // When every path returns, whoever guards by `returned` still has to see it.
-            Returns::Flag => Returns::Break { flag: true },
-            Returns::Break { flag } => Returns::Break { flag: flag || !ends },
-        };
-        let new = match statement {
-            Statement::Switch { selector, cases } => {
-                let mut copied = Vec::with_capacity(cases.len());
-                for case in cases {
-                    let body = self.nested(frame, &items(&case.body), span, inside)?;
-                    copied.push(SwitchCase {
-                        value: case.value,
-                        body,
-                        fall_through: case.fall_through,
-                    });
-                }
-                Statement::Switch { selector: frame.get(*selector)?, cases: copied }
-            }
-            Statement::Loop { body, continuing, break_if } => {
-                self.loops += 1;
-                let body = self.nested(frame, &items(body), span, inside)?;
-                let continuing = self.nested(frame, &items(continuing), span, inside)?;
-                self.loops -= 1;
-                let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
-                Statement::Loop { body, continuing, break_if }
-            }
-            _ => return Err(broken("neither a switch nor a loop")),
-        };
-        out.push(new, span);
-        if !leaves {
-            return Ok(false);
-        }
-        match returns {
-            Returns::Keep => Ok(false),
-            Returns::Break { .. } if ends => {
-                out.push(Statement::Break, span);
-                Ok(true)
-            }
-            Returns::Break { .. } => {
-                let condition = self.load_returned(frame, span, out)?;
-                let mut accept = Block::new();
-                accept.push(Statement::Break, span);
-                out.push(Statement::If { condition, accept, reject: Block::new() }, span);
-                Ok(false)
-            }
-            Returns::Tail | Returns::Flag => {
-                if !ends && !rest.is_empty() {
-                    self.guard(frame, rest, span, returns, out)?;
-                }
-                Ok(true)
-            }
-        }
-    }
-
-    /// `if returned {} else { rest }`.
-    fn guard(
-        &mut self,
-        frame: &mut Frame<'_>,
-        rest: &[Item<'_>],
-        span: Span,
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<()> {
-        let condition = self.load_returned(frame, span, out)?;
-        let reject = self.nested(frame, rest, span, returns)?;
-        out.push(Statement::If { condition, accept: Block::new(), reject }, span);
-        Ok(())
-    }
-
-    fn load_returned(
-        &mut self,
-        frame: &mut Frame<'_>,
-        span: Span,
-        out: &mut Block,
-    ) -> Result<Handle<Expression>> {
-        let pointer = self.returned(frame, span)?;
-        Ok(self.push(Expression::Load { pointer }, span, out))
-    }
-
-    /// Pointer to the frame's `returned` local.
-    fn returned(&mut self, frame: &mut Frame<'_>, span: Span) -> Result<Handle<Expression>> {
-        if let Some(pointer) = frame.returned {
-            return Ok(pointer);
-        }
-        let inner = TypeInner::Scalar(naga::Scalar::BOOL);
-        let ty = self.module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
-        let init = self.literal(false, span)?;
-        let pointer = self.local(Some("returned".to_owned()), ty, Some(init), span)?;
-        frame.returned = Some(pointer);
-        Ok(pointer)
     }
 
     /// Copies a callee's body to the end of `out`; the value of the call, if it has one.
