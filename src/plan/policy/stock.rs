@@ -125,6 +125,9 @@ impl Stock {
     ) -> Option<Range<u32>> {
         let mut fitting = |from: &Range<u32>, front: bool| {
             let mut count = count.min(from.end - from.start);
+            if count == 0 {
+                return None;
+            }
             let mut at = |count: u32| {
                 let run = match front {
                     true => from.start..from.start + count,
@@ -132,13 +135,22 @@ impl Stock {
                 };
                 (count == 1 || fits(&run)).then_some(run)
             };
-            while count > 0 {
-                if let Some(run) = at(count) {
-                    return Some(run);
+            let mut refused = count + 1;
+            let mut run = loop {
+                match at(count) {
+                    Some(run) => break run,
+                    None => (count, refused) = (count / 2, count),
                 }
-                count /= 2;
+            };
+            // Of what fits most: a run costs its overhead, however short.
+            while refused - count > 1 {
+                let middle = count + (refused - count) / 2;
+                match at(middle) {
+                    Some(longer) => (run, count) = (longer, middle),
+                    None => refused = middle,
+                }
             }
-            None
+            Some(run)
         };
         let run = if let Some(range) = self.returned.last() {
             let run = fitting(range, true)?;
@@ -213,8 +225,8 @@ mod tests {
         let run = take(&mut stock, 0, 50).unwrap();
         stock.give_back(run);
         let small = |run: &Range<u32>| run.end - run.start <= 10;
-        assert_eq!(stock.take(0, 50, &mut { small }), Some(0..6));
-        assert_eq!(take(&mut stock, 0, 99), Some(6..50));
+        assert_eq!(stock.take(0, 50, &mut { small }), Some(0..10));
+        assert_eq!(take(&mut stock, 0, 99), Some(10..50));
         assert_eq!(take(&mut stock, 0, 99), Some(50..100));
     }
 
