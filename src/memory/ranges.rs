@@ -85,9 +85,10 @@ impl RangeMap {
         self.within(range).all(|(_, holders)| holders.has(holder))
     }
 
-    /// Bytes of a range that a holder has.
-    pub(super) fn held(&self, range: &Range<u64>, holder: Holders) -> u64 {
-        let parts = self.within(range).filter(|(_, holders)| holders.has(holder));
+    /// Bytes of a range that a holder has, and none of some others.
+    pub(super) fn held(&self, range: &Range<u64>, holder: Holders, others: Holders) -> u64 {
+        let has = |holders: Holders| holders.has(holder) && !holders.has(others);
+        let parts = self.within(range).filter(|(_, holders)| has(*holders));
         parts.map(|(part, _)| part.end - part.start).sum()
     }
 
@@ -144,7 +145,7 @@ mod tests {
         assert!(map.holds(&(0..60), a) && !map.holds(&(0..61), a) && map.holds(&(0..40), HOST));
         assert_eq!(map.missing(&(30..70), HOST), [(40..60, a), (60..70, b)]);
         assert_eq!(map.only(&(0..100), a).as_slice(), std::slice::from_ref(&(40..60)));
-        assert_eq!(map.held(&(50..70), b), 10);
+        assert_eq!(map.held(&(50..70), b, Holders::default()), 10);
         map.add(&(40..60), HOST);
         assert!(map.only(&(0..100), a).is_empty());
         map.remove(&(0..100), b);
@@ -202,7 +203,11 @@ mod tests {
             let found: Vec<u64> = missing.into_iter().flat_map(|(part, _)| part).collect();
             prop_assert_eq!(&found, &lacking);
             prop_assert_eq!(map.holds(&range, who), lacking.is_empty());
-            prop_assert_eq!(map.held(&range, who), (inside.len() - lacking.len()) as u64);
+            let held = (inside.len() - lacking.len()) as u64;
+            prop_assert_eq!(map.held(&range, who, Holders::default()), held);
+            let beyond = |at: &&u64| bytes[**at as usize].has(who) && !bytes[**at as usize].has(HOST);
+            let held = inside.iter().filter(beyond).count() as u64;
+            prop_assert_eq!(map.held(&range, who, HOST), if who == HOST { 0 } else { held });
             let only: Vec<u64> = map.only(&range, who).into_iter().flatten().collect();
             let alone: Vec<u64> =
                 inside.into_iter().filter(|&at| bytes[at as usize] == who).collect();

@@ -492,11 +492,12 @@ impl BufferRange {
         self.shared.changes();
     }
 
-    /// Bytes of a range that are current on a device.
-    pub(crate) fn held(&self, memory: &DeviceMemory, range: &Range<u64>) -> u64 {
+    /// Bytes of a range that are current on a device; `beyond_host` leaves out what the host has, too.
+    pub(crate) fn held(&self, memory: &DeviceMemory, range: &Range<u64>, beyond_host: bool) -> u64 {
         let residency = self.shared.residency();
-        let number = residency.number(memory);
-        number.map_or(0, |n| residency.map.held(&self.whole(range), Holders::device(n)))
+        let Some(number) = residency.number(memory) else { return 0 };
+        let others = if beyond_host { HOST } else { Holders::default() };
+        residency.map.held(&self.whole(range), Holders::device(number), others)
     }
 
     /// Gives up a device's window, if nothing is in flight there.

@@ -145,6 +145,10 @@ pub(super) fn run_granted(
 ) -> Result<Report> {
     let mut session = Session::new(checked, memory)?;
     session.place = place.unwrap_or(0);
+    if place.is_some() {
+        // The others have what runs beside it.
+        session.alone = None;
+    }
     session.run(cancel).map_err(|(error, _)| error)
 }
 
@@ -248,6 +252,7 @@ impl<'a> Session<'a> {
             return Ok(reports);
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
+        let begun = Instant::now();
         let memo = &self.checked.runtime.inner.memo;
         let expected = self.expectations();
         let priors: Vec<_> = expected.iter().map(|e| e.as_ref().map(|e| e.prior)).collect();
@@ -262,6 +267,11 @@ impl<'a> Session<'a> {
                 Some(Speed::Measured(speed)) => Some(speed),
                 Some(Speed::Estimated(_)) => None,
                 None => Some(0.0),
+            })
+            .enumerate()
+            .map(|(device, speed)| match self.alone {
+                Some(alone) if alone != device => Some(0.0),
+                _ => speed,
             })
             .collect();
         let reproducible = self.checked.wishes.reproducible;
@@ -278,18 +288,22 @@ impl<'a> Session<'a> {
         let mut policy = Policy::new(strategy, bands, &priors).with_reruns(self.plan.rerunnable);
         if let Some(homes) = &homes {
             policy = policy.with_homes(homes.clone());
-        } else if strategy == Strategy::Adaptive && self.keeps() {
+        } else if strategy == Strategy::Adaptive && self.keeps() && self.alone.is_none() {
             // What stays on a device should be of one piece for the next launch.
             policy = policy.with_neighbours();
+        }
+        if let Some(device) = self.alone {
+            policy = policy.alone(device);
         }
         let depths = devices.iter().map(|member| member.device.depth());
         let shared =
             Shared::new(policy, Failures::new(devices.len(), &self.events), depths, cancel);
-        let begun = Instant::now();
-        // One device needs no thread of its own. A launch that is not split runs on the
-        // preferred device; the others are asked only if it fails.
-        let order = self.order();
-        if whole || order.len() == 1 {
+        let set_up = begun.elapsed();
+        // One device needs no thread of its own. A launch that is not split, or that one device does
+        // alone, runs on that one; the others are asked only if it fails.
+        let mut order = self.order();
+        order.sort_by_key(|device| self.alone.is_some_and(|alone| alone != *device));
+        if whole || self.alone.is_some() || order.len() == 1 {
             for &index in &order {
                 self.worker(index, &shared, cancel);
                 if shared.lock().over() {
@@ -298,12 +312,11 @@ impl<'a> Session<'a> {
             }
         } else {
             std::thread::scope(|scope| {
-                for index in 0..devices.len() {
-                    if self.unable[index].is_none() {
-                        let shared = &shared;
-                        scope.spawn(move || self.worker(index, shared, cancel));
-                    }
+                let shared = &shared;
+                for &index in &order[1..] {
+                    scope.spawn(move || self.worker(index, shared, cancel));
                 }
+                self.worker(order[0], shared, cancel);
             });
         }
         let (state, mut changes) = shared.into_inner();
@@ -326,7 +339,11 @@ impl<'a> Session<'a> {
             if report.chunks > 0 {
                 report.engine = devices[index].device.engine(&self.checked.kernel);
             }
-            if let (0, Some((one, rest))) = (report.chunks, state.policy.refusal(index)) {
+            if let (0, Some(alone)) = (report.chunks, self.alone) {
+                let alone = &devices[alone].device.info().id;
+                report.left_out =
+                    Some(format!("{alone} alone was faster than all together, or is tried"));
+            } else if let (0, Some((one, rest))) = (report.chunks, state.policy.refusal(index)) {
                 let time = |s: f64| seconds(Duration::from_secs_f64(s.clamp(0.0, 1e9)));
                 report.left_out = Some(format!(
                     "its smallest part would have taken it {}, and all that was left was expected to \
@@ -340,7 +357,14 @@ impl<'a> Session<'a> {
             if let Some(homes) = homes.filter(|_| !fixed) {
                 self.observe(&homes, reports.iter().map(|report| report.busy));
             }
-            self.note_cores(&reports, groups, begun.elapsed());
+            let took = begun.elapsed();
+            self.note_cores(&reports, groups, took.saturating_sub(set_up));
+            if failures.events.is_empty() {
+                self.note_way(&reports, took, &|device| {
+                    let rate = state.policy.rate(device).or(known[device]);
+                    rate.filter(|rate| *rate > 0.0).map(|rate| f64::from(bands) / rate)
+                });
+            }
             self.tend_log();
         }
         self.keeping.account(&mut reports);
@@ -383,6 +407,30 @@ impl<'a> Session<'a> {
             let kernel = &self.checked.kernel;
             memo.cores(kernel, |cores| cores.observe(left, groups as u64, seconds));
         }
+    }
+
+    /// Takes note of a launch that several devices shared, or one of them did alone. `expected` says what
+    /// one would have taken, in seconds.
+    fn note_way(
+        &self,
+        reports: &[DeviceReport],
+        took: Duration,
+        expected: &dyn Fn(usize) -> Option<f64>,
+    ) {
+        let Some(workgroups) = self.may_be_alone() else { return };
+        let others = |alone| {
+            let mut reports = reports.iter().enumerate();
+            reports.any(|(device, report)| device != alone && report.chunks > 0)
+        };
+        if self.alone.is_some_and(others) {
+            return;
+        }
+        let able = (0..reports.len()).filter(|&device| self.takes_part(device));
+        let times = able.filter_map(|device| Some((device, expected(device)?)));
+        let best = || times.min_by(|a, b| a.1.total_cmp(&b.1));
+        let (memo, kernel) = (&self.checked.runtime.inner.memo, &self.checked.kernel);
+        let (way, seconds) = (self.alone, took.as_secs_f64());
+        memo.alone(kernel, |alone| alone.observe(workgroups, way, seconds, best));
     }
 
     /// The devices that can take part, the preferred one first.

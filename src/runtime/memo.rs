@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::alone::Alone;
 use super::balance::Balance;
 use super::cores::Cores;
 use super::profile::{self, Key, Profiles};
@@ -117,6 +118,8 @@ struct Entry {
     balance: Balance,
     /// Of launches that the CPU shares with GPUs.
     cores: Cores,
+    /// Of launches that one device might do alone.
+    alone: Alone,
 }
 
 impl Memo {
@@ -143,6 +146,7 @@ impl Memo {
             hash,
             balance: Balance::default(),
             cores: Cores::default(),
+            alone: Alone::default(),
         });
         found
     }
@@ -159,6 +163,11 @@ impl Memo {
     /// What is known of cores that are left for feeding GPUs.
     pub(super) fn cores<R>(&self, kernel: &Kernel, ask: impl FnOnce(&mut Cores) -> R) -> Option<R> {
         self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.cores))
+    }
+
+    /// What is known of launches on one device alone.
+    pub(super) fn alone<R>(&self, kernel: &Kernel, ask: impl FnOnce(&mut Alone) -> R) -> Option<R> {
+        self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.alone))
     }
 
     /// The plan for a launch like this, if there was one, and the devices that it leaves out.

@@ -6,6 +6,7 @@
 //! argument was checked; a launch that fails after it began to write poisons what it may have
 //! written; no lock is held while a device computes.
 
+mod alone;
 mod balance;
 mod check;
 mod cores;

@@ -371,9 +371,11 @@ impl Session<'_> {
                 speed => speed.unwrap_or(1.0),
             })
             .collect();
-        let owners: Vec<Option<(usize, bool)>> = (0..count).map(|band| self.owner(band)).collect();
+        let host = self.host_worker(&weights);
+        let owners: Vec<Option<(usize, bool)>> =
+            (0..count).map(|band| self.owner(band, host.is_some())).collect();
         let by_devices = owners.iter().map(|owner| owner.map(|(device, _)| device)).collect();
-        let with_host = || with_host(&owners, self.host_worker(&weights)?, &weights);
+        let with_host = || with_host(&owners, host?, &weights);
         let owners = with_host().unwrap_or(by_devices);
         // Who had how much of it when all ended together says more than one measurement does.
         let owned = |device: usize| owners.iter().filter(|o| **o == Some(device)).count() as f64;
@@ -452,15 +454,16 @@ impl Session<'_> {
     }
 
     /// The device that has most of what a band needs, and whether that is more than half of it;
-    /// nothing where only the host has any.
-    fn owner(&self, band: u32) -> Option<(usize, bool)> {
+    /// nothing where only the host has any. Where somebody computes in the host's memory, what that has
+    /// as well is nobody's.
+    fn owner(&self, band: u32, beyond_host: bool) -> Option<(usize, bool)> {
         let run = band..band + 1;
         let held = |memory: &DeviceMemory| -> u64 {
             let kept = self.storage().filter(|(id, ..)| self.keeping.kept[*id]);
             kept.map(|(id, binding, buffer)| {
                 let (_, needed) = self.plan.written_and_needed(&run, id);
                 let stride = binding.layout.stride;
-                buffer.held(memory, &(needed.start * stride..needed.end * stride))
+                buffer.held(memory, &(needed.start * stride..needed.end * stride), beyond_host)
             })
             .sum()
         };

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::alone::Way;
 use super::cores::Cores;
 use super::execute::Checked;
 use super::failure::{self, FailureEvent, Member};
@@ -34,6 +35,8 @@ pub(super) struct Session<'a> {
     pub(super) keeping: Keeping,
     /// What the log keeps of the launch, or why it keeps nothing.
     pub(super) recorded: OnceLock<Result<Arc<Recorded>, String>>,
+    /// The device that does it alone, as that is faster or is tried.
+    pub(super) alone: Way,
     /// Cores that the CPU leaves for feeding GPUs.
     pub(super) spare: usize,
     /// Of devices that are equally fast, with which to begin.
@@ -198,17 +201,41 @@ impl<'a> Session<'a> {
             copies,
             keeping,
             recorded,
+            alone: None,
             spare: 0,
             place: 0,
         };
         let leave = |cores: &mut Cores| cores.leave();
         let memo = &checked.runtime.inner.memo;
-        if let Some(gpus) = session.fed()
+        if let Some(workgroups) = session.may_be_alone() {
+            let way = memo.alone(&checked.kernel, |alone| alone.way(workgroups)).flatten();
+            session.alone = way.filter(|&device| session.takes_part(device));
+        }
+        if let (Some(gpus), None) = (session.fed(), session.alone)
             && memo.cores(&checked.kernel, leave) == Some(true)
         {
             session.spare = gpus;
         }
         session
+    }
+
+    /// Whether the plan gives a device a part.
+    pub(super) fn takes_part(&self, device: usize) -> bool {
+        self.unable.get(device).is_some_and(Option::is_none)
+            && self.plan.devices[device].left_out.is_none()
+    }
+
+    /// The workgroups of a launch that several devices share, or one of them might do alone. Logical
+    /// devices of one piece of hardware are there to share: alone each would have all of it.
+    pub(super) fn may_be_alone(&self) -> Option<u64> {
+        let Checked { devices, wishes, verification, .. } = self.checked;
+        let split = matches!(self.plan.split, Split::Bands { .. });
+        let free = !wishes.reproducible && wishes.chunks.is_none() && verification.fraction == 0.0;
+        let several = (0..devices.len()).filter(|&device| self.takes_part(device)).count() > 1;
+        let whole = |member: &Member| !member.device.info().id.contains('.');
+        let groups = || self.plan.groups(&(0..self.plan.bands().len() as u32)).workgroups();
+        let may = split && free && several && devices.iter().all(whole);
+        may.then(|| u64::try_from(groups()).unwrap_or(u64::MAX))
     }
 
     /// How many GPUs the launch is shared with, where the CPU takes part and shares are not fixed.

@@ -276,6 +276,46 @@ fn a_kernel_that_reads_what_it_writes_is_never_run_twice() {
     assert!(launch.plan().unwrap().rerunnable);
 }
 
+/// Launches one kernel again and again, until the report is as asked for.
+fn until(rt: &Runtime, launches: u32, asked: impl Fn(&super::Report) -> bool) -> bool {
+    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
+    let out = Buffer::<u32>::zeroed(100);
+    (0..launches).any(|_| {
+        out.write(0, &[7; 100]).unwrap();
+        let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
+        let report = launch.run().unwrap();
+        assert!(right(&out), "{report}");
+        assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
+        asked(&report)
+    })
+}
+
+fn done_alone(report: &super::Report) -> bool {
+    let why = report.devices[1].left_out.as_ref();
+    report.devices[0].chunks == 1 && why.is_some_and(|why| why.contains("d0 alone"))
+}
+
+#[test]
+fn a_launch_that_one_device_does_sooner_alone_is_left_to_it() {
+    let rt = runtime(&[(QUICK, 1), (Script::Work(Duration::from_millis(5)), 1)]);
+    assert!(until(&rt, 100, done_alone));
+    // Not where it says how it is to be cut, or that each launch is to be the same.
+    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
+    let out = Buffer::<u32>::zeroed(100);
+    for _ in 0..20 {
+        let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
+        let report = launch.reproducible().run().unwrap();
+        assert!(report.devices.iter().all(|device| device.chunks > 0), "{report}");
+    }
+}
+
+#[test]
+fn when_the_device_that_does_it_alone_fails_the_others_do_it() {
+    let rt = runtime(&[(Script::FailAt(150), 1), (Script::Work(Duration::from_millis(3)), 1)]);
+    assert!(until(&rt, 100, done_alone));
+    assert!(until(&rt, 200, |report| !report.events.is_empty() && report.devices[1].chunks > 0));
+}
+
 #[test]
 fn reproducible_launches_give_each_device_the_same_share_each_time() {
     let rt = runtime(&[(QUICK, 1), (Script::Work(Duration::from_millis(3)), 1), (QUICK, 2)]);

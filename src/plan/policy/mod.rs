@@ -117,6 +117,8 @@ pub(crate) struct Policy {
     redone: VecDeque<TaskId>,
     /// Whether a run may be computed twice.
     rerun: bool,
+    /// The device that gets all there is, as nobody else will ask unless it fails.
+    alone: Option<usize>,
     /// Devices that take part.
     able: usize,
     /// Sum and number of the logarithms of what estimates were wrong by.
@@ -188,6 +190,7 @@ impl Policy {
             outlook: Outlook::default(),
             redone: VecDeque::new(),
             rerun: false,
+            alone: None,
             able: priors.iter().flatten().count(),
             errors: (0.0, 0),
             resting: 0.0,
@@ -200,6 +203,12 @@ impl Policy {
     /// does.
     pub(crate) fn with_reruns(mut self, rerun: bool) -> Policy {
         self.rerun = rerun && self.strategy == Strategy::Adaptive;
+        self
+    }
+
+    /// Gives all there is to one device, whenever it asks: the others ask only once it has failed.
+    pub(crate) fn alone(mut self, device: usize) -> Policy {
+        self.alone = Some(device);
         self
     }
 
@@ -301,7 +310,7 @@ impl Policy {
         }
         match self.strategy {
             Strategy::Single => 1,
-            _ if self.able == 1 => left,
+            _ if self.able == 1 || self.alone == Some(device) => left,
             Strategy::Static => static_shares::size(&self.stock, device),
             Strategy::Dynamic => dynamic::size(self.bands, self.devices.len()),
             Strategy::Guided => guided::size(left, self.devices[device].share),
