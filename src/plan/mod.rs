@@ -16,6 +16,7 @@ mod policy;
 mod sentences;
 pub mod simulate;
 mod tiles;
+mod unions;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) use cost::{Bound, Roofline, Work};
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 pub(crate) use tiles::{Room, Tiling};
+use unions::Unions;
 
 use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
 use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
@@ -56,6 +58,7 @@ pub struct Plan {
     pub(crate) unrepeatable: Option<Arc<str>>,
     /// What a band should cost.
     pub(crate) work: Work,
+    unions: Unions,
 }
 
 /// A device of the runtime, and what the plan makes of it.
@@ -217,6 +220,7 @@ pub(crate) fn plan(
         rerunnable,
         unrepeatable,
         work,
+        unions: Unions::default(),
     }
 }
 
@@ -310,7 +314,8 @@ impl Plan {
 
     /// What a run of bands touches of one binding.
     pub(crate) fn footprint(&self, run: &Range<u32>, binding: usize) -> Footprint {
-        bands::hull(&self.bands()[run.start as usize..run.end as usize], binding)
+        let bands = &self.bands()[run.start as usize..run.end as usize];
+        self.unions.get(run, binding, || bands::hull(bands, binding))
     }
 
     /// How what chunks write to a binding comes together.
