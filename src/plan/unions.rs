@@ -14,9 +14,12 @@ const KEPT: usize = 64;
 /// Shorter runs are as soon put together as found.
 const WORTH: u32 = 4;
 
+/// By beginning and end of the run, and binding.
+type Found = HashMap<(u32, u32, usize), Footprint>;
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unions {
-    found: Arc<Mutex<HashMap<(u32, u32, usize), Footprint>>>,
+    found: Arc<Mutex<Found>>,
 }
 
 impl Unions {
