@@ -107,7 +107,7 @@ fn stream() {
     let small = Runtime::builder().devices("gpu0").memory_budget("gpu0", BUDGET).build();
     let small = small.expect("a GPU");
     let (mut times, mut chunks) = (Vec::new(), 0);
-    for _ in 0..5 {
+    for _ in 0..15 {
         let report = run(&small, &src, &dst);
         times.push(report.elapsed);
         chunks = report.devices[0].chunks;
@@ -119,7 +119,7 @@ fn stream() {
     // Everything on the device: nothing moves the second time.
     let large = runtime("gpu0");
     let on_device = Buffer::<u32>::zeroed(WORDS);
-    let compute = median((0..4).map(|_| run(&large, &src, &on_device).elapsed).skip(1).collect());
+    let compute = median((0..8).map(|_| run(&large, &src, &on_device).elapsed).skip(1).collect());
     let transfer = transfer(&input, WORDS.div_ceil(chunks.max(1) as usize));
     // The first window has to be up before anything computes, the last has to come down after.
     let serial = (transfer + compute).div_f64(f64::from(chunks.max(1)));
