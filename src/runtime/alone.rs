@@ -145,6 +145,12 @@ impl Alone {
             size.observe(seconds, expected);
         }
     }
+
+    /// A device that was to do it alone failed: for long they do it together.
+    pub(super) fn failed(&mut self, workgroups: u64) {
+        let until = PAUSE.saturating_mul(CLEARLY);
+        self.sizes.insert(workgroups, Size { until, ..Size::default() });
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +207,25 @@ mod tests {
             None => 1.0,
         });
         assert_eq!(way, None);
+    }
+
+    #[test]
+    fn after_a_failure_all_do_it_together_for_long() {
+        let mut alone = Alone::default();
+        let mut launch = |fails: bool| {
+            let way = alone.way(64);
+            if fails && way.is_some() {
+                alone.failed(64);
+            } else {
+                let seconds = if way.is_some() { 0.5 } else { 1.0 };
+                alone.observe(64, way, seconds, || Some((1, 0.5)));
+            }
+            way
+        };
+        assert!((0..10).any(|_| launch(false).is_some()));
+        assert_eq!(launch(true), Some(1));
+        assert!((0..100).all(|_| launch(true).is_none()));
+        assert!((0..300).any(|_| launch(false).is_some()));
     }
 
     #[test]

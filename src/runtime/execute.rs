@@ -312,11 +312,15 @@ impl<'a> Session<'a> {
             }
         } else {
             std::thread::scope(|scope| {
-                let shared = &shared;
-                for &index in &order[1..] {
+                let (shared, mut order) = (&shared, order.into_iter());
+                let first = order.next();
+                for index in order {
                     scope.spawn(move || self.worker(index, shared, cancel));
                 }
-                self.worker(order[0], shared, cancel);
+                // The caller's thread has nothing else to do.
+                if let Some(first) = first {
+                    self.worker(first, shared, cancel);
+                }
             });
         }
         let (state, mut changes) = shared.into_inner();
@@ -339,7 +343,8 @@ impl<'a> Session<'a> {
             if report.chunks > 0 {
                 report.engine = devices[index].device.engine(&self.checked.kernel);
             }
-            if let (0, Some(alone)) = (report.chunks, self.alone) {
+            let took_part = report.chunks > 0 || !self.takes_part(index);
+            if let (false, Some(alone)) = (took_part, self.alone) {
                 let alone = &devices[alone].device.info().id;
                 report.left_out =
                     Some(format!("{alone} alone was faster than all together, or is tried"));
@@ -359,7 +364,9 @@ impl<'a> Session<'a> {
             }
             let took = begun.elapsed();
             self.note_cores(&reports, groups, took.saturating_sub(set_up));
-            if failures.events.is_empty() {
+            if !failures.events.is_empty() {
+                self.note_failure();
+            } else {
                 self.note_way(&reports, took, &|device| {
                     let rate = state.policy.rate(device).or(known[device]);
                     rate.filter(|rate| *rate > 0.0).map(|rate| f64::from(bands) / rate)
@@ -406,6 +413,14 @@ impl<'a> Session<'a> {
             let memo = &self.checked.runtime.inner.memo;
             let kernel = &self.checked.kernel;
             memo.cores(kernel, |cores| cores.observe(left, groups as u64, seconds));
+        }
+    }
+
+    /// Takes note that a device that was to do it alone may not have.
+    fn note_failure(&self) {
+        if let (Some(_), Some(workgroups)) = (self.alone, self.may_be_alone()) {
+            let memo = &self.checked.runtime.inner.memo;
+            memo.alone(&self.checked.kernel, |alone| alone.failed(workgroups));
         }
     }
 
