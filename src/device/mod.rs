@@ -160,6 +160,20 @@ pub(crate) struct Chunk<'a> {
     pub(crate) cancel: Option<&'a Cancel<'a>>,
 }
 
+impl<'a> Chunk<'a> {
+    /// A chunk that nobody calls off, for a device that does as it likes.
+    pub(crate) fn new(
+        kernel: &'a Kernel,
+        grid: [u32; 3],
+        groups: GroupBox,
+        bindings: Vec<ChunkBinding<'a>>,
+        loop_budget: u64,
+    ) -> Chunk<'a> {
+        let (deadline, spare, cancel) = (None, 0, None);
+        Chunk { kernel, grid, groups, bindings, loop_budget, deadline, spare, cancel }
+    }
+}
+
 /// Whether somebody still wants the result of a chunk.
 #[derive(Debug)]
 pub(crate) struct Cancel<'a> {

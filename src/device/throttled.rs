@@ -178,3 +178,20 @@ impl Device for Throttled {
         Ok(Box::new(Begun { inner, begun, started, throttle, workgroups, cancel }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_on_time() {
+        // Others may keep the thread from the cores, but not a thousand times. A sleep is 50 µs late or
+        // more, on an idle system.
+        let late = || {
+            let (begun, time) = (Instant::now(), Duration::from_millis(1));
+            pause(time, None).unwrap();
+            begun.elapsed().checked_sub(time).expect("never early")
+        };
+        assert!((0..1000).any(|_| late() < Duration::from_micros(20)));
+    }
+}

@@ -5,7 +5,8 @@
 //! so fast that it might do as well alone, some launches run on it alone, and the way that was faster is
 //! kept; later the other way is tried again, ever more rarely. What always holds: launches of one size
 //! are compared with each other only; the first of each way is not counted, as it finds its data
-//! elsewhere; and where all together are much faster nothing is ever tried. Pure: no clock, no device.
+//! elsewhere; and where all together are much faster nothing is ever tried. Launches of a trial come one
+//! after the other, not in turns as in `cores`: between the ways data moves. Pure: no clock, no device.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -60,16 +60,8 @@ pub(super) fn check(launch: &Checked, lints: bool) -> Result<Findings> {
             }
         })
         .collect();
-    let chunk = Chunk {
-        kernel: &launch.kernel,
-        grid: launch.grid,
-        groups: GroupBox::whole(launch.grid),
-        bindings,
-        loop_budget: launch.loop_budget,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    };
+    let groups = GroupBox::whole(launch.grid);
+    let chunk = Chunk::new(&launch.kernel, launch.grid, groups, bindings, launch.loop_budget);
     let wanted = Wanted { lints, chunks: launch.wishes.chunks };
     let subgroup_size = cpu::CpuOptions::default().subgroup_size;
     cpu::check(&chunk, subgroup_size, wanted, &AtomicBool::new(false))

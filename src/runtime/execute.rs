@@ -144,7 +144,7 @@ pub(super) fn run_granted(
     place: Option<usize>,
 ) -> Result<Report> {
     let mut session = Session::new(checked, memory)?;
-    session.place = place.unwrap_or(0);
+    session.place = place;
     if place.is_some() {
         // The others have what runs beside it.
         session.alone = None;
@@ -460,7 +460,7 @@ impl<'a> Session<'a> {
         let speed = |index: usize| guess(devices[index].device.info().kind);
         let equals = order.iter().take_while(|&&i| speed(i) == speed(order[0])).count();
         if equals > 1 {
-            order[..equals].rotate_left(self.place % equals);
+            order[..equals].rotate_left(self.place.unwrap_or(0) % equals);
         }
         order
     }

@@ -115,17 +115,11 @@ impl Recorded {
                 ChunkBinding::Value(&self.values[id])
             }
         });
-        Chunk {
-            kernel: &self.kernel,
-            grid: self.grid,
-            bindings: bindings.collect(),
-            groups: self.plan.groups(run),
-            loop_budget: self.loop_budget,
-            spare: 0,
-            // As for a chunk on a device of unknown speed.
-            deadline: self.runtime.inner.patience.map(|least| least * 4),
-            cancel: None,
-        }
+        let (bindings, groups) = (bindings.collect(), self.plan.groups(run));
+        // As for a chunk on a device of unknown speed.
+        let deadline = self.runtime.inner.patience.map(|least| least * 4);
+        let budget = self.loop_budget;
+        Chunk { deadline, ..Chunk::new(&self.kernel, self.grid, groups, bindings, budget) }
     }
 }
 

@@ -39,8 +39,9 @@ pub(super) struct Session<'a> {
     pub(super) alone: Way,
     /// Cores that the CPU leaves for feeding GPUs.
     pub(super) spare: usize,
-    /// Of devices that are equally fast, with which to begin.
-    pub(super) place: usize,
+    /// Which of the launches that run at once it is, if others do: of devices that are equally fast each
+    /// begins with another.
+    pub(super) place: Option<usize>,
 }
 
 impl<'a> Session<'a> {
@@ -203,7 +204,7 @@ impl<'a> Session<'a> {
             recorded,
             alone: None,
             spare: 0,
-            place: 0,
+            place: None,
         };
         let leave = |cores: &mut Cores| cores.leave();
         let memo = &checked.runtime.inner.memo;
@@ -234,7 +235,7 @@ impl<'a> Session<'a> {
         let several = (0..devices.len()).filter(|&device| self.takes_part(device)).count() > 1;
         let whole = |member: &Member| !member.device.info().id.contains('.');
         let groups = || self.plan.groups(&(0..self.plan.bands().len() as u32)).workgroups();
-        let may = split && free && several && devices.iter().all(whole);
+        let may = split && free && several && self.place.is_none() && devices.iter().all(whole);
         may.then(|| u64::try_from(groups()).unwrap_or(u64::MAX))
     }
 

@@ -1,7 +1,7 @@
 //! The workers and the policy together, with devices that are scripted: no engine, no GPU.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::{Remedy, Runtime};
@@ -24,6 +24,8 @@ enum Script {
     Work(Duration),
     /// Fails its `n`th chunk, from 0.
     FailAt(u32),
+    /// Fails while that is set.
+    FailWhen(&'static AtomicBool),
     /// Panics at its first chunk.
     Panic,
     /// Says that the kernel does not end.
@@ -135,7 +137,10 @@ impl Device for Scripted {
         let (outcome, takes) = match self.script {
             Script::Work(takes) => (Ok(()), takes),
             Script::FailAt(at) if number == at => (Err(self.lost()), Duration::ZERO),
-            Script::FailAt(_) | Script::Memory(_) => (Ok(()), Duration::ZERO),
+            Script::FailWhen(set) if set.load(Ordering::Relaxed) => {
+                (Err(self.lost()), Duration::ZERO)
+            }
+            Script::FailAt(_) | Script::FailWhen(_) | Script::Memory(_) => (Ok(()), Duration::ZERO),
             Script::StallAt(_) | Script::StallAndFailAt(_) | Script::StallAndEndAt(_) => {
                 (Ok(()), Duration::ZERO)
             }
@@ -276,44 +281,49 @@ fn a_kernel_that_reads_what_it_writes_is_never_run_twice() {
     assert!(launch.plan().unwrap().rerunnable);
 }
 
-/// Launches one kernel again and again, until the report is as asked for.
-fn until(rt: &Runtime, launches: u32, asked: impl Fn(&super::Report) -> bool) -> bool {
-    let kernel = Kernel::from_wgsl(KERNEL).unwrap();
-    let out = Buffer::<u32>::zeroed(100);
-    (0..launches).any(|_| {
-        out.write(0, &[7; 100]).unwrap();
-        let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
-        let report = launch.run().unwrap();
-        assert!(right(&out), "{report}");
-        assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
-        asked(&report)
-    })
-}
-
 fn done_alone(report: &super::Report) -> bool {
     let why = report.devices[1].left_out.as_ref();
     report.devices[0].chunks == 1 && why.is_some_and(|why| why.contains("d0 alone"))
 }
 
-#[test]
-fn a_launch_that_one_device_does_sooner_alone_is_left_to_it() {
-    let rt = runtime(&[(QUICK, 1), (Script::Work(Duration::from_millis(5)), 1)]);
-    assert!(until(&rt, 100, done_alone));
-    // Not where it says how it is to be cut, or that each launch is to be the same.
+/// Launches of one kernel, each of which is right.
+fn repeated(rt: Runtime) -> impl Fn(&dyn Fn(crate::Launch) -> crate::Launch) -> super::Report {
     let kernel = Kernel::from_wgsl(KERNEL).unwrap();
     let out = Buffer::<u32>::zeroed(100);
-    for _ in 0..20 {
+    move |wish| {
+        out.write(0, &[7; 100]).unwrap();
         let launch = rt.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
-        let report = launch.reproducible().run().unwrap();
+        let report = wish(launch).run().unwrap();
+        assert!(right(&out), "{report}");
+        assert_eq!(report.devices.iter().map(|d| d.workgroups).sum::<u64>(), 100);
+        report
+    }
+}
+
+#[test]
+fn a_launch_that_one_device_does_sooner_alone_is_left_to_it() {
+    let launch = repeated(runtime(&[(QUICK, 1), (Script::Work(Duration::from_millis(5)), 1)]));
+    assert!((0..100).any(|_| done_alone(&launch(&|launch| launch))));
+    // Not where it is said how to cut it, or that each launch is to be the same.
+    for _ in 0..10 {
+        let report = launch(&|launch| launch.reproducible());
         assert!(report.devices.iter().all(|device| device.chunks > 0), "{report}");
+        let report = launch(&|launch| launch.chunks(20));
+        assert_eq!(report.devices.iter().map(|device| device.chunks).sum::<u32>(), 20);
     }
 }
 
 #[test]
 fn when_the_device_that_does_it_alone_fails_the_others_do_it() {
-    let rt = runtime(&[(Script::FailAt(150), 1), (Script::Work(Duration::from_millis(3)), 1)]);
-    assert!(until(&rt, 100, done_alone));
-    assert!(until(&rt, 200, |report| !report.events.is_empty() && report.devices[1].chunks > 0));
+    static FAILS: AtomicBool = AtomicBool::new(false);
+    let slow = Script::Work(Duration::from_millis(3));
+    let launch = repeated(runtime(&[(Script::FailWhen(&FAILS), 1), (slow, 1)]));
+    assert!((0..100).any(|_| done_alone(&launch(&|launch| launch))));
+    // A trial has several launches.
+    FAILS.store(true, Ordering::Relaxed);
+    let report = launch(&|launch| launch);
+    assert!(!report.events.is_empty(), "{report}");
+    assert_eq!(report.devices[1].workgroups, 100, "{report}");
 }
 
 #[test]

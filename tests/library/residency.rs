@@ -1,5 +1,7 @@
 //! What stays on devices: how little a repeated launch moves, and that nobody ever sees old data.
 
+use std::time::Duration;
+
 use coexec::{Buffer, Kernel, Report, Runtime};
 
 use super::{affine, engines, increment};
@@ -304,4 +306,38 @@ fn a_launch_that_fails_poisons_what_was_kept_and_writing_all_of_it_heals() {
         launch.invocations([256, 1, 1]).run().expect("a launch");
         assert_eq!(data.to_vec().expect("a result"), [6; 256], "{selection}");
     }
+}
+
+#[test]
+fn input_that_the_host_has_too_does_not_bind_all_work_to_the_gpu_that_has_a_copy() {
+    if gpus("residency").is_empty() {
+        return;
+    }
+    // Each workgroup reads all of `src`, so that the GPU has all of it after the first launch.
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read> src: array<u32>;
+         @group(0) @binding(1) var<storage, read_write> out: array<u32>;
+         @compute @workgroup_size(1)
+         fn main(@builtin(workgroup_id) group: vec3<u32>) {
+             var sum = group.x;
+             for (var i = 0u; i < arrayLength(&src); i++) { sum += src[i]; }
+             out[group.x] = sum;
+         }",
+    )
+    .expect("valid WGSL");
+    // Equal devices, so that neither does better alone.
+    let workgroup = Duration::from_millis(2);
+    let builder = Runtime::builder().devices("cpu,gpu0");
+    let runtime = builder.pace("cpu", workgroup).pace("gpu0", workgroup).build().expect("both");
+    let (src, out) = (Buffer::from_slice(&[1u32; 4096]), Buffer::<u32>::zeroed(32));
+    for turn in 0..6 {
+        let launch = runtime.launch(&kernel).bind("src", &src).bind("out", &out);
+        let launch = launch.workgroups([32, 1, 1]);
+        // The first has each measured, and leaves a part of `out` on the GPU.
+        let launch = if turn == 0 { launch.chunks(2) } else { launch };
+        let report = launch.run().expect("a launch");
+        assert!(report.devices.iter().all(|d| d.workgroups >= 4), "turn {turn}: {report}");
+    }
+    let got = out.to_vec().expect("a result");
+    assert!((0u32..).zip(&got).all(|(group, &sum)| sum == group + 4096));
 }

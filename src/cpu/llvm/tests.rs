@@ -36,16 +36,7 @@ fn run(device: &CpuDevice, kernel: &Kernel, grid: [u32; 3], data: &mut [Vec<u32>
         })
         .collect();
     let groups = GroupBox::whole(grid);
-    let chunk = Chunk {
-        kernel,
-        grid,
-        groups,
-        bindings,
-        loop_budget: 1 << 20,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    };
+    let chunk = Chunk::new(kernel, grid, groups, bindings, 1 << 20);
     device.start(chunk)?.finish().map(|_| ())
 }
 
@@ -182,16 +173,7 @@ fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
         })
         .collect();
     let groups = GroupBox::whole([1, 1, 1]);
-    let chunk = Chunk {
-        kernel,
-        grid: [1, 1, 1],
-        groups,
-        bindings,
-        loop_budget: 1 << 20,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    };
+    let chunk = Chunk::new(kernel, [1, 1, 1], groups, bindings, 1 << 20);
     let launch = Launch::new(&program, &chunk, groups).unwrap();
     let mut scratch = Scratch::new(&program).unwrap();
     launch.run(0, 1, &mut scratch).unwrap();

@@ -129,29 +129,21 @@ fn check(
             }
         }
     };
-    let chunk = Chunk {
-        kernel,
-        grid,
-        groups,
-        bindings: (0..bindings.len())
-            .map(|i| match memory[i] {
-                Some(memory) => ChunkBinding::Storage {
-                    memory,
-                    elements: elements[i],
-                    window: 0..elements[i],
-                    upload: 0..elements[i],
-                    write_back: (0..elements[i]).into(),
-                    write_header: true,
-                    pitch: None,
-                },
-                None => ChunkBinding::Value(&uniforms[i]),
-            })
-            .collect(),
-        loop_budget: 200,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    };
+    let given = (0..bindings.len())
+        .map(|i| match memory[i] {
+            Some(memory) => ChunkBinding::Storage {
+                memory,
+                elements: elements[i],
+                window: 0..elements[i],
+                upload: 0..elements[i],
+                write_back: (0..elements[i]).into(),
+                write_header: true,
+                pitch: None,
+            },
+            None => ChunkBinding::Value(&uniforms[i]),
+        })
+        .collect();
+    let chunk = Chunk::new(kernel, grid, groups, given, 200);
     let mut recorder = Recorder(
         (0..bindings.len())
             .map(|i| {

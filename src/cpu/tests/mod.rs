@@ -76,16 +76,7 @@ fn launch_kernel_on(
 ) -> Result<()> {
     let bindings = bindings(kernel, data);
     let groups = GroupBox::whole(grid);
-    let chunk = Chunk {
-        kernel,
-        grid,
-        groups,
-        bindings,
-        loop_budget,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    };
+    let chunk = Chunk::new(kernel, grid, groups, bindings, loop_budget);
     device.start(chunk)?.finish().map(|_| ())
 }
 

@@ -25,16 +25,7 @@ fn watch(text: &str, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) ->
             .collect(),
     };
     let footprints = analysis::Analysis::new(&kernel).footprints(&arguments, groups);
-    let chunk = Chunk {
-        kernel: &kernel,
-        grid,
-        groups,
-        bindings,
-        loop_budget: 1 << 20,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    };
+    let chunk = Chunk::new(&kernel, grid, groups, bindings, 1 << 20);
     let touched = touched(&chunk, 32).unwrap();
     for (found, inferred) in touched.iter().zip(&footprints) {
         let inside = |ranges: &[std::ops::Range<u64>], all: &Region| {

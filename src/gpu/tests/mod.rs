@@ -92,16 +92,7 @@ fn chunk<'a>(
     groups: GroupBox,
     bindings: Vec<ChunkBinding<'a>>,
 ) -> Chunk<'a> {
-    Chunk {
-        kernel,
-        grid,
-        groups,
-        bindings,
-        loop_budget: 1 << 20,
-        spare: 0,
-        deadline: None,
-        cancel: None,
-    }
+    Chunk::new(kernel, grid, groups, bindings, 1 << 20)
 }
 
 fn run(gpu: &GpuDevice, chunk: Chunk<'_>) -> Result<crate::device::ChunkCost> {
