@@ -1,8 +1,10 @@
 //! Pass 4: the entry point's function is rebuilt with every call inlined.
 //!
+//! Calls of a callee that is *shared* (`call_sizes` says which) may stand for one copy ([`sharing`]).
+//!
 //! What holds of the result: no `Call`, no `CallResult`, no nested `Block` statement, nothing
 //! after a statement that leaves its block; a callee's locals are locals of the entry point, one
-//! set for each call in the text; pointer arguments are replaced by the caller's pointer, so
+//! set for each copy; pointer arguments are replaced by the caller's pointer, so
 //! every pointer roots at a local or a global; scalar constants are literals. Blocks are nested
 //! at most [`MAX_NESTING`] deep.
 //!
@@ -12,6 +14,7 @@
 //! `init` does that; where the call is inside a loop, a store stands at the call.
 
 mod leaving;
+mod sharing;
 
 use std::collections::HashMap;
 
@@ -21,6 +24,7 @@ use naga::{
     Type,
 };
 
+use super::call_sizes::{shared_callees, stored_arguments};
 use super::constant_operands::{Checked, refused_operand};
 use super::returns::{may_return, only_returns_at_end};
 use crate::error::{Error, Result};
@@ -40,6 +44,8 @@ const MAX_COPIES: usize = 400_000;
 
 /// Replaces the entry point's function by one that calls nothing, and drops all functions.
 pub(super) fn inline(source: &Source, module: &mut naga::Module, info: &ModuleInfo) -> Result<()> {
+    let shared_callees = shared_callees(module);
+    let stored_arguments = stored_arguments(module);
     let functions = std::mem::take(&mut module.functions);
     let entry = std::mem::take(&mut module.entry_points[0].function);
     let mut inliner = Inliner {
@@ -47,6 +53,9 @@ pub(super) fn inline(source: &Source, module: &mut naga::Module, info: &ModuleIn
         module,
         info,
         functions: &functions,
+        sharing: shared_callees.contains(&true),
+        shared_callees,
+        stored_arguments,
         expressions: Arena::new(),
         locals: Arena::new(),
         names: Vec::new(),
@@ -129,6 +138,12 @@ struct Inliner<'a> {
     module: &'a mut naga::Module,
     info: &'a ModuleInfo,
     functions: &'a Arena<Function>,
+    /// Whether calls of the current body may share a copy of their callee.
+    sharing: bool,
+    /// By function: whether its calls share a copy where they may.
+    shared_callees: Vec<bool>,
+    /// By function and argument: whether it is a pointer that the function may store through.
+    stored_arguments: Vec<Vec<bool>>,
     expressions: Arena<Expression>,
     locals: Arena<LocalVariable>,
     names: Vec<(Handle<Expression>, String)>,
@@ -343,10 +358,10 @@ impl<'a> Inliner<'a> {
     }
 
     /// Copies statements into a block of their own.
-    fn nested(
+    fn nested<'f>(
         &mut self,
-        frame: &mut Frame<'_>,
-        statements: &[Item<'_>],
+        frame: &mut Frame<'f>,
+        statements: &[Item<'f>],
         span: Span,
         returns: Returns,
     ) -> Result<Block> {
@@ -359,22 +374,28 @@ impl<'a> Inliner<'a> {
     }
 
     /// Copies statements to the end of `out`.
-    fn copy(
+    fn copy<'f>(
         &mut self,
-        frame: &mut Frame<'_>,
-        statements: &[Item<'_>],
+        frame: &mut Frame<'f>,
+        statements: &[Item<'f>],
         returns: Returns,
         out: &mut Block,
     ) -> Result<()> {
         for (i, &(statement, span)) in statements.iter().enumerate() {
             let rest = &statements[i + 1..];
             self.account(1, span)?;
+            if !matches!(statement, Statement::Block(_))
+                && let Some(count) = self.worth_sharing(&statements[i..])
+            {
+                return self.copy_sharing(frame, &statements[i..], count, returns, out);
+            }
             match statement {
                 Statement::Emit(range) => self.emit(frame, range, span, out)?,
                 Statement::Block(block)
-                    if !matches!(returns, Returns::Tail | Returns::Flag)
-                        || frame.direct
-                        || !may_return(block) =>
+                    if !(self.sharing && self.has_shared_call(statement))
+                        && (!matches!(returns, Returns::Tail | Returns::Flag)
+                            || frame.direct
+                            || !may_return(block)) =>
                 {
                     self.copy(frame, &items(block), returns, out)?;
                     if leaves(out) {
@@ -448,6 +469,7 @@ impl<'a> Inliner<'a> {
     ) -> Result<Option<Handle<Expression>>> {
         let callee = &self.functions[function];
         self.calls.push(span);
+        let sharing = std::mem::replace(&mut self.sharing, self.shared_callees.contains(&true));
         self.account(1 + callee.expressions.len() + callee.local_variables.len(), span)?;
         let mut frame = Frame {
             function: callee,
@@ -498,6 +520,7 @@ impl<'a> Inliner<'a> {
         out.append(&mut body);
         self.keep_names(&frame);
         self.calls.pop();
+        self.sharing = sharing;
         match frame.result {
             Some(pointer) => Ok(Some(self.push(Expression::Load { pointer }, span, out))),
             None => Ok(frame.value),

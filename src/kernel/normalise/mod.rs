@@ -3,6 +3,7 @@
 //! [`normalise`] reads as the algorithm; each pass is a file. Between passes the module is always
 //! valid; every expression and statement keeps the span of what it stands for.
 
+mod call_sizes;
 mod choose;
 mod constant_operands;
 mod fuse;

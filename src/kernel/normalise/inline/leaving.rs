@@ -10,10 +10,11 @@
 //! - in a loop or a switch of the callee, the return breaks, and after each loop or switch that
 //!   still is inside another, `if returned { break; }` follows.
 //!
-//! No loop is ever made.
+//! No loop is made here.
 
-use naga::{Block, Expression, Handle, Span, Statement, SwitchCase, Type, TypeInner};
+use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase, Type, TypeInner};
 
+use super::sharing::{self, results};
 use super::{Frame, Inliner, Item, Split, broken, items};
 use crate::error::Result;
 use crate::kernel::normalise::returns::{always_returns, may_return};
@@ -64,12 +65,12 @@ impl Inliner<'_> {
     }
 
     /// Copies an `If` and, where they had to move, the statements after it; then true.
-    pub(super) fn copy_if(
+    pub(super) fn copy_if<'f>(
         &mut self,
-        frame: &mut Frame<'_>,
+        frame: &mut Frame<'f>,
         statement: &Statement,
-        Split { condition, mut accept, mut reject, span }: Split<'_>,
-        rest: &[Item<'_>],
+        Split { condition, mut accept, mut reject, span }: Split<'f>,
+        rest: &[Item<'f>],
         returns: Returns,
         out: &mut Block,
     ) -> Result<bool> {
@@ -101,12 +102,12 @@ impl Inliner<'_> {
 
     /// Copies a `Switch` or a `Loop` and, where they had to move, the statements after it; then
     /// true.
-    pub(super) fn copy_breakable(
+    pub(super) fn copy_breakable<'f>(
         &mut self,
-        frame: &mut Frame<'_>,
-        statement: &Statement,
+        frame: &mut Frame<'f>,
+        statement: &'f Statement,
         span: Span,
-        rest: &[Item<'_>],
+        rest: &[Item<'f>],
         returns: Returns,
         out: &mut Block,
     ) -> Result<bool> {
@@ -135,7 +136,12 @@ impl Inliner<'_> {
             }
             Statement::Loop { body, continuing, break_if } => {
                 self.loops += 1;
+                // What the body computes for `continuing` must not be inside of a segment.
+                let alone = break_if.is_none() && !uses_from(frame.function, body, continuing);
+                let sharing = self.sharing;
+                self.sharing &= alone;
                 let body = self.nested(frame, &items(body), span, inside)?;
+                self.sharing = sharing;
                 let continuing = self.nested(frame, &items(continuing), span, inside)?;
                 self.loops -= 1;
                 let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
@@ -170,10 +176,10 @@ impl Inliner<'_> {
     }
 
     /// `if returned {} else { rest }`.
-    fn guard(
+    fn guard<'f>(
         &mut self,
-        frame: &mut Frame<'_>,
-        rest: &[Item<'_>],
+        frame: &mut Frame<'f>,
+        rest: &[Item<'f>],
         span: Span,
         returns: Returns,
         out: &mut Block,
@@ -184,7 +190,7 @@ impl Inliner<'_> {
         Ok(())
     }
 
-    fn load_returned(
+    pub(super) fn load_returned(
         &mut self,
         frame: &mut Frame<'_>,
         span: Span,
@@ -206,4 +212,13 @@ impl Inliner<'_> {
         frame.returned = Some(pointer);
         Ok(pointer)
     }
+}
+
+/// Whether a loop's `continuing` uses what its body computes.
+fn uses_from(function: &Function, body: &Block, continuing: &Block) -> bool {
+    let mut computed = Vec::new();
+    body.iter().for_each(|statement| results(statement, &mut computed));
+    let mut used = Vec::new();
+    continuing.iter().for_each(|statement| sharing::used(function, statement, &mut used));
+    used.iter().any(|expression| computed.contains(expression))
 }

@@ -1,0 +1,997 @@
+//! Calls of one body that share one inlined copy of their callee.
+//!
+//! The statements from the first such call of a body to its last are cut into *segments*, which end where a
+//! call is due, or where paths meet behind one. A counted loop takes its turns over the segments in
+//! the order of the text; the callee stands behind them, once:
+//!
+//! ```text
+//! let x = f(a) + f(b);        for (turn = 0; turn < 2; turn++) {
+//!                                 switch turn { case 0: { argument = a; }
+//!                                               default: { x0 = result; argument = b; } }
+//!                                 result = f(argument);
+//!                             }
+//!                             let x = x0 + result;
+//! ```
+//!
+//! A segment that only some paths get to is guarded: it runs where `at` holds its number. `due` says
+//! which callee a turn ends with, where that is not the same one in all turns. What a segment
+//! computes and a later one uses goes through a local; pointers and small integer expressions are
+//! computed again instead, so that indices stay as easy to bound as they were. A pointer argument that
+//! is not the same in all calls is passed by copying what it points to, in and out: WGSL forbids that the
+//! callee gets at it in another way. A `break` or `continue` of a loop around is taken after the
+//! loop over the segments (`leave`).
+//!
+//! What always holds: turns are counted and their number is known; all invocations take the same turns;
+//! segments run in the order of the text, each at most once.
+
+use std::collections::{HashMap, HashSet};
+
+use naga::{
+    BinaryOperator, Block, Expression, Function, Handle, Literal, Scalar, ScalarKind, Span,
+    Statement, SwitchCase, SwitchValue, Type, TypeInner,
+};
+
+use super::leaving::Returns;
+use super::{Frame, Inliner, Item, broken, items};
+use crate::error::Result;
+use crate::kernel::normalise::returns::may_return;
+use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
+
+/// Integer expressions of at most so many operations are computed again in a later segment.
+const SMALL: usize = 12;
+
+/// The number of a segment.
+type Label = usize;
+
+/// What a segment does.
+enum Action<'f> {
+    /// A statement without a shared call and without a way out of the segments.
+    Copy(Item<'f>),
+    If(Handle<Expression>, [Vec<Action<'f>>; 2], Span),
+    Switch(Handle<Expression>, Vec<(SwitchValue, bool, Vec<Action<'f>>)>, Span),
+    /// The arguments of a shared call are set; the label is where its result is used.
+    Call(Item<'f>, Label),
+    /// The path goes on there.
+    Go(Label, Span),
+    /// A callee's loop that may return; where it did not, the path goes on.
+    Returning(Item<'f>, Label),
+    /// The path leaves the segments.
+    Jump(Item<'f>),
+}
+
+#[derive(Default)]
+struct Segment<'f> {
+    /// The call that ends right before it.
+    after: Option<Item<'f>>,
+    actions: Vec<Action<'f>>,
+    /// Only some paths get here.
+    conditional: bool,
+}
+
+/// How a shared callee gets one argument.
+#[derive(Clone, Copy)]
+enum Passing {
+    /// All calls pass this expression of the caller.
+    Same(Handle<Expression>),
+    /// Through a local; pointer to it.
+    Value(Handle<Expression>),
+    /// What the argument points to goes through a local, and back if it may have changed.
+    Copied { local: Handle<Expression>, back: bool },
+}
+
+struct Callee {
+    function: Handle<Function>,
+    span: Span,
+    passing: Vec<Passing>,
+    /// Pointer to the local that takes the result.
+    result: Option<Handle<Expression>>,
+}
+
+/// The segments of one body, and what becomes of what they compute.
+#[derive(Default)]
+struct Plan<'f> {
+    /// By label.
+    segments: Vec<Segment<'f>>,
+    /// Labels in the order of the text.
+    order: Vec<Label>,
+    /// The segment that computes each of the caller's expressions, of those that segments do.
+    home: HashMap<Handle<Expression>, Label>,
+    /// Expressions of earlier segments that a segment uses; by label.
+    needs: Vec<Vec<Handle<Expression>>>,
+    /// Expressions that go through a local; pointer to it.
+    kept: HashMap<Handle<Expression>, Handle<Expression>>,
+    callees: Vec<Callee>,
+    /// Pointers to the locals, where they are needed.
+    at: Option<Handle<Expression>>,
+    due: Option<Handle<Expression>>,
+    leave: Option<Handle<Expression>>,
+}
+
+const BREAK: u32 = 1;
+const CONTINUE: u32 = 2;
+
+impl<'a> Inliner<'a> {
+    /// How many of these statements, from the first on, are worth running as segments: up to the
+    /// last shared call, where the first statement has one and some callee is called twice.
+    pub(super) fn worth_sharing(&self, statements: &[Item<'_>]) -> Option<usize> {
+        if !self.sharing || !statements.first().is_some_and(|first| self.has_shared_call(first.0)) {
+            return None;
+        }
+        let mut calls = Vec::new();
+        statements.iter().for_each(|item| self.shared_calls(item.0, &mut calls));
+        let twice = (1..calls.len()).any(|i| calls[..i].contains(&calls[i]));
+        let last = statements.iter().rposition(|item| self.has_shared_call(item.0))?;
+        let whole = statements[..=last].iter().all(|item| !falls_through(item.0));
+        (twice && whole).then_some(last + 1)
+    }
+
+    pub(super) fn has_shared_call(&self, statement: &Statement) -> bool {
+        let mut calls = Vec::new();
+        self.shared_calls(statement, &mut calls);
+        !calls.is_empty()
+    }
+
+    /// Shared callees that a statement calls outside of loops inside of it.
+    fn shared_calls(&self, statement: &Statement, found: &mut Vec<Handle<Function>>) {
+        match statement {
+            Statement::Call { function, .. } if self.shared_callees[function.index()] => {
+                found.push(*function);
+            }
+            Statement::Loop { .. } => {}
+            other => {
+                let inner = inner_blocks(other).into_iter().flatten();
+                inner.for_each(|statement| self.shared_calls(statement, found));
+            }
+        }
+    }
+
+    /// Copies statements whose shared calls stand in the first `count` of them.
+    pub(super) fn copy_sharing<'f>(
+        &mut self,
+        frame: &mut Frame<'f>,
+        statements: &[Item<'f>],
+        count: usize,
+        returns: Returns,
+        out: &mut Block,
+    ) -> Result<()> {
+        let span = statements[0].1;
+        let (inside, rest) = statements.split_at(count);
+        let mut plan = Plan::default();
+        let first = plan.label();
+        let done = plan.label();
+        let keep = returns == Returns::Keep;
+        self.plan(&mut plan, keep, inside, (first, done), None);
+        plan.segments[done].actions = rest.iter().map(|&item| Action::Copy(item)).collect();
+        plan.mark_conditional(first);
+        plan.end_at(done);
+        plan.find_homes();
+        self.find_needs(frame, &mut plan);
+        self.locals_of(frame, &mut plan, span)?;
+        self.turns(frame, &mut plan, keep, span, out)?;
+
+        // The path that did not leave.
+        if let Some(leave) = plan.leave {
+            let statements = [(BREAK, Statement::Break), (CONTINUE, Statement::Continue)];
+            for (value, statement) in statements {
+                let mut accept = Block::new();
+                accept.push(statement, span);
+                self.if_is(leave, value, accept, span, out)?;
+            }
+        }
+        let mut end = Block::new();
+        self.segment_start(frame, &plan, done, &mut end)?;
+        let may_have_returned = !keep && inside.iter().any(|item| may_return(&[item.0.clone()]));
+        if !may_have_returned {
+            out.append(&mut end);
+            return self.copy(frame, rest, returns, out);
+        }
+        let condition = self.load_returned(frame, span, out)?;
+        if matches!(returns, Returns::Break { .. }) {
+            let mut accept = Block::new();
+            accept.push(Statement::Break, span);
+            out.push(Statement::If { condition, accept, reject: Block::new() }, span);
+            out.append(&mut end);
+            return self.copy(frame, rest, returns, out);
+        }
+        self.nesting += 1;
+        self.account(0, span)?;
+        self.copy(frame, rest, returns, &mut end)?;
+        self.nesting -= 1;
+        out.push(Statement::If { condition, accept: Block::new(), reject: end }, span);
+        Ok(())
+    }
+
+    /// Fills segment `here` with statements, and the segments behind it; the path goes on at
+    /// `next`. `breaks` is where a `break` goes, in a switch.
+    fn plan<'f>(
+        &self,
+        plan: &mut Plan<'f>,
+        keep: bool,
+        statements: &[Item<'f>],
+        (here, next): (Label, Label),
+        breaks: Option<Label>,
+    ) {
+        plan.order.push(here);
+        let actions = self.actions(plan, keep, statements, next, breaks);
+        plan.segments[here].actions = actions;
+        // Segments that the actions lead to were filled meanwhile: they follow in the order.
+    }
+
+    /// What the current segment does for these statements. Where they go on in another segment,
+    /// that one is filled.
+    fn actions<'f>(
+        &self,
+        plan: &mut Plan<'f>,
+        keep: bool,
+        statements: &[Item<'f>],
+        next: Label,
+        breaks: Option<Label>,
+    ) -> Vec<Action<'f>> {
+        let mut actions = Vec::new();
+        for (i, &item) in statements.iter().enumerate() {
+            let (statement, span) = item;
+            let rest = &statements[i + 1..];
+            if !self.is_cut(statement, keep) {
+                actions.push(Action::Copy(item));
+                continue;
+            }
+            match statement {
+                Statement::Return { .. } | Statement::Kill if keep => {
+                    actions.push(Action::Copy(item));
+                }
+                Statement::Call { .. } => {
+                    let then = plan.label();
+                    plan.segments[then].after = Some(item);
+                    actions.push(Action::Call(item, then));
+                    self.plan(plan, keep, rest, (then, next), breaks);
+                }
+                Statement::Block(inner) => {
+                    let mut joined = items(inner);
+                    joined.extend_from_slice(rest);
+                    actions.extend(self.actions(plan, keep, &joined, next, breaks));
+                }
+                Statement::If { condition, accept, reject } => {
+                    let then = if rest.is_empty() { next } else { plan.label() };
+                    let branches = [accept, reject]
+                        .map(|branch| self.actions(plan, keep, &items(branch), then, breaks));
+                    actions.push(Action::If(*condition, branches, span));
+                    if !rest.is_empty() {
+                        self.plan(plan, keep, rest, (then, next), breaks);
+                    }
+                }
+                Statement::Switch { selector, cases } => {
+                    let then = if rest.is_empty() { next } else { plan.label() };
+                    let cases = cases.iter().map(|case| {
+                        // A case that falls through is empty in WGSL.
+                        let body = match case.fall_through {
+                            true => Vec::new(),
+                            false => {
+                                self.actions(plan, keep, &items(&case.body), then, Some(then))
+                            }
+                        };
+                        (case.value, case.fall_through, body)
+                    });
+                    let cases = cases.collect();
+                    actions.push(Action::Switch(*selector, cases, span));
+                    if !rest.is_empty() {
+                        self.plan(plan, keep, rest, (then, next), breaks);
+                    }
+                }
+                Statement::Loop { .. } => {
+                    let then = if rest.is_empty() { next } else { plan.label() };
+                    actions.push(Action::Returning(item, then));
+                    if !rest.is_empty() {
+                        self.plan(plan, keep, rest, (then, next), breaks);
+                    }
+                }
+                Statement::Break if breaks.is_some() => {
+                    actions.push(Action::Go(breaks.unwrap_or(next), span));
+                }
+                _ => actions.push(Action::Jump(item)),
+            }
+            return actions;
+        }
+        let span = statements.last().map_or(Span::UNDEFINED, |item| item.1);
+        actions.push(Action::Go(next, span));
+        actions
+    }
+
+    /// Whether a statement ends its segment: it has a shared call, or leaves.
+    fn is_cut(&self, statement: &Statement, keep: bool) -> bool {
+        let ends = matches!(statement, Statement::Return { .. } | Statement::Kill);
+        self.has_shared_call(statement)
+            || ends
+            || leaves_body(statement, false)
+            || !keep && may_return(std::slice::from_ref(statement))
+    }
+
+    /// Which expressions each segment takes from others, and which of them need a local.
+    fn find_needs(&self, frame: &Frame<'_>, plan: &mut Plan<'_>) {
+        plan.needs = vec![Vec::new(); plan.segments.len()];
+        let mut kept = HashSet::new();
+        for label in plan.order.clone() {
+            let mut used = Vec::new();
+            used_in_actions(frame.function, &plan.segments[label].actions, &mut used);
+            if let Some((Statement::Call { arguments, .. }, _)) = plan.segments[label].after {
+                // Pointers whose copies go back.
+                used.extend(arguments);
+            }
+            let mut needs: Vec<Handle<Expression>> = Vec::new();
+            for expression in used {
+                let foreign = plan.home.get(&expression).is_some_and(|&home| home != label);
+                if foreign && !needs.contains(&expression) {
+                    needs.push(expression);
+                    self.keep(frame, plan, expression, &mut kept);
+                }
+            }
+            plan.needs[label] = needs;
+        }
+        plan.kept = kept.into_iter().map(|expression| (expression, expression)).collect();
+    }
+
+    /// Finds what must be kept so that an expression can be had in another segment.
+    fn keep(
+        &self,
+        frame: &Frame<'_>,
+        plan: &Plan<'_>,
+        expression: Handle<Expression>,
+        kept: &mut HashSet<Handle<Expression>>,
+    ) {
+        if !plan.home.contains_key(&expression) || kept.contains(&expression) {
+            return;
+        }
+        if !self.is_computed_again(frame, plan, expression) {
+            kept.insert(expression);
+            return;
+        }
+        let mut inner = frame.function.expressions[expression].clone();
+        expression_operands(&mut inner, |operand| self.keep(frame, plan, *operand, kept));
+    }
+
+    /// Whether an expression is computed again rather than kept in a local: a pointer, and a small
+    /// expression on integers. Its operands are asked in turn.
+    fn is_computed_again(
+        &self,
+        frame: &Frame<'_>,
+        plan: &Plan<'_>,
+        expression: Handle<Expression>,
+    ) -> bool {
+        let inner = frame.info[expression].ty.inner_with(&self.module.types);
+        if inner.pointer_space().is_some() {
+            return true;
+        }
+        let integers = inner.scalar_kind().is_some_and(|kind| kind != ScalarKind::Float);
+        integers && size_of_pure(frame.function, plan, expression, SMALL).is_some()
+    }
+
+    /// Makes the locals: of arguments and results, of what is kept, and those that steer.
+    fn locals_of(&mut self, frame: &mut Frame<'_>, plan: &mut Plan<'_>, span: Span) -> Result<()> {
+        let mut kept: Vec<_> = plan.kept.keys().copied().collect();
+        kept.sort_by_key(|expression| expression.index());
+        for expression in kept {
+            let ty = self.type_of(frame, expression);
+            let name = frame.function.named_expressions.get(&expression).cloned();
+            let at = frame.function.expressions.get_span(expression);
+            let local = self.local(name, ty, None, at)?;
+            plan.kept.insert(expression, local);
+        }
+        let mut calls = Vec::new();
+        for segment in &plan.segments {
+            calls.extend(segment.after);
+        }
+        for (statement, at) in &calls {
+            let Statement::Call { function, .. } = statement else { continue };
+            if plan.callees.iter().any(|callee| callee.function == *function) {
+                continue;
+            }
+            let sites: Vec<&Vec<Handle<Expression>>> = calls
+                .iter()
+                .filter_map(|(statement, _)| match statement {
+                    Statement::Call { function: of, arguments, .. } if of == function => {
+                        Some(arguments)
+                    }
+                    _ => None,
+                })
+                .collect();
+            let callee = &self.functions[*function];
+            let mut passing = Vec::new();
+            for (i, argument) in callee.arguments.iter().enumerate() {
+                let first = sites[0][i];
+                let lasts = !plan.home.contains_key(&first);
+                if lasts && sites.iter().all(|arguments| arguments[i] == first) {
+                    passing.push(Passing::Same(first));
+                    continue;
+                }
+                let name = argument.name.clone();
+                passing.push(match self.module.types[argument.ty].inner {
+                    TypeInner::Pointer { base, .. } => {
+                        let back = self.stored_arguments[function.index()][i];
+                        Passing::Copied { local: self.local(name, base, None, *at)?, back }
+                    }
+                    _ => Passing::Value(self.local(name, argument.ty, None, *at)?),
+                });
+            }
+            let name = callee.name.as_ref().map(|name| format!("{name}_result"));
+            let result = match &callee.result {
+                Some(result) => Some(self.local(name, result.ty, None, *at)?),
+                None => None,
+            };
+            plan.callees.push(Callee { function: *function, span: *at, passing, result });
+        }
+        let turns = &plan.order[..plan.order.len() - 1];
+        let always = |&label: &Label| {
+            !plan.segments[label].conditional
+                && matches!(plan.segments[label].actions.last(), Some(Action::Call(..)))
+        };
+        let due = plan.callees.len() > 1 || !turns.iter().all(always);
+        if turns.iter().any(|&label| plan.segments[label].conditional) {
+            plan.at = Some(self.steering_local("at", span)?);
+        }
+        if due {
+            plan.due = Some(self.steering_local("due", span)?);
+        }
+        if plan.order.iter().any(|&l| leaves_loop(&plan.segments[l].actions)) {
+            plan.leave = Some(self.steering_local("leave", span)?);
+        }
+        Ok(())
+    }
+
+    /// The loop over the segments.
+    fn turns<'f>(
+        &mut self,
+        frame: &mut Frame<'f>,
+        plan: &mut Plan<'f>,
+        keep: bool,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<()> {
+        let turns = plan.order[..plan.order.len() - 1].to_vec();
+        let turn = self.steering_local("turn", span)?;
+        for local in [plan.at, plan.due, plan.leave, Some(turn)].into_iter().flatten() {
+            self.store_number(local, 0, span, out)?;
+        }
+        self.nesting += 3;
+        self.loops += 1;
+        self.account(0, span)?;
+        let mut body = Block::new();
+        let more = self.compare(turn, BinaryOperator::Less, turns.len() as u32, span, &mut body)?;
+        let mut reject = Block::new();
+        reject.push(Statement::Break, span);
+        body.push(Statement::If { condition: more, accept: Block::new(), reject }, span);
+        if let Some(due) = plan.due {
+            self.store_number(due, 0, span, &mut body)?;
+        }
+        let selector = self.push(Expression::Load { pointer: turn }, span, &mut body);
+        let mut cases = Vec::with_capacity(turns.len());
+        for (i, &label) in turns.iter().enumerate() {
+            let mut segment = Block::new();
+            self.segment_start(frame, plan, label, &mut segment)?;
+            let actions = std::mem::take(&mut plan.segments[label].actions);
+            self.perform(frame, plan, keep, label, actions, &mut segment)?;
+            if let (true, Some(at)) = (plan.segments[label].conditional, plan.at) {
+                let accept = std::mem::take(&mut segment);
+                self.if_is(at, plan.number(label), accept, span, &mut segment)?;
+            }
+            let last = i + 1 == turns.len();
+            let value = if last { SwitchValue::Default } else { SwitchValue::U32(i as u32) };
+            cases.push(SwitchCase { value, body: segment, fall_through: false });
+        }
+        body.push(Statement::Switch { selector, cases }, span);
+        for i in 0..plan.callees.len() {
+            let mut call = Block::new();
+            self.shared_call(frame, &plan.callees[i], &mut call)?;
+            match plan.due {
+                Some(due) => self.if_is(due, i as u32 + 1, call, span, &mut body)?,
+                None => body.append(&mut call),
+            }
+        }
+        let mut continuing = Block::new();
+        let one = self.number(1, span)?;
+        let left = self.push(Expression::Load { pointer: turn }, span, &mut continuing);
+        let sum = Expression::Binary { op: BinaryOperator::Add, left, right: one };
+        let value = self.push(sum, span, &mut continuing);
+        continuing.push(Statement::Store { pointer: turn, value }, span);
+        out.push(Statement::Loop { body, continuing, break_if: None }, span);
+        self.loops -= 1;
+        self.nesting -= 3;
+        Ok(())
+    }
+
+    /// The one copy of a callee.
+    fn shared_call(
+        &mut self,
+        frame: &mut Frame<'_>,
+        callee: &Callee,
+        out: &mut Block,
+    ) -> Result<()> {
+        let mut arguments = Vec::with_capacity(callee.passing.len());
+        for passing in &callee.passing {
+            arguments.push(match *passing {
+                Passing::Same(expression) => frame.get(expression)?,
+                Passing::Value(pointer) => {
+                    self.push(Expression::Load { pointer }, callee.span, out)
+                }
+                Passing::Copied { local, .. } => local,
+            });
+        }
+        let value = self.call(callee.function, arguments, callee.span, out)?;
+        if let (Some(pointer), Some(value)) = (callee.result, value) {
+            out.push(Statement::Store { pointer, value }, callee.span);
+        }
+        Ok(())
+    }
+
+    /// What a segment starts with: the end of the call before it, and what it takes from others.
+    fn segment_start(
+        &mut self,
+        frame: &mut Frame<'_>,
+        plan: &Plan<'_>,
+        label: Label,
+        out: &mut Block,
+    ) -> Result<()> {
+        for &expression in &plan.needs[label] {
+            let new = self.take(frame, plan, label, expression, out)?;
+            frame.map[expression.index()] = Some(new);
+        }
+        let Some((Statement::Call { function, arguments, result }, span)) =
+            plan.segments[label].after
+        else {
+            return Ok(());
+        };
+        let callee = plan.callee(*function)?;
+        if let (Some(result), Some(pointer)) = (result, callee.result) {
+            let value = self.push(Expression::Load { pointer }, span, out);
+            frame.map[result.index()] = Some(value);
+            self.computed(frame, plan, *result, span, out)?;
+        }
+        for (passing, &argument) in callee.passing.iter().zip(arguments) {
+            if let Passing::Copied { local, back: true } = *passing {
+                let pointer = frame.get(argument)?;
+                let value = self.push(Expression::Load { pointer: local }, span, out);
+                out.push(Statement::Store { pointer, value }, span);
+            }
+        }
+        Ok(())
+    }
+
+    /// An expression of another segment.
+    fn take(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan<'_>,
+        label: Label,
+        expression: Handle<Expression>,
+        out: &mut Block,
+    ) -> Result<Handle<Expression>> {
+        let span = frame.function.expressions.get_span(expression);
+        if plan.home.get(&expression).is_none_or(|&home| home == label) {
+            return frame.get(expression);
+        }
+        if let Some(&pointer) = plan.kept.get(&expression) {
+            return Ok(self.push(Expression::Load { pointer }, span, out));
+        }
+        let mut again = frame.function.expressions[expression].clone();
+        let mut failed = None;
+        expression_operands(&mut again, |operand| {
+            match self.take(frame, plan, label, *operand, out) {
+                Ok(new) => *operand = new,
+                Err(error) => failed = Some(error),
+            }
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(self.push(again, span, out)),
+        }
+    }
+
+    /// Keeps an expression that was just computed, if a later segment takes it, and its name.
+    fn computed(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan<'_>,
+        expression: Handle<Expression>,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<()> {
+        if let Some(&pointer) = plan.kept.get(&expression) {
+            let value = frame.get(expression)?;
+            out.push(Statement::Store { pointer, value }, span);
+            if let Some(name) = frame.function.named_expressions.get(&expression)
+                && !self.expressions[value].needs_pre_emit()
+            {
+                self.names.push((value, name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn perform<'f>(
+        &mut self,
+        frame: &mut Frame<'f>,
+        plan: &Plan<'f>,
+        keep: bool,
+        label: Label,
+        actions: Vec<Action<'f>>,
+        out: &mut Block,
+    ) -> Result<()> {
+        let inside = if keep { Returns::Keep } else { Returns::Flag };
+        for action in actions {
+            match action {
+                Action::Copy(item) => {
+                    self.copy(frame, &[item], inside, out)?;
+                    let mut computed = Vec::new();
+                    results(item.0, &mut computed);
+                    for expression in computed {
+                        self.computed(frame, plan, expression, item.1, out)?;
+                    }
+                }
+                Action::If(condition, branches, span) => {
+                    let condition = frame.get(condition)?;
+                    let [accept, reject] = branches;
+                    let accept = self.performed(frame, plan, keep, label, accept, span)?;
+                    let reject = self.performed(frame, plan, keep, label, reject, span)?;
+                    out.push(Statement::If { condition, accept, reject }, span);
+                }
+                Action::Switch(selector, cases, span) => {
+                    let selector = frame.get(selector)?;
+                    let mut copied = Vec::with_capacity(cases.len());
+                    for (value, fall_through, actions) in cases {
+                        let body = self.performed(frame, plan, keep, label, actions, span)?;
+                        copied.push(SwitchCase { value, body, fall_through });
+                    }
+                    out.push(Statement::Switch { selector, cases: copied }, span);
+                }
+                Action::Call((statement, span), then) => {
+                    let Statement::Call { function, arguments, .. } = statement else { continue };
+                    let callee = plan.callee(*function)?;
+                    for (passing, &argument) in callee.passing.iter().zip(arguments) {
+                        let argument = frame.get(argument)?;
+                        match *passing {
+                            Passing::Same(_) => {}
+                            Passing::Value(pointer) => {
+                                out.push(Statement::Store { pointer, value: argument }, span);
+                            }
+                            Passing::Copied { local, .. } => {
+                                let load = Expression::Load { pointer: argument };
+                                let value = self.push(load, span, out);
+                                out.push(Statement::Store { pointer: local, value }, span);
+                            }
+                        }
+                    }
+                    if let Some(due) = plan.due {
+                        let of = |callee: &Callee| callee.function == *function;
+                        let number = plan.callees.iter().position(of).unwrap_or(0) as u32 + 1;
+                        self.store_number(due, number, span, out)?;
+                    }
+                    self.go(plan, then, span, out)?;
+                }
+                Action::Go(then, span) => self.go(plan, then, span, out)?,
+                Action::Returning(item, then) => {
+                    self.copy(frame, &[item], Returns::Flag, out)?;
+                    let condition = self.load_returned(frame, item.1, out)?;
+                    let mut reject = Block::new();
+                    self.go(plan, then, item.1, &mut reject)?;
+                    let accept = Block::new();
+                    out.push(Statement::If { condition, accept, reject }, item.1);
+                }
+                Action::Jump((statement, span)) => match (statement, plan.leave) {
+                    (Statement::Break, Some(leave)) => {
+                        self.store_number(leave, BREAK, span, out)?;
+                    }
+                    (Statement::Continue, Some(leave)) => {
+                        self.store_number(leave, CONTINUE, span, out)?;
+                    }
+                    (Statement::Return { value }, _) => {
+                        self.lower_return(frame, *value, span, inside, out)?;
+                    }
+                    _ => return Err(broken("a way out of a body that is not known")),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn performed<'f>(
+        &mut self,
+        frame: &mut Frame<'f>,
+        plan: &Plan<'f>,
+        keep: bool,
+        label: Label,
+        actions: Vec<Action<'f>>,
+        span: Span,
+    ) -> Result<Block> {
+        let mut out = Block::new();
+        self.nesting += 1;
+        self.account(0, span)?;
+        self.perform(frame, plan, keep, label, actions, &mut out)?;
+        self.nesting -= 1;
+        Ok(out)
+    }
+
+    fn go(&mut self, plan: &Plan<'_>, then: Label, span: Span, out: &mut Block) -> Result<()> {
+        match plan.at {
+            Some(at) if plan.segments[then].conditional => {
+                self.store_number(at, plan.number(then), span, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn type_of(&mut self, frame: &Frame<'_>, expression: Handle<Expression>) -> Handle<Type> {
+        match &frame.info[expression].ty {
+            naga::proc::TypeResolution::Handle(ty) => *ty,
+            naga::proc::TypeResolution::Value(inner) => {
+                let ty = Type { name: None, inner: inner.clone() };
+                self.module.types.insert(ty, Span::UNDEFINED)
+            }
+        }
+    }
+
+    fn steering_local(&mut self, name: &str, span: Span) -> Result<Handle<Expression>> {
+        let ty = Type { name: None, inner: TypeInner::Scalar(Scalar::U32) };
+        let ty = self.module.types.insert(ty, Span::UNDEFINED);
+        self.local(Some(name.to_owned()), ty, None, span)
+    }
+
+    fn number(&mut self, value: u32, span: Span) -> Result<Handle<Expression>> {
+        self.shared(&Expression::Literal(Literal::U32(value)), span)
+    }
+
+    fn store_number(
+        &mut self,
+        pointer: Handle<Expression>,
+        value: u32,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<()> {
+        let value = self.number(value, span)?;
+        out.push(Statement::Store { pointer, value }, span);
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        local: Handle<Expression>,
+        op: BinaryOperator,
+        value: u32,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<Handle<Expression>> {
+        let right = self.number(value, span)?;
+        let left = self.push(Expression::Load { pointer: local }, span, out);
+        Ok(self.push(Expression::Binary { op, left, right }, span, out))
+    }
+
+    /// `if local == value { accept }`.
+    fn if_is(
+        &mut self,
+        local: Handle<Expression>,
+        value: u32,
+        accept: Block,
+        span: Span,
+        out: &mut Block,
+    ) -> Result<()> {
+        let condition = self.compare(local, BinaryOperator::Equal, value, span, out)?;
+        out.push(Statement::If { condition, accept, reject: Block::new() }, span);
+        Ok(())
+    }
+}
+
+impl<'f> Plan<'f> {
+    fn label(&mut self) -> Label {
+        self.segments.push(Segment::default());
+        self.segments.len() - 1
+    }
+
+    /// A label's place in the order of the text, from 1.
+    fn number(&self, label: Label) -> u32 {
+        self.order.iter().position(|&l| l == label).map_or(0, |at| at as u32 + 1)
+    }
+
+    fn callee(&self, function: Handle<Function>) -> Result<&Callee> {
+        let found = self.callees.iter().find(|callee| callee.function == function);
+        found.ok_or_else(|| broken("a shared callee without a copy"))
+    }
+
+    /// All segments are conditional but those that the first one gets to whatever happens.
+    fn mark_conditional(&mut self, first: Label) {
+        self.segments.iter_mut().for_each(|segment| segment.conditional = true);
+        let mut at = Some(first);
+        while let Some(label) = at {
+            self.segments[label].conditional = false;
+            at = match self.segments[label].actions.last() {
+                Some(&Action::Call(_, then) | &Action::Go(then, _)) => Some(then),
+                _ => None,
+            };
+        }
+    }
+
+    /// Puts the last segment behind the turns. A segment that only awaits the last call needs no
+    /// turn of its own.
+    fn end_at(&mut self, done: Label) {
+        if let Some(&last) = self.order.last()
+            && !self.segments[last].conditional
+            && matches!(self.segments[last].actions[..], [Action::Go(..)])
+        {
+            self.segments[done].after = self.segments[last].after.take();
+            self.order.pop();
+        }
+        self.order.push(done);
+    }
+
+    fn find_homes(&mut self) {
+        for &label in &self.order {
+            let segment = &self.segments[label];
+            if let Some((Statement::Call { result: Some(result), .. }, _)) = segment.after {
+                self.home.insert(*result, label);
+            }
+            let mut found = Vec::new();
+            for action in &segment.actions {
+                computed_by(action, &mut found);
+            }
+            self.home.extend(found.into_iter().map(|expression| (expression, label)));
+        }
+    }
+}
+
+/// The statements directly inside a statement.
+fn inner_blocks(statement: &Statement) -> Vec<&Block> {
+    match statement {
+        Statement::Block(inner) => vec![inner],
+        Statement::If { accept, reject, .. } => vec![accept, reject],
+        Statement::Switch { cases, .. } => cases.iter().map(|case| &case.body).collect(),
+        Statement::Loop { body, continuing, .. } => vec![body, continuing],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether control may leave the loop body or switch case that a statement stands in, by a
+/// `break` or a `continue`.
+fn leaves_body(statement: &Statement, in_switch: bool) -> bool {
+    match statement {
+        Statement::Break => !in_switch,
+        Statement::Continue => true,
+        Statement::Loop { .. } => false,
+        other => {
+            let in_switch = in_switch || matches!(other, Statement::Switch { .. });
+            inner_blocks(other).into_iter().flatten().any(|s| leaves_body(s, in_switch))
+        }
+    }
+}
+
+/// Whether a switch outside of loops has a case with statements that falls through.
+fn falls_through(statement: &Statement) -> bool {
+    match statement {
+        Statement::Loop { .. } => false,
+        Statement::Switch { cases, .. }
+            if cases.iter().any(|case| case.fall_through && !case.body.is_empty()) =>
+        {
+            true
+        }
+        other => inner_blocks(other).into_iter().flatten().any(falls_through),
+    }
+}
+
+fn leaves_loop(actions: &[Action<'_>]) -> bool {
+    actions.iter().any(|action| match action {
+        Action::Jump((statement, _)) => {
+            matches!(statement, Statement::Break | Statement::Continue)
+        }
+        Action::If(_, branches, _) => branches.iter().any(|branch| leaves_loop(branch)),
+        Action::Switch(_, cases, _) => cases.iter().any(|(_, _, actions)| leaves_loop(actions)),
+        _ => false,
+    })
+}
+
+/// What a statement computes for those after it.
+pub(super) fn results(statement: &Statement, found: &mut Vec<Handle<Expression>>) {
+    match statement {
+        Statement::Emit(range) => found.extend(range.clone()),
+        other => found.extend(statement_result(&mut other.clone()).copied()),
+    }
+}
+
+/// What an action computes for those after it.
+fn computed_by(action: &Action<'_>, found: &mut Vec<Handle<Expression>>) {
+    match action {
+        Action::Copy((statement, _)) => results(statement, found),
+        Action::If(_, branches, _) => {
+            branches.iter().flatten().for_each(|action| computed_by(action, found));
+        }
+        Action::Switch(_, cases, _) => {
+            cases.iter().flat_map(|case| &case.2).for_each(|action| computed_by(action, found));
+        }
+        Action::Call(..) | Action::Go(..) | Action::Returning(..) | Action::Jump(..) => {}
+    }
+}
+
+/// What a statement and the statements inside of it use.
+pub(super) fn used(
+    function: &Function,
+    statement: &Statement,
+    found: &mut Vec<Handle<Expression>>,
+) {
+    if let Statement::Emit(range) = statement {
+        for expression in range.clone() {
+            let mut expression = function.expressions[expression].clone();
+            expression_operands(&mut expression, |operand| found.push(*operand));
+        }
+        return;
+    }
+    for inner in inner_blocks(statement).into_iter().flatten() {
+        used(function, inner, found);
+    }
+    match statement {
+        // Cheap to copy: its blocks stay behind.
+        Statement::If { condition: one, .. }
+        | Statement::Switch { selector: one, .. }
+        | Statement::Loop { break_if: Some(one), .. } => found.push(*one),
+        Statement::Block(_) | Statement::Loop { .. } => {}
+        other => statement_operands(&mut other.clone(), |operand| found.push(*operand)),
+    }
+}
+
+fn used_in_actions(
+    function: &Function,
+    actions: &[Action<'_>],
+    found: &mut Vec<Handle<Expression>>,
+) {
+    for action in actions {
+        match action {
+            Action::Copy((statement, _))
+            | Action::Call((statement, _), _)
+            | Action::Returning((statement, _), _)
+            | Action::Jump((statement, _)) => used(function, statement, found),
+            Action::If(condition, branches, _) => {
+                found.push(*condition);
+                branches.iter().for_each(|branch| used_in_actions(function, branch, found));
+            }
+            Action::Switch(selector, cases, _) => {
+                found.push(*selector);
+                cases.iter().for_each(|case| used_in_actions(function, &case.2, found));
+            }
+            Action::Go(..) => {}
+        }
+    }
+}
+
+/// The number of operations of an expression that depends on nothing but its operands, if that is
+/// at most `most`. Operands that do count as one.
+fn size_of_pure(
+    function: &Function,
+    plan: &Plan<'_>,
+    expression: Handle<Expression>,
+    most: usize,
+) -> Option<usize> {
+    if !is_pure(&function.expressions[expression]) {
+        return None;
+    }
+    let mut size = Some(1);
+    let mut inner = function.expressions[expression].clone();
+    expression_operands(&mut inner, |operand| {
+        let pure = plan.home.contains_key(operand) && is_pure(&function.expressions[*operand]);
+        size = size.filter(|&size| size < most).and_then(|size| match pure {
+            true => Some(size + size_of_pure(function, plan, *operand, most - size)?),
+            false => Some(size + 1),
+        });
+    });
+    size.filter(|&size| size <= most)
+}
+
+fn is_pure(expression: &Expression) -> bool {
+    matches!(
+        expression,
+        Expression::Compose { .. }
+            | Expression::Access { .. }
+            | Expression::AccessIndex { .. }
+            | Expression::Splat { .. }
+            | Expression::Swizzle { .. }
+            | Expression::Unary { .. }
+            | Expression::Binary { .. }
+            | Expression::Select { .. }
+            | Expression::Math { .. }
+            | Expression::Relational { .. }
+            | Expression::As { .. }
+            | Expression::ArrayLength(_)
+    )
+}
