@@ -92,6 +92,7 @@ impl Kernel {
             name: "wgsl".to_owned(),
             entry_point: None,
             constants: BTreeMap::new(),
+            most_inlined: normalise::MOST_INLINED,
         }
     }
 
@@ -185,6 +186,8 @@ pub struct KernelBuilder {
     name: String,
     entry_point: Option<String>,
     constants: BTreeMap<String, f64>,
+    /// As `normalise::inline` takes it.
+    most_inlined: u64,
 }
 
 impl KernelBuilder {
@@ -206,6 +209,13 @@ impl KernelBuilder {
         self
     }
 
+    /// Has all calls of small kernels share a copy of their callee, too.
+    #[cfg(test)]
+    pub(crate) fn share_calls(mut self) -> Self {
+        self.most_inlined = 0;
+        self
+    }
+
     /// Parses, validates, reflects and normalises.
     ///
     /// # Errors
@@ -216,9 +226,9 @@ impl KernelBuilder {
         let (module, info, signature) = isolated::isolated(|| {
             text_limits::check(&source)?;
             let parsed = parse::parse(&source)?;
-            let entry_point = self.entry_point.as_deref();
+            let (entry_point, most) = (self.entry_point.as_deref(), self.most_inlined);
             let normalise::Normalised { module, info, constants } =
-                normalise::normalise(&source, parsed, entry_point, &self.constants)?;
+                normalise::normalise(&source, parsed, entry_point, &self.constants, most)?;
             let signature = reflect::reflect(&source, &module, &info, constants)?;
             Ok((module, info, signature))
         })?;

@@ -11,6 +11,7 @@ mod control;
 mod footprints;
 mod memory;
 mod numbers;
+mod shared_calls;
 mod subgroups;
 mod together;
 mod watched;

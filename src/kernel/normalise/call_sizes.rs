@@ -9,7 +9,7 @@ use naga::{Block, Expression, Function, Handle, Module, Statement};
 
 /// Expressions and statements of an entry point with all calls inlined, up to which no callee is
 /// shared. The largest kernel of `kernels/` has 700; LLVM takes some 20 µs for each.
-const MOST_INLINED: u64 = 4000;
+pub(in crate::kernel) const MOST_INLINED: u64 = 4000;
 
 /// Callees smaller than this are never shared: the code around a shared copy would be as large.
 const LEAST_SHARED: u64 = 32;
@@ -17,19 +17,23 @@ const LEAST_SHARED: u64 = 32;
 /// Statements around a shared copy, for each call that it serves.
 const PER_CALL: u64 = 8;
 
-/// For each function of the module: whether its calls share one copy where a body has several.
-pub(super) fn shared_callees(module: &Module) -> Vec<bool> {
+/// For each function of the module: whether its calls share one copy where a body has several, so
+/// that the entry point has `most` expressions and statements, if that can be. With 0 all do that may.
+pub(super) fn shared_callees(module: &Module, most: u64) -> Vec<bool> {
     let calls: Vec<Calls> = module.functions.iter().map(|(_, f)| Calls::of(f)).collect();
     let entry = Calls::of(&module.entry_points[0].function);
     let may_share = shareable(module, &calls);
     let mut best = (u64::MAX, vec![false; calls.len()]);
+    if most == 0 {
+        return may_share;
+    }
     let mut least = u64::MAX;
     while least >= LEAST_SHARED {
         let (total, shared) = sizes(&calls, &entry, &may_share, least);
         if total < best.0 {
             best = (total, shared);
         }
-        if total <= MOST_INLINED {
+        if total <= most {
             break;
         }
         least = if least == u64::MAX { 1 << 16 } else { least / 2 };

@@ -43,8 +43,14 @@ const MAX_CALL_DEPTH: usize = 1000;
 const MAX_COPIES: usize = 400_000;
 
 /// Replaces the entry point's function by one that calls nothing, and drops all functions.
-pub(super) fn inline(source: &Source, module: &mut naga::Module, info: &ModuleInfo) -> Result<()> {
-    let shared_callees = shared_callees(module);
+/// Callees are shared where it would have more than `most` expressions and statements otherwise.
+pub(super) fn inline(
+    source: &Source,
+    module: &mut naga::Module,
+    info: &ModuleInfo,
+    most: u64,
+) -> Result<()> {
+    let shared_callees = shared_callees(module, most);
     let stored_arguments = stored_arguments(module);
     let functions = std::mem::take(&mut module.functions);
     let entry = std::mem::take(&mut module.entry_points[0].function);

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use naga::compact::{KeepUnused, compact};
 use naga::valid::ModuleInfo;
 
+pub(super) use call_sizes::MOST_INLINED;
 pub(crate) use fuse::host_has_fma;
 #[allow(unused_imports)]
 pub(crate) use inline::MAX_NESTING;
@@ -45,6 +46,7 @@ pub(super) fn normalise(
     mut module: naga::Module,
     entry_point: Option<&str>,
     constants: &BTreeMap<String, f64>,
+    most_inlined: u64,
 ) -> Result<Normalised> {
     let given = overrides::given(&module, constants)?;
     let listed = overrides::list(&module, &given);
@@ -52,7 +54,7 @@ pub(super) fn normalise(
     unsupported::check(source, &module, &validate_anything(source, &module)?)?;
     overrides::resolve(source, &mut module, &given)?;
     let info = validate(source, &module)?;
-    inline::inline(source, &mut module, &info)?;
+    inline::inline(source, &mut module, &info, most_inlined)?;
     compact(&mut module, KeepUnused::No);
     let mut info = validate(source, &module)?;
     if host_has_fma() {
