@@ -147,6 +147,9 @@ impl Machine<'_> {
     fn fixpoint(&mut self, inner: &Loop, entry: &State) -> Option<State> {
         let mut entry = entry.clone();
         let leaves = self.leaves_of(inner, &mut entry);
+        if self.hurries(inner.span) {
+            return self.assume_nothing(inner, &entry, &leaves);
+        }
         let deep = inner.depth >= DEEP;
         let hint = self.hints.borrow().find(inner.id, &leaves);
         if let Some((heads, before)) = hint {
@@ -214,6 +217,9 @@ impl Machine<'_> {
             self.symbols.infos.truncate(symbols);
             self.forget_operations(remembered);
             self.recorder.back_to(&mark);
+            if self.hurries(inner.span) {
+                return self.assume_nothing(inner, &entry, &leaves);
+            }
             heads = match better {
                 _ if tried => wider(&leaves, &heads, back, u32::MAX),
                 Some(better) if met => {
@@ -235,6 +241,16 @@ impl Machine<'_> {
             };
         }
         None
+    }
+
+    /// One pass that counts whatever it finds, as it assumes nothing.
+    fn assume_nothing(&mut self, inner: &Loop, entry: &State, leaves: &[Leaf]) -> Option<State> {
+        let heads: Vec<Head> = leaves.iter().map(|leaf| Head::Within(leaf.ty.range())).collect();
+        let pass = self.pass(inner, entry, leaves, &heads);
+        if self.fuel == 0 {
+            return None;
+        }
+        self.counts(inner, pass)
     }
 
     /// Takes over what the pass that counts has found.

@@ -9,7 +9,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use naga::{BuiltIn, Expression, Handle, Literal, RelationalFunction, ScalarKind, Type, TypeInner};
+use naga::{
+    BuiltIn, Expression, Handle, Literal, RelationalFunction, ScalarKind, Span, Type, TypeInner,
+};
 
 use super::footprint::Recorder;
 use super::interval::{IntType, Interval, Operator};
@@ -27,6 +29,12 @@ use crate::kernel::Kernel;
 const MAX_LEAVES: usize = 64;
 /// Uniforms and constant tables with more scalars than this are not tracked.
 const MAX_TABLE: usize = 4096;
+/// Expressions and statements that one interpretation looks at closely: enough for a dozen nested
+/// loops. After that each loop's body is walked once, with nothing assumed of what it changes.
+pub(super) const FUEL: u64 = 1 << 18;
+/// What it looks at then: some times the largest kernel. After that it gives up.
+pub(super) const RESERVE: u64 = 1 << 21;
+
 /// What one path knows.
 #[derive(Debug, Clone)]
 pub(super) struct State {
@@ -78,8 +86,11 @@ pub(super) struct Machine<'a> {
     /// By loop: whether it was seen to end, and the largest number of iterations.
     pub(super) finite: Vec<bool>,
     pub(super) trips: Vec<Option<f64>>,
-    /// Expressions and statements that may still be looked at.
+    /// Expressions and statements that may still be looked at. The last [`RESERVE`] are for loops
+    /// without a close look.
     pub(super) fuel: u64,
+    /// The loop at which the close look ended.
+    pub(super) hurried: Option<Span>,
 }
 
 impl<'a> Machine<'a> {
@@ -91,7 +102,6 @@ impl<'a> Machine<'a> {
         arguments: Option<&'a Arguments<'a>>,
         groups: GroupBox,
         hints: &'a RefCell<Hints>,
-        fuel: u64,
     ) -> (Machine<'a>, State) {
         let mut machine = Machine {
             kernel,
@@ -108,7 +118,8 @@ impl<'a> Machine<'a> {
             hints,
             finite: vec![false; program.loops],
             trips: vec![None; program.loops],
-            fuel,
+            fuel: FUEL + RESERVE,
+            hurried: None,
         };
         let mut state = State {
             known: Knowledge::default(),
@@ -144,6 +155,15 @@ impl<'a> Machine<'a> {
             };
             self.lengths.push(Value::Int(IntType::U32, length.wrapped()));
         }
+    }
+
+    /// Whether loops no longer get a close look; notes at which loop that began.
+    pub(super) fn hurries(&mut self, span: Span) -> bool {
+        let hurries = self.fuel <= RESERVE;
+        if hurries && self.hurried.is_none() {
+            self.hurried = Some(span);
+        }
+        hurries
     }
 
     /// The builtins that the entry point takes.

@@ -28,7 +28,7 @@ mod value;
 mod walk;
 mod whole;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use naga::Span;
@@ -58,6 +58,9 @@ pub(crate) struct Facts {
     /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
     /// arguments.
     pub(crate) finite_loops: Vec<bool>,
+    /// The loop at which the analysis ran out of its budget: from there on it assumed nothing of what a
+    /// loop changes.
+    pub(crate) hurried: Option<Span>,
 }
 
 /// What a launch gives for one binding, as far as the analysis cares.
@@ -99,10 +102,6 @@ pub(crate) struct Footprint {
     pub(crate) unbounded: Option<Span>,
 }
 
-/// Expressions and statements that one interpretation may look at before it gives up. Beyond
-/// what any real kernel needs; a bound for those that nest a dozen loops.
-const FUEL: u64 = 1 << 18;
-
 /// Fewer bands are looked at one by one.
 const FEW: usize = 4;
 
@@ -123,8 +122,9 @@ impl Analysis {
         if program.loops > 0 {
             let groups = GroupBox::whole([0; 3]);
             let hints = RefCell::default();
-            let (mut machine, state) = Machine::new(kernel, &program, None, groups, &hints, FUEL);
+            let (mut machine, state) = Machine::new(kernel, &program, None, groups, &hints);
             machine.walk(&program.steps, state, &mut Vec::new());
+            facts.hurried = machine.hurried;
             if machine.fuel > 0 {
                 facts.finite_loops = machine.finite;
             }
@@ -150,6 +150,7 @@ impl Analysis {
             arguments,
             hints: RefCell::default(),
             trips: RefCell::new(vec![None; self.program.loops]),
+            hurried: Cell::default(),
         }
     }
 
@@ -167,6 +168,8 @@ pub(crate) struct OfLaunch<'a> {
     hints: RefCell<Hints>,
     /// As `trips` gives them.
     trips: RefCell<Vec<Option<f64>>>,
+    /// As `hurried` gives it.
+    hurried: Cell<Option<Span>>,
 }
 
 impl OfLaunch<'_> {
@@ -180,6 +183,11 @@ impl OfLaunch<'_> {
     /// in the middle.
     pub(crate) fn trips(&self) -> Vec<Option<f64>> {
         self.trips.borrow().clone()
+    }
+
+    /// The loop at which a look for footprints ran out of its budget, as in `Facts::hurried`.
+    pub(crate) fn hurried(&self) -> Option<Span> {
+        self.hurried.get()
     }
 
     /// The elements that these workgroups touch, by `BindingId`; the default for what is not a
@@ -200,9 +208,10 @@ impl OfLaunch<'_> {
     fn walked(&self, groups: GroupBox, traced: bool) -> Machine<'_> {
         let Analysis { kernel, program, .. } = self.analysis;
         let (mut machine, state) =
-            Machine::new(kernel, program, Some(self.arguments), groups, &self.hints, FUEL);
+            Machine::new(kernel, program, Some(self.arguments), groups, &self.hints);
         machine.recorder.trace = traced.then(Vec::new);
         machine.walk(&program.steps, state, &mut Vec::new());
+        self.hurried.set(self.hurried.get().or(machine.hurried));
         machine
     }
 

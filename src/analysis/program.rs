@@ -59,6 +59,7 @@ pub(super) struct Case {
 pub(super) struct Loop {
     /// Its number.
     pub(super) id: usize,
+    pub(super) span: Span,
     pub(super) body: Steps,
     pub(super) continuing: Steps,
     pub(super) break_if: Option<Handle<Expression>>,
@@ -227,7 +228,7 @@ impl Builder<'_> {
                     Step::Switch { selector: *selector, cases, escapes }
                 }
                 Statement::Loop { body, continuing, break_if } => {
-                    Step::Loop(Box::new(self.a_loop(body, continuing, *break_if)))
+                    Step::Loop(Box::new(self.a_loop(body, continuing, *break_if, span)))
                 }
                 Statement::Break => Step::Break,
                 Statement::Continue => Step::Continue,
@@ -256,6 +257,7 @@ impl Builder<'_> {
         body: &Block,
         continuing: &Block,
         break_if: Option<Handle<Expression>>,
+        span: Span,
     ) -> Loop {
         let id = self.loops;
         self.loops += 1;
@@ -284,7 +286,7 @@ impl Builder<'_> {
             skipped = emitted;
         }
         let guard = if returns || break_if.is_some() { None } else { sole_guard(&body) };
-        Loop { id, body, continuing, break_if, depth, modified, once, returns, guard, skipped }
+        Loop { id, span, body, continuing, break_if, depth, modified, once, returns, guard, skipped }
     }
 
     /// The variables that steps store to.

@@ -49,7 +49,20 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
             )
         }
     });
+    if all > finite {
+        sentences.extend(facts.hurried.map(|span| hurried(kernel, span)));
+    }
     sentences
+}
+
+/// That the analysis ran out of its budget, where, and what follows from that.
+pub(super) fn hurried(kernel: &Kernel, span: Span) -> String {
+    let line = kernel.source().line(span);
+    let place = line.map_or_else(|| "a loop".to_owned(), |line| format!("the loop at line {line}"));
+    format!(
+        "The analysis ran out of its budget at {place}: from there on a loop may count as endless \
+         that ends, and a range may be larger than what is touched."
+    )
 }
 
 #[cfg(test)]

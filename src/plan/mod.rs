@@ -59,6 +59,8 @@ pub struct Plan {
     /// What a band should cost.
     pub(crate) work: Work,
     unions: Unions,
+    /// That the analysis ran out of its budget, in words.
+    hurried: Option<String>,
 }
 
 /// A device of the runtime, and what the plan makes of it.
@@ -221,6 +223,7 @@ pub(crate) fn plan(
         unrepeatable,
         work,
         unions: Unions::default(),
+        hurried: analysis.hurried().map(|span| facts::hurried(kernel, span)),
     }
 }
 

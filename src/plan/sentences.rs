@@ -52,6 +52,9 @@ impl fmt::Display for Plan {
                 }
             }
         }
+        if let Some(hurried) = &self.hurried {
+            writeln!(f, "{hurried}")?;
+        }
         for device in &self.devices {
             match &device.left_out {
                 None => {
