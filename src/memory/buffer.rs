@@ -1,6 +1,5 @@
 //! `Buffer<T>`: what a user makes, fills, binds to launches and reads.
 
-use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeBounds};
@@ -371,11 +370,7 @@ impl<T: Pod> From<&Buffer<T>> for BufferRange {
         BufferRange {
             shared: Arc::clone(&buffer.shared),
             bytes: 0..buffer.shared.bytes,
-            element: RustType {
-                id: TypeId::of::<T>(),
-                name: std::any::type_name::<T>(),
-                size: size_of::<T>() as u64,
-            },
+            element: RustType::of::<T>(),
         }
     }
 }
