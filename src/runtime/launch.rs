@@ -1,12 +1,9 @@
 //! Describing a launch: what is bound, what is set, over which grid. All checks are made here,
 //! before anything runs.
 
-use std::sync::atomic::AtomicBool;
-
 use bytemuck::NoUninit;
 
 use super::execute::{self, Checked};
-use super::future::LaunchFuture;
 use super::measure::Tightness;
 use super::report::Report;
 use super::verify::{Tolerance, Verification};
@@ -18,11 +15,15 @@ use crate::kernel::{
     check_value, check_value_bytes,
 };
 use crate::memory::{BufferRange, reserve};
+use crate::pending::{Job, Pending};
 use crate::plan::{Plan, Wishes, facts_in_words};
 
 /// Iterations that one invocation may make in loops that are not known to end: some seconds of
 /// an interpreted loop, and far more than a kernel does that is meant to end.
 const LOOP_BUDGET: u64 = 1 << 26;
+
+/// The end of a submitted launch.
+pub type LaunchFuture = Pending<Report>;
 
 /// A launch being described; made by [`Runtime::launch`].
 ///
@@ -112,9 +113,9 @@ impl Launch {
     /// | `mat3x3<f32>`, each column padded | `[[f32; 4]; 3]` |
     /// | `array<vec4<f32>, 9>` | `[[f32; 4]; 9]`, or `[f32; 36]` |
     ///
-    /// Nobody can look into a `#[repr(C)]` struct: its size is checked, the order and the types of its
-    /// fields are not. An array given for a struct of several types is taken for its words. Where the
-    /// types of fields matter, [`Launch::set_field`] checks each by its name.
+    /// The fields of a `#[repr(C)]` struct can't be seen from here: its size is checked, their order and
+    /// types are not. [`Launch::set_field`] checks each field by its name. An array that is given for a WGSL
+    /// struct with fields of several types is taken for its words.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
@@ -284,11 +285,11 @@ impl Launch {
     pub fn run(self) -> Result<Report> {
         let checked = self.checked()?;
         let buffers = reserve(checked.reservations());
-        execute::run(&checked, &buffers, &AtomicBool::new(false))
+        execute::run(&checked, &buffers, &Job::default())
     }
 
-    /// Starts the launch and gives a future of its end. Later launches and reads of the same
-    /// buffers wait for it.
+    /// Starts the launch and gives a future of its end, with progress and cancellation
+    /// ([`Pending`] has an example). Later launches and reads of the same buffers wait for it.
     ///
     /// # Errors
     /// As [`Launch::run`] before anything ran; the future gives the others.
@@ -296,7 +297,9 @@ impl Launch {
         let checked = self.checked()?;
         // Queued for here, in the caller's order, and not on the launch's thread.
         let buffers = reserve(checked.reservations());
-        LaunchFuture::spawn(move |cancel| execute::run(&checked, &buffers, cancel))
+        Pending::spawn("launch", checked.workgroups(), move |job| {
+            execute::run(&checked, &buffers, job)
+        })
     }
 
     /// Says how the launch would be split, without running it.
