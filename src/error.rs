@@ -141,6 +141,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// No engine of the CPU has that name.
+    #[error("engine {name}: {problem}")]
+    NoSuchEngine {
+        /// The name as given.
+        name: String,
+        /// What there is instead.
+        problem: String,
+    },
+
     /// A device refused, failed or was lost.
     #[error("device {device} failed to {doing}: {cause}")]
     Device {

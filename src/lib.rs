@@ -12,6 +12,7 @@ mod grid;
 mod kernel;
 mod memory;
 pub mod ops;
+mod pending;
 mod pitch;
 mod plan;
 mod region;
@@ -19,18 +20,19 @@ mod region;
 mod rewrite;
 mod runtime;
 
-pub use cpu::{Action, Engine, Finding, Findings, Invocation, Listing, Rule, Witness, listing};
-pub use device::{DeviceInfo, DeviceKind, DeviceLimits};
+pub use cpu::{Action, Finding, Findings, Invocation, Listing, Rule, Witness, listing};
+pub use device::{DeviceInfo, DeviceKind, DeviceLimits, Engine};
 pub use error::{Error, FailureKind, Result};
 pub use kernel::{
     Binding, Constant, Field, Kernel, KernelBuilder, Layout, ScalarType, Signature, Space, Value,
     ValueType,
 };
 pub use memory::{Buffer, BufferRange};
+pub use pending::Pending;
 pub use plan::{Plan, simulate};
 pub use runtime::{
-    DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Quarantined, Remedy, Report,
-    Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness,
+    DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Prepared, Quarantined, Remedy,
+    Report, Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness,
 };
 
 /// The README's example is a test.

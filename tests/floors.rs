@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Lowest first. Modules on one floor do not import each other.
 const FLOORS: &[&[&str]] = &[
     &["error"],
-    &["grid", "region"],
+    &["grid", "region", "pending"],
     &["pitch"],
     &["kernel"],
     &["device"],

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use super::interpreter::{self, Halt, Machine};
 use super::program::{self, Code, Program, Widths, panicked};
 use super::{Engine, compiled};
-use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running};
+use crate::device::{
+    Chosen, Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running,
+};
 use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
@@ -375,8 +377,8 @@ impl Device for CpuDevice {
         self.program(kernel, self.widths).map(|_| ())
     }
 
-    fn engine(&self, kernel: &Kernel) -> Option<String> {
-        self.program(kernel, self.widths).ok().map(|program| program.describe())
+    fn engine(&self, kernel: &Kernel) -> Option<Chosen> {
+        self.program(kernel, self.widths).ok().map(|program| program.chosen())
     }
 
     fn depth(&self) -> usize {

@@ -17,30 +17,13 @@ mod spmd;
 mod tests;
 mod touched;
 
-use std::fmt;
-use std::str::FromStr;
-
 pub use check::{Action, Finding, Findings, Invocation, Rule, Witness};
 pub(crate) use check::{Wanted, check};
 pub(crate) use executor::{CpuDevice, CpuOptions};
 pub(crate) use touched::touched;
 
+use crate::device::Engine;
 use crate::error::{Error, Result};
-
-/// How the CPU runs a kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Engine {
-    /// The fastest one that can run the kernel.
-    #[default]
-    Auto,
-    /// The reference interpreter, and nothing else.
-    Interpreter,
-    /// The compiler with LLVM behind it, and nothing else.
-    Llvm,
-    /// The compiler with Cranelift behind it, which is always there, and nothing else.
-    Cranelift,
-}
 
 /// A stage of the CPU compiler, for whoever tunes a kernel by reading what is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +44,8 @@ pub enum Listing {
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what only the interpreter runs, and for the interpreter, which makes no
-/// code; [`Error::Device`] when the back end fails, or there is none; [`Error::NoSuchDevice`] where the
-/// variable names no engine.
+/// code; [`Error::Device`] when the back end fails, or there is none; [`Error::NoSuchEngine`] where the
+/// variable names none.
 pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -> Result<String> {
     match engine.or_forced()? {
         Engine::Llvm => llvm::list(kernel, stage),
@@ -73,44 +56,5 @@ pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -
                 .to_owned(),
             at: String::new(),
         }),
-    }
-}
-
-impl Engine {
-    /// The engine itself, or if it is left open the one that the environment forces.
-    fn or_forced(self) -> Result<Engine> {
-        match (self, std::env::var("COEXEC_CPU_ENGINE")) {
-            (Engine::Auto, Ok(named)) => named.parse(),
-            _ => Ok(self),
-        }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Engine::Auto => "auto",
-            Engine::Interpreter => "interpreter",
-            Engine::Llvm => "llvm",
-            Engine::Cranelift => "cranelift",
-        })
-    }
-}
-
-impl FromStr for Engine {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Engine> {
-        match name {
-            "auto" => Ok(Engine::Auto),
-            "interpreter" => Ok(Engine::Interpreter),
-            "llvm" => Ok(Engine::Llvm),
-            "cranelift" => Ok(Engine::Cranelift),
-            _ => Err(Error::NoSuchDevice {
-                name: name.to_owned(),
-                problem: "no such CPU engine; there are auto, llvm, cranelift and interpreter"
-                    .to_owned(),
-            }),
-        }
     }
 }

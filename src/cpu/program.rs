@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Engine, compiled, cranelift, interpreter, llvm};
+use crate::device::Chosen;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -95,17 +96,13 @@ impl Program {
     }
 
     /// The engine, and why it is not a faster one.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn chosen(&self) -> Chosen {
         let engine = match self.code {
-            Code::Interpreter(_) => "interpreter".to_owned(),
-            Code::Cranelift(_) => "Cranelift".to_owned(),
-            Code::Llvm(_) => llvm::Library::get()
-                .map_or_else(|_| "LLVM".to_owned(), |library| library.version().to_owned()),
+            Code::Interpreter(_) => Engine::Interpreter,
+            Code::Cranelift(_) => Engine::Cranelift,
+            Code::Llvm(_) => Engine::Llvm,
         };
-        match &self.fallback {
-            None => engine,
-            Some(why) => format!("{engine} ({why})"),
-        }
+        Chosen { engine, fallback: self.fallback.clone() }
     }
 }
 

@@ -7,6 +7,7 @@
 //! floor leaves to others: who gets which chunk, whether chunks may run at the same time, and
 //! what happens after a failure.
 
+mod engine;
 mod host;
 #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "only GPUs have memory of their own"))]
 mod store;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(crate) use engine::Chosen;
+pub use engine::Engine;
 pub(crate) use host::HostBytes;
 pub(crate) use store::{Block, Fetch, Held, Store};
 pub(crate) use throttled::{Throttle, Throttled};
@@ -25,6 +28,7 @@ pub(crate) use throttled::{Throttle, Throttled};
 use crate::error::{Error, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
+use crate::pending::Job;
 use crate::pitch::Pitch;
 use crate::region::Region;
 
@@ -177,24 +181,30 @@ impl<'a> Chunk<'a> {
 /// Whether somebody still wants the result of a chunk.
 #[derive(Debug)]
 pub(crate) struct Cancel<'a> {
-    launch: &'a AtomicBool,
+    job: &'a Job,
     chunk: AtomicBool,
 }
 
 impl<'a> Cancel<'a> {
-    /// Of a chunk of a launch that is cancelled with `launch`.
-    pub(crate) fn new(launch: &'a AtomicBool) -> Cancel<'a> {
-        Cancel { launch, chunk: AtomicBool::new(false) }
+    /// Of a chunk of such a launch.
+    pub(crate) fn new(job: &'a Job) -> Cancel<'a> {
+        Cancel { job, chunk: AtomicBool::new(false) }
+    }
+
+    /// The launch, or the sequence of launches, that the chunk is of.
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "only GPUs run many at once"))]
+    pub(crate) fn job(&self) -> &'a Job {
+        self.job
     }
 
     /// Whether the device may give up.
     pub(crate) fn is_set(&self) -> bool {
-        self.chunk.load(Ordering::Relaxed) || self.launch.load(Ordering::Relaxed)
+        self.chunk.load(Ordering::Relaxed) || self.job.is_cancelled()
     }
 
     /// Whether the whole launch is cancelled.
     pub(crate) fn launch_is_cancelled(&self) -> bool {
-        self.launch.load(Ordering::Relaxed)
+        self.job.is_cancelled()
     }
 
     /// Calls this chunk off, or takes that back for the next one.
@@ -230,7 +240,7 @@ pub(crate) trait Device: Send + Sync {
     fn prepare(&self, kernel: &Kernel) -> Result<()>;
 
     /// How it runs this kernel, where it has several ways, and why not a faster one.
-    fn engine(&self, _kernel: &Kernel) -> Option<String> {
+    fn engine(&self, _kernel: &Kernel) -> Option<Chosen> {
         None
     }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Cancel, Chunk, ChunkCost, Device, DeviceInfo, Held, Running, Store};
+use super::{Cancel, Chosen, Chunk, ChunkCost, Device, DeviceInfo, Held, Running, Store};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
@@ -113,7 +113,7 @@ impl Device for Throttled {
         self.inner.prepare(kernel)
     }
 
-    fn engine(&self, kernel: &Kernel) -> Option<String> {
+    fn engine(&self, kernel: &Kernel) -> Option<Chosen> {
         self.inner.engine(kernel)
     }
 

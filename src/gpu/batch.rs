@@ -77,6 +77,12 @@ impl Step {
         Ok(Step { pipeline, group, parts, blocks, values, buffers, fault, loop_budget })
     }
 
+    /// Workgroups of a dispatch.
+    fn groups(&self) -> u64 {
+        let parts = self.parts.iter().map(|part| part.workgroups());
+        u64::try_from(parts.sum::<u128>()).unwrap_or(u64::MAX)
+    }
+
     /// Dispatches it. What is the same as for the dispatch before is not set again.
     fn record(&self, pass: &mut wgpu::ComputePass<'_>, again: bool) {
         let rewritten = &self.pipeline.rewritten;
@@ -119,6 +125,7 @@ pub(super) fn run(
     let mut under_way = std::collections::VecDeque::new();
     let doing = "run a sequence";
     while order.peek().is_some() {
+        let mut groups = 0;
         let submission = link.watched(doing, || {
             let mut encoder =
                 link.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -130,19 +137,21 @@ pub(super) fn run(
                 {
                     steps[step].record(&mut pass, before == Some(step));
                     before = Some(step);
+                    groups += steps[step].groups();
                     recorded += steps[step].parts.len().max(1);
                 }
             }
             link.queue.submit([encoder.finish()])
         })?;
-        under_way.push_back(submission);
+        under_way.push_back((submission, groups));
         if under_way.len() > UNDER_WAY
-            && let Some(oldest) = under_way.pop_front()
+            && let Some((oldest, groups)) = under_way.pop_front()
         {
             gpu.wait_for(doing, oldest, None, (None, cancel))?;
+            cancel.iter().for_each(|cancel| cancel.job().advance(groups));
         }
     }
-    if let Some(last) = under_way.pop_back() {
+    if let Some((last, _)) = under_way.pop_back() {
         gpu.wait_for(doing, last, None, (None, cancel))?;
     }
     let mut words = vec![0u32; steps.len()];

@@ -1,21 +1,96 @@
 //! Whether what a launch gives fits a binding's WGSL layout.
 //!
-//! Elements of a buffer fit when they lie as far apart as WGSL's, or are the scalar that a WGSL
-//! element without padding is made of, or are bytes. A value fits when it ends where the WGSL type
-//! does, with or without the padding at its end. Every message names the remedy.
-
-use std::any::TypeId;
+//! A Rust type is known by its name and size ([`RustType`]): a number or an array of numbers is
+//! compared with WGSL's type in kind, size and rows; any other type in size alone. Elements of a
+//! buffer fit when they lie as far apart as WGSL's, or are the scalar that a WGSL element without
+//! padding is made of, or are bytes. A value fits when it ends where the WGSL type does, with or
+//! without the padding at its end. Every message names the remedy.
 
 use super::signature::{Binding, ScalarType};
 use super::value_type::ValueType;
 use crate::error::{Error, Result};
 
-/// A Rust element type, as far as a layout cares.
+/// A Rust type, as far as a layout cares.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RustType {
-    pub(crate) id: TypeId,
-    pub(crate) name: &'static str,
-    pub(crate) size: u64,
+    name: &'static str,
+    size: u64,
+}
+
+impl RustType {
+    pub(crate) fn of<T>() -> RustType {
+        RustType { name: std::any::type_name::<T>(), size: size_of::<T>() as u64 }
+    }
+
+    /// The numbers that it is made of, if it is a number or an array.
+    ///
+    /// The name is the only thing that tells an array's elements for every `T`. Rust does not promise its
+    /// form: a name that is not understood is a type that is compared in size alone. Structs are
+    /// such, and bytes, which stand for whatever lies in them.
+    fn numbers(self) -> Option<Numbers> {
+        let (mut element, mut bytes) = (self.name, self.size);
+        let mut strides = Vec::new();
+        while let Some(array) = element.strip_prefix('[') {
+            let (inner, count) = array.strip_suffix(']')?.rsplit_once("; ")?;
+            bytes = bytes.checked_div(count.parse().ok()?)?;
+            strides.push(bytes);
+            element = inner;
+        }
+        let float = match element {
+            "f32" | "f64" => true,
+            "i16" | "u16" | "i32" | "u32" | "i64" | "u64" | "isize" | "usize" => false,
+            name if name == std::any::type_name::<half::f16>() => true,
+            _ => return None,
+        };
+        Some(Numbers { float, size: bytes, strides })
+    }
+
+    /// Whether nothing is known that speaks against giving it for a type with these scalars.
+    fn agrees(self, ty: &ValueType, scalars: &[(u64, ScalarType)]) -> bool {
+        let Some(numbers) = self.numbers() else { return true };
+        let mut known = vec![self.size];
+        let rows = numbers.strides.split_last().map_or(&[][..], |(_, rows)| rows);
+        scalars.iter().any(|(_, scalar)| numbers.are(*scalar))
+            && (!strides(ty, &mut known) || rows.iter().all(|row| known.contains(row)))
+    }
+}
+
+/// A number or an array of numbers.
+struct Numbers {
+    float: bool,
+    /// Bytes of a number.
+    size: u64,
+    /// Bytes from one element to the next, those of the outermost array first.
+    strides: Vec<u64>,
+}
+
+impl Numbers {
+    /// Whether they may be given for WGSL's scalar. `i32` and `u32` are the same bits, a wider integer is
+    /// several words, and who has no type for `f16` has its bits in 16-bit integers.
+    fn are(&self, scalar: ScalarType) -> bool {
+        match scalar {
+            ScalarType::F32 => self.float && self.size == 4,
+            ScalarType::F16 => self.size == 2,
+            ScalarType::I32 | ScalarType::U32 => !self.float && self.size.is_multiple_of(4),
+        }
+    }
+}
+
+/// Adds the strides of a type's arrays and columns; false for a type that has structs, whose fields
+/// an array runs through.
+fn strides(ty: &ValueType, known: &mut Vec<u64>) -> bool {
+    match ty {
+        ValueType::Scalar(_) | ValueType::Vector { .. } => true,
+        ValueType::Matrix { column_stride, .. } => {
+            known.push(*column_stride);
+            true
+        }
+        ValueType::Array { element, stride, .. } => {
+            known.push(*stride);
+            strides(element, known)
+        }
+        ValueType::Struct { .. } => false,
+    }
 }
 
 fn wrong(binding: &Binding, problem: String) -> Result<()> {
@@ -24,21 +99,14 @@ fn wrong(binding: &Binding, problem: String) -> Result<()> {
 
 /// Whether buffers of this Rust element type may be bound.
 pub(crate) fn check_element(binding: &Binding, rust: RustType) -> Result<()> {
-    if rust.id == TypeId::of::<u8>() {
+    if rust.name == "u8" {
         return Ok(());
     }
     let layout = &binding.layout;
-    let rust_float = [TypeId::of::<f32>(), TypeId::of::<half::f16>(), TypeId::of::<f64>()];
-    let rust_integer = [TypeId::of::<i32>(), TypeId::of::<u32>()];
-    let is_float = rust_float.contains(&rust.id);
-    let fits = match layout.scalar {
-        // A lone scalar must be of the right kind; i32 and u32 are the same bits.
-        Some(scalar) if is_float || rust_integer.contains(&rust.id) => {
-            is_float == scalar.is_float() && rust.size == scalar.size()
-        }
-        _ => rust.size == layout.stride && rust.id != TypeId::of::<f64>(),
-    };
-    if fits {
+    let one_number = rust.numbers().is_some_and(|numbers| numbers.strides.is_empty());
+    let one_scalar = one_number && layout.scalar.is_some_and(|s| s.size() == rust.size);
+    let sized = rust.size == layout.stride || one_scalar;
+    if sized && rust.agrees(binding.value_type.element(), &binding.element_scalars) {
         return Ok(());
     }
     wrong(
@@ -123,28 +191,61 @@ pub(crate) fn check_buffer(binding: &Binding, given: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether a Rust value of so many bytes may be the value of a uniform or an immediate.
-pub(crate) fn check_value(binding: &Binding, given: u64, rust: &str) -> Result<()> {
+/// Whether a Rust value of this type may be the value of a uniform or an immediate.
+pub(crate) fn check_value(binding: &Binding, rust: RustType) -> Result<()> {
     let ty = &binding.value_type;
     // Trailing padding of nested structs may be there or not, so sizes between are possible too.
-    if given >= ty.used_size() && given <= ty.size() {
+    let sized = (ty.used_size()..=ty.size()).contains(&rust.size);
+    if sized && rust.agrees(ty, &binding.element_scalars) {
         return Ok(());
     }
-    let fields = ty.describe();
-    let shown = if fields.is_empty() { String::new() } else { format!(":\n{fields}") };
-    wrong(
-        binding,
-        format!(
-            "the value ({rust}) has {}, and {ty} has {}; lay it out as WGSL does{shown}",
-            bytes(given),
-            ty.size()
-        ),
-    )
+    let sizes = if sized {
+        format!("the value is {}, and WGSL's is {ty}", rust.name)
+    } else {
+        let given = bytes(rust.size);
+        format!("the value ({}) has {given}, and {ty} has {}", rust.name, ty.size())
+    };
+    let remedy = rust_form(ty).map_or_else(|| laid_out(ty), |form| format!("use {form}"));
+    wrong(binding, format!("{sizes}; {remedy}"))
 }
 
-impl ScalarType {
-    fn is_float(self) -> bool {
-        matches!(self, ScalarType::F32 | ScalarType::F16)
+/// Whether so many bytes hold the value of a uniform or an immediate. Those behind it are not used.
+pub(crate) fn check_value_bytes(binding: &Binding, given: u64) -> Result<()> {
+    let ty = &binding.value_type;
+    if given >= ty.used_size() {
+        return Ok(());
+    }
+    let (given, needed) = (bytes(given), ty.size());
+    wrong(binding, format!("the value has {given}, and {ty} needs {needed}; {}", laid_out(ty)))
+}
+
+fn laid_out(ty: &ValueType) -> String {
+    let fields = ty.describe();
+    let shown = if fields.is_empty() { String::new() } else { format!(":\n{fields}") };
+    format!("lay it out as WGSL does{shown}")
+}
+
+/// The Rust type of numbers that lies as a WGSL type does, if there is one.
+fn rust_form(ty: &ValueType) -> Option<String> {
+    let row = |scalar: &ScalarType, bytes: u64| format!("[{scalar}; {}]", bytes / scalar.size());
+    match ty {
+        ValueType::Scalar(scalar) => Some(scalar.to_string()),
+        ValueType::Vector { scalar, .. } => Some(row(scalar, ty.size())),
+        ValueType::Matrix { scalar, columns, column_stride, .. } => {
+            Some(format!("[{}; {columns}]", row(scalar, *column_stride)))
+        }
+        ValueType::Array { element, count, stride } => {
+            let element = match &**element {
+                ValueType::Scalar(scalar) | ValueType::Vector { scalar, .. }
+                    if element.size() < *stride =>
+                {
+                    row(scalar, *stride)
+                }
+                packed => rust_form(packed)?,
+            };
+            Some(format!("[{element}; {}]", (*count)?))
+        }
+        ValueType::Struct { .. } => None,
     }
 }
 
@@ -165,15 +266,10 @@ mod tests {
     }
 
     fn element<T: 'static>(ty: &str) -> Result<()> {
-        let rust = RustType {
-            id: TypeId::of::<T>(),
-            name: std::any::type_name::<T>(),
-            size: size_of::<T>() as u64,
-        };
         let structs = "struct Cell { at: vec3<f32>, kind: u32 } struct Pair { a: f32, b: f32 }";
         check_element(
             &binding(structs, "storage, read_write", &format!("array<{ty}>"), "arrayLength(&v)"),
-            rust,
+            RustType::of::<T>(),
         )
     }
 
@@ -193,6 +289,10 @@ mod tests {
         element::<u8>("Cell").unwrap();
         element::<u64>("vec2<u32>").unwrap();
         element::<[i32; 8]>("array<u32, 8>").unwrap();
+        element::<[[f32; 4]; 3]>("mat3x3<f32>").unwrap();
+        element::<[f32; 4]>("Cell").unwrap();
+        element::<u16>("f16").unwrap();
+        element::<[half::f16; 2]>("vec2<f16>").unwrap();
     }
 
     #[test]
@@ -217,6 +317,10 @@ mod tests {
                 "of 16 bytes, padded as WGSL does:\n  offset   0,  12 bytes: at: vec3<f32>\n  offset  12,   4 bytes: kind: u32",
             ),
             (element::<f64>("Cell"), "padded as WGSL does"),
+            (element::<[f32; 4]>("vec4<u32>"), "use [u32; 4], or a buffer of u32"),
+            (element::<[u32; 4]>("vec3<f32>"), "pad to [f32; 4]"),
+            (element::<[[f32; 4]; 2]>("mat4x2<f32>"), "use [f32; 8], or a buffer of f32"),
+            (element::<[u16; 2]>("f32"), "use f32"),
             (element::<[f32; 3]>("Pair"), "use a type of 8 bytes, or a buffer of f32"),
         ] {
             let problem = result.unwrap_err().to_string();
@@ -250,24 +354,70 @@ mod tests {
         );
     }
 
+    /// A Rust type that cannot be looked into.
+    #[repr(C)]
+    struct Opaque<const BYTES: usize>([i8; BYTES]);
+
     #[test]
     fn values_end_where_the_wgsl_type_does() {
         let structs = "struct Grid { size: vec2<u32>, dir: vec3<f32> }";
         let grid = binding(structs, "uniform", "Grid", "v");
-        for (given, fits) in [(12, false), (20, false), (28, true), (32, true), (36, false)] {
-            assert_eq!(check_value(&grid, given, "G").is_ok(), fits, "{given}");
-        }
-        let problem = check_value(&grid, 20, "app::G").unwrap_err().to_string();
+        let fits = |rust: RustType| check_value(&grid, rust).is_ok();
+        assert!(!fits(RustType::of::<Opaque<12>>()) && !fits(RustType::of::<Opaque<20>>()));
+        assert!(fits(RustType::of::<Opaque<28>>()) && fits(RustType::of::<Opaque<32>>()));
+        assert!(!fits(RustType::of::<Opaque<36>>()));
+        let problem = check_value(&grid, RustType::of::<Opaque<20>>()).unwrap_err().to_string();
         assert!(
             problem.contains(
-                "the value (app::G) has 20 bytes, and Grid has 32; lay it out as WGSL does:\n  \
+                "Opaque<20>) has 20 bytes, and Grid has 32; lay it out as WGSL does:\n  \
                  offset   0,   8 bytes: size: vec2<u32>\n  offset  16,  12 bytes: dir: vec3<f32>"
             ),
             "{problem}"
         );
-        let table = binding("", "uniform", "array<vec4<f32>, 3>", "v");
-        assert!(check_value(&table, 48, "T").is_ok() && check_value(&table, 16, "T").is_err());
-        let number = binding("", "uniform", "f32", "v");
-        assert!(check_value(&number, 4, "f32").is_ok() && check_value(&number, 8, "f64").is_err());
+        for (given, fits) in [(27, false), (28, true), (32, true), (256, true)] {
+            assert_eq!(check_value_bytes(&grid, given).is_ok(), fits, "{given}");
+        }
+    }
+
+    fn value<T>(ty: &str) -> Result<()> {
+        let structs = "struct Cell { at: vec3<f32>, kind: u32 } struct Pair { a: f32, b: f32 }";
+        check_value(&binding(structs, "uniform", ty, "v"), RustType::of::<T>())
+    }
+
+    #[test]
+    fn values_of_numbers_are_of_wgsl_s_kind_and_rows() {
+        value::<f32>("f32").unwrap();
+        value::<i32>("u32").unwrap();
+        value::<[i32; 2]>("vec2<u32>").unwrap();
+        value::<u64>("vec2<u32>").unwrap();
+        value::<[f32; 3]>("vec3<f32>").unwrap();
+        value::<half::f16>("f16").unwrap();
+        value::<[u16; 2]>("vec2<f16>").unwrap();
+        value::<[[f32; 4]; 3]>("mat3x3<f32>").unwrap();
+        value::<[f32; 16]>("mat4x4<f32>").unwrap();
+        value::<[[f32; 2]; 4]>("mat4x2<f32>").unwrap();
+        value::<[[[f32; 2]; 2]; 4]>("array<mat2x2<f32>, 4>").unwrap();
+        value::<[[f32; 4]; 300]>("array<vec4<f32>, 300>").unwrap();
+        value::<[[f32; 4]; 2]>("array<mat2x2<f32>, 2>").unwrap();
+        value::<[f32; 2]>("Pair").unwrap();
+        value::<[u32; 4]>("Cell").unwrap();
+        value::<[u8; 8]>("Pair").unwrap();
+        for (result, part) in [
+            (value::<i32>("f32"), "the value is i32, and WGSL's is f32; use f32"),
+            (value::<f32>("u32"), "the value is f32, and WGSL's is u32; use u32"),
+            (value::<usize>("u32"), "the value (usize) has 8 bytes, and u32 has 4; use u32"),
+            (value::<f64>("f32"), "the value (f64) has 8 bytes, and f32 has 4; use f32"),
+            (value::<f64>("vec2<f32>"), "use [f32; 2]"),
+            (value::<[u32; 4]>("vec4<f32>"), "use [f32; 4]"),
+            (value::<[u32; 2]>("Pair"), "lay it out as WGSL does:\n  offset   0"),
+            (value::<[f32; 9]>("mat3x3<f32>"), "use [[f32; 4]; 3]"),
+            (value::<[[f32; 4]; 2]>("mat4x2<f32>"), "use [[f32; 2]; 4]"),
+            (value::<[[i32; 4]; 3]>("array<vec3<f32>, 3>"), "use [[f32; 4]; 3]"),
+            (value::<[[f32; 3]; 4]>("array<vec4<f32>, 3>"), "use [[f32; 4]; 3]"),
+            (value::<[f32; 0]>("f32"), "has 0 bytes, and f32 has 4"),
+        ] {
+            let problem = result.unwrap_err().to_string();
+            assert!(problem.starts_with("binding `v`: ") && problem.contains(part), "{problem}");
+        }
     }
 }

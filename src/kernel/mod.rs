@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use fit::{RustType, check_buffer, check_element, check_value};
+pub(crate) use fit::{RustType, check_buffer, check_element, check_value, check_value_bytes};
 pub(crate) use normalise::host_has_fma;
 pub(crate) use operands::expression_operands;
 #[cfg(feature = "gpu")]
@@ -153,22 +153,19 @@ impl Kernel {
 
     /// The binding with that WGSL name, or `GROUP:BINDING`.
     pub(crate) fn binding(&self, name: &str) -> Result<BindingId> {
-        let bindings = &self.inner.signature.bindings;
-        let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
-        bindings
-            .iter()
-            .position(|b| b.name == name || (slot.is_some() && b.slot == slot))
-            .ok_or_else(|| {
-                let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
-                Error::Binding {
-                    name: name.to_owned(),
-                    problem: format!(
-                        "the kernel `{}` has no such binding; it has {}",
-                        self.inner.signature.entry_point,
-                        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-                    ),
-                }
-            })
+        let signature = &self.inner.signature;
+        signature.position(name).ok_or_else(|| {
+            let known: Vec<_> =
+                signature.bindings.iter().map(|b| format!("`{}`", b.name)).collect();
+            Error::Binding {
+                name: name.to_owned(),
+                problem: format!(
+                    "the kernel `{}` has no such binding; it has {}",
+                    signature.entry_point,
+                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                ),
+            }
+        })
     }
 }
 

@@ -26,6 +26,41 @@ pub struct Signature {
     pub constants: Vec<Constant>,
 }
 
+impl Signature {
+    /// The binding with that WGSL name, or that `GROUP:BINDING`: as [`Launch::bind`] and
+    /// [`Launch::set`] find it.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "@group(0) @binding(3) var<storage, read_write> data: array<vec2<f32>>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] *= 2.0; }",
+    /// )?;
+    /// let data = kernel.signature().binding("0:3").expect("the kernel has it");
+    /// assert_eq!((data.name.as_str(), data.layout.stride), ("data", 8));
+    /// assert!(kernel.signature().binding("date").is_none());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
+    /// [`Launch::bind`]: crate::Launch::bind
+    /// [`Launch::set`]: crate::Launch::set
+    pub fn binding(&self, name: &str) -> Option<&Binding> {
+        self.position(name).map(|id| &self.bindings[id])
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Option<BindingId> {
+        let slot = || {
+            let (group, binding) = name.split_once(':')?;
+            Some((group.parse().ok()?, binding.parse().ok()?))
+        };
+        let mut bindings = self.bindings.iter();
+        match slot() {
+            Some(slot) => bindings.position(|binding| binding.slot == Some(slot)),
+            None => bindings.position(|binding| binding.name == name),
+        }
+    }
+}
+
 /// One resource variable of a kernel.
 #[derive(Debug, Clone)]
 pub struct Binding {

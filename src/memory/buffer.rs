@@ -1,6 +1,5 @@
 //! `Buffer<T>`: what a user makes, fills, binds to launches and reads.
 
-use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeBounds};
@@ -9,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytemuck::Pod;
 
 use super::allocation::Allocation;
-use super::gate::{Gate, queue_all};
+use super::gate::{Gate, Pass, queue_all};
 use super::pins::Left;
 use super::residency::Residency;
 use crate::analysis::{Contents, Version};
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
 use crate::kernel::RustType;
+use crate::pending::Pending;
 
 /// One logical array, shared by everyone who holds a clone of it.
 ///
@@ -122,8 +122,22 @@ impl Shared {
     }
 
     fn with<R>(&self, write: bool, body: impl FnOnce(HostBytes<'_>) -> Result<R>) -> Result<R> {
-        let passes = queue_all(std::iter::once((Arc::clone(&self.gate), write)));
-        passes[0].wait();
+        self.granted(self.queue(write), write, body)
+    }
+
+    /// A pass of this buffer's gate, queued for now.
+    fn queue(&self, write: bool) -> Vec<Pass> {
+        queue_all(std::iter::once((Arc::clone(&self.gate), write)))
+    }
+
+    /// Waits for a pass of [`Shared::queue`], and lends the bytes as long as it holds.
+    fn granted<R>(
+        &self,
+        passes: Vec<Pass>,
+        write: bool,
+        body: impl FnOnce(HostBytes<'_>) -> Result<R>,
+    ) -> Result<R> {
+        passes.iter().for_each(Pass::wait);
         if write {
             self.changes();
         }
@@ -260,15 +274,65 @@ impl<T: Pod> Buffer<T> {
     /// failed while writing it.
     pub fn read_into(&self, start: usize, out: &mut [T]) -> Result<()> {
         let range = self.resolve(start..start.saturating_add(out.len()))?;
-        self.shared.with(false, |bytes| {
-            self.shared.check_poison()?;
-            let size = size_of::<T>() as u64;
-            let wanted = range.start * size..range.end * size;
-            self.shared.fetch(&wanted, &|_, _| {})?;
-            self.shared.read_by_host(&wanted);
-            bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(out));
-            Ok(())
+        self.shared.with(false, |bytes| self.copy_out(bytes, &range, out))
+    }
+
+    /// As [`Buffer::read`], without waiting: gives a future of the elements as they are after every
+    /// launch that was started before. Later launches that write the buffer wait for it.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// # let increment = Kernel::from_wgsl(
+    /// #     "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    /// #      @compute @workgroup_size(64)
+    /// #      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += 1u; }",
+    /// # )?;
+    /// let data = Buffer::from_slice(&[1u32; 1000]);
+    /// let step = || rt.launch(&increment).bind("data", &data).invocations([1000, 1, 1]);
+    /// let first = step().submit()?;
+    /// let between = data.read_async(..2)?;
+    /// let second = step().submit()?;
+    /// assert_eq!(between.wait()?, [2, 2]); // or `between.await?`
+    /// (first.wait()?, second.wait()?);
+    /// assert_eq!(data.read(..2)?, [3, 3]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Device`] when no thread can
+    /// be started; the future gives the others of [`Buffer::read`].
+    pub fn read_async(&self, range: impl RangeBounds<usize>) -> Result<Pending<Vec<T>>>
+    where
+        T: Send,
+    {
+        let range = self.resolve(range)?;
+        let buffer = self.clone();
+        // Queued for here, in the caller's order, and not on the read's thread.
+        let passes = buffer.shared.queue(false);
+        Pending::spawn("read", 1, move |job| {
+            let shared = &buffer.shared;
+            shared.granted(passes, false, |bytes| {
+                if job.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                shared.check_memory()?;
+                let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
+                buffer.copy_out(bytes, &range, &mut out)?;
+                Ok(out)
+            })
         })
+    }
+
+    /// Copies elements, for the holder of a granted pass.
+    fn copy_out(&self, bytes: HostBytes<'_>, range: &Range<u64>, out: &mut [T]) -> Result<()> {
+        self.shared.check_poison()?;
+        let size = size_of::<T>() as u64;
+        let wanted = range.start * size..range.end * size;
+        self.shared.fetch(&wanted, &|_, _| {})?;
+        self.shared.read_by_host(&wanted);
+        bytes.read(range.start as usize * size_of::<T>(), bytemuck::cast_slice_mut(out));
+        Ok(())
     }
 
     /// Overwrites elements from `start` on, after every launch that was started before has ended.
@@ -371,11 +435,7 @@ impl<T: Pod> From<&Buffer<T>> for BufferRange {
         BufferRange {
             shared: Arc::clone(&buffer.shared),
             bytes: 0..buffer.shared.bytes,
-            element: RustType {
-                id: TypeId::of::<T>(),
-                name: std::any::type_name::<T>(),
-                size: size_of::<T>() as u64,
-            },
+            element: RustType::of::<T>(),
         }
     }
 }

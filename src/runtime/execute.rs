@@ -3,7 +3,7 @@
 //! Plan and arguments are `session`'s subject, what one device's worker does is `worker`'s.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::Runtime;
@@ -22,6 +22,7 @@ use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, DeviceKind, HostByt
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Copies, PrivateCopy, Reservation};
+use crate::pending::Job;
 use crate::plan::{Merge, Plan, Policy, Speed, Split, Strategy, Task, Wishes};
 
 /// A launch in which no mistake was found.
@@ -41,6 +42,11 @@ pub(super) struct Checked {
 }
 
 impl Checked {
+    /// Workgroups of the grid.
+    pub(super) fn workgroups(&self) -> u64 {
+        self.grid.iter().fold(1, |all, &count| all.saturating_mul(u64::from(count)))
+    }
+
     /// Whether what the buffers hold before the launch is kept until its end.
     pub(super) fn keeps_before(&self) -> bool {
         self.transactional || self.verification.fraction > 0.0
@@ -121,13 +127,13 @@ pub(super) fn measure(checked: &Checked, buffers: &Reservation) -> Result<Vec<Ti
 }
 
 /// Runs a launch to its end. Buffers that it may have begun to write are poisoned on an error.
-pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool) -> Result<Report> {
+pub(super) fn run(checked: &Checked, buffers: &Reservation, job: &Job) -> Result<Report> {
     let memory = checked.memory(buffers.wait()?);
-    if cancel.load(Ordering::Relaxed) {
+    if job.is_cancelled() {
         return Err(Error::Cancelled);
     }
     let session = Session::new(checked, &memory)?;
-    session.run(cancel).map_err(|(error, restored)| {
+    session.run(job).map_err(|(error, restored)| {
         if !restored {
             buffers.poison(&error.to_string());
         }
@@ -140,7 +146,7 @@ pub(super) fn run(checked: &Checked, buffers: &Reservation, cancel: &AtomicBool)
 pub(super) fn run_granted(
     checked: &Checked,
     memory: &[HostBytes<'_>],
-    cancel: &AtomicBool,
+    job: &Job,
     place: Option<usize>,
 ) -> Result<Report> {
     let mut session = Session::new(checked, memory)?;
@@ -149,12 +155,12 @@ pub(super) fn run_granted(
         // The others have what runs beside it.
         session.alone = None;
     }
-    session.run(cancel).map_err(|(error, _)| error)
+    session.run(job).map_err(|(error, _)| error)
 }
 
 impl<'a> Session<'a> {
     /// Runs the launch to its end. With an error: whether all buffers are as they were before.
-    fn run(self, cancel: &AtomicBool) -> std::result::Result<Report, (Error, bool)> {
+    fn run(self, job: &Job) -> std::result::Result<Report, (Error, bool)> {
         let begun = Instant::now();
         let checked = self.checked;
         let repeated = checked.runtime.inner.log.repeated();
@@ -168,7 +174,7 @@ impl<'a> Session<'a> {
                 let taken = session.gather().and_then(|()| Snapshot::take(&session, &before));
                 snapshot = Some(taken.map_err(|error| (error, false))?);
             }
-            match session.work(cancel, snapshot.as_ref(), &mut failures) {
+            match session.work(job, snapshot.as_ref(), &mut failures) {
                 Ok(devices) => {
                     let mut report = session.report(begun, devices, failures.events);
                     report.repeated = checked.runtime.inner.log.repeated() - repeated;
@@ -241,7 +247,7 @@ impl<'a> Session<'a> {
     /// Drives the devices until everything is computed.
     fn work(
         &self,
-        cancel: &AtomicBool,
+        job: &Job,
         snapshot: Option<&Snapshot<'_>>,
         failures: &mut Failures,
     ) -> Result<Vec<DeviceReport>> {
@@ -296,8 +302,7 @@ impl<'a> Session<'a> {
             policy = policy.alone(device);
         }
         let depths = devices.iter().map(|member| member.device.depth());
-        let shared =
-            Shared::new(policy, Failures::new(devices.len(), &self.events), depths, cancel);
+        let shared = Shared::new(policy, Failures::new(devices.len(), &self.events), depths, job);
         let set_up = begun.elapsed();
         // One device needs no thread of its own. A launch that is not split, or that one device does
         // alone, runs on that one; the others are asked only if it fails.
@@ -305,7 +310,7 @@ impl<'a> Session<'a> {
         order.sort_by_key(|device| self.alone.is_some_and(|alone| alone != *device));
         if whole || self.alone.is_some() || order.len() == 1 {
             for &index in &order {
-                self.worker(index, &shared, cancel);
+                self.worker(index, &shared);
                 if shared.lock().over() {
                     break;
                 }
@@ -315,11 +320,11 @@ impl<'a> Session<'a> {
                 let (shared, mut order) = (&shared, order.into_iter());
                 let first = order.next();
                 for index in order {
-                    scope.spawn(move || self.worker(index, shared, cancel));
+                    scope.spawn(move || self.worker(index, shared));
                 }
                 // The caller's thread has nothing else to do.
                 if let Some(first) = first {
-                    self.worker(first, shared, cancel);
+                    self.worker(first, shared);
                 }
             });
         }
@@ -336,12 +341,14 @@ impl<'a> Session<'a> {
             let (changes, reports) = (&mut changes, &mut reports[..]);
             let done = state.reruns.counted;
             let computed = Computed { done, changes, reports, failures };
-            self.verify(wanted, snapshot, &Cancel::new(cancel), computed)?;
+            self.verify(wanted, snapshot, &Cancel::new(job), computed)?;
         }
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
             if report.chunks > 0 {
-                report.engine = devices[index].device.engine(&self.checked.kernel);
+                let chosen = devices[index].device.engine(&self.checked.kernel);
+                report.engine = chosen.as_ref().map(|chosen| chosen.engine);
+                report.fallback = chosen.and_then(|chosen| chosen.fallback);
             }
             let took_part = report.chunks > 0 || !self.takes_part(index);
             if let (false, Some(alone)) = (took_part, self.alone) {

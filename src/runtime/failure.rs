@@ -306,22 +306,41 @@ pub(super) fn unable(
             if let Some(Quarantined { kind, cause, .. }) = &member.quarantined {
                 return Some(format!("quarantined ({kind}): {cause}"));
             }
-            let error = guarded(&*member.device, || member.device.prepare(kernel)).err()?;
-            if let Error::Device { device, kind, doing, cause } = &error
-                && kind.quarantines()
-                && !member.device.in_place()
-            {
-                let cause = format!("it failed to {doing}: {cause}");
-                let (device, kind) = (device.clone(), *kind);
-                let why = Quarantined { device: device.clone(), kind, cause: cause.clone() };
-                fleet.quarantine(index, &member.device, why);
-                let remedy = Remedy::Quarantined;
-                events.push(FailureEvent { device, kind, cause, remedy });
+            let error = prepare(index, member, kernel, fleet).err()?;
+            if let Some(Quarantined { device, kind, cause }) = quarantines(member, &error) {
+                events.push(FailureEvent { device, kind, cause, remedy: Remedy::Quarantined });
             }
             Some(error.to_string())
         })
         .collect();
     (unable, events)
+}
+
+/// Has a device make a kernel ready. It is quarantined if it fails so that it may not recover.
+pub(super) fn prepare(index: usize, member: &Member, kernel: &Kernel, fleet: &Fleet) -> Result<()> {
+    if let Some(Quarantined { device, kind, cause }) = &member.quarantined {
+        return Err(Error::Device {
+            device: device.clone(),
+            kind: *kind,
+            doing: "take a kernel".to_owned(),
+            cause: format!("it is quarantined, since {cause}"),
+        });
+    }
+    guarded(&*member.device, || member.device.prepare(kernel)).inspect_err(|error| {
+        if let Some(why) = quarantines(member, error) {
+            fleet.quarantine(index, &member.device, why);
+        }
+    })
+}
+
+/// Why a device is quarantined after it failed to make a kernel ready, if it is.
+fn quarantines(member: &Member, error: &Error) -> Option<Quarantined> {
+    let Error::Device { device, kind, doing, cause } = error else { return None };
+    (kind.quarantines() && !member.device.in_place()).then(|| Quarantined {
+        device: device.clone(),
+        kind: *kind,
+        cause: format!("it failed to {doing}: {cause}"),
+    })
 }
 
 /// Calls into a device; a panic becomes an error of that device.

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::device::{
-    Block, Cancel, Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, Fetch, Held, HostBytes,
-    Running, Store,
+    Block, Cancel, Chosen, Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, Fetch, Held,
+    HostBytes, Running, Store,
 };
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
@@ -272,7 +272,7 @@ impl Device for Faulty {
         }
     }
 
-    fn engine(&self, kernel: &Kernel) -> Option<String> {
+    fn engine(&self, kernel: &Kernel) -> Option<Chosen> {
         self.inner.engine(kernel)
     }
 

@@ -1,12 +1,9 @@
 //! Describing a launch: what is bound, what is set, over which grid. All checks are made here,
 //! before anything runs.
 
-use std::sync::atomic::AtomicBool;
-
 use bytemuck::NoUninit;
 
 use super::execute::{self, Checked};
-use super::future::LaunchFuture;
 use super::measure::Tightness;
 use super::report::Report;
 use super::verify::{Tolerance, Verification};
@@ -14,14 +11,19 @@ use super::{Runtime, check};
 use crate::cpu::Findings;
 use crate::error::{Error, Result};
 use crate::kernel::{
-    BindingId, Kernel, PartialValue, Space, Value, check_buffer, check_element, check_value,
+    Binding, BindingId, Kernel, PartialValue, RustType, Space, Value, check_buffer, check_element,
+    check_value, check_value_bytes,
 };
 use crate::memory::{BufferRange, reserve};
+use crate::pending::{Job, Pending};
 use crate::plan::{Plan, Wishes, facts_in_words};
 
 /// Iterations that one invocation may make in loops that are not known to end: some seconds of
 /// an interpreted loop, and far more than a kernel does that is meant to end.
 const LOOP_BUDGET: u64 = 1 << 26;
+
+/// The end of a submitted launch.
+pub type LaunchFuture = Pending<Report>;
 
 /// A launch being described; made by [`Runtime::launch`].
 ///
@@ -74,7 +76,8 @@ impl Launch {
     /// WGSL name or as `GROUP:BINDING`.
     ///
     /// The element type must lie in memory as the WGSL type does: of the same stride, or the
-    /// scalar that a WGSL element without padding is made of, or `u8`.
+    /// scalar that a WGSL element without padding is made of, or `u8`. Numbers and arrays of them are
+    /// checked by kind too, as [`Launch::set`] does.
     pub fn bind(self, name: &str, buffer: impl Into<BufferRange>) -> Self {
         let buffer = buffer.into();
         self.attempt(|launch| {
@@ -96,17 +99,57 @@ impl Launch {
         })
     }
 
-    /// Gives a uniform (or `var<immediate>`) its value. The Rust type must have the size of the
-    /// WGSL type, with or without the padding at its end.
+    /// Gives a uniform (or `var<immediate>`) its value, by WGSL name or as `GROUP:BINDING`. The Rust
+    /// type must have the size of the WGSL type, with or without the padding at its end.
+    ///
+    /// A number or an array is checked by type: floats for floats, integers for integers (`i32` and
+    /// `u32` are the same bits), and rows of the same length:
+    ///
+    /// | WGSL | Rust |
+    /// |---|---|
+    /// | `f32` | `f32` |
+    /// | `vec3<u32>` | `[u32; 3]` |
+    /// | `mat4x2<f32>`, four columns | `[[f32; 2]; 4]`, or `[f32; 8]` |
+    /// | `mat3x3<f32>`, each column padded | `[[f32; 4]; 3]` |
+    /// | `array<vec4<f32>, 9>` | `[[f32; 4]; 9]`, or `[f32; 36]` |
+    ///
+    /// The fields of a `#[repr(C)]` struct can't be seen from here: its size is checked, their order and
+    /// types are not. [`Launch::set_field`] checks each field by its name. An array that is given for a WGSL
+    /// struct with fields of several types is taken for its words.
+    ///
+    /// ```
+    /// use coexec::{Buffer, Kernel, Runtime};
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<uniform> factor: f32;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(1)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] *= factor; }",
+    /// )?;
+    /// let rt = Runtime::builder().devices("cpu").build()?;
+    /// let data = Buffer::from_slice(&[1.0f32, 2.0]);
+    /// let launch = || rt.launch(&kernel).bind("data", &data).workgroups([2, 1, 1]);
+    /// launch().set("factor", &1.5f32).run()?;
+    /// assert_eq!(data.to_vec()?, [1.5, 3.0]);
+    /// let error = launch().set("factor", &2).run().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "binding `factor`: the value is i32, and WGSL's is f32; use f32"
+    /// );
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn set<T: NoUninit>(self, name: &str, value: &T) -> Self {
         let bytes = bytemuck::bytes_of(value).to_vec();
-        self.attempt(|launch| launch.give(name, bytes, std::any::type_name::<T>()))
+        let check = |binding: &Binding| check_value(binding, RustType::of::<T>());
+        self.attempt(|launch| launch.give(name, bytes, check))
     }
 
-    /// As [`Launch::set`], from bytes in WGSL's memory layout.
+    /// As [`Launch::set`], from bytes in WGSL's memory layout. There may be more than the type has, as
+    /// in a uniform buffer that is padded to a multiple of 256: those behind it are not used.
     pub fn set_bytes(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
-        self.attempt(|launch| launch.give(name, bytes, "bytes"))
+        let given = bytes.len() as u64;
+        let check = |binding: &Binding| check_value_bytes(binding, given);
+        self.attempt(|launch| launch.give(name, bytes, check))
     }
 
     /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`. Every
@@ -144,10 +187,15 @@ impl Launch {
         self.find(name)
     }
 
-    fn give(&mut self, name: &str, mut bytes: Vec<u8>, type_name: &str) -> Result<()> {
+    fn give(
+        &mut self,
+        name: &str,
+        mut bytes: Vec<u8>,
+        check: impl FnOnce(&Binding) -> Result<()>,
+    ) -> Result<()> {
         let id = self.find_value(name)?;
         let binding = &self.kernel.signature().bindings[id];
-        check_value(binding, bytes.len() as u64, type_name)?;
+        check(binding)?;
         bytes.resize(binding.layout.whole_bytes() as usize, 0);
         self.bound[id] = Some(Given::Value(bytes));
         Ok(())
@@ -237,11 +285,11 @@ impl Launch {
     pub fn run(self) -> Result<Report> {
         let checked = self.checked()?;
         let buffers = reserve(checked.reservations());
-        execute::run(&checked, &buffers, &AtomicBool::new(false))
+        execute::run(&checked, &buffers, &Job::default())
     }
 
-    /// Starts the launch and gives a future of its end. Later launches and reads of the same
-    /// buffers wait for it.
+    /// Starts the launch and gives a future of its end, with progress and cancellation
+    /// ([`Pending`] has an example). Later launches and reads of the same buffers wait for it.
     ///
     /// # Errors
     /// As [`Launch::run`] before anything ran; the future gives the others.
@@ -249,7 +297,9 @@ impl Launch {
         let checked = self.checked()?;
         // Queued for here, in the caller's order, and not on the launch's thread.
         let buffers = reserve(checked.reservations());
-        LaunchFuture::spawn(move |cancel| execute::run(&checked, &buffers, cancel))
+        Pending::spawn("launch", checked.workgroups(), move |job| {
+            execute::run(&checked, &buffers, job)
+        })
     }
 
     /// Says how the launch would be split, without running it.

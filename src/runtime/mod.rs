@@ -12,7 +12,6 @@ mod check;
 mod cores;
 mod execute;
 mod failure;
-mod future;
 mod inject;
 mod launch;
 mod log;
@@ -21,6 +20,7 @@ mod log_tests;
 mod measure;
 mod memo;
 mod merge;
+mod prepare;
 mod profile;
 mod report;
 mod rerun;
@@ -41,14 +41,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use failure::{FailureEvent, Quarantined, Remedy};
-pub use future::LaunchFuture;
-pub use launch::Launch;
+pub use launch::{Launch, LaunchFuture};
 pub use measure::{Measured, Tightness};
+pub use prepare::Prepared;
 pub use report::{DeviceReport, Report};
 pub use sequence::{Sequence, SequenceReport};
 
-use crate::cpu::Engine;
-use crate::device::{Device, DeviceInfo, Throttle};
+use crate::device::{Device, DeviceInfo, Engine, Throttle};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::memory::Log;
@@ -149,6 +148,33 @@ impl Runtime {
     /// For each device: [`Error::Device`] when it still can't be opened.
     pub fn retry_quarantined(&self) -> Vec<(String, Result<()>)> {
         self.inner.fleet.retry()
+    }
+
+    /// Compiles a kernel now, on every device, so that its first launch need not. A device that can't
+    /// run it is told of here, and not by a launch that does without it.
+    ///
+    /// A launch may still compile what its grid or its buffers ask for: what is left of a row of small
+    /// workgroups, windows that are boxes.
+    ///
+    /// ```
+    /// use coexec::{Engine, Error, Kernel, Runtime};
+    /// let rt = Runtime::builder().devices("cpu").cpu_engine(Engine::Cranelift).build()?;
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = sqrt(data[id.x]); }",
+    /// )?;
+    /// let prepared = rt.prepare(&kernel)?;
+    /// assert_eq!((prepared[0].device.as_str(), prepared[0].engine), ("cpu", Some(Engine::Cranelift)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where no device can run it: the device's own error if there is one device
+    /// ([`Error::Unsupported`] from an engine that lacks something), else [`Error::NoDevice`] with all
+    /// causes. Where some can, those of the others are in [`Prepared::error`].
+    pub fn prepare(&self, kernel: &Kernel) -> Result<Vec<Prepared>> {
+        prepare::prepare(self, kernel)
     }
 
     /// Begins to describe a launch of a kernel.

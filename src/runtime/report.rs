@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::failure::FailureEvent;
+use crate::device::Engine;
 use crate::plan::Plan;
 
 /// The account of a finished launch. `Display` is a small table.
@@ -31,9 +32,11 @@ pub struct DeviceReport {
     pub id: String,
     /// The product's name.
     pub name: String,
-    /// What ran the kernel there, where the device has several ways: "LLVM 22.1.0", "interpreter
-    /// (not llvm: …)". Nothing for a device that did nothing.
-    pub engine: Option<String>,
+    /// What ran the kernel there: never [`Engine::Auto`]. Nothing for a device that did nothing, or that
+    /// has but one way, as GPUs have.
+    pub engine: Option<Engine>,
+    /// Why it was not a faster engine, where one was tried: "not llvm: …".
+    pub fallback: Option<String>,
     /// Chunks completed.
     pub chunks: u32,
     /// Of these, such as another device was late with.
@@ -114,13 +117,22 @@ pub(super) fn table(f: &mut fmt::Formatter<'_>, devices: &[DeviceReport]) -> fmt
             bytes(device.uploaded),
             bytes(device.downloaded),
             device.rate(),
-            device
-                .engine
-                .as_ref()
-                .map_or(device.name.clone(), |engine| format!("{}, {engine}", device.name)),
+            described(device),
         )?;
     }
     Ok(())
+}
+
+/// The product, what ran the kernel there, and why nothing faster did.
+fn described(device: &DeviceReport) -> String {
+    let mut text = device.name.clone();
+    if let Some(engine) = device.engine {
+        text += &format!(", {engine}");
+    }
+    if let Some(why) = &device.fallback {
+        text += &format!(" ({why})");
+    }
+    text
 }
 
 pub(super) fn seconds(time: Duration) -> String {

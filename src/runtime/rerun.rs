@@ -187,6 +187,7 @@ impl Session<'_> {
         let mut all = shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(done.changes.iter().cloned());
         let (device, run, cost) = (done.device, done.task.run.clone(), done.cost);
+        shared.job.advance(u64::try_from(self.plan.groups(&run).workgroups()).unwrap_or(u64::MAX));
         reruns.counted.push(Counted { device, run, cost, taken_over });
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::cpu::{CpuDevice, CpuOptions, Engine};
+use crate::cpu::{CpuDevice, CpuOptions};
 #[cfg(feature = "gpu")]
 use crate::device::DeviceKind;
-use crate::device::{Device, Throttle, Throttled};
+use crate::device::{Device, Engine, Throttle, Throttled};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu;

@@ -10,7 +10,6 @@
 //! whole run; a run that fails poisons all that it may have written.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::Runtime;
@@ -25,6 +24,7 @@ use crate::device::{Cancel, Held, HostBytes};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Space;
 use crate::memory::{BufferRange, Reservation, reserve};
+use crate::pending::{Job, Pending};
 
 /// Launches in their order; made by [`Runtime::sequence`].
 ///
@@ -88,15 +88,63 @@ impl Sequence {
     /// Those of [`Launch::run`], of the first launch that has one. Once something ran, all buffers
     /// that the sequence writes are poisoned.
     pub fn run(&self, times: u32) -> Result<SequenceReport> {
-        self.run_unless(times, &AtomicBool::new(false))
+        self.queued(times)?.run(&Job::default())
     }
 
-    fn run_unless(&self, times: u32, cancel: &AtomicBool) -> Result<SequenceReport> {
+    /// Starts the sequence as [`Sequence::run`] does, and gives a future of its end. Later launches and
+    /// reads of the same buffers wait for it.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// # let increment = Kernel::from_wgsl(
+    /// #     "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    /// #      @compute @workgroup_size(64)
+    /// #      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += 1u; }",
+    /// # )?;
+    /// let data = Buffer::<u32>::zeroed(1000);
+    /// let step = rt.launch(&increment).bind("data", &data).invocations([1000, 1, 1]);
+    /// let pending = rt.sequence().then(step).submit(100)?;
+    /// println!("{:.0} % of all workgroups are done", 100.0 * pending.progress());
+    /// let report = pending.wait()?; // or `pending.await?`
+    /// assert_eq!((report.launches, data.read(..1)?), (100, vec![100]));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Sequence::run`] before anything ran; the future gives the others.
+    pub fn submit(&self, times: u32) -> Result<Pending<SequenceReport>> {
+        let queued = self.queued(times)?;
+        let once = queued.checked.iter().map(Checked::workgroups).fold(0, u64::saturating_add);
+        let units = once.saturating_mul(times.into());
+        Pending::spawn("sequence", units, move |job| queued.run(job))
+    }
+
+    /// Checks all launches, and queues for their buffers.
+    fn queued(&self, times: u32) -> Result<Queued> {
         let checked: Vec<Checked> =
             self.launches.iter().cloned().map(Launch::checked).collect::<Result<_>>()?;
         let buffers = reserve(checked.iter().flat_map(Checked::reservations).collect());
-        let mut views = buffers.wait()?.into_iter();
-        let steps: Vec<Step<'_>> = checked
+        Ok(Queued { runtime: self.runtime.clone(), checked, buffers, times })
+    }
+}
+
+/// A sequence that has its places in the queues of all its buffers.
+struct Queued {
+    runtime: Runtime,
+    checked: Vec<Checked>,
+    buffers: Reservation,
+    times: u32,
+}
+
+impl Queued {
+    fn run(&self, job: &Job) -> Result<SequenceReport> {
+        let mut views = self.buffers.wait()?.into_iter();
+        if job.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let steps: Vec<Step<'_>> = self
+            .checked
             .iter()
             .map(|checked| {
                 let own: Vec<HostBytes<'_>> =
@@ -114,24 +162,19 @@ impl Sequence {
         };
         let (begun, log) = (Instant::now(), &self.runtime.inner.log);
         let repeated = log.repeated();
-        let outcome = self.go(&steps, times, cancel, &buffers, &mut report);
+        let outcome = self.go(&steps, job, &mut report);
         report.elapsed = begun.elapsed();
         report.repeated = log.repeated() - repeated;
         outcome.map(|()| report)
     }
 
-    fn go(
-        &self,
-        steps: &[Step<'_>],
-        times: u32,
-        cancel: &AtomicBool,
-        buffers: &Reservation,
-        report: &mut SequenceReport,
-    ) -> Result<()> {
+    fn go(&self, steps: &[Step<'_>], job: &Job, report: &mut SequenceReport) -> Result<()> {
+        let Queued { buffers, times, .. } = self;
+        let times = *times;
         if steps.is_empty() || times == 0 {
             return Ok(());
         }
-        if let Some(ran) = batch(steps, times, cancel, buffers, report)? {
+        if let Some(ran) = batch(steps, times, job, buffers, report)? {
             report.launches = steps.len() as u64 * u64::from(times);
             report.batched = ran.iter().find(|d| d.chunks > 0).map(|d| d.id.clone());
             add(&mut report.devices, &ran);
@@ -140,7 +183,7 @@ impl Sequence {
         let levels = levels(steps);
         for _ in 0..times {
             for level in &levels {
-                for one in run_level(steps, level, cancel) {
+                for one in run_level(steps, level, job) {
                     let one = one.inspect_err(|error| buffers.poison(&error.to_string()))?;
                     report.launches += 1;
                     add(&mut report.devices, &one.devices);
@@ -194,10 +237,10 @@ fn levels(steps: &[Step<'_>]) -> Vec<Vec<usize>> {
 }
 
 /// Runs independent steps, at once.
-fn run_level(steps: &[Step<'_>], level: &[usize], cancel: &AtomicBool) -> Vec<Result<Report>> {
+fn run_level(steps: &[Step<'_>], level: &[usize], job: &Job) -> Vec<Result<Report>> {
     if let [one] = level {
         let step = &steps[*one];
-        return vec![execute::run_granted(step.checked, &step.memory, cancel, None)];
+        return vec![execute::run_granted(step.checked, &step.memory, job, None)];
     }
     std::thread::scope(|scope| {
         let running: Vec<_> = level
@@ -206,7 +249,7 @@ fn run_level(steps: &[Step<'_>], level: &[usize], cancel: &AtomicBool) -> Vec<Re
             .map(|(place, &number)| {
                 let step = &steps[number];
                 let run =
-                    move || execute::run_granted(step.checked, &step.memory, cancel, Some(place));
+                    move || execute::run_granted(step.checked, &step.memory, job, Some(place));
                 scope.spawn(run)
             })
             .collect();
@@ -226,7 +269,7 @@ fn run_level(steps: &[Step<'_>], level: &[usize], cancel: &AtomicBool) -> Vec<Re
 fn batch(
     steps: &[Step<'_>],
     times: u32,
-    cancel: &AtomicBool,
+    job: &Job,
     buffers: &Reservation,
     report: &mut SequenceReport,
 ) -> Result<Option<Vec<DeviceReport>>> {
@@ -246,6 +289,7 @@ fn batch(
         Error::Device { device: id, kind, doing, cause } => {
             let cause = format!("it failed to {doing}: {cause}");
             report.events.push(put_aside(steps[0].checked, device, id, kind, cause));
+            job.start_over();
             Ok(None)
         }
         error => {
@@ -283,7 +327,7 @@ fn batch(
         let_go(Ended::NotBegun);
         return Ok(None);
     }
-    let cancel = Cancel::new(cancel);
+    let cancel = Cancel::new(job);
     let chunks: Vec<_> = all
         .iter()
         .zip(&held)
@@ -375,7 +419,8 @@ fn add(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
         return;
     }
     for (sum, more) in sum.iter_mut().zip(more) {
-        sum.engine = sum.engine.take().or_else(|| more.engine.clone());
+        sum.engine = sum.engine.or(more.engine);
+        sum.fallback = sum.fallback.take().or_else(|| more.fallback.clone());
         sum.chunks = sum.chunks.saturating_add(more.chunks);
         sum.workgroups += more.workgroups;
         sum.busy += more.busy;

@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use super::session::Session;
 use crate::device::{Cancel, DeviceInfo, Held, Running};
 use crate::error::{Error, Result};
 use crate::memory::{Entry, PrivateCopy};
+use crate::pending::Job;
 use crate::plan::{Next, Policy, Task};
 
 /// A worker that waits looks again after so many seconds, whatever it expects.
@@ -47,6 +47,7 @@ struct InFlight<'a, 's> {
 /// What the workers of a launch share.
 pub(super) struct Shared<'s> {
     state: Mutex<State<'s>>,
+    pub(super) job: &'s Job,
     /// By device: what calls off its chunks in flight.
     pub(super) slots: Vec<Vec<Cancel<'s>>>,
     /// The policy's time zero.
@@ -86,9 +87,9 @@ impl<'s> Shared<'s> {
         policy: Policy,
         failures: Failures,
         depths: impl Iterator<Item = usize>,
-        cancel: &'s AtomicBool,
+        job: &'s Job,
     ) -> Shared<'s> {
-        let slots = |depth: usize| (0..depth.max(1)).map(|_| Cancel::new(cancel)).collect();
+        let slots = |depth: usize| (0..depth.max(1)).map(|_| Cancel::new(job)).collect();
         Shared {
             state: Mutex::new(State {
                 policy,
@@ -97,6 +98,7 @@ impl<'s> Shared<'s> {
                 failures,
                 reruns: Reruns::default(),
             }),
+            job,
             slots: depths.map(slots).collect(),
             begun: Instant::now(),
             changed: Condvar::new(),
@@ -152,14 +154,14 @@ impl<'s> Shared<'s> {
 }
 
 impl Session<'_> {
-    pub(super) fn worker<'s>(&'s self, index: usize, shared: &Shared<'s>, cancel: &AtomicBool) {
+    pub(super) fn worker<'s>(&'s self, index: usize, shared: &Shared<'s>) {
         let device = &*self.checked.devices[index].device;
         let mut flight: VecDeque<InFlight<'_, 's>> = VecDeque::new();
         let mut last = Instant::now();
         loop {
             let mut seen = None;
             while flight.len() < shared.lock().failures.depth(index, device.depth().max(1)) {
-                let (task, slot) = match self.next(index, device.info(), shared, cancel) {
+                let (task, slot) = match self.next(index, device.info(), shared) {
                     Ok(next) => next,
                     Err(now) => {
                         seen = Some(now);
@@ -248,10 +250,9 @@ impl Session<'_> {
         index: usize,
         info: &DeviceInfo,
         shared: &Shared<'_>,
-        cancel: &AtomicBool,
     ) -> Result<(Task, usize), Seen> {
         let mut state = shared.lock();
-        if cancel.load(Ordering::Relaxed) && !state.policy.finished() {
+        if shared.job.is_cancelled() && !state.policy.finished() {
             state.stopped.get_or_insert(Error::Cancelled);
             state.turn += 1;
             shared.changed.notify_all();

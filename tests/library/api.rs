@@ -134,6 +134,73 @@ fn bindings_are_found_by_group_and_binding_too() {
 }
 
 #[test]
+fn a_uniform_takes_the_bytes_of_a_longer_buffer() {
+    let kernel = Kernel::from_wgsl(
+        "struct P { add: u32, times: u32 }
+         @group(0) @binding(0) var<uniform> p: P;
+         @group(0) @binding(1) var<storage, read_write> data: array<u32>;
+         @compute @workgroup_size(1) fn main() { data[0] = data[0] * p.times + p.add; }",
+    )
+    .expect("valid WGSL");
+    for selection in selections() {
+        let mut padded = [0u32; 64];
+        padded[..3].copy_from_slice(&[3, 5, 99]);
+        let (params, data) = (Buffer::from_slice(&padded), Buffer::from_slice(&[2u32]));
+        let bytes = bytemuck::cast_slice(&params.to_vec().expect("as given")).to_vec();
+        let launch = engines::runtime(&selection).launch(&kernel).bind("data", &data);
+        launch.set_bytes("p", bytes).workgroups([1, 1, 1]).run().expect("a launch");
+        assert_eq!(data.to_vec().expect("a result"), [13], "{selection}");
+    }
+}
+
+#[test]
+fn a_signature_is_asked_for_a_binding_as_a_launch_is() {
+    let kernel = affine();
+    let signature = kernel.signature();
+    assert_eq!(signature.binding("0:1").map(|b| b.name.as_str()), Some("dst"));
+    assert_eq!(signature.binding("src").and_then(|b| b.slot), Some((0, 0)));
+    for missing in ["sorce", "0:2", "1:0", "0:", ":0", "0:0:0", ""] {
+        assert!(signature.binding(missing).is_none(), "{missing}");
+    }
+    let runtime = engines::runtime("cpu");
+    let kernel = Kernel::from_wgsl(
+        "struct P { by: u32 }
+         @group(1) @binding(2) var<uniform> p: P;
+         @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+         @compute @workgroup_size(1) fn main() { data[0] += p.by; }",
+    )
+    .expect("valid WGSL");
+    let data = Buffer::from_slice(&[1u32]);
+    let launch = || runtime.launch(&kernel).bind("0:0", &data).workgroups([1, 1, 1]);
+    launch().set("1:2", &2u32).run().expect("a launch");
+    launch().set_field("1:2.by", 4).run().expect("a launch");
+    let by = kernel.encode("1:2", &coexec::Value::Fields(vec![("by".to_owned(), 8.into())]));
+    launch().set_bytes("1:2", by.expect("it fits")).run().expect("a launch");
+    assert_eq!(data.to_vec().expect("a result"), [15]);
+}
+
+#[test]
+fn a_kernel_is_prepared_with_the_engine_that_then_runs_it() {
+    for engine in engines::cpu_engines() {
+        let runtime = engines::runtime_with("cpu", engine);
+        let kernel = increment();
+        let prepared = runtime.prepare(&kernel).expect("every engine runs it");
+        assert_eq!(prepared.len(), 1);
+        assert_eq!((prepared[0].device.as_str(), prepared[0].engine), ("cpu", Some(engine)));
+        assert!(prepared[0].error.is_none() && prepared[0].fallback.is_none(), "{prepared:?}");
+        let data = Buffer::<u32>::zeroed(16);
+        let launch = runtime.launch(&kernel).bind("data", &data).invocations([16, 1, 1]);
+        let report = launch.run().expect("a launch");
+        assert_eq!(report.devices[0].engine, Some(engine));
+        assert!(report.to_string().contains(&format!(", {engine}")), "{report}");
+    }
+    for id in engines::gpu_ids() {
+        let prepared = engines::runtime(&id).prepare(&increment()).expect("a GPU runs it");
+        assert_eq!((prepared[0].device.as_str(), prepared[0].engine), (id.as_str(), None));
+    }
+}
+
+#[test]
 fn launches_from_many_threads_on_one_buffer_all_count() {
     for selection in selections() {
         let runtime = engines::runtime(&selection);

@@ -216,12 +216,94 @@ fn uniforms_and_buffers_are_not_mixed_up_and_values_have_the_right_size() {
     says(&error, &["dst", "bind"]);
     let error = launch_refused(launch().bind("dst", &dst), &dst);
     says(&error, &["factor", "set"]);
-    for bytes in [0usize, 4, 12, 100] {
-        let error =
-            launch_refused(launch().bind("dst", &dst).set_bytes("factor", vec![0; bytes]), &dst);
+    let bound = || launch().bind("dst", &dst);
+    for (launch, bytes) in [
+        (bound().set_bytes("factor", []), "0"),
+        (bound().set_bytes("factor", [0; 4]), "4"),
+        (bound().set("factor", &1u32), "4"),
+        (bound().set("factor", &[1u32, 2, 3]), "12"),
+        (bound().set("factor", &[0u8; 100]), "100"),
+    ] {
+        let error = launch_refused(launch, &dst);
         assert!(matches!(&error, Error::Binding { name, .. } if name == "factor"), "{error:?}");
-        says(&error, &["8", &bytes.to_string()]);
+        says(&error, &["8", bytes]);
     }
+}
+
+#[test]
+fn numbers_of_another_type_than_the_uniform_s_are_refused() {
+    let kernel = Kernel::from_wgsl(
+        "struct P { at: vec2<f32>, scale: f32 }
+         @group(0) @binding(0) var<uniform> k: f32;
+         @group(0) @binding(1) var<uniform> n: vec2<u32>;
+         @group(0) @binding(2) var<uniform> m: mat4x2<f32>;
+         @group(0) @binding(3) var<uniform> p: P;
+         @group(0) @binding(4) var<storage, read_write> dst: array<f32>;
+         @compute @workgroup_size(1)
+         fn main() { dst[0] = k + f32(n.x + n.y) + m[3].x + p.at.y * p.scale; }",
+    )
+    .expect("valid WGSL");
+    let runtime = engines::runtime("cpu");
+    let dst = Buffer::from_slice(&[5f32; 4]);
+    let launch = || runtime.launch(&kernel).bind("dst", &dst).workgroups([1, 1, 1]);
+    let columns = [[0f32, 0.0], [0.0, 0.0], [0.0, 0.0], [8.0, 0.0]];
+    for (launch, name, parts) in [
+        (launch().set("k", &1), "k", ["i32", "use f32"]),
+        (launch().set("0:0", &1u32), "k", ["u32", "use f32"]),
+        (launch().set("n", &[1f32, 2.0]), "n", ["[f32; 2]", "use [u32; 2]"]),
+        (launch().set("m", &[[0f32; 4]; 2]), "m", ["[[f32; 4]; 2]", "use [[f32; 2]; 4]"]),
+        (launch().set("p", &[1u32, 2, 3]), "p", ["[u32; 3]", "offset   8,   4 bytes: scale: f32"]),
+    ] {
+        let error = launch.run().expect_err("another type");
+        assert!(matches!(&error, Error::Binding { name: n, .. } if n == name), "{error:?}");
+        says(&error, &parts);
+    }
+    assert_eq!(dst.to_vec().expect("as before"), [5.0; 4]);
+    let launch = launch().set("k", &1f32).set("n", &[2i32, 3]).set("m", &columns);
+    launch.set("p", &[0f32, 4.0, 4.0]).run().expect("the types of the uniforms");
+    assert_eq!(dst.to_vec().expect("a result"), [30.0, 5.0, 5.0, 5.0]);
+}
+
+#[test]
+fn elements_of_another_kind_than_the_buffer_s_are_refused() {
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read_write> v: array<vec4<u32>>;
+         @compute @workgroup_size(1) fn main() { v[0] = vec4(1u); }",
+    )
+    .expect("valid WGSL");
+    let floats = Buffer::from_slice(&[[0f32; 4]; 2]);
+    let launch = engines::runtime("cpu").launch(&kernel).bind("v", &floats);
+    let error = launch.workgroups([1, 1, 1]).run().expect_err("floats are no integers");
+    says(&error, &["[f32; 4]", "vec4<u32>", "use [u32; 4], or a buffer of u32"]);
+}
+
+#[test]
+fn an_engine_that_does_not_exist_is_named_with_those_that_do() {
+    let error = "gcc".parse::<coexec::Engine>().expect_err("no such engine");
+    assert!(matches!(error, Error::NoSuchEngine { .. }), "{error:?}");
+    says(&error, &["`gcc`", "auto, llvm, cranelift and interpreter"]);
+}
+
+#[test]
+fn what_no_device_of_a_runtime_runs_is_told_when_it_is_prepared() {
+    let kernel = Kernel::from_wgsl(
+        "var<workgroup> all: array<u32, 4>;
+         @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+         @compute @workgroup_size(1024, 128)
+         fn main(@builtin(local_invocation_index) l: u32) { all[l % 4u] = l; data[l] = all[0]; }",
+    )
+    .expect("valid WGSL");
+    let error = engines::runtime("cpu").prepare(&kernel).expect_err("131072 invocations");
+    assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+    says(&error, &["1024, 128", "65536"]);
+    let error = engines::runtime("virtual:2:cpu").prepare(&kernel).expect_err("on none");
+    assert!(matches!(error, Error::NoDevice { .. }), "{error:?}");
+    says(&error, &["cpu.0: ", "cpu.1: "]);
+    let builder = Runtime::builder().devices("virtual:2:cpu").inject("cpu.0:reject@1+");
+    let prepared = builder.build().expect("a runtime").prepare(&increment()).expect("one can");
+    let [bad, good] = &prepared[..] else { panic!("two devices: {prepared:?}") };
+    assert!(matches!(bad.error, Some(Error::Device { .. })) && bad.engine.is_none(), "{bad:?}");
+    assert!(good.error.is_none() && good.engine.is_some(), "{good:?}");
 }
 
 #[test]

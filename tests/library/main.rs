@@ -1,6 +1,6 @@
 //! The library as its users see it: what works (`api`), what is refused and how (`bad_input`),
 //! what a plan says (`plans`), what stays on devices (`residency`), what becomes of
-//! that when they fail (`log`), launches from many threads (`threads`), and how tight footprints are (`tightness`).
+//! that when they fail (`log`), launches from many threads (`threads`), futures (`pending`), and how tight footprints are (`tightness`).
 
 mod api;
 mod bad_input;
@@ -9,6 +9,7 @@ mod engines;
 mod explanations;
 mod log;
 mod out_of_core;
+mod pending;
 mod plans;
 mod residency;
 mod sequences;

@@ -104,6 +104,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                         | Error::Binding { .. }
                         | Error::Grid(_)
                         | Error::NoSuchDevice { .. }
+                        | Error::NoSuchEngine { .. }
                 )
             )
     });

@@ -115,11 +115,6 @@ impl Library {
         LIBRARY.get_or_init(find).as_ref().map_err(String::as_str)
     }
 
-    /// "LLVM 22.1.0".
-    pub(crate) fn version(&self) -> &str {
-        &self.version
-    }
-
     /// "LLVM 22.1.0 (/path)".
     pub(crate) fn describe(&self) -> String {
         format!("{} ({})", self.version, self.path)

@@ -1,0 +1,54 @@
+//! Compiling a kernel before it is launched.
+
+use super::{Runtime, failure};
+use crate::device::Engine;
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+
+/// What a device made of a kernel; see [`Runtime::prepare`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Prepared {
+    /// `cpu`, `gpu0`…
+    pub device: String,
+    /// What will run the kernel there, where the device has several ways: never [`Engine::Auto`].
+    pub engine: Option<Engine>,
+    /// Why it is not a faster engine, where one was tried: "not llvm: …".
+    pub fallback: Option<String>,
+    /// Why the device can't run the kernel. Nothing where it can.
+    pub error: Option<Error>,
+}
+
+/// Compiles a kernel on every device of a runtime.
+pub(super) fn prepare(runtime: &Runtime, kernel: &Kernel) -> Result<Vec<Prepared>> {
+    let fleet = &runtime.inner.fleet;
+    let members = fleet.members();
+    let mut prepared: Vec<Prepared> = members
+        .iter()
+        .enumerate()
+        .map(|(index, member)| {
+            let error = failure::prepare(index, member, kernel, fleet).err();
+            let engine = if error.is_none() { member.device.engine(kernel) } else { None };
+            Prepared {
+                device: member.device.info().id.clone(),
+                engine: engine.as_ref().map(|chosen| chosen.engine),
+                fallback: engine.and_then(|chosen| chosen.fallback),
+                error,
+            }
+        })
+        .collect();
+    if prepared.iter().any(|one| one.error.is_none()) {
+        // A launch asks for it next.
+        runtime.inner.memo.analysis(kernel);
+        return Ok(prepared);
+    }
+    if let [Prepared { error, .. }] = &mut prepared[..]
+        && let Some(error) = error.take()
+    {
+        return Err(error);
+    }
+    let infos: Vec<_> = members.iter().map(|member| member.device.info()).collect();
+    let causes: Vec<_> =
+        prepared.iter().map(|one| one.error.as_ref().map(ToString::to_string)).collect();
+    Err(failure::no_device(kernel, &infos, &causes))
+}
