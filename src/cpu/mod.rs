@@ -26,6 +26,7 @@ pub(crate) use executor::{CpuDevice, CpuOptions};
 pub(crate) use touched::touched;
 
 use crate::error::{Error, Result};
+use crate::kernel::isolated;
 
 /// How the CPU runs a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -64,7 +65,8 @@ pub enum Listing {
 /// code; [`Error::Device`] when the back end fails, or there is none; [`Error::NoSuchDevice`] where the
 /// variable names no engine.
 pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -> Result<String> {
-    match engine.or_forced()? {
+    let engine = engine.or_forced()?;
+    isolated(&format!("cpu::{engine} (listing)"), || match engine {
         Engine::Llvm => llvm::list(kernel, stage),
         Engine::Auto if llvm::Library::get().is_ok() => llvm::list(kernel, stage),
         Engine::Auto | Engine::Cranelift => cranelift::list(kernel, stage),
@@ -73,7 +75,7 @@ pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -
                 .to_owned(),
             at: String::new(),
         }),
-    }
+    })
 }
 
 impl Engine {
