@@ -9,6 +9,8 @@
 //! than all the rest.
 
 mod executions;
+#[path = "../differential/generator/mod.rs"]
+mod generator;
 mod input;
 mod texts;
 
