@@ -102,6 +102,7 @@ fn values_made_of_the_last_one_twice_are_walked_over_once() {
 
 #[test]
 fn variables_that_a_loop_copies_to_each_other_are_followed_once() {
+    // With each walk over the loop an analysis comes one of them further.
     let n = 200;
     let start: String = (0..n).map(|i| format!("var v{i} = l + {i}u;")).collect();
     let up: String = (1..n).map(|i| format!("v{i} = v{};", i - 1)).collect();
