@@ -391,7 +391,8 @@ impl<'a> Machine<'a> {
             Expression::Literal(literal) => literal_value(*literal),
             Expression::Constant(constant) => self.constant(module.constants[*constant].init),
             Expression::ZeroValue(ty) => self.zero(*ty),
-            Expression::Compose { ty, components } if components.len() <= MAX_TABLE => {
+            // A constant may be made of another one many times, and so on.
+            Expression::Compose { ty, components } if self.leaves(*ty) <= MAX_TABLE => {
                 let parts: Vec<_> = components.iter().map(|c| self.constant(*c)).collect();
                 self.compose(*ty, parts)
             }

@@ -24,6 +24,7 @@ pub(crate) use touched::touched;
 
 use crate::device::Engine;
 use crate::error::{Error, Result};
+use crate::kernel::isolated;
 
 /// A stage of the CPU compiler, for whoever tunes a kernel by reading what is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,8 @@ pub enum Listing {
 /// code; [`Error::Device`] when the back end fails, or there is none; [`Error::NoSuchEngine`] where the
 /// variable names none.
 pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -> Result<String> {
-    match engine.or_forced()? {
+    let engine = engine.or_forced()?;
+    isolated(&format!("cpu::{engine} (listing)"), || match engine {
         Engine::Llvm => llvm::list(kernel, stage),
         Engine::Auto if llvm::Library::get().is_ok() => llvm::list(kernel, stage),
         Engine::Auto | Engine::Cranelift => cranelift::list(kernel, stage),
@@ -56,5 +58,5 @@ pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -
                 .to_owned(),
             at: String::new(),
         }),
-    }
+    })
 }

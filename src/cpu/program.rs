@@ -2,16 +2,16 @@
 //!
 //! This is where the choice of an engine is made: the one that was asked for and no other, or the
 //! fastest that takes the kernel. Programs are kept with their kernel, so all devices and runtimes
-//! of a process share them.
+//! of a process share them. Compiling happens on a thread with a large stack, and a panic there is an
+//! error: it costs the engine, not the process.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Engine, compiled, cranelift, interpreter, llvm};
 use crate::device::Chosen;
 use crate::error::{Error, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, isolated};
 
 /// How wide gangs are, as far as that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +61,21 @@ impl Program {
 
     fn compile(kernel: &Kernel, engine: Engine, widths: Widths) -> Result<Program> {
         let make = |engine: Engine| {
-            catch_unwind(AssertUnwindSafe(|| match engine {
+            isolated(&format!("cpu::{engine} (compiling)"), || match engine {
                 Engine::Llvm => llvm::compile(kernel, widths).map(Code::Llvm),
                 Engine::Cranelift => cranelift::compile(kernel, widths).map(Code::Cranelift),
                 _ => interpreter::compile(kernel, widths.subgroup).map(Code::Interpreter),
-            }))
-            .unwrap_or_else(|panic| Err(panicked(&format!("cpu::{engine} (compiling)"), &*panic)))
+            })
         };
+        Program::first_of(kernel, engine, &make)
+    }
+
+    /// The program of the first engine that makes one.
+    fn first_of(
+        kernel: &Kernel,
+        engine: Engine,
+        make: &dyn Fn(Engine) -> Result<Code>,
+    ) -> Result<Program> {
         let (last, faster) = candidates(engine);
         let mut causes: Vec<String> = Vec::new();
         for &candidate in faster {
@@ -152,4 +160,28 @@ pub(super) fn panicked(place: &str, panic: &(dyn Any + Send)) -> Error {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned());
     Error::Internal { place: place.to_owned(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_panics_costs_the_engine_and_is_an_error_where_it_was_forced() {
+        let text = "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+            @compute @workgroup_size(64) fn main() { dst[0] = 1u; }";
+        let kernel = Kernel::from_wgsl(text).unwrap();
+        let make = |engine| {
+            isolated("cpu::test", || match engine {
+                Engine::Interpreter => interpreter::compile(&kernel, 32).map(Code::Interpreter),
+                _ => panic!("the reason"),
+            })
+        };
+        let program = Program::first_of(&kernel, Engine::Auto, &make).unwrap();
+        let described = program.describe();
+        assert!(described.starts_with("interpreter (not "), "{described}");
+        assert!(described.contains("the reason"), "{described}");
+        let error = Program::first_of(&kernel, Engine::Cranelift, &make).unwrap_err().to_string();
+        assert!(error.contains("the reason"), "{error}");
+    }
 }

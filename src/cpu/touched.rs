@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::interpreter::{self, Halt, Machine, Probe, Touch};
 use crate::device::Chunk;
 use crate::error::{Error, Result};
-use crate::kernel::{BindingId, Layout};
+use crate::kernel::{BindingId, Layout, isolated};
 
 /// The accesses to one storage binding. Ranges are in elements of the binding's `Layout`, sorted
 /// and apart.
@@ -29,7 +29,8 @@ pub(crate) struct Touched {
 /// Runs a chunk on one thread, one batch after the other, and tells what it touched: one entry
 /// for each binding of the signature, empty for those that are not storage.
 pub(crate) fn touched(chunk: &Chunk<'_>, subgroup_size: u32) -> Result<Vec<Touched>> {
-    let program = interpreter::compile(chunk.kernel, subgroup_size)?;
+    let program =
+        isolated("cpu::touched (compiling)", || interpreter::compile(chunk.kernel, subgroup_size))?;
     let stop = AtomicBool::new(false);
     let launch = interpreter::launch(&program, chunk, &stop);
     let mut recorder = Recorder {

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use fit::{RustType, check_buffer, check_element, check_value, check_value_bytes};
+pub(crate) use isolated::isolated;
 pub(crate) use normalise::host_has_fma;
 pub(crate) use operands::expression_operands;
 #[cfg(feature = "gpu")]
@@ -220,7 +221,7 @@ impl KernelBuilder {
     pub fn build(self) -> Result<Kernel> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let source = Source { text: self.text, name: self.name };
-        let (module, info, signature) = isolated::isolated(|| {
+        let (module, info, signature) = isolated("kernel", || {
             text_limits::check(&source)?;
             let parsed = parse::parse(&source)?;
             let (entry_point, most) = (self.entry_point.as_deref(), self.most_inlined);

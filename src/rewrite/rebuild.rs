@@ -8,8 +8,8 @@
 
 use naga::valid::FunctionInfo;
 use naga::{
-    ArraySize, AtomicFunction, Block, Expression, Function, Handle, LocalVariable, Range, Span,
-    Statement, SwitchCase, Type, TypeInner,
+    ArraySize, AtomicFunction, BinaryOperator, Block, Expression, Function, Handle, LocalVariable,
+    Range, Span, Statement, SwitchCase, Type, TypeInner,
 };
 
 use super::bindings::Bindings;
@@ -316,6 +316,7 @@ impl<'a> Rebuild<'a> {
         span: Span,
     ) -> Result<()> {
         let place = self.place(pointer)?;
+        let value_type = self.ty(value);
         let value = self.value(value)?;
         let fun = match *fun {
             AtomicFunction::Exchange { compare: Some(compare) } => {
@@ -327,7 +328,16 @@ impl<'a> Rebuild<'a> {
         let kept = match (result, place.guard) {
             (Some(result), Some(_)) if self.info[result].ref_count > 0 => {
                 let ty = self.ty(result);
-                Some((result, self.out.zeroed_local(ty, span)))
+                let local = self.out.zeroed_local(ty, span);
+                if let AtomicFunction::Exchange { compare: Some(compare) } = fun {
+                    // It compares with the zero that it reads.
+                    let exchanged = Expression::AccessIndex { base: local, index: 1 };
+                    let exchanged = self.out.expr(exchanged, span);
+                    let zero = self.out.zero(value_type);
+                    let same = self.out.binary(BinaryOperator::Equal, zero, compare, span);
+                    self.out.store(exchanged, same, span);
+                }
+                Some((result, local))
             }
             _ => None,
         };

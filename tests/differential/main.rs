@@ -11,7 +11,8 @@
 //!
 //!     COEXEC_DIFF_SEEDS=0..100000 cargo test --test differential on_every_engine -- --nocapture
 //!
-//! It says at once which seeds fail, and now and then how far it is.
+//! It says at once which seeds fail, and now and then how far it is. Seeds do not depend on each other,
+//! so ranges may run side by side, a process each.
 
 #[path = "../case/mod.rs"]
 mod case;

@@ -9,6 +9,10 @@
 //! than all the rest.
 
 mod executions;
+// Fuzzers run on CPUs alone, and don't ask which kernels are for these.
+#[allow(dead_code)]
+#[path = "../differential/generator/mod.rs"]
+mod generator;
 mod input;
 mod texts;
 

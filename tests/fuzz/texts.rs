@@ -1,8 +1,12 @@
-//! Texts of kernels: those of the repository, changed at a few places.
+//! Texts of kernels: those of the repository and some generated ones, changed at a few places.
 
 use std::path::Path;
 
 use crate::executions::Random;
+use crate::generator::generate;
+
+/// Generated kernels in the corpus: about one in four.
+const GENERATED: u64 = 64;
 
 pub(crate) fn texts() -> Vec<String> {
     let mut found = Vec::new();
@@ -19,7 +23,8 @@ pub(crate) fn texts() -> Vec<String> {
         }
     }
     found.sort();
-    found.into_iter().map(|(_, text)| text).collect()
+    let kept = found.into_iter().map(|(_, text)| text);
+    kept.chain((0..GENERATED).map(|seed| generate(seed).text)).collect()
 }
 
 /// The text in pieces: words, numbers, single signs, space.
@@ -64,7 +69,7 @@ const NUMBERS: [&str; 22] = [
     "5",
     "16",
 ];
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 46] = [
     "+",
     "-",
     "*",
@@ -105,6 +110,12 @@ const WORDS: [&str; 40] = [
     "storageBarrier",
     "atomicAdd",
     "abs",
+    " at += 64u; ",
+    " at -= 1u; ",
+    " workgroupBarrier(); ",
+    " for (var at = 0u; at < 100u; at += 64u) { ",
+    " for (var k = 4u; k > 0u; k--) { ",
+    " var at = 0u; ",
 ];
 
 pub(crate) fn mutated(random: &mut Random, corpus: &[String]) -> String {
@@ -113,7 +124,7 @@ pub(crate) fn mutated(random: &mut Random, corpus: &[String]) -> String {
     for _ in 0..1 + random.below(4) {
         let at = random.below(pieces.len());
         let is_number = |piece: &str| piece.starts_with(|c: char| c.is_ascii_digit());
-        match random.below(10) {
+        match random.below(11) {
             0 => drop(pieces.remove(at)),
             1 => pieces.insert(at, pieces[at].clone()),
             2 => {
@@ -131,6 +142,12 @@ pub(crate) fn mutated(random: &mut Random, corpus: &[String]) -> String {
                 let end = (from + 1 + random.below(12)).min(pieces.len());
                 let part: Vec<String> = pieces[from..end].to_vec();
                 pieces.splice(at..at, part);
+            }
+            10 => {
+                // A chain, or a deep nest.
+                let end = (at + 1 + random.below(12)).min(pieces.len());
+                let part = pieces[at..end].concat().repeat(*random.pick(&[3, 30, 300]));
+                pieces.insert(end, part);
             }
             // Numbers and words for their like: these often stay valid.
             6 | 7 => {

@@ -33,6 +33,7 @@ pub use findings::{Action, Finding, Findings, Invocation, Rule, Witness};
 use super::interpreter::{self, Halt, Machine};
 use crate::device::Chunk;
 use crate::error::{Error, Result};
+use crate::kernel::isolated;
 use watch::Watcher;
 
 /// What is asked of a check.
@@ -66,7 +67,9 @@ pub(crate) fn check(
         .ok()
         .filter(|&total| total < u64::from(u32::MAX))
         .ok_or_else(|| Error::Grid("check takes fewer than 2^32 - 1 workgroups".to_owned()))?;
-    let program = interpreter::compile_watched(chunk.kernel, subgroup_size, wanted.lints)?;
+    let program = isolated("cpu::check (compiling)", || {
+        interpreter::compile_watched(chunk.kernel, subgroup_size, wanted.lints)
+    })?;
     if program.sites.len() > MAX_SITES {
         return Err(Error::Unsupported {
             what: "a kernel with more than 65535 places that touch memory, in check".to_owned(),

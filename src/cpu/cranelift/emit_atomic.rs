@@ -83,11 +83,8 @@ impl Emitter<'_, '_> {
                 .map(|quad| self.b.ins().load(types::I32X4, flags, slot, 16 * quad))
                 .collect();
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
+                // Lanes outside found zero.
                 let lanes = self.icmp(IntCC::Equal, &old, compare);
-                let lanes = match &wanted {
-                    Some(wanted) => self.and(&lanes, wanted),
-                    None => lanes,
-                };
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }
             self.define(atomic.dst, Val::Vector(old, Ty::Int));

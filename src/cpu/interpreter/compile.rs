@@ -529,6 +529,16 @@ impl<'k> Compiler<'k> {
             .ok_or_else(|| self.unsupported("a type that is not made of 32-bit scalars", self.span))
     }
 
+    /// The planes of a variable or a value.
+    pub(in crate::cpu) fn planes(&self, shape: Shape) -> Result<u64> {
+        let count = self.flat(shape)?;
+        // One lane of it must fit, or the numbers of the registers themselves would not.
+        if count > MAX_FILE / 64 {
+            return Err(self.unsupported("a variable or value of that size", self.span));
+        }
+        Ok(count)
+    }
+
     // Variables.
 
     /// Gives planes to private variables, and words to workgroup variables.
@@ -557,11 +567,7 @@ impl<'k> Compiler<'k> {
 
     /// The first of the planes of a new variable.
     pub(in crate::cpu) fn variable(&mut self, shape: Shape) -> Result<Reg> {
-        let count = self.flat(shape)?;
-        // One lane of it must fit, or the numbers of the registers themselves would not.
-        if count > MAX_FILE / 64 {
-            return Err(self.unsupported("a variable of that size", self.span));
-        }
+        let count = self.planes(shape)?;
         let base = self.classes.len() as Reg;
         for _ in 0..count.max(1) {
             self.register(Class::Variable(base));

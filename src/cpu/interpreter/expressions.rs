@@ -97,12 +97,13 @@ impl Compiler<'_> {
                 Ok(Entry::Value(self.ready_value(Scope::Global, init)?))
             }
             E::ZeroValue(ty) => {
-                let count = self.flat(super::shape::Shape::Type(ty))?;
+                let count = self.planes(super::shape::Shape::Type(ty))?;
                 let zero = self.constant(0);
                 value(vec![zero; count as usize])
             }
-            E::Compose { ref components, .. } => {
-                let mut regs = Vec::new();
+            E::Compose { ty, ref components } => {
+                let count = self.planes(super::shape::Shape::Type(ty))?;
+                let mut regs = Vec::with_capacity(count as usize);
                 for &component in components {
                     regs.extend_from_slice(&self.ready_value(scope, component)?);
                 }

@@ -103,8 +103,8 @@ impl Emitter<'_> {
         if let Some(slot) = old_slot {
             let old = self.ins(&format!("load {int}, ptr {slot}"));
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
+                // Lanes outside found zero.
                 let lanes = self.ins(&format!("icmp eq {int} {old}, {compare}"));
-                let lanes = self.and(&lanes, &wanted);
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }
             self.define(atomic.dst, Val::Vector(old, Ty::Int));

@@ -1,4 +1,5 @@
-//! Loops that plainly end: a counter goes up by one step a turn, and a bound stops it.
+//! Loops that plainly end: a counter goes up by one step a turn, and a bound stops it. Also the other
+//! variables that a loop moves by a constant with each turn.
 //!
 //! Between the decision and the next step the counter is below the bound. A budget costs a check each turn and keeps LLVM from unrolling. This looks at one loop's text
 //! only; what `analysis` proves comes on top.
@@ -38,27 +39,46 @@ fn region(kernel: &Kernel, inside: &mut Region) {
     }
 }
 
-/// The variables that go up by a constant with each turn of a loop.
-pub(super) fn steps(kernel: &Kernel, l: &Loop) -> Vec<(Reg, u32)> {
+/// The variables that move by a constant with each turn of a loop, and by how much, as an i32: each is
+/// set once, by all lanes that go on to the next turn.
+pub(super) fn steps(kernel: &Kernel, l: &Loop) -> Vec<(Reg, i32)> {
+    let (mut sets, mut skips) = (HashMap::<Reg, u32>::new(), false);
+    let mut note = |node: &Node| match node {
+        Node::Op(op) | Node::UniformLoad(op) => {
+            if let Some(Access::Set(var) | Access::Change(var)) = access(kernel, op) {
+                *sets.entry(var).or_default() += 1;
+            }
+        }
+        Node::Continue(target) => skips |= *target == l.target,
+        _ => {}
+    };
+    l.body.for_each(&mut note);
+    l.continuing.for_each(&mut note);
     let mut computed: HashMap<Reg, &Op> = HashMap::new();
     let mut found = Vec::new();
-    for node in &l.continuing.nodes {
+    let always = if skips { &[][..] } else { &l.body.nodes[..] };
+    for node in always.iter().chain(&l.continuing.nodes) {
         let Node::Op(op) = node else { continue };
         op.clone().for_each_result(&mut |reg| {
             computed.insert(*reg, op);
         });
         let Op::Unary { f: Unary::Copy, dst, a } = *op else { continue };
-        let Some(&&Op::Binary { f: Binary::AddI, a: x, b: y, .. }) = computed.get(&a) else {
-            continue;
-        };
         let itself = |reg| matches!(computed.get(&reg), Some(&&Op::Unary { f: Unary::Copy, a, .. }) if a == dst);
-        match (kernel.known(x), kernel.known(y)) {
-            (None, Some(step)) if itself(x) => found.push((dst, step)),
-            (Some(step), None) if itself(y) => found.push((dst, step)),
-            _ => {}
+        let step = match computed.get(&a) {
+            Some(&&Op::Binary { f: Binary::AddI, a: x, b: y, .. }) if itself(x) => kernel.known(y),
+            Some(&&Op::Binary { f: Binary::AddI, a: x, b: y, .. }) if itself(y) => kernel.known(x),
+            Some(&&Op::Binary { f: Binary::SubI, a: x, b: y, .. }) if itself(x) => {
+                kernel.known(y).map(u32::wrapping_neg)
+            }
+            _ => None,
+        };
+        if let Some(step) = step
+            && kernel.is_variable(dst)
+            && sets.get(&dst) == Some(&1)
+        {
+            found.push((dst, step as i32));
         }
     }
-    found.retain(|(var, _)| kernel.is_variable(*var));
     found
 }
 

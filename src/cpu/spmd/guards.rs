@@ -1,62 +1,72 @@
 //! Early leaving made structure: `if c { return; } rest` becomes `if c {} else { rest }`.
 //!
-//! The same for `continue` in a loop's body. What is left are leaves from the middle of something
-//! and those that a barrier follows; they cost masks. Afterwards regions have their numbers.
+//! The same for `continue` in a loop's body. What is left are leaves from the middle of something,
+//! those that a barrier follows, and those that would nest deeper than [`DEEPEST`]; they cost masks.
+//! Afterwards regions have their numbers.
 
 use super::ir::{Kernel, Node, Region};
+
+/// Regions inside of regions that this pass makes at most: whoever walks a kernel recurses over them,
+/// and takes longer the deeper they are.
+const DEEPEST: usize = 64;
 
 /// Rewrites the kernel.
 pub(super) fn structure(kernel: &mut Kernel) {
     let body = std::mem::take(&mut kernel.body);
-    kernel.body = tail(body, &|node| matches!(node, Node::Return));
-    inner_loops(&mut kernel.body);
+    kernel.body = tail(body, 0, &|node| matches!(node, Node::Return));
+    inner_loops(&mut kernel.body, 0);
     let mut next = 0;
     number(&mut kernel.body, &mut next);
     kernel.regions = next;
 }
 
-fn inner_loops(region: &mut Region) {
+/// `depth` is how many regions are around.
+fn inner_loops(region: &mut Region, depth: usize) {
     for node in &mut region.nodes {
         if let Node::Loop(l) = node {
             let target = l.target;
             let body = std::mem::take(&mut l.body);
-            l.body = tail(body, &|node| matches!(node, Node::Continue(t) if *t == target));
+            l.body =
+                tail(body, depth + 1, &|node| matches!(node, Node::Continue(t) if *t == target));
         }
         for inner in node.regions_mut() {
-            inner_loops(inner);
+            inner_loops(inner, depth + 1);
         }
     }
 }
 
-/// A region after which nothing follows but what `leaves` goes to.
-fn tail(region: Region, leaves: &dyn Fn(&Node) -> bool) -> Region {
+/// A region after which nothing follows but what `leaves` goes to, inside of `depth` others.
+fn tail(region: Region, depth: usize, leaves: &dyn Fn(&Node) -> bool) -> Region {
+    if depth >= DEEPEST {
+        return region;
+    }
     let ends = |region: &Region| region.nodes.last().is_some_and(leaves);
+    let barriers = region.nodes.iter().rposition(Node::has_barrier).map_or(0, |last| last + 1);
     let mut out = Region::default();
-    let mut rest = region.nodes.into_iter();
-    while let Some(node) = rest.next() {
+    let mut rest = region.nodes.into_iter().enumerate();
+    while let Some((at, node)) = rest.next() {
         if leaves(&node) {
             break;
         }
-        let last = rest.as_slice().is_empty();
-        let barrier = rest.as_slice().iter().any(Node::has_barrier);
+        let (last, barrier) = (rest.len() == 0, at + 1 < barriers);
         match node {
             Node::If { condition, mut accept, mut reject }
                 if last || !barrier && (ends(&accept) || ends(&reject)) =>
             {
-                let (yes, no) = (ends(&accept), ends(&reject));
-                let rest: Vec<Node> = rest.collect();
-                for (region, ends, other) in [(&mut accept, yes, no), (&mut reject, no, yes)] {
-                    if ends {
-                        region.nodes.pop();
-                    } else if other {
-                        region.nodes.extend(rest.iter().cloned());
-                    }
+                let mut rest = rest.map(|(_, node)| node);
+                match (ends(&accept), ends(&reject)) {
+                    (true, false) => reject.nodes.extend(&mut rest),
+                    (false, true) => accept.nodes.extend(&mut rest),
+                    _ => {}
                 }
-                out.nodes.push(Node::If {
-                    condition,
-                    accept: tail(accept, leaves),
-                    reject: tail(reject, leaves),
-                });
+                let side = |mut region: Region| {
+                    if ends(&region) {
+                        region.nodes.pop();
+                    }
+                    tail(region, depth + 1, leaves)
+                };
+                let (accept, reject) = (side(accept), side(reject));
+                out.nodes.push(Node::If { condition, accept, reject });
                 break;
             }
             other => out.nodes.push(other),

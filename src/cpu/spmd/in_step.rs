@@ -107,11 +107,13 @@ fn strides(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> bool {
     };
     l.body.for_each(&mut visit);
     l.continuing.for_each(&mut visit);
-    let far = |&&(outer, inner): &&(Reg, Reg)| {
+    let far = |&(outer, inner): &(Reg, Reg)| {
         inner == NONE && outer != NONE && code.is_row(outer) && code.jumps(outer)
     };
-    let far = loads.iter().filter(far).count();
-    fine && far > 0 && far == loads.len() && kept.len() <= KEPT && work <= far * WORK
+    fine && !loads.is_empty()
+        && kept.len() <= KEPT
+        && work <= loads.len() * WORK
+        && loads.iter().all(far)
 }
 
 struct Code<'k> {
@@ -119,8 +121,8 @@ struct Code<'k> {
     shapes: &'k Shapes,
     /// What sets each register of the loop.
     ops: HashMap<Reg, Op>,
-    /// Variables that go up by a constant with each turn.
-    steps: HashMap<Reg, u32>,
+    /// Variables that move by a constant with each turn.
+    steps: HashMap<Reg, i32>,
 }
 
 impl Code<'_> {
@@ -129,39 +131,56 @@ impl Code<'_> {
         self.shapes.regs[index as usize].class == Class::Strided(1)
     }
 
-    /// Whether an index goes past what a gang has with each turn.
+    /// Whether an index goes past what a gang has with each turn: some term of the sum that it is does.
     fn jumps(&self, index: Reg) -> bool {
         let far = |step: u32| step >= 2 * self.kernel.width;
-        match self.ops.get(&index) {
-            Some(&Op::Unary { f: Unary::Copy, a, .. }) => match self.steps.get(&a) {
-                Some(&step) => far(step),
-                None => self.jumps(a),
-            },
-            Some(&Op::Binary { f: Binary::AddI | Binary::SubI, a, b, .. }) => {
-                self.jumps(a) || self.jumps(b)
+        // A variable that the loop carries is made of itself.
+        let (mut terms, mut seen) = (vec![index], HashSet::new());
+        while let Some(term) = terms.pop() {
+            if !seen.insert(term) {
+                continue;
             }
-            Some(&Op::Binary { f: Binary::MulI, a, b, .. }) => {
-                match (self.step(a), self.step(b), self.kernel.known(a), self.kernel.known(b)) {
-                    (Some(step), None, _, Some(by)) | (None, Some(step), Some(by), _) => {
-                        far(step.saturating_mul(by))
+            let jumps = match self.ops.get(&term) {
+                Some(&Op::Unary { f: Unary::Copy, a, .. }) => match self.step(term) {
+                    Some(step) => far(step),
+                    None => {
+                        terms.push(a);
+                        false
                     }
-                    // Rows of a length that the launch gives.
-                    (Some(_), None, _, None) | (None, Some(_), None, _) => true,
-                    _ => false,
+                },
+                Some(&Op::Binary { f: Binary::AddI | Binary::SubI, a, b, .. }) => {
+                    terms.extend([a, b]);
+                    false
                 }
+                Some(&Op::Binary { f: Binary::MulI, a, b, .. }) => {
+                    match (self.step(a), self.step(b), self.kernel.known(a), self.kernel.known(b)) {
+                        (Some(step), None, _, Some(by)) | (None, Some(step), Some(by), _) => {
+                            far(step.saturating_mul(by))
+                        }
+                        // Rows of a length that the launch gives.
+                        (Some(_), None, _, None) | (None, Some(_), None, _) => true,
+                        _ => false,
+                    }
+                }
+                Some(&Op::Binary { f: Binary::Shl, a, b, .. }) => {
+                    let by = self.kernel.known(b).filter(|&by| by < 32);
+                    self.step(a).zip(by).is_some_and(|(step, by)| far(step.saturating_mul(1 << by)))
+                }
+                _ => false,
+            };
+            if jumps {
+                return true;
             }
-            Some(&Op::Binary { f: Binary::Shl, a, b, .. }) => {
-                let by = self.kernel.known(b).filter(|&by| by < 32);
-                self.step(a).zip(by).is_some_and(|(step, by)| far(step.saturating_mul(1 << by)))
-            }
-            _ => false,
         }
+        false
     }
 
-    /// By how much a register goes up with each turn, if that is a variable's step.
+    /// By how much a register moves with each turn, up or down, if that is a variable's step.
     fn step(&self, reg: Reg) -> Option<u32> {
         match self.ops.get(&reg)? {
-            Op::Unary { f: Unary::Copy, a, .. } => self.steps.get(a).copied(),
+            Op::Unary { f: Unary::Copy, a, .. } => {
+                self.steps.get(a).map(|step| step.unsigned_abs())
+            }
             _ => None,
         }
     }
@@ -199,6 +218,36 @@ mod tests {
         assert!(is_in_step(64, "for (var k = 0u; k < n; k++) { sum += src[(k << 6u) + i]; }"));
         assert!(is_in_step(64, "for (var k = 0u; k < 4000u; k += 64u) { sum += src[k + i]; }"));
         assert!(is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k * n + i]; }"));
+        assert!(is_in_step(64, "for (var k = 4000u; k >= 64u; k -= 64u) { sum += src[k + i]; }"));
+    }
+
+    #[test]
+    fn a_second_variable_that_moves_beside_the_counter_is_an_index_as_good() {
+        let up = "var at = i; for (var k = 0u; k < 40u; k++) { sum += src[at]; at += 64u; }";
+        assert!(is_in_step(64, up));
+        let down =
+            "var at = 4000u + i; for (var k = 0u; k < 40u; k++) { at -= 64u; sum += src[at]; }";
+        assert!(is_in_step(64, down));
+        let near = "var at = i; for (var k = 0u; k < 40u; k++) { sum += src[at]; at += 1u; }";
+        assert!(!is_in_step(64, near));
+        let back = "var at = i; for (var k = 0u; k < 40u; k++) { sum += src[at]; at -= 1u; }";
+        assert!(!is_in_step(64, back));
+    }
+
+    #[test]
+    fn variables_that_a_loop_makes_of_each_other_are_followed_once() {
+        let swapped = "var a = i; var b = i; for (var k = 0u; k < 40u; k++) {
+            let c = a; a = b + 1u; b = c; sum += src[a]; }";
+        assert!(!is_in_step(64, swapped));
+        let inner = "for (var j = 0u; j < 4u; j++) { for (var k = 0u; k < 4u; k++) {
+            sum += src[k + i]; } }";
+        assert!(!is_in_step(64, inner));
+        // Each sum is made of the last twice.
+        let doubled = format!(
+            "for (var k = 0u; k < 40u; k++) {{ var a = i; {} sum += src[a]; }}",
+            "a = a + a;".repeat(20)
+        );
+        assert!(!is_in_step(64, &doubled));
     }
 
     #[test]

@@ -26,8 +26,11 @@ use ranges::Interval;
 /// Nodes of a region that is worth having twice.
 const LARGEST: usize = 600;
 
-/// How far an index is followed to find its next value.
-const DEEPEST: u32 = 12;
+/// Operations that find an index's next value.
+const AHEAD: u32 = 32;
+
+/// Operations that a guard's condition is made of.
+const CONDITION: u32 = 32;
 
 /// Comparisons that a workgroup makes at most.
 const MOST_FACTS: usize = 48;
@@ -39,12 +42,12 @@ pub(super) fn split(kernel: &mut Kernel, source: &Source, shapes: &mut Shapes) {
     kernel.body = body;
 }
 
-/// `steps` are variables that grow with each turn of a loop around the region.
+/// `steps` are variables that move with each turn of a loop around the region.
 fn region(
     kernel: &mut Kernel,
     source: &Source,
     shapes: &mut Shapes,
-    steps: &[(Reg, u32)],
+    steps: &[(Reg, i32)],
     inside: &mut Region,
 ) {
     for node in &mut inside.nodes {
@@ -76,7 +79,7 @@ fn version(
     kernel: &mut Kernel,
     source: &Source,
     shapes: &mut Shapes,
-    steps: &[(Reg, u32)],
+    steps: &[(Reg, i32)],
     (body, most): (&Region, Option<u32>),
 ) -> Option<Node> {
     let mut ops = HashMap::new();
@@ -144,8 +147,8 @@ struct Walk<'k> {
     stored: HashMap<Reg, Reg>,
     /// The new register of each old one.
     names: HashMap<Reg, Reg>,
-    /// Variables of the workgroup that grow with each turn of the loop around the region.
-    steps: &'k [(Reg, u32)],
+    /// Variables of the workgroup that move with each turn of the loop around the region.
+    steps: &'k [(Reg, i32)],
     /// How many invocations execute the region, if not all.
     most: Option<i64>,
     /// Whether something became superfluous; and whether it was in storage, or a guard.
@@ -255,7 +258,7 @@ impl Walk<'_> {
         if let Some(taken) = taken
             && varies
             && !leaves(taken)
-            && let Some(needs) = self.assume(condition, truth)
+            && let Some(needs) = self.assume(condition, truth, &mut CONDITION.clone())
         {
             self.require(needs);
             self.gained_more = true;
@@ -379,15 +382,15 @@ impl Walk<'_> {
         if self.steps.is_empty() || !matches!(class, Class::Strided(1)) || address.inner != NONE {
             return;
         }
-        let outer = self.next_turn(address.outer, DEEPEST, out);
+        let outer = self.next_turn(address.outer, &mut AHEAD.clone(), out);
         if let Some(outer) = outer.filter(|&outer| outer != self.name(address.outer)) {
             out.push(Node::Prefetch(Box::new(Address { outer, ..address.clone() })));
         }
     }
 
     /// What a register will hold in the next turn; the register itself where that is the same.
-    fn next_turn(&mut self, reg: Reg, depth: u32, out: &mut Vec<Node>) -> Option<Reg> {
-        let depth = depth.checked_sub(1)?;
+    fn next_turn(&mut self, reg: Reg, left: &mut u32, out: &mut Vec<Node>) -> Option<Reg> {
+        *left = left.checked_sub(1)?;
         let Some(mut op) = self.ops.get(&reg).cloned() else { return Some(self.name(reg)) };
         let mut now = Vec::new();
         match op {
@@ -396,7 +399,7 @@ impl Walk<'_> {
                     return Some(self.name(reg));
                 };
                 let by = self.fresh(reg);
-                self.kernel.classes[by as usize] = RegClass::Constant(step);
+                self.kernel.classes[by as usize] = RegClass::Constant(step as u32);
                 let dst = self.fresh(reg);
                 let a = self.name(reg);
                 out.push(Node::Op(Op::Binary { f: Binary::AddI, dst, a, b: by }));
@@ -408,7 +411,7 @@ impl Walk<'_> {
         }
         let mut then = Vec::new();
         for &operand in &now {
-            then.push(self.next_turn(operand, depth, out)?);
+            then.push(self.next_turn(operand, left, out)?);
         }
         if now.iter().zip(&then).all(|(&now, &then)| self.name(now) == then) {
             return Some(self.name(reg));

@@ -11,6 +11,9 @@ use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
+/// Operations that a condition is made of.
+const CONDITION: u32 = 32;
+
 /// Limits the regions of a kernel that was split at its barriers.
 pub(super) fn limit(kernel: &mut Kernel) {
     if !kernel.is_split() {
@@ -54,7 +57,7 @@ fn concerned(kernel: &Kernel, body: &Region) -> Option<u32> {
             return None;
         }
     }
-    let lanes = Lanes { kernel, ops }.first(*condition, truth)?;
+    let lanes = Lanes { kernel, ops }.first(*condition, truth, &mut CONDITION.clone())?;
     let most = lanes.div_ceil(kernel.width).max(1);
     (u64::from(most) < kernel.gangs()).then_some(most)
 }
@@ -65,13 +68,16 @@ struct Lanes<'k> {
 }
 
 impl Lanes<'_> {
-    /// A number of invocations, the first ones, that has all in which a condition is as given.
-    fn first(&self, condition: Reg, truth: bool) -> Option<u32> {
+    /// A number of invocations, the first ones, that has all in which a condition is as given; nothing
+    /// where it is made of more than `left` operations.
+    fn first(&self, condition: Reg, truth: bool, left: &mut u32) -> Option<u32> {
+        *left = left.checked_sub(1)?;
         match **self.ops.get(&condition)? {
-            Op::Unary { f: Unary::Not, a, .. } => self.first(a, !truth),
-            Op::Unary { f: Unary::Copy, a, .. } => self.first(a, truth),
+            Op::Unary { f: Unary::Not, a, .. } => self.first(a, !truth, left),
+            Op::Unary { f: Unary::Copy, a, .. } => self.first(a, truth, left),
             Op::Binary { f: f @ (Binary::And | Binary::Or), a, b, .. } => {
-                match (self.first(a, truth), self.first(b, truth), truth == (f == Binary::And)) {
+                let (a, b) = (self.first(a, truth, left), self.first(b, truth, left));
+                match (a, b, truth == (f == Binary::And)) {
                     (Some(a), Some(b), true) => Some(a.min(b)),
                     (Some(a), Some(b), false) => Some(a.max(b)),
                     (a, b, true) => a.or(b),

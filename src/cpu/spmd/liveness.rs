@@ -134,7 +134,9 @@ impl Walk<'_> {
                 let out = std::mem::take(live);
                 self.result.exit[l.target as usize] = out.clone();
                 self.breaks.insert(l.target, out.clone());
-                let mut head = Set::new();
+                // In a loop that is walked over again, what is live only grows. From nothing each time,
+                // every loop inside of another would double the walks.
+                let mut head = self.result.entry[l.body.id as usize].clone();
                 loop {
                     let mut after = head.clone();
                     if l.break_if.is_some() {

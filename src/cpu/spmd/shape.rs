@@ -113,7 +113,7 @@ pub(in crate::cpu) fn analyse(
         barriers: kernel.body.has_barrier(),
         changed: true,
     };
-    for _ in 0..ROUNDS {
+    for _ in 0..ROUNDS + kernel.classes.len() {
         if !std::mem::take(&mut walk.changed) {
             return Ok(walk.result);
         }
@@ -150,8 +150,9 @@ pub(super) fn refresh(kernel: &Kernel, source: &Source, shapes: &mut Shapes, reg
     *shapes = walk.result;
 }
 
-/// Walks after which the analysis gives up. A handful is the rule.
-const ROUNDS: u32 = 1000;
+/// Walks after which the analysis gives up, beside one for each register: what a loop's variables copy
+/// to each other comes one of them further with each walk. A handful is the rule.
+const ROUNDS: usize = 100;
 
 fn low_bit(value: u32) -> u32 {
     if value == 0 { 1 << 31 } else { 1 << value.trailing_zeros().min(31) }

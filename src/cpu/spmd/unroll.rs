@@ -21,6 +21,9 @@ const TURNS: usize = 16;
 /// Nodes that all turns of a loop may have together.
 const NODES: usize = 400;
 
+/// Nodes that may be looked at to find out: loops in loops are tried again and again.
+const LOOKS: usize = 10 * NODES;
+
 /// What variables hold, where that is known.
 type Known = HashMap<Reg, u32>;
 
@@ -102,6 +105,7 @@ struct Writer<'k> {
     loops: Vec<(Target, u32)>,
     depth: u32,
     left: usize,
+    looks: usize,
 }
 
 impl Writer<'_> {
@@ -112,7 +116,8 @@ impl Writer<'_> {
             _ => None,
         });
         let constants = constants.collect();
-        Writer { kernel, constants, names, targets, loops, depth: 0, left: NODES }
+        let (left, looks) = (NODES, LOOKS);
+        Writer { kernel, constants, names, targets, loops, depth: 0, left, looks }
     }
 
     /// Writes all turns of a loop; false where that can't be done.
@@ -149,6 +154,7 @@ impl Writer<'_> {
     fn nodes(&mut self, region: &Region, out: &mut Vec<Node>, known: &mut Known) -> Option<Flow> {
         for node in &region.nodes {
             self.left = self.left.checked_sub(1)?;
+            self.looks = self.looks.checked_sub(1)?;
             match node {
                 Node::Op(op) => self.op(op, out, known),
                 Node::UniformLoad(op) => {

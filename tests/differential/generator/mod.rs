@@ -8,6 +8,7 @@
 mod expressions;
 mod random;
 mod statements;
+mod sweeps;
 mod together;
 mod types;
 
@@ -16,8 +17,9 @@ use types::{Array, Callee, Scalar, Scope, Type, Variable};
 
 use Scalar::{Approximate, Bool, Exact, Half, I32, U32, Wild};
 
-/// Elements of each read-only input.
+/// Elements of each read-only input, and of the integer ones where loops sweep over them.
 const INPUT: u64 = 40;
+const SWEPT: u64 = 300;
 
 /// A generated kernel.
 pub(crate) struct Generated {
@@ -62,6 +64,8 @@ pub(super) struct Generator {
     subgroups: bool,
     /// Barriers in divergent control flow and after early returns, which GPUs need not stand.
     rough: bool,
+    /// Loops that walk through memory.
+    sweeps: bool,
 }
 
 /// The kernel of a seed.
@@ -90,6 +94,8 @@ pub(crate) fn generate(seed: u64) -> Generated {
         half,
         subgroups,
         rough,
+        // Not by chance: the others are what they were before there were such loops.
+        sweeps: seed % 8 >= 2,
     };
     generator.kernel(seed)
 }
@@ -153,6 +159,11 @@ impl Generator {
         Generated { text: self.text, cpu_only }
     }
 
+    /// Elements of each input of integers.
+    fn input(&self) -> u64 {
+        if self.sweeps { SWEPT } else { INPUT }
+    }
+
     /// The launch: its size and its data.
     fn header(&mut self, seed: u64, shape: &Shape, stride: u64) {
         let [x, y] = shape.extent;
@@ -173,9 +184,10 @@ impl Generator {
                 })
                 .collect()
         };
-        let i: Vec<String> = integers(&mut self.random, INPUT).iter().map(i64::to_string).collect();
+        let input = self.input();
+        let i: Vec<String> = integers(&mut self.random, input).iter().map(i64::to_string).collect();
         let u: Vec<String> =
-            integers(&mut self.random, 2 * INPUT).iter().map(|&n| (n as u32).to_string()).collect();
+            integers(&mut self.random, 2 * input).iter().map(|&n| (n as u32).to_string()).collect();
         let e: Vec<String> = (0..INPUT)
             .map(|_| format!("{:?}", self.random.below(2048) as f32 / 16.0 - 64.0))
             .collect();
@@ -246,6 +258,9 @@ impl Generator {
         self.line(&format!("var<workgroup> tile: array<u32, {}>;", self.size.max(2)));
         self.line(&format!("var<workgroup> shared_: array<Shared, {}>;", self.size));
         self.line("var<workgroup> counts: array<atomic<u32>, 3>;");
+        if self.sweeps {
+            self.line(&format!("var<workgroup> wide: array<u32, {}>;", 4 * self.size));
+        }
         if self.wild {
             return;
         }
@@ -272,8 +287,8 @@ impl Generator {
         let mut array = |name: &str, element: Type, len: u64, mutable: bool| {
             scope.arrays.push(Array { name: name.to_owned(), element, len, mutable });
         };
-        array("in_i", Type::scalar(I32), INPUT, false);
-        array("in_u", Type::vector(U32, 2), INPUT, false);
+        array("in_i", Type::scalar(I32), self.input(), false);
+        array("in_u", Type::vector(U32, 2), self.input(), false);
         if self.wild {
             array("in_w", Type::scalar(Wild), INPUT, false);
             if self.half {
@@ -376,6 +391,9 @@ impl Generator {
                 break;
             }
             rounds -= 1;
+            if self.sweeps && self.random.percent(60) {
+                self.sweep(true);
+            }
             self.exchange();
         }
         if !barriers && self.random.percent(25) {
@@ -407,7 +425,8 @@ impl Generator {
             }
         };
         let value = self.of(U32, 3);
-        self.line(&format!("out_u[{at}] = {value};"));
+        let swept = if self.sweeps { " ^ u32(i0)" } else { "" };
+        self.line(&format!("out_u[{at}] = {value}{swept};"));
         let floats: &[(&str, Scalar)] = match (self.wild, self.half) {
             (true, true) => &[("w", Wild), ("h", Half)],
             (true, false) => &[("w", Wild)],

@@ -29,6 +29,9 @@ impl Generator {
             }
             return self.exchange();
         }
+        if self.sweeps && depth > 0 && self.loops < 2 && self.random.percent(10) {
+            return self.sweep(false);
+        }
         match self.random.below(20) {
             0..=3 => self.declare(),
             4..=8 => self.assign(),
@@ -202,7 +205,7 @@ impl Generator {
         self.line("}");
     }
 
-    fn looped(&mut self, depth: u32, counter: &str, count: u64) {
+    pub(super) fn looped(&mut self, depth: u32, counter: &str, count: u64) {
         let (was, outer) = (self.in_loop, self.scope.clone());
         self.in_loop = true;
         self.loops += 1;

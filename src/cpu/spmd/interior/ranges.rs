@@ -4,7 +4,7 @@
 //! follow integer operations as if these did not wrap; what must hold for a value to be what its
 //! register holds is added where it matters, by `exact`.
 
-use super::Walk;
+use super::{MOST_FACTS, Walk};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::cpu::spmd::shape::Class;
@@ -36,16 +36,23 @@ impl Walk<'_> {
         }
     }
 
-    /// What has to hold for a condition to be true, or false.
-    pub(super) fn assume(&mut self, condition: Reg, truth: bool) -> Option<Vec<Less>> {
+    /// What has to hold for a condition to be true, or false; nothing where it is made of more than
+    /// `left` operations.
+    pub(super) fn assume(
+        &mut self,
+        condition: Reg,
+        truth: bool,
+        left: &mut u32,
+    ) -> Option<Vec<Less>> {
+        *left = left.checked_sub(1)?;
         let condition = self.origin(condition);
         let one = self.facts.constant(1)?;
         match (self.ops.get(&condition)?.clone(), truth) {
-            (Op::Unary { f: Unary::Not, a, .. }, _) => self.assume(a, !truth),
+            (Op::Unary { f: Unary::Not, a, .. }, _) => self.assume(a, !truth, left),
             (Op::Binary { f: Binary::And, a, b, .. }, true)
             | (Op::Binary { f: Binary::Or, a, b, .. }, false) => {
-                let mut needs = self.assume(a, truth)?;
-                needs.extend(self.assume(b, truth)?);
+                let mut needs = self.assume(a, truth, left)?;
+                needs.extend(self.assume(b, truth, left)?);
                 Some(needs)
             }
             (Op::Binary { f, a, b, .. }, _) => {
@@ -93,7 +100,13 @@ impl Walk<'_> {
         if let Some(known) = self.known.get(&reg) {
             return known.clone();
         }
-        let interval = self.find(reg);
+        let mut interval = self.find(reg);
+        if let Some(found) = &mut interval {
+            // Both operands of a sum may need the same.
+            found.needs.sort_unstable();
+            found.needs.dedup();
+        }
+        let interval = interval.filter(|found| found.needs.len() <= MOST_FACTS);
         self.known.insert(reg, interval.clone());
         interval
     }
