@@ -171,8 +171,10 @@ impl CpuDevice {
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
+        // What is left of a row of workgroups has a program of its own, compiled when it is met.
+        let parts = self.parts(chunk)?;
         let began = Instant::now();
-        for (program, groups) in self.parts(chunk)? {
+        for (program, groups) in parts {
             self.run_part(chunk, &program, groups)?;
         }
         Ok(ChunkCost { busy: began.elapsed(), ..ChunkCost::default() })

@@ -8,6 +8,7 @@
 
 mod alone;
 mod balance;
+mod belief;
 mod check;
 mod cores;
 mod execute;
@@ -22,6 +23,8 @@ mod measure;
 mod memo;
 mod merge;
 mod profile;
+#[cfg(test)]
+mod profile_tests;
 mod report;
 mod rerun;
 mod residency;
