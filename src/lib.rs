@@ -30,7 +30,7 @@ pub use memory::{Buffer, BufferRange};
 pub use plan::{Plan, simulate};
 pub use runtime::{
     DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Quarantined, Remedy, Report,
-    Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness,
+    Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness, Verified, VerifiedPart,
 };
 
 /// The README's example is a test.

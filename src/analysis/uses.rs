@@ -105,7 +105,7 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Use> {
 }
 
 /// Whether some expression or statement takes the result of an atomic.
-fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
+pub(super) fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
     kernel.info().get_entry_point(0)[result].ref_count > 0
 }
 

@@ -51,8 +51,6 @@ impl Bound {
 const TURNS: f64 = 16.0;
 /// What a device mostly waited for took this part of the time at least.
 const LEAST_PART: f64 = 0.2;
-/// A rate that is so many times the guess, or such a part of it, is none that a device can have.
-const FAR: f64 = 64.0;
 /// Turns beyond this are not believed.
 const MOST_TURNS: f64 = 1e9;
 
@@ -72,22 +70,9 @@ impl Roofline {
         Roofline { compute, memory, link }
     }
 
-    /// Whether a device of which this is the guess can have such a rate. A kernel that leaves most
-    /// of the device idle shows a lower one.
-    pub(crate) fn allows(&self, bound: Bound, rate: f64) -> bool {
-        let guess = match bound {
-            Bound::Compute => Some(self.compute),
-            Bound::Memory => Some(self.memory),
-            Bound::Link => self.link,
-        };
-        guess.is_some_and(|guess| (guess / FAR..=guess * FAR).contains(&rate))
-    }
-
-    /// The guess with what is known better and possible, in the order of [`Bound::ALL`].
+    /// The same with what is known better, in the order of [`Bound::ALL`].
     pub(crate) fn with(self, known: [Option<f64>; 3]) -> Roofline {
-        let possible =
-            |bound: Bound| known[bound as usize].filter(|&rate| self.allows(bound, rate));
-        let [compute, memory, link] = Bound::ALL.map(possible);
+        let [compute, memory, link] = known;
         Roofline {
             compute: compute.unwrap_or(self.compute),
             memory: memory.unwrap_or(self.memory),

@@ -2,7 +2,8 @@
 //!
 //! What this runtime measured is believed. What an earlier program left in the file of profiles is
 //! *hearsay*: it may be of another machine, or have been measured while something was wrong. Hearsay
-//! that sets devices further apart than hardware is, against what their rooflines say, is dropped.
+//! that sets devices further apart than hardware is, against what their rooflines say, is dropped; so
+//! are rooflines that do, against what one guesses of such devices.
 //! What is only estimated is put in proportion to what was measured.
 //!
 //! A device that the others are expected to be done without computes nothing, so nothing would ever
@@ -11,7 +12,7 @@
 
 use crate::plan::{Prior, Speed};
 
-/// Devices that are so many times further apart than their rooflines are measured wrongly: an
+/// Devices that are so many times further apart than they should be are measured wrongly: an
 /// interpreter is that much slower than compiled code.
 const APART: f64 = 64.0;
 
@@ -23,8 +24,10 @@ const PATIENCE: f64 = 16.0;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) measured: Option<Measured>,
-    /// By its roofline.
-    pub(super) estimate: f64,
+    /// By what launches have shown of its roofline.
+    pub(super) shown: f64,
+    /// By what one guesses of such a device.
+    pub(super) guess: f64,
 }
 
 /// What a device did in launches of the same kernel.
@@ -37,13 +40,23 @@ pub(super) struct Measured {
     pub(super) hearsay: bool,
 }
 
+/// Whether ratios are further apart than hardware is. Which of them is wrong does not show.
+fn are_apart(ratios: impl Iterator<Item = f64>) -> bool {
+    let (least, most) = ratios.fold((f64::INFINITY, 0.0f64), |(l, m), r| (l.min(r), m.max(r)));
+    most > APART * least
+}
+
+/// Whether what launches have shown of the devices' rooflines is believed.
+pub(super) fn rooflines_hold(devices: &[Option<Known>]) -> bool {
+    !are_apart(devices.iter().flatten().map(|known| known.shown / known.guess))
+}
+
 /// The speed of each device that is believed.
 pub(super) fn speeds(devices: &[Option<Known>]) -> Vec<Option<Speed>> {
-    let off = |known: &Known| Some(known.measured?.speed / known.estimate);
-    let offs = devices.iter().flatten().filter_map(off);
-    let (least, most) = offs.fold((f64::INFINITY, 0.0f64), |(l, m), o| (l.min(o), m.max(o)));
-    // Which of them is wrong does not show.
-    let contradicts = most > APART * least;
+    let hold = rooflines_hold(devices);
+    let estimate = |known: &Known| if hold { known.shown } else { known.guess };
+    let off = |known: &Known| Some(known.measured?.speed / estimate(known));
+    let contradicts = are_apart(devices.iter().flatten().filter_map(off));
     let believed = |known: &Known| known.measured.filter(|m| !(contradicts && m.hearsay));
     let kept = devices.iter().flatten().filter(|known| believed(known).is_some());
     let (sum, count) =
@@ -52,7 +65,7 @@ pub(super) fn speeds(devices: &[Option<Known>]) -> Vec<Option<Speed>> {
     let speed = |known: &Known| match believed(known) {
         Some(Measured { speed, near: false, .. }) => Speed::Measured(speed),
         Some(Measured { speed, near: true, .. }) => Speed::Estimated(speed),
-        None => Speed::Estimated(known.estimate * unit),
+        None => Speed::Estimated(estimate(known) * unit),
     };
     devices.iter().map(|known| known.as_ref().map(speed)).collect()
 }
@@ -75,7 +88,18 @@ mod tests {
 
     fn known(speed: f64, hearsay: bool, estimate: f64) -> Option<Known> {
         let measured = Some(Measured { speed, near: false, hearsay });
-        Some(Known { measured, estimate })
+        Some(Known { measured, shown: estimate, guess: estimate })
+    }
+
+    #[test]
+    fn rooflines_count_in_proportion_and_not_where_they_are_further_apart_than_hardware() {
+        let shown = |shown: f64| Some(Known { measured: None, shown, guess: 100.0 });
+        let rates = |devices: &[Option<Known>]| speeds(devices);
+        let two = |a: f64, b: f64| vec![Some(Speed::Estimated(a)), Some(Speed::Estimated(b))];
+        assert_eq!(rates(&[shown(1e-3), shown(2e-2)]), two(1e-3, 2e-2));
+        // A tiny launch shows next to nothing of what a device can do.
+        assert_eq!(rates(&[shown(1e-3), shown(100.0)]), two(100.0, 100.0));
+        assert_eq!(rates(&[shown(1e9), shown(100.0)]), two(100.0, 100.0));
     }
 
     #[test]
@@ -96,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_estimated_is_in_proportion_to_what_was_measured() {
-        let guessed = Some(Known { measured: None, estimate: 10.0 });
+        let guessed = Some(Known { measured: None, shown: 10.0, guess: 10.0 });
         let believed = speeds(&[known(5.0, true, 500.0), guessed]);
         let Some(Speed::Estimated(rate)) = believed[1] else { panic!("{believed:?}") };
         assert!((rate - 0.1).abs() < 1e-9, "{rate}");

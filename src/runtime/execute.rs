@@ -12,7 +12,7 @@ use super::failure::{FailureEvent, Failures, Member};
 use super::measure::{self, Tightness};
 use super::memo::{Expected, guess};
 use super::merge::{self, Changes};
-use super::report::{DeviceReport, Report, seconds};
+use super::report::{DeviceReport, Report, Verified, seconds};
 use super::rerun::Counted;
 use super::session::Session;
 use super::snapshot::Snapshot;
@@ -170,8 +170,9 @@ impl<'a> Session<'a> {
                 snapshot = Some(taken.map_err(|error| (error, false))?);
             }
             match session.work(cancel, snapshot.as_ref(), &mut failures) {
-                Ok(devices) => {
+                Ok((devices, verified)) => {
                     let mut report = session.report(begun, devices, failures.events);
+                    report.verified = verified;
                     report.repeated = checked.runtime.inner.log.repeated() - repeated;
                     return Ok(report);
                 }
@@ -240,12 +241,12 @@ impl<'a> Session<'a> {
         cancel: &AtomicBool,
         snapshot: Option<&Snapshot<'_>>,
         failures: &mut Failures,
-    ) -> Result<Vec<DeviceReport>> {
+    ) -> Result<(Vec<DeviceReport>, Option<Verified>)> {
         let devices = &self.checked.devices;
         let bands = self.plan.bands().len() as u32;
         let mut reports = self.blank_reports();
         if bands == 0 {
-            return Ok(reports);
+            return Ok((reports, None));
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
         let begun = Instant::now();
@@ -337,14 +338,14 @@ impl<'a> Session<'a> {
         let compiled: Vec<bool> = (0..devices.len()).map(compiled).collect();
         let nothing_done = reports.iter().all(|report| report.chunks == 0);
         failures.add(state.failures, nothing_done);
-        let wanted = self.checked.verification;
+        let (wanted, mut verified) = (self.checked.verification, None);
         if let (None, true, Some(snapshot)) = (&state.stopped, state.policy.finished(), snapshot)
             && wanted.fraction > 0.0
         {
             let (changes, reports) = (&mut changes, &mut reports[..]);
             let done = state.reruns.counted;
             let computed = Computed { done, changes, reports, failures };
-            self.verify(wanted, snapshot, &Cancel::new(cancel), computed)?;
+            verified = Some(self.verify(wanted, snapshot, &Cancel::new(cancel), computed)?);
         }
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
@@ -406,7 +407,7 @@ impl<'a> Session<'a> {
                         (0..bindings.len()).map(|id| self.plan.merge(id).clone()).collect();
                     merge::apply(changes, self.memory, bindings, &merges);
                 }
-                Ok(reports)
+                Ok((reports, verified))
             }
             None => {
                 let unable = self.unable.iter().zip(devices).filter_map(|(why, member)| {
@@ -612,6 +613,7 @@ impl<'a> Session<'a> {
             devices,
             events,
             repeated: 0,
+            verified: None,
             plan: self.plan,
         }
     }

@@ -107,8 +107,7 @@ pub(super) struct Expected {
     /// Seconds of launches without the device since it was last measured, or tried.
     pub(super) idle: f64,
     key: Key,
-    /// What one guesses of such a device, and what was believed of this one.
-    guess: Roofline,
+    /// What was believed of the device.
     roofline: Roofline,
     /// What a band costs, and its workgroups.
     work: Work,
@@ -243,16 +242,19 @@ impl Memo {
             let measured = rate.map(|rate| Measured { speed: rate.speed / band, ..rate });
             let guess = Roofline::guess(info);
             let roofline = guess.with(shown);
-            let known = Known { measured, estimate: 1.0 / plan.work.seconds(&roofline) };
+            let speed = |roofline: &Roofline| 1.0 / plan.work.seconds(roofline);
+            let known = Known { measured, shown: speed(&roofline), guess: speed(&guess) };
             (known, overhead(info.kind), idle, key, guess, roofline)
         };
         let devices: Vec<_> = able.map(|info| info.map(device)).collect();
         let known: Vec<Option<Known>> = devices.iter().map(|d| d.as_ref().map(|d| d.0)).collect();
+        let hold = belief::rooflines_hold(&known);
         let both = devices.into_iter().zip(belief::speeds(&known));
         let expected = both.map(|(device, speed)| {
             let (_, overhead, idle, key, guess, roofline) = device?;
             let prior = Prior { speed: speed?, overhead };
-            Some(Expected { prior, idle, key, guess, roofline, work: plan.work, band })
+            let roofline = if hold { roofline } else { guess };
+            Some(Expected { prior, idle, key, roofline, work: plan.work, band })
         });
         expected.collect()
     }
@@ -267,9 +269,7 @@ impl Memo {
         let work = expected.work.times(report.workgroups as f64 / expected.band);
         let moved = (report.uploaded + report.downloaded) as f64;
         let shown = expected.roofline.shown(&work, moved, report.busy.as_secs_f64());
-        if expected.guess.allows(shown.0, shown.1) {
-            self.profiles.showed(expected.key.device, shown, report.workgroups, report.busy);
-        }
+        self.profiles.showed(expected.key.device, shown, report.workgroups, report.busy);
     }
 
     /// A device computed nothing that counts in a launch that took so long, though it was tried or not.

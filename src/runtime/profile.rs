@@ -40,8 +40,10 @@ const STEP: f64 = 3.0;
 const WEIGHT: f64 = 0.3;
 /// What is left of a roofline after a launch that showed less.
 const FADE: f64 = 0.9;
-/// Workgroups below which a launch leaves parts of a device idle, and shows nothing of its roofline.
+/// Workgroups below which a launch leaves parts of a device idle, so that its roofline does not fade.
 const FULL: u64 = 64;
+/// Hearsay of a roofline is no more than so many times what a launch shows.
+const MOST_UNUSED: f64 = 64.0;
 
 /// What a rate was measured of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,9 +84,14 @@ impl Known {
         self.samples = self.samples.saturating_add(1);
     }
 
-    /// Takes in what a launch showed of a roofline.
-    fn show(&mut self, rate: f64) {
-        let before = if self.samples == 0 { 0.0 } else { FADE * self.rate };
+    /// Takes in what a launch showed of a roofline. `full`: it had enough for the whole device.
+    fn show(&mut self, rate: f64, full: bool) {
+        let before = match (self.samples, self.own, full) {
+            (0, ..) => 0.0,
+            (_, false, true) => (FADE * self.rate).min(MOST_UNUSED * rate),
+            (_, true, true) => FADE * self.rate,
+            (_, _, false) => self.rate,
+        };
         let samples = self.samples.saturating_add(1);
         *self = Known { rate: rate.max(before), samples, idle: 0.0, own: true };
     }
@@ -251,9 +258,9 @@ impl Profiles {
         workgroups: u64,
         busy: Duration,
     ) {
-        if busy >= WORTH && workgroups >= FULL {
+        if busy >= WORTH {
             let key = Key { kernel: ANY_KERNEL, device, class: bound as u8 };
-            self.note(key, rate, busy, Known::show);
+            self.note(key, rate, busy, |known, rate| known.show(rate, workgroups >= FULL));
         }
     }
 
@@ -589,17 +596,18 @@ mod tests {
     }
 
     #[test]
-    fn a_roofline_is_the_largest_rate_of_launches_that_fill_the_device_and_fades_slowly() {
+    fn a_roofline_is_the_largest_rate_and_fades_slowly_where_launches_that_fill_the_device_show_less()
+     {
         let profiles = Profiles::at(None);
         let show = |rate: f64, workgroups: u64| {
             profiles.showed(9, (Bound::Compute, rate), workgroups, LONG);
             profiles.roofline(9)[0]
         };
-        assert_eq!(show(1e3, 1), None, "one workgroup leaves most of the device idle");
+        assert_eq!(show(1e3, 1), Some(1e3));
         assert_eq!(show(1e9, FULL), Some(1e9));
-        assert_eq!(show(1e3, FULL - 1), Some(1e9));
+        assert_eq!(show(1e3, FULL - 1), Some(1e9), "it leaves most of the device idle");
         assert_eq!(show(1e3, FULL), Some(0.9e9));
-        assert_eq!(show(2e9, FULL), Some(2e9));
+        assert_eq!(show(2e9, 1), Some(2e9));
     }
 
     #[test]

@@ -198,7 +198,10 @@ pub(super) fn devices(scripts: &[(Script, usize)]) -> Vec<Arc<dyn Device>> {
     devices.collect()
 }
 
-pub(super) fn launch(runtime: &Runtime, chunks: Option<u32>) -> (Result<super::Report>, Buffer<u32>) {
+pub(super) fn launch(
+    runtime: &Runtime,
+    chunks: Option<u32>,
+) -> (Result<super::Report>, Buffer<u32>) {
     let kernel = Kernel::from_wgsl(KERNEL).unwrap();
     let out = Buffer::<u32>::zeroed(100);
     let mut launch = runtime.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);

@@ -1,6 +1,7 @@
 //! The library as its users see it: what works (`api`), what is refused and how (`bad_input`),
 //! what a plan says (`plans`), what stays on devices (`residency`), what becomes of
-//! that when they fail (`log`), launches from many threads (`threads`), and how tight footprints are (`tightness`).
+//! that when they fail (`log`), launches from many threads (`threads`), how tight footprints are (`tightness`),
+//! kernels with subgroups (`subgroups`), and what is computed a second time (`verification`).
 
 mod api;
 mod bad_input;
@@ -12,9 +13,11 @@ mod out_of_core;
 mod plans;
 mod residency;
 mod sequences;
+mod subgroups;
 mod threads;
 mod tightness;
 mod tiles;
+mod verification;
 
 use coexec::Kernel;
 

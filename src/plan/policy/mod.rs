@@ -144,7 +144,8 @@ struct Device {
     resting: f64,
     /// How long a band would have taken, and how long all the rest, when it was last refused.
     refused: Option<(f64, f64)>,
-    /// Bands that it gets all the same.
+    /// Whether what is believed of it is put to the test, and bands that it gets for that.
+    tried: bool,
     trials: u32,
 }
 
@@ -179,6 +180,7 @@ impl Policy {
                 void: 0,
                 resting: 0.0,
                 refused: None,
+                tried: false,
                 trials: 0,
             })
             .collect();
@@ -221,7 +223,9 @@ impl Policy {
     /// Has a device compute a band even if the others are expected to be done without it: what is
     /// believed of it may be wrong. Only our own strategy refuses devices.
     pub(crate) fn with_trial(mut self, device: usize) -> Policy {
-        self.devices[device].trials = TRIALS;
+        let this = &mut self.devices[device];
+        (this.tried, this.trials) = (true, TRIALS);
+        this.pace.doubt();
         self
     }
 
@@ -424,7 +428,9 @@ impl Policy {
         let device = &mut self.devices[flight.device];
         if let Some(seconds) = seconds.into() {
             device.trials = 0;
-            if let Some(error) = device.pace.observe(bands, seconds, device.overhead) {
+            let error = device.pace.observe(bands, seconds, device.overhead);
+            // A belief that was wrong says nothing of estimates.
+            if let Some(error) = error.filter(|_| !device.tried) {
                 self.errors = (self.errors.0 + error.ln(), self.errors.1 + 1);
             }
         }
