@@ -509,7 +509,13 @@ fn a_tiny_launch_does_not_leave_its_device_out_of_later_ones() {
             }
         }";
     let tiny = file(&folder, "tiny.wgsl", tiny);
-    let large = file(&folder, "double.wgsl", DOUBLE);
+    let large = "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            var sum = id.x;
+            for (var i = 0u; i < 1000u; i++) { sum = sum * 1664525u + 1013904223u; }
+            dst[id.x] = sum;
+        }";
+    let large = file(&folder, "large.wgsl", large);
     let run = |args: &[&str]| {
         let all = [&["run", "--json", "--devices", "virtual:2:cpu"], args].concat();
         let outcome = coexec_with(&all, &[("COEXEC_CACHE_DIR", &cache)]);
@@ -517,12 +523,13 @@ fn a_tiny_launch_does_not_leave_its_device_out_of_later_ones() {
         serde_json::from_str::<serde_json::Value>(&outcome.out).expect("JSON")
     };
     run(&[&tiny, "--workgroups", "1", "--bind", "a=zeros:256"]);
-    let data = ["--bind", "src=random:1:4194304:f32", "--bind", "dst=zeros:16M"];
-    let many = [&[large.as_str(), "--invocations", "4194304"], &data[..]].concat();
-    let report = run(&many);
-    for device in report["devices"].as_array().expect("a list") {
-        assert!(device["chunks"].as_u64().is_some_and(|chunks| chunks > 0), "{report:#}");
-    }
+    // On a machine that is busy a device's thread may begin when all is done.
+    let both = |_| {
+        let report = run(&[&large, "--invocations", "1048576", "--bind", "dst=zeros:4M"]);
+        let devices = report["devices"].as_array().expect("a list");
+        devices.iter().all(|device| device["share"].as_f64().is_some_and(|share| share > 0.1))
+    };
+    assert!((0..3).any(both));
 }
 
 #[test]

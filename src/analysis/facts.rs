@@ -5,7 +5,7 @@
 use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
 
 use super::Facts;
-use super::uses::{is_used, uses};
+use super::uses::{is_atomic, is_used, uses};
 use crate::kernel::{BindingId, Kernel};
 
 /// All facts but `finite_loops`, which is left empty.
@@ -59,6 +59,10 @@ fn block(kernel: &Kernel, statements: &Block, facts: &mut Facts) {
             Statement::Loop { body, continuing, .. } => {
                 block(kernel, body, facts);
                 block(kernel, continuing, facts);
+            }
+            Statement::Store { pointer, .. } if is_atomic(kernel, *pointer) => {
+                let binding = storage_root(kernel, function, *pointer);
+                facts.atomic_stores.extend(binding.map(|binding| (binding, span)));
             }
             Statement::Atomic { pointer, fun, result, .. } => {
                 if let Some(binding) = storage_root(kernel, function, *pointer) {

@@ -281,38 +281,68 @@ pub(super) fn rerunnable(split: &Split) -> bool {
     })
 }
 
-/// Why other devices, or the same once more, may rightly give other bits whatever the data: its text
-/// shows the order in which invocations ran, or who is in a subgroup. With the line.
+/// Why other devices, or the same once more, may rightly give other bits whatever the data: the kernel's
+/// text shows the order in which invocations ran, or who is in a subgroup. With the line.
 pub(super) fn order_shown(
     kernel: &Kernel,
     facts: &Facts,
     subgroups: &Result<u32, String>,
 ) -> Option<String> {
-    let line = |span: Span| match kernel.source().line(span) {
-        Some(line) => format!(" (line {line})"),
-        None => String::new(),
-    };
-    let bindings = kernel.signature().bindings.iter().zip(&facts.uses);
-    let shown = bindings.into_iter().find_map(|(binding, used)| match used {
+    let shown = facts.uses.iter().find_map(|used| match used {
         Use::Atomic { at, .. } => {
-            Some(format!("its atomics may show in which order workgroups ran{}", line(*at)))
+            let at = line(kernel, *at);
+            Some(format!("its atomics may show in which order workgroups ran{at}"))
         }
-        Use::Signal(at) => Some(format!(
-            "what it loads of `{}` atomically may show in which order workgroups ran{}",
-            binding.name,
-            line(*at)
-        )),
         _ => None,
     });
     let of_workgroup = || {
-        let at = line(facts.order_in_workgroup?);
+        let at = line(kernel, facts.order_in_workgroup?);
         Some(format!("an atomic may show in which order invocations of a workgroup ran{at}"))
     };
     let of_subgroups = || {
         let (at, why) = (facts.subgroups?, subgroups.as_ref().err()?);
-        Some(format!("it uses subgroups, {why}{}", line(at)))
+        Some(format!("it uses subgroups, {why}{}", line(kernel, at)))
     };
     shown.or_else(of_workgroup).or_else(of_subgroups)
+}
+
+/// Why other devices may rightly give other bits, by the atomic loads and stores of a launch: what is
+/// loaded may or may not have been stored yet, and of two stores to one element the last one counts.
+pub(super) fn order_of_accesses(
+    kernel: &Kernel,
+    analysis: &OfLaunch<'_>,
+    split: &Split,
+) -> Option<String> {
+    let facts = analysis.facts();
+    let name = |id: usize| &kernel.signature().bindings[id].name;
+    let mut uses = facts.uses.iter().enumerate();
+    let loaded = uses.find_map(|(id, used)| match used {
+        Use::Signal(at) => Some(format!(
+            "what it loads of `{}` atomically may show in which order workgroups ran{}",
+            name(id),
+            line(kernel, *at)
+        )),
+        _ => None,
+    });
+    let meet = |id: usize| match split {
+        Split::Bands { merges, .. } => matches!(merges[id], Merge::Difference { .. }),
+        _ => unrepeatable(kernel, analysis, split).is_some(),
+    };
+    let stored = || {
+        let (id, at) = facts.atomic_stores.iter().find(|(id, _)| meet(*id))?;
+        Some(format!(
+            "of what it stores to `{}` atomically the last may count, which shows in which order \
+             workgroups ran{}",
+            name(*id),
+            line(kernel, *at)
+        ))
+    };
+    loaded.or_else(stored)
+}
+
+/// A line of the kernel's text, in parentheses, where it is known.
+fn line(kernel: &Kernel, span: Span) -> String {
+    kernel.source().line(span).map_or_else(String::new, |line| format!(" (line {line})"))
 }
 
 /// Why a launch might not give the same bits once more, beyond what [`order_shown`] says. A kernel that

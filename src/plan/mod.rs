@@ -199,14 +199,15 @@ pub(crate) fn plan(
     let with = infos.iter().copied().filter(|info| info.limits.subgroup_size.is_some());
     let subgroups = common_size(&with.collect::<Vec<_>>(), signature.workgroup_size);
     let facts = analysis.facts();
-    let shows_order: Option<Arc<str>> =
-        bands::order_shown(kernel, facts, &subgroups).map(Arc::from);
+    let of_text: Option<Arc<str>> = bands::order_shown(kernel, facts, &subgroups).map(Arc::from);
     // Only what stays on a device is ever computed once more.
     let may_meet = || {
         let why = keeps.then(|| bands::unrepeatable(kernel, analysis, &split)).flatten();
         why.map(Arc::from)
     };
-    let unrepeatable = shows_order.clone().filter(|_| keeps).or_else(may_meet);
+    let unrepeatable = of_text.clone().filter(|_| keeps).or_else(may_meet);
+    let of_accesses = || bands::order_of_accesses(kernel, analysis, &split).map(Arc::from);
+    let shows_order = of_text.or_else(of_accesses);
     let subgroup_size = facts.subgroups.and_then(|_| subgroups.ok());
     let without_effect = without_effect(&split, &facts.uses, wishes).into();
     let groups = GroupBox::whole(arguments.grid);
@@ -276,12 +277,13 @@ fn without_effect(split: &Split, uses: &[Use], wishes: &Wishes) -> Vec<String> {
         both.any(|(used, merge)| *used != Use::Write && matches!(merge, Merge::Difference { .. }));
     if wishes.race_free && !promised {
         sentences.push(match split {
-            Split::Whole { reason, .. } => format!(
-                "that the kernel has no data race was promised, which does not help: {reason}"
-            ),
-            _ => "that the kernel has no data race was promised, and need not be: it is split \
-                  safely without"
-                .to_owned(),
+            Split::Whole { reason, .. } => {
+                format!("freedom from data races was promised, which does not help: {reason}")
+            }
+            _ => {
+                "freedom from data races was promised, and need not be: it is split safely without"
+                    .to_owned()
+            }
         });
     }
     sentences

@@ -75,7 +75,12 @@ struct Mismatch {
     place: String,
     first: String,
     second: String,
+    /// Whether they are integers that differ by a few.
+    few: bool,
 }
+
+/// Integers that differ by no more may be made of floats that differ by their last bits.
+const FEW: u32 = 256;
 
 /// Who verifies: a device of the runtime, or the interpreter.
 struct Judge {
@@ -131,11 +136,15 @@ impl Session<'_> {
                     (third.name, values)
                 }
             };
-            let Mismatch { place, first, second } = &mismatch;
+            let Mismatch { place, first, second, few } = &mismatch;
+            let hint = match few {
+                true => " (if these integers are made of floats, give a tolerance for integers)",
+                false => "",
+            };
             let cause = |right: &[&str], wrong_value: &str, right_value: &str| {
                 let compute = if right.len() == 1 { "computes" } else { "compute" };
                 let right = right.join(" and ");
-                format!("{place} is {wrong_value}, and {right} {compute} {right_value}")
+                format!("{place} is {wrong_value}, and {right} {compute} {right_value}{hint}")
             };
             if compare(&ours, &decides).is_none() {
                 let both = [judge.name.as_str(), third.as_str()];
@@ -417,7 +426,9 @@ impl Session<'_> {
                     Some(bits) => show(scalar, bits),
                     None => "nothing".to_owned(),
                 };
+                let loose = Tolerance { integers: FEW, ..tolerance };
                 return Some(Mismatch {
+                    few: matches!((first, second), (Some(x), Some(y)) if agree(scalar, x, y, loose)),
                     place: place(&bindings[id], at),
                     first: shown(first),
                     second: shown(second),

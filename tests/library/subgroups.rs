@@ -84,7 +84,7 @@ fn subgroups_of_several_sizes_keep_a_launch_whole_and_unverified_with_the_reason
     assert!(text.contains("runs whole on one device: it uses subgroups, whose size"), "{text}");
     for sentence in [
         "6 chunks were asked for, and there is one: it uses subgroups, whose size",
-        "the kernel has no data race was promised, which does not help: it uses subgroups",
+        "freedom from data races was promised, which does not help: it uses subgroups",
         "not verified: it uses subgroups, whose size",
         "(line 5)",
     ] {

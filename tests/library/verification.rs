@@ -34,7 +34,12 @@ var<workgroup> last: atomic<u32>;
     atomicStore(&next, g.x);
     ticket[g.x] = atomicLoad(&next);
 }";
-    for (text, line) in [(tickets, 4), (of_workgroup, 4), (last, 4), (signal, 5)] {
+    let store = "@group(0) @binding(1) var<storage, read_write> ticket: array<atomic<u32>>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) g: vec3u) {
+    atomicStore(&ticket[g.x % 7u], g.x);
+}";
+    let all = [(tickets, 4), (of_workgroup, 4), (last, 4), (signal, 5), (store, 3)];
+    for (text, line) in all {
         let mut devices = vec!["cpu", "virtual:2:cpu"];
         if !engines::gpu_ids().is_empty() {
             devices.push("cpu,gpu0");
@@ -54,6 +59,21 @@ var<workgroup> last: atomic<u32>;
             assert!(report.to_string().contains(&format!("not verified: {why}")), "{report}");
             assert!(report.events.is_empty() && rt.quarantined().is_empty(), "{report}");
         }
+    }
+}
+
+#[test]
+fn atomic_stores_that_lie_apart_are_verified() {
+    let clear = kernel(
+        "@group(0) @binding(0) var<storage, read_write> y: array<atomic<u32>>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) g: vec3u) { atomicStore(&y[g.x], 0u); }",
+    );
+    for devices in ["cpu", "virtual:2:cpu"] {
+        let (rt, y) = (engines::runtime(devices), Buffer::from_slice(&[3u32; 640]));
+        let launch = rt.launch(&clear).bind("y", &y).workgroups([10, 1, 1]);
+        let verified = launch.verify(1.0).run().expect("a launch").verified.expect("asked for");
+        assert_eq!((verified.workgroups(), &verified.not_done), (10, &None), "{devices}");
     }
 }
 
