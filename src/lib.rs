@@ -32,7 +32,7 @@ pub use pending::Pending;
 pub use plan::{Plan, simulate};
 pub use runtime::{
     DeviceReport, FailureEvent, Launch, LaunchFuture, Measured, Prepared, Quarantined, Remedy,
-    Report, Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness,
+    Report, Runtime, RuntimeBuilder, Sequence, SequenceReport, Tightness, Verified, VerifiedPart,
 };
 
 /// The README's example is a test.

@@ -496,6 +496,62 @@ fn speeds_of_devices_that_fail_or_are_slow_on_purpose_are_not_kept() {
 }
 
 #[test]
+fn a_tiny_launch_does_not_leave_its_device_out_of_later_ones() {
+    let folder = folder("tiny");
+    let cache = folder.display().to_string();
+    // Some microseconds, and its compilation some milliseconds.
+    let tiny = "@group(0) @binding(0) var<storage, read_write> a: array<u32, 64>;
+        @compute @workgroup_size(1) fn main() {
+            for (var i = 0u; i < 64u; i++) {
+                var x = a[i];
+                for (var k = 0u; k < 8u; k++) { x = (x ^ (x >> 3u)) * 2654435761u + k; }
+                a[i] = x;
+            }
+        }";
+    let tiny = file(&folder, "tiny.wgsl", tiny);
+    let large = "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            var sum = id.x;
+            for (var i = 0u; i < 1000u; i++) { sum = sum * 1664525u + 1013904223u; }
+            dst[id.x] = sum;
+        }";
+    let large = file(&folder, "large.wgsl", large);
+    let run = |args: &[&str]| {
+        let all = [&["run", "--json", "--devices", "virtual:2:cpu"], args].concat();
+        let outcome = coexec_with(&all, &[("COEXEC_CACHE_DIR", &cache)]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+        serde_json::from_str::<serde_json::Value>(&outcome.out).expect("JSON")
+    };
+    run(&[&tiny, "--workgroups", "1", "--bind", "a=zeros:256"]);
+    // On a machine that is busy a device's thread may begin when all is done.
+    let both = |_| {
+        let report = run(&[&large, "--invocations", "1048576", "--bind", "dst=zeros:4M"]);
+        let devices = report["devices"].as_array().expect("a list");
+        devices.iter().all(|device| device["share"].as_f64().is_some_and(|share| share > 0.1))
+    };
+    assert!((0..3).any(both));
+}
+
+#[test]
+fn a_verified_run_says_how_much_was_compared_in_text_and_json() {
+    let folder = folder("verified");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let args = ["run", &kernel, "--devices", "cpu", "--verify", "1", "--tolerance", "1e-6,1e-5,3"];
+    let data = ["--workgroups", "4", "--bind", "src=random:1:16:f32", "--bind", "dst=zeros:64"];
+    let args = [&args[..], &data].concat();
+    let text = succeeds(&args);
+    assert!(text.contains("verified 4 workgroups: 4 of cpu by the CPU's interpreter"), "{text}");
+    let value = succeeds(&[&args[..], &["--json"]].concat());
+    let value: serde_json::Value = serde_json::from_str(&value).expect("JSON");
+    let verified = &value["verified"];
+    assert_eq!((&verified["workgroups"], &verified["disputes"]), (&4.into(), &0.into()), "{value}");
+    assert!(verified["not_done"].is_null(), "{value}");
+    let within = verified["within"].as_str().expect("words");
+    assert!(within.ends_with("integers within 3"), "{within}");
+    fails(2, &["run", &kernel, "--tolerance", "1,2,x"], &["1e-6,1e-5,4"]);
+}
+
+#[test]
 fn explain_says_what_a_band_of_the_stencil_reads_and_writes() {
     let mut args = heat(&["--devices", "cpu", "--chunks", "4"]);
     args[0] = "explain";

@@ -225,7 +225,7 @@ fn verification_finds_a_device_that_computes_wrongly_and_puts_its_work_right() {
                 );
                 assert_eq!(event.remedy, Remedy::Recomputed);
                 let text = event.to_string();
-                assert!(text.contains("`y[") && text.contains("computes"), "{text}");
+                assert!(text.contains("`y[") && text.contains(" compute "), "{text}");
             }
         }
     }
@@ -242,6 +242,9 @@ fn verification_of_right_answers_finds_nothing() {
         let data = data(3);
         let report = launch(&rt, kernel, &data).chunks(9).verify(1.0).run().unwrap();
         assert!(report.events.is_empty(), "{report}");
+        let verified = report.verified.as_ref().expect("it was asked for");
+        assert_eq!((verified.workgroups(), verified.disputes), (report.workgroups, 0), "{report}");
+        assert!(report.to_string().contains("; all agree, floats within 1e-6"), "{report}");
         assert!(data.y.to_vec().unwrap() == clean(kernel, 3));
     }
 }

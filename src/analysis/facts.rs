@@ -5,7 +5,7 @@
 use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
 
 use super::Facts;
-use super::uses::uses;
+use super::uses::{is_atomic, is_used, uses};
 use crate::kernel::{BindingId, Kernel};
 
 /// All facts but `finite_loops`, which is left empty.
@@ -60,9 +60,17 @@ fn block(kernel: &Kernel, statements: &Block, facts: &mut Facts) {
                 block(kernel, body, facts);
                 block(kernel, continuing, facts);
             }
-            Statement::Atomic { pointer, .. } => {
+            Statement::Store { pointer, .. } if is_atomic(kernel, *pointer) => {
+                let binding = storage_root(kernel, function, *pointer);
+                facts.atomic_stores.extend(binding.map(|binding| (binding, span)));
+            }
+            Statement::Atomic { pointer, fun, result, .. } => {
                 if let Some(binding) = storage_root(kernel, function, *pointer) {
                     facts.storage_atomics.push((binding, span));
+                } else if matches!(fun, naga::AtomicFunction::Exchange { .. })
+                    || result.is_some_and(|result| is_used(kernel, result))
+                {
+                    facts.order_in_workgroup.get_or_insert(span);
                 }
             }
             Statement::ControlBarrier(flags) | Statement::MemoryBarrier(flags) => {

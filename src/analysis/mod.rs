@@ -52,6 +52,11 @@ pub(crate) struct Facts {
     pub(crate) storage_atomics: Vec<(BindingId, Span)>,
     /// The first use of a subgroup operation or built-in.
     pub(crate) subgroups: Option<Span>,
+    /// Atomic stores to storage buffers, in text order.
+    pub(crate) atomic_stores: Vec<(BindingId, Span)>,
+    /// The first atomic on workgroup memory that shows in which order invocations came: its result
+    /// is used, or what it leaves depends on the order.
+    pub(crate) order_in_workgroup: Option<Span>,
     /// The first barrier.
     pub(crate) barrier: Option<Span>,
     /// For each loop of the entry point, in the order in which a pre-order walk of the body

@@ -105,11 +105,11 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Use> {
 }
 
 /// Whether some expression or statement takes the result of an atomic.
-fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
+pub(super) fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
     kernel.info().get_entry_point(0)[result].ref_count > 0
 }
 
-fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
+pub(super) fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
     let types = &kernel.module().types;
     let info = kernel.info().get_entry_point(0);
     match info[pointer].ty.inner_with(types) {

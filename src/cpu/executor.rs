@@ -22,6 +22,9 @@ use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
+/// Sizes that subgroups may have on the CPU.
+pub(crate) const SUBGROUP_SIZES: [u32; 4] = [8, 16, 32, 64];
+
 /// How a CPU device is made.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuOptions {
@@ -30,7 +33,7 @@ pub(crate) struct CpuOptions {
     /// Threads; as many as the machine runs at once where there is no number.
     pub(crate) threads: Option<usize>,
     pub(crate) engine: Engine,
-    /// 8, 16, 32 or 64.
+    /// One of [`SUBGROUP_SIZES`].
     pub(crate) subgroup_size: u32,
     /// 128, 256 or 512; what the processor has where there is no number.
     pub(crate) vector_bits: Option<u32>,
@@ -71,7 +74,7 @@ impl CpuDevice {
             doing: doing.to_owned(),
             cause,
         };
-        if ![8, 16, 32, 64].contains(&options.subgroup_size) {
+        if !SUBGROUP_SIZES.contains(&options.subgroup_size) {
             return Err(failed(
                 "set its subgroup size",
                 format!("{} is not one of 8, 16, 32 and 64", options.subgroup_size),
@@ -173,8 +176,10 @@ impl CpuDevice {
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
+        // What is left of a row of workgroups has a program of its own, compiled when it is met.
+        let parts = self.parts(chunk)?;
         let began = Instant::now();
-        for (program, groups) in self.parts(chunk)? {
+        for (program, groups) in parts {
             self.run_part(chunk, &program, groups)?;
         }
         Ok(ChunkCost { busy: began.elapsed(), ..ChunkCost::default() })

@@ -19,7 +19,7 @@ mod touched;
 
 pub use check::{Action, Finding, Findings, Invocation, Rule, Witness};
 pub(crate) use check::{Wanted, check};
-pub(crate) use executor::{CpuDevice, CpuOptions};
+pub(crate) use executor::{CpuDevice, CpuOptions, SUBGROUP_SIZES};
 pub(crate) use touched::touched;
 
 use crate::device::Engine;

@@ -216,12 +216,16 @@ impl<'a> Cancel<'a> {
 /// What a finished chunk cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ChunkCost {
-    /// From start to finish on the device, waits in its own queue left out where it can tell.
+    /// From start to finish on the device, waits in its own queue left out where it can tell, and
+    /// compiling.
     pub(crate) busy: Duration,
     /// Bytes copied to the device.
     pub(crate) uploaded: u64,
     /// Bytes copied back.
     pub(crate) downloaded: u64,
+    /// Whether `busy` may have in it the time in which a driver compiled the kernel: it says nothing
+    /// of the device's speed then. Compiling that the device itself sees is never part of `busy`.
+    pub(crate) compiled: bool,
 }
 
 /// A chunk that has been started.

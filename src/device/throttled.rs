@@ -85,8 +85,6 @@ fn pause(time: Duration, cancel: Option<&Cancel<'_>>) -> Result<()> {
 struct Begun<'a> {
     inner: Box<dyn Running + 'a>,
     begun: Instant,
-    /// From `begun` to the end of `start`.
-    started: Duration,
     throttle: Throttle,
     workgroups: f64,
     cancel: Option<&'a Cancel<'a>>,
@@ -96,7 +94,8 @@ impl Running for Begun<'_> {
     fn finish(self: Box<Self>) -> Result<ChunkCost> {
         let waited = Instant::now();
         let mut cost = self.inner.finish()?;
-        let took = self.started.max(cost.busy) + waited.elapsed().saturating_sub(cost.busy);
+        // Not what `start` took: that may have compiled.
+        let took = cost.busy.max(waited.elapsed());
         let whole = self.throttle.whole(took, self.workgroups);
         pause(whole.saturating_sub(self.begun.elapsed()), self.cancel)?;
         cost.busy = whole.max(took);
@@ -172,10 +171,8 @@ impl Device for Throttled {
         let (begun, cancel, throttle) = (Instant::now(), chunk.cancel, self.throttle);
         let workgroups = chunk.groups.workgroups() as f64;
         pause(throttle.delay, cancel)?;
-        let delayed = begun.elapsed();
         let inner = self.inner.start_with(chunk, held)?;
-        let started = begun.elapsed() - delayed;
-        Ok(Box::new(Begun { inner, begun, started, throttle, workgroups, cancel }))
+        Ok(Box::new(Begun { inner, begun, throttle, workgroups, cancel }))
     }
 }
 

@@ -5,6 +5,7 @@
 //! repeated; the fault words are looked at when all is done.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::GpuDevice;
@@ -116,10 +117,10 @@ pub(super) fn run(
     times: u32,
     cancel: Option<&Cancel<'_>>,
 ) -> Result<ChunkCost> {
-    let started = Instant::now();
     let link = &gpu.link;
     let steps: Vec<Step> =
         chunks.iter().map(|(chunk, held)| Step::new(gpu, chunk, held)).collect::<Result<_>>()?;
+    let started = Instant::now();
     let uploaded = steps.iter().map(|step| step.values.bytes.len() as u64).sum();
     let mut order = (0..times).flat_map(|_| 0..steps.len()).peekable();
     let mut under_way = std::collections::VecDeque::new();
@@ -174,9 +175,11 @@ pub(super) fn run(
             outcome = Err(Error::EndlessLoop { budget, at: step.pipeline.endless.clone() });
         }
     }
+    let mut compiled = false;
     for step in steps {
+        compiled |= !step.pipeline.has_run.swap(true, Ordering::Relaxed);
         gpu.pool.put_back(step.buffers);
     }
     outcome?;
-    Ok(ChunkCost { busy: gpu.busy_since(started), uploaded, downloaded: 0 })
+    Ok(ChunkCost { busy: gpu.busy_since(started), uploaded, downloaded: 0, compiled })
 }

@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,8 @@ pub(super) struct InFlight<'a> {
     gpu: &'a GpuDevice,
     pipeline: Arc<Pipeline>,
     started: Instant,
+    /// Whether the driver may compile the kernel for it.
+    compiles: bool,
     submission: wgpu::SubmissionIndex,
     /// What goes back to the pool when the device has finished.
     buffers: Vec<(Use, wgpu::Buffer)>,
@@ -86,9 +89,9 @@ pub(super) fn start<'a>(
     chunk: Chunk<'a>,
     held: &[Option<Held>],
 ) -> Result<InFlight<'a>> {
-    let started = Instant::now();
     let link = &gpu.link;
     let pipeline = gpu.pipelines.get(link, chunk.kernel, &inputs::pitched(&chunk))?;
+    let (started, compiles) = (Instant::now(), !pipeline.has_run.load(Ordering::Relaxed));
     let loop_budget = u32::try_from(chunk.loop_budget).unwrap_or(u32::MAX);
     let storages = inputs::storages(&chunk, &pipeline, held)?;
     let parts = parts(gpu, &chunk)?;
@@ -153,6 +156,7 @@ pub(super) fn start<'a>(
         gpu,
         pipeline,
         started,
+        compiles,
         submission,
         buffers,
         download,
@@ -478,7 +482,8 @@ impl Running for InFlight<'_> {
             self.gpu.link.watched("unmap a download", || download.buffer.unmap())?;
         }
         self.gpu.pool.put_back(std::mem::take(&mut self.buffers));
-        let busy = self.gpu.busy_since(self.started);
-        Ok(ChunkCost { busy, uploaded: self.uploaded, downloaded: merged? })
+        let (busy, compiled) = (self.gpu.busy_since(self.started), self.compiles);
+        self.pipeline.has_run.store(true, Ordering::Relaxed);
+        Ok(ChunkCost { busy, uploaded: self.uploaded, downloaded: merged?, compiled })
     }
 }

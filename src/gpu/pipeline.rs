@@ -6,6 +6,7 @@
 //! kernel that was refused is looked at again the next time: the refusal may have been for want of
 //! memory. There is a variant of a kernel for each set of bindings whose windows are boxes.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use naga::{Handle, Statement};
@@ -28,6 +29,8 @@ pub(super) struct Pipeline {
     /// The loop that ran over its budget if one did, rendered; empty where there are several that
     /// may.
     pub(super) endless: String,
+    /// Whether a chunk has run through it. Some drivers compile the kernel only for the first one.
+    pub(super) has_run: AtomicBool,
 }
 
 /// The most recently used pipelines of a device.
@@ -172,7 +175,8 @@ fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten, endless: String) -
         cache: None,
     });
     let least_bytes = least_bytes(&rewritten);
-    Pipeline { pipeline, group, rewritten, least_bytes, endless }
+    let has_run = AtomicBool::new(false);
+    Pipeline { pipeline, group, rewritten, least_bytes, endless, has_run }
 }
 
 /// The one loop that is not proved finite, rendered; empty if there is none or more than one. The

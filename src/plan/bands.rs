@@ -13,8 +13,9 @@ use std::ops::Range;
 
 use naga::Span;
 
+use super::subgroups::Able;
 use super::{Merge, Split, Wishes};
-use crate::analysis::{Footprint, OfLaunch, Use};
+use crate::analysis::{Facts, Footprint, OfLaunch, Use};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
@@ -37,7 +38,7 @@ const BANDS: u32 = 64;
 pub(super) fn split(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
-    able: usize,
+    able: &Able,
     wishes: &Wishes,
     consulted: &mut [bool],
 ) -> Split {
@@ -61,17 +62,13 @@ pub(super) fn split(
             return whole(reason, Some(*at), consulted);
         }
     }
-    if let Some(span) = analysis.facts().subgroups {
-        return whole(
-            "it uses subgroups, whose size differs from device to device".into(),
-            Some(span),
-            consulted,
-        );
+    if let (Some(span), Err(why)) = (analysis.facts().subgroups, &able.subgroups) {
+        return whole(format!("it uses subgroups, {why}"), Some(span), consulted);
     }
     if grid == [1, 1, 1] {
         return whole("the grid is a single workgroup".to_owned(), None, consulted);
     }
-    if able <= 1 && wishes.chunks.is_none_or(|n| n <= 1) && wishes.least_bands <= 1 {
+    if able.count <= 1 && wishes.chunks.is_none_or(|n| n <= 1) && wishes.least_bands <= 1 {
         return whole("only one device takes part".to_owned(), None, consulted);
     }
     let wanted = wishes.chunks.unwrap_or(BANDS).max(wishes.least_bands).max(1);
@@ -284,20 +281,79 @@ pub(super) fn rerunnable(split: &Split) -> bool {
     })
 }
 
-/// Why a launch might not give the same bits once more. A kernel that no cut was tried of, as one device
-/// runs it, is cut in two for this; what may meet across that cut may depend on who comes first.
+/// Why other devices, or the same once more, may rightly give other bits whatever the data: the kernel's
+/// text shows the order in which invocations ran, or who is in a subgroup. With the line.
+pub(super) fn order_shown(
+    kernel: &Kernel,
+    facts: &Facts,
+    subgroups: &Result<u32, String>,
+) -> Option<String> {
+    let shown = facts.uses.iter().find_map(|used| match used {
+        Use::Atomic { at, .. } => {
+            let at = line(kernel, *at);
+            Some(format!("its atomics may show in which order workgroups ran{at}"))
+        }
+        _ => None,
+    });
+    let of_workgroup = || {
+        let at = line(kernel, facts.order_in_workgroup?);
+        Some(format!("an atomic may show in which order invocations of a workgroup ran{at}"))
+    };
+    let of_subgroups = || {
+        let (at, why) = (facts.subgroups?, subgroups.as_ref().err()?);
+        Some(format!("it uses subgroups, {why}{}", line(kernel, at)))
+    };
+    shown.or_else(of_workgroup).or_else(of_subgroups)
+}
+
+/// Why other devices may rightly give other bits, by the atomic loads and stores of a launch: what is
+/// loaded may or may not have been stored yet, and of two stores to one element the last one counts.
+pub(super) fn order_of_accesses(
+    kernel: &Kernel,
+    analysis: &OfLaunch<'_>,
+    split: &Split,
+) -> Option<String> {
+    let facts = analysis.facts();
+    let name = |id: usize| &kernel.signature().bindings[id].name;
+    let mut uses = facts.uses.iter().enumerate();
+    let loaded = uses.find_map(|(id, used)| match used {
+        Use::Signal(at) => Some(format!(
+            "what it loads of `{}` atomically may show in which order workgroups ran{}",
+            name(id),
+            line(kernel, *at)
+        )),
+        _ => None,
+    });
+    let meet = |id: usize| match split {
+        Split::Bands { merges, .. } => matches!(merges[id], Merge::Difference { .. }),
+        _ => unrepeatable(kernel, analysis, split).is_some(),
+    };
+    let stored = || {
+        let (id, at) = facts.atomic_stores.iter().find(|(id, _)| meet(*id))?;
+        Some(format!(
+            "of what it stores to `{}` atomically the last may count, which shows in which order \
+             workgroups ran{}",
+            name(*id),
+            line(kernel, *at)
+        ))
+    };
+    loaded.or_else(stored)
+}
+
+/// A line of the kernel's text, in parentheses, where it is known.
+fn line(kernel: &Kernel, span: Span) -> String {
+    kernel.source().line(span).map_or_else(String::new, |line| format!(" (line {line})"))
+}
+
+/// Why a launch might not give the same bits once more, beyond what [`order_shown`] says. A kernel that
+/// no cut was tried of, as one device runs it, is cut in two for this; what may meet across that cut
+/// may depend on who comes first.
 pub(super) fn unrepeatable(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
     split: &Split,
 ) -> Option<String> {
     let facts = analysis.facts();
-    if facts.uses.iter().any(|used| matches!(used, Use::Atomic { .. })) {
-        return Some("its atomics may show in which order workgroups ran".to_owned());
-    }
-    if facts.subgroups.is_some() {
-        return Some("it uses subgroups, whose size differs from device to device".to_owned());
-    }
     let stores = |used: &Use| matches!(used, Use::Write | Use::ReadWrite | Use::Signal(_));
     let Split::Whole { .. } = split else { return None };
     if analysis.arguments.grid == [1; 3] || !facts.uses.iter().any(stores) {
@@ -308,7 +364,8 @@ pub(super) fn unrepeatable(
     let met = |why: &str| {
         format!("two of its workgroups may meet, and nobody knows which comes first ({why})")
     };
-    match self::split(kernel, analysis, 2, &halves, &mut consulted) {
+    let two = Able { count: 2, subgroups: Ok(0) };
+    match self::split(kernel, analysis, &two, &halves, &mut consulted) {
         Split::Whole { reason, .. } => Some(met(&reason)),
         Split::Bands { merges, .. } => merges.iter().find_map(|merge| match merge {
             Merge::Difference { why, .. } => Some(met(why)),

@@ -15,6 +15,7 @@ mod facts;
 mod policy;
 mod sentences;
 pub mod simulate;
+mod subgroups;
 mod tiles;
 mod unions;
 
@@ -25,10 +26,11 @@ pub(crate) use bands::Band;
 pub(crate) use cost::{Bound, Roofline, Work};
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
+use subgroups::{Able, common_size};
 pub(crate) use tiles::{Room, Tiling};
 use unions::Unions;
 
-use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
+use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction, Use};
 use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
 use crate::grid::GroupBox;
 use crate::kernel::{Kernel, ScalarType};
@@ -56,6 +58,12 @@ pub struct Plan {
     /// Why the launch might not give the same bits once more, on the same device; nothing where it
     /// would.
     pub(crate) unrepeatable: Option<Arc<str>>,
+    /// Why another device may rightly give other bits: the kernel shows an order, or subgroups.
+    pub(crate) shows_order: Option<Arc<str>>,
+    /// The size of the subgroups that the kernel uses, where it is the same on all devices.
+    pub(crate) subgroup_size: Option<u32>,
+    /// What was asked for without effect, a sentence each.
+    pub(crate) without_effect: Arc<[String]>,
     /// What a band should cost.
     pub(crate) work: Work,
     unions: Unions,
@@ -161,6 +169,10 @@ pub(crate) fn plan(
 ) -> Plan {
     let signature = kernel.signature();
     let keeps = devices.iter().any(|info| info.kind != DeviceKind::Cpu);
+    let infos = devices;
+    let able = infos.iter().zip(unable).filter(|(_, unable)| unable.is_none());
+    let able: Vec<&DeviceInfo> = able.map(|(info, _)| *info).collect();
+    let able = Able::new(&able, signature.workgroup_size);
     let mut devices: Vec<PlannedDevice> = devices
         .iter()
         .zip(unable)
@@ -171,22 +183,35 @@ pub(crate) fn plan(
             share: None,
         })
         .collect();
-    let able = devices.iter().filter(|d| d.left_out.is_none()).count();
     let mut consulted = vec![false; signature.bindings.len()];
     let analysis = &analysis.of_launch(arguments);
     let row_lengths = row_lengths(kernel, arguments);
     let tiled = wishes.tiles.as_ref().map(|room| {
-        tiles::split(kernel, analysis, able, wishes, (room, &row_lengths), &mut consulted)
+        tiles::split(kernel, analysis, &able, wishes, (room, &row_lengths), &mut consulted)
     });
     let (split, no_tiles) = match tiled {
         Some(Ok(split)) => (split, None),
-        Some(Err(why)) => (bands::split(kernel, analysis, able, wishes, &mut consulted), Some(why)),
-        None => (bands::split(kernel, analysis, able, wishes, &mut consulted), None),
+        Some(Err(why)) => {
+            (bands::split(kernel, analysis, &able, wishes, &mut consulted), Some(why))
+        }
+        None => (bands::split(kernel, analysis, &able, wishes, &mut consulted), None),
     };
     let rerunnable = bands::rerunnable(&split);
+    // It may be computed once more by any device that has subgroups.
+    let with = infos.iter().copied().filter(|info| info.limits.subgroup_size.is_some());
+    let subgroups = common_size(&with.collect::<Vec<_>>(), signature.workgroup_size);
+    let facts = analysis.facts();
+    let of_text: Option<Arc<str>> = bands::order_shown(kernel, facts, &subgroups).map(Arc::from);
     // Only what stays on a device is ever computed once more.
-    let unrepeatable =
-        keeps.then(|| bands::unrepeatable(kernel, analysis, &split)).flatten().map(Arc::from);
+    let may_meet = || {
+        let why = keeps.then(|| bands::unrepeatable(kernel, analysis, &split)).flatten();
+        why.map(Arc::from)
+    };
+    let unrepeatable = of_text.clone().filter(|_| keeps).or_else(may_meet);
+    let of_accesses = || bands::order_of_accesses(kernel, analysis, &split).map(Arc::from);
+    let shows_order = of_text.or_else(of_accesses);
+    let subgroup_size = facts.subgroups.and_then(|_| subgroups.ok());
+    let without_effect = without_effect(&split, &facts.uses, wishes).into();
     let groups = GroupBox::whole(arguments.grid);
     let trips = analysis.trips();
     let work = Work::of(kernel, &split, groups.workgroups() as f64, &trips);
@@ -221,10 +246,50 @@ pub(crate) fn plan(
         no_tiles,
         rerunnable,
         unrepeatable,
+        shows_order,
+        subgroup_size,
+        without_effect,
         work,
         unions: Unions::default(),
         hurried: analysis.hurried().map(|span| facts::hurried(kernel, span)),
     }
+}
+
+/// What was wished for and changed nothing, a sentence each.
+fn without_effect(split: &Split, uses: &[Use], wishes: &Wishes) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let (bands, axis, merges): (usize, usize, &[Merge]) = match split {
+        Split::Nothing => return sentences,
+        Split::Whole { .. } => (1, 0, &[]),
+        Split::Bands { bands, axis, merges, .. } => (bands.len(), *axis, merges),
+    };
+    match (wishes.chunks, split) {
+        (Some(wanted), _) if wanted as usize == bands => {}
+        (Some(wanted), Split::Whole { reason, .. }) => sentences.push(format!(
+            "{wanted} chunks were asked for, and there is one: {reason}"
+        )),
+        (Some(wanted), _) => sentences.push(format!(
+            "{wanted} chunks were asked for, and there are {bands}: the grid has no more workgroups \
+             along {}",
+            ["x", "y", "z"][axis]
+        )),
+        (None, _) => {}
+    }
+    let mut both = uses.iter().zip(merges);
+    let promised =
+        both.any(|(used, merge)| *used != Use::Write && matches!(merge, Merge::Difference { .. }));
+    if wishes.race_free && !promised {
+        sentences.push(match split {
+            Split::Whole { reason, .. } => {
+                format!("freedom from data races was promised, which does not help: {reason}")
+            }
+            _ => {
+                "freedom from data races was promised, and need not be: it is split safely without"
+                    .to_owned()
+            }
+        });
+    }
+    sentences
 }
 
 /// The words of uniforms and immediates that are `u32` or `i32` and more than 1.
@@ -279,6 +344,27 @@ fn buffer_uses(
 }
 
 impl Plan {
+    /// What was asked for ([`Launch::chunks`](crate::Launch::chunks),
+    /// [`Launch::assume_race_free`](crate::Launch::assume_race_free)) and changes nothing here, and
+    /// why: a sentence each, without a full stop.
+    ///
+    /// ```
+    /// use coexec::{Buffer, Kernel, Runtime};
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { y[id.x] = id.x; }",
+    /// )?;
+    /// let rt = Runtime::builder().devices("cpu").build()?;
+    /// let y = Buffer::<u32>::zeroed(256);
+    /// let plan = rt.launch(&kernel).bind("y", &y).workgroups([4, 1, 1]).chunks(9).plan()?;
+    /// assert!(plan.without_effect()[0].starts_with("9 chunks were asked for, and there are 4"));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    pub fn without_effect(&self) -> &[String] {
+        &self.without_effect
+    }
+
     /// The number of bands that devices may take singly.
     pub(crate) fn bands(&self) -> &[Band] {
         match &self.split {

@@ -65,10 +65,13 @@ impl fmt::Display for Plan {
                         (_, None) => writeln!(f, "{id} ({name}) takes part.")?,
                         (_, Some((share, measured))) => {
                             let by = if measured { "measured" } else { "estimated" };
+                            let share = match share * 100.0 {
+                                little if little < 1.0 => "less than 1".to_owned(),
+                                percent => format!("{percent:.0}"),
+                            };
                             writeln!(
                                 f,
-                                "{id} ({name}) takes part: {:.0} % of the work, as {by}.",
-                                share * 100.0
+                                "{id} ({name}) takes part: {share} % of the work, as {by}."
                             )?;
                         }
                     }

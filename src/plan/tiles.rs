@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use super::bands::{Band, cover, merges, note};
+use super::subgroups::Able;
 use super::{Merge, Split, Wishes};
 use crate::analysis::{Footprint, OfLaunch, Use};
 use crate::grid::GroupBox;
@@ -86,14 +87,14 @@ fn pitch(stride: u64, footprint: &Footprint, lengths: &[u64]) -> Pitch {
 pub(super) fn split(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
-    able: usize,
+    able: &Able,
     wishes: &Wishes,
     (room, lengths): (&Room, &[u64]),
     consulted: &mut [bool],
 ) -> Result<Split, String> {
     let grid = analysis.arguments.grid;
     let facts = analysis.facts();
-    let whole = facts.subgroups.is_some()
+    let whole = facts.subgroups.is_some() && able.subgroups.is_err()
         || facts.uses.iter().any(|used| matches!(used, Use::Atomic { .. }));
     if whole || grid.contains(&0) {
         return Err(String::new());
@@ -113,7 +114,7 @@ pub(super) fn split(
     }
     // Enough of them, then the fewest bytes.
     let all = GroupBox::whole(grid).workgroups();
-    let enough = u64::try_from(all).unwrap_or(u64::MAX).min(TILES_EACH * able as u64);
+    let enough = u64::try_from(all).unwrap_or(u64::MAX).min(TILES_EACH * able.count as u64);
     found.sort_by_key(|c| (c.tiles() < enough, c.bytes.saturating_mul(c.tiles())));
     let mut refusal = None;
     // The sample of one that is refused was smaller than others of its tiles, or they meet.

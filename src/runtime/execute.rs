@@ -7,11 +7,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::Runtime;
+use super::belief;
 use super::failure::{FailureEvent, Failures, Member};
 use super::measure::{self, Tightness};
 use super::memo::{Expected, guess};
 use super::merge::{self, Changes};
-use super::report::{DeviceReport, Report, seconds};
+use super::report::{DeviceReport, Report, Verified, seconds};
 use super::rerun::Counted;
 use super::session::Session;
 use super::snapshot::Snapshot;
@@ -175,8 +176,9 @@ impl<'a> Session<'a> {
                 snapshot = Some(taken.map_err(|error| (error, false))?);
             }
             match session.work(job, snapshot.as_ref(), &mut failures) {
-                Ok(devices) => {
+                Ok((devices, verified)) => {
                     let mut report = session.report(begun, devices, failures.events);
+                    report.verified = verified;
                     report.repeated = checked.runtime.inner.log.repeated() - repeated;
                     return Ok(report);
                 }
@@ -216,16 +218,11 @@ impl<'a> Session<'a> {
 
     /// What is expected of each device that can run the launch.
     fn expectations(&self) -> Vec<Option<Expected>> {
-        let memo = &self.checked.runtime.inner.memo;
+        let Checked { runtime, kernel, devices, wishes, .. } = self.checked;
         let groups = crate::grid::GroupBox::whole(self.plan.grid).workgroups() as f64;
-        let devices = self.checked.devices.iter().zip(&self.unable);
-        devices
-            .map(|(member, unable)| {
-                let fixed = self.checked.wishes.reproducible;
-                let (kernel, info) = (&self.checked.kernel, member.device.info());
-                unable.is_none().then(|| memo.expect(kernel, info, &self.plan, groups, fixed))
-            })
-            .collect()
+        let able = devices.iter().zip(&self.unable);
+        let able = able.map(|(member, unable)| unable.is_none().then(|| member.device.info()));
+        runtime.inner.memo.expect(kernel, able, &self.plan, groups, wishes.reproducible)
     }
 
     /// Each device's part of all speeds, and whether it was measured; nothing for one that takes no
@@ -250,12 +247,12 @@ impl<'a> Session<'a> {
         job: &Job,
         snapshot: Option<&Snapshot<'_>>,
         failures: &mut Failures,
-    ) -> Result<Vec<DeviceReport>> {
+    ) -> Result<(Vec<DeviceReport>, Option<Verified>)> {
         let devices = &self.checked.devices;
         let bands = self.plan.bands().len() as u32;
         let mut reports = self.blank_reports();
         if bands == 0 {
-            return Ok(reports);
+            return Ok((reports, None));
         }
         let groups = self.plan.groups(&(0..bands)).workgroups() as f64;
         let begun = Instant::now();
@@ -267,20 +264,24 @@ impl<'a> Session<'a> {
         let fixed = whole || self.checked.wishes.chunks.is_some();
         self.gather()?;
         self.make_room_in_log();
-        let known: Vec<Option<f64>> = priors
-            .iter()
-            .map(|prior| match prior.map(|prior| prior.speed) {
-                Some(Speed::Measured(speed)) => Some(speed),
-                Some(Speed::Estimated(_)) => None,
-                None => Some(0.0),
-            })
-            .enumerate()
-            .map(|(device, speed)| match self.alone {
-                Some(alone) if alone != device => Some(0.0),
-                _ => speed,
+        let reproducible = self.checked.wishes.reproducible;
+        let tries = !fixed && !reproducible && self.alone.is_none();
+        let tried: Vec<bool> = (0..priors.len())
+            .map(|device| {
+                let idle = expected[device].as_ref().map_or(0.0, |expected| expected.idle);
+                tries && belief::is_due(idle, device, &priors, bands)
             })
             .collect();
-        let reproducible = self.checked.wishes.reproducible;
+        let known: Vec<Option<f64>> = priors
+            .iter()
+            .enumerate()
+            .map(|(device, prior)| match prior.map(|prior| prior.speed) {
+                _ if self.alone.is_some_and(|alone| alone != device) => Some(0.0),
+                Some(Speed::Measured(speed)) if !tried[device] => Some(speed),
+                Some(_) => None,
+                None => Some(0.0),
+            })
+            .collect();
         let homes = if reproducible { None } else { self.homes(&known, fixed) };
         self.settle(homes.as_deref().unwrap_or_default())?;
         let strategy = match reproducible {
@@ -300,6 +301,9 @@ impl<'a> Session<'a> {
         }
         if let Some(device) = self.alone {
             policy = policy.alone(device);
+        }
+        for device in (0..tried.len()).filter(|&device| tried[device]) {
+            policy = policy.with_trial(device);
         }
         let depths = devices.iter().map(|member| member.device.depth());
         let shared = Shared::new(policy, Failures::new(devices.len(), &self.events), depths, job);
@@ -332,16 +336,21 @@ impl<'a> Session<'a> {
         for done in &state.reruns.counted {
             self.account(&mut reports[done.device], done);
         }
+        let compiled = |device: usize| {
+            let mut counted = state.reruns.counted.iter();
+            counted.any(|done| done.device == device && done.cost.compiled)
+        };
+        let compiled: Vec<bool> = (0..devices.len()).map(compiled).collect();
         let nothing_done = reports.iter().all(|report| report.chunks == 0);
         failures.add(state.failures, nothing_done);
-        let wanted = self.checked.verification;
+        let (wanted, mut verified) = (self.checked.verification, None);
         if let (None, true, Some(snapshot)) = (&state.stopped, state.policy.finished(), snapshot)
             && wanted.fraction > 0.0
         {
             let (changes, reports) = (&mut changes, &mut reports[..]);
             let done = state.reruns.counted;
             let computed = Computed { done, changes, reports, failures };
-            self.verify(wanted, snapshot, &Cancel::new(job), computed)?;
+            verified = Some(self.verify(wanted, snapshot, &Cancel::new(job), computed)?);
         }
         for (index, report) in reports.iter_mut().enumerate() {
             report.share = report.workgroups as f64 / groups;
@@ -383,8 +392,17 @@ impl<'a> Session<'a> {
         }
         self.keeping.account(&mut reports);
         for (index, report) in reports.iter().enumerate() {
-            if let (Some(rate), Some(expected)) = (state.policy.rate(index), &expected[index]) {
-                memo.remember(expected, rate, report);
+            let Some(expected) = &expected[index] else { continue };
+            let took = begun.elapsed().saturating_sub(set_up);
+            match state.policy.rate(index) {
+                Some(rate) => memo.remember(expected, rate, report),
+                None if report.chunks == 0 && tries && self.takes_part(index) => {
+                    memo.left_out(expected, took, tried[index]);
+                }
+                None => {}
+            }
+            if report.chunks > 0 && !compiled[index] {
+                memo.remember_roofline(expected, report);
             }
         }
         match state.stopped {
@@ -396,7 +414,7 @@ impl<'a> Session<'a> {
                         (0..bindings.len()).map(|id| self.plan.merge(id).clone()).collect();
                     merge::apply(changes, self.memory, bindings, &merges);
                 }
-                Ok(reports)
+                Ok((reports, verified))
             }
             None => {
                 let unable = self.unable.iter().zip(devices).filter_map(|(why, member)| {
@@ -602,6 +620,7 @@ impl<'a> Session<'a> {
             devices,
             events,
             repeated: 0,
+            verified: None,
             plan: self.plan,
         }
     }

@@ -252,8 +252,10 @@ impl Launch {
     }
 
     /// Computes a part of the grid, from 0 to 1, a second time on another device (on the CPU's
-    /// interpreter where there is no other) and compares: integers to the bit, floats within
-    /// [`Launch::tolerance`]. At least one piece of each device's work is looked at. A third device
+    /// interpreter where there is no other) and compares: floats within [`Launch::tolerance`], integers
+    /// to the bit or within [`Launch::integer_tolerance`]. [`Report::verified`] says how much was
+    /// compared. A kernel that shows in which order its invocations ran (tickets from an atomic), or
+    /// subgroups where devices' differ, is not verified, as two devices may both be right. At least one piece of each device's work is looked at. A third device
     /// decides a dispute; the work of one that was wrong is computed again, the report names the
     /// element and both values. Costs a copy of what is written in place.
     pub fn verify(self, fraction: f64) -> Self {
@@ -271,7 +273,33 @@ impl Launch {
     /// By how much floats may differ from device to device when a launch is verified: by
     /// `absolute`, or by `relative` of the larger one. 1e-6 and 1e-5 if not given.
     pub fn tolerance(mut self, absolute: f64, relative: f64) -> Self {
-        self.verification.tolerance = Tolerance { absolute, relative };
+        let before = self.verification.tolerance;
+        self.verification.tolerance = Tolerance { absolute, relative, ..before };
+        self
+    }
+
+    /// By how much integers may differ from device to device when a launch is verified; 0 if not given.
+    /// For integers that are made of floats, such as fixed-point numbers: where a float differs by its
+    /// last bit, the integer differs by a few.
+    ///
+    /// ```
+    /// use coexec::{Buffer, Kernel, Runtime};
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<storage, read_write> y: array<i32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    ///          y[id.x] = i32(sqrt(f32(id.x)) * 1e6);
+    ///      }",
+    /// )?;
+    /// let rt = Runtime::builder().devices("virtual:2:cpu").build()?;
+    /// let y = Buffer::<i32>::zeroed(256);
+    /// let launch = rt.launch(&kernel).bind("y", &y).workgroups([4, 1, 1]);
+    /// let report = launch.verify(1.0).integer_tolerance(4).run()?;
+    /// assert_eq!(report.verified.map(|verified| verified.workgroups()), Some(4));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    pub fn integer_tolerance(mut self, most: u32) -> Self {
+        self.verification.tolerance.integers = most;
         self
     }
 

@@ -6,16 +6,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::alone::Alone;
 use super::balance::Balance;
+use super::belief::{self, Known, Measured};
 use super::cores::Cores;
 use super::profile::{self, Key, Profiles};
 use super::report::DeviceReport;
 use crate::analysis::{Analysis, Argument, Arguments};
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::kernel::Kernel;
-use crate::plan::{Plan, Prior, Roofline, Speed, Wishes, Work};
+use crate::plan::{Plan, Prior, Roofline, Wishes, Work};
 
 /// Kernels beyond this are forgotten, oldest first; a program has a few dozen.
 const KEPT: usize = 256;
@@ -102,6 +104,8 @@ fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
 /// What is expected of a device in a launch.
 pub(super) struct Expected {
     pub(super) prior: Prior,
+    /// Seconds of launches without the device since it was last measured, or tried.
+    pub(super) idle: f64,
     key: Key,
     /// What was believed of the device.
     roofline: Roofline,
@@ -126,6 +130,12 @@ impl Memo {
     /// One that neither knows what earlier runtimes measured nor tells later ones.
     pub(super) fn of_one_runtime() -> Memo {
         Memo { profiles: Profiles::of_one_runtime(), ..Memo::default() }
+    }
+
+    /// One whose profiles are kept in a directory.
+    #[cfg(test)]
+    pub(super) fn kept_in(directory: std::path::PathBuf) -> Memo {
+        Memo { profiles: Profiles::at(Some(directory)), ..Memo::default() }
     }
 
     pub(super) fn analysis(&self, kernel: &Kernel) -> Arc<Analysis> {
@@ -207,40 +217,64 @@ impl Memo {
         plans.push_front(Planned { asked, contents, plan, unable });
     }
 
-    /// What is known of a device before a launch of `groups` workgroups. A launch that is to be
-    /// the same each time looks at nothing that was measured.
-    pub(super) fn expect(
+    /// What is expected of each device before a launch of `groups` workgroups; nothing of one that is
+    /// not able. A launch that is to be the same each time looks at nothing that was measured.
+    pub(super) fn expect<'d>(
         &self,
         kernel: &Kernel,
-        info: &DeviceInfo,
+        able: impl Iterator<Item = Option<&'d DeviceInfo>>,
         plan: &Plan,
         groups: f64,
         reproducible: bool,
-    ) -> Expected {
+    ) -> Vec<Option<Expected>> {
         let band = groups / plan.bands().len().max(1) as f64;
-        let device = profile::device_hash(info);
         let kernel = self.lock().get(&kernel.id()).map_or(0, |entry| entry.hash);
-        let key = Key { kernel, device, class: profile::class(groups) };
-        let (known, shown) = match reproducible {
-            true => (None, [None; 3]),
-            false => (self.profiles.rate(key), self.profiles.roofline(device)),
+        let device = |info: &DeviceInfo| {
+            let device = profile::device_hash(info);
+            let key = Key { kernel, device, class: profile::class(groups) };
+            let (rate, shown, idle) = match reproducible {
+                true => (None, [None; 3], 0.0),
+                false => {
+                    let profiles = &self.profiles;
+                    (profiles.rate(key), profiles.roofline(device), profiles.idle(key))
+                }
+            };
+            let measured = rate.map(|rate| Measured { speed: rate.speed / band, ..rate });
+            let guess = Roofline::guess(info);
+            let roofline = guess.with(shown);
+            let speed = |roofline: &Roofline| 1.0 / plan.work.seconds(roofline);
+            let known = Known { measured, shown: speed(&roofline), guess: speed(&guess) };
+            (known, overhead(info.kind), idle, key, guess, roofline)
         };
-        let roofline = Roofline::guess(info).with(shown);
-        let speed = match known {
-            Some((rate, false)) => Speed::Measured(rate / band),
-            Some((rate, true)) => Speed::Estimated(rate / band),
-            None => Speed::Estimated(1.0 / plan.work.seconds(&roofline)),
-        };
-        let prior = Prior { speed, overhead: overhead(info.kind) };
-        Expected { prior, key, roofline, work: plan.work, band }
+        let devices: Vec<_> = able.map(|info| info.map(device)).collect();
+        let known: Vec<Option<Known>> = devices.iter().map(|d| d.as_ref().map(|d| d.0)).collect();
+        let hold = belief::rooflines_hold(&known);
+        let both = devices.into_iter().zip(belief::speeds(&known));
+        let expected = both.map(|(device, speed)| {
+            let (_, overhead, idle, key, guess, roofline) = device?;
+            let prior = Prior { speed: speed?, overhead };
+            let roofline = if hold { roofline } else { guess };
+            Some(Expected { prior, idle, key, roofline, work: plan.work, band })
+        });
+        expected.collect()
     }
 
     /// A device did its part of a launch, at so many bands per second.
     pub(super) fn remember(&self, expected: &Expected, rate: f64, report: &DeviceReport) {
+        self.profiles.measured(expected.key, rate * expected.band, report.busy);
+    }
+
+    /// A device did all of its part of a launch without compiling: that shows what it can do.
+    pub(super) fn remember_roofline(&self, expected: &Expected, report: &DeviceReport) {
         let work = expected.work.times(report.workgroups as f64 / expected.band);
         let moved = (report.uploaded + report.downloaded) as f64;
         let shown = expected.roofline.shown(&work, moved, report.busy.as_secs_f64());
-        self.profiles.measured(expected.key, rate * expected.band, shown, report.busy);
+        self.profiles.showed(expected.key.device, shown, report.workgroups, report.busy);
+    }
+
+    /// A device computed nothing that counts in a launch that took so long, though it was tried or not.
+    pub(super) fn left_out(&self, expected: &Expected, took: Duration, tried: bool) {
+        self.profiles.left_out(expected.key, took, tried);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Entry>> {

@@ -8,6 +8,7 @@
 
 mod alone;
 mod balance;
+mod belief;
 mod check;
 mod cores;
 mod execute;
@@ -22,6 +23,8 @@ mod memo;
 mod merge;
 mod prepare;
 mod profile;
+#[cfg(test)]
+mod profile_tests;
 mod report;
 mod rerun;
 mod residency;
@@ -44,7 +47,7 @@ pub use failure::{FailureEvent, Quarantined, Remedy};
 pub use launch::{Launch, LaunchFuture};
 pub use measure::{Measured, Tightness};
 pub use prepare::Prepared;
-pub use report::{DeviceReport, Report};
+pub use report::{DeviceReport, Report, Verified, VerifiedPart};
 pub use sequence::{Sequence, SequenceReport};
 
 use crate::device::{Device, DeviceInfo, Engine, Throttle};
@@ -58,6 +61,12 @@ use residency::Memories;
 use select::{CpuChoice, Selection};
 
 /// The devices that launches run on. Cheap to clone; clones share the devices.
+///
+/// How fast devices ran kernels is kept from program to program in a small file, `profiles.txt`, in the
+/// user's cache directory: `coexec` in `$XDG_CACHE_HOME` or `~/.cache`, on macOS in `~/Library/Caches`, on
+/// Windows in `%LOCALAPPDATA%`. All programs of a user share it. It is read at the first launch and
+/// written when the last clone of a runtime is dropped. The environment variable `COEXEC_CACHE_DIR` names another directory;
+/// empty, it turns the file off. Nothing hangs on it but the balance of first launches.
 ///
 /// ```
 /// use coexec::{Buffer, Kernel, Runtime};
@@ -232,7 +241,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Invocations of a subgroup on the CPU: 8, 16, 32 (if not given) or 64.
+    /// Invocations of a subgroup on the CPU: 8, 16, 32 or 64. If not given, as many as on the GPUs
+    /// beside it, where that is one of these and the same on all: then kernels that use subgroups are
+    /// split over them. Else 32.
     pub fn subgroup_size(mut self, size: u32) -> Self {
         self.cpu.subgroup_size = Some(size);
         self

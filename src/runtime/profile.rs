@@ -2,11 +2,16 @@
 //! class, and the roofline of each device, as launches have shown it.
 //!
 //! One small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty: nothing is
-//! kept), else the system's place for caches. It is read when the first launch asks, and written
+//! kept), else the system's place for caches. All programs of a user share it; `Runtime`'s
+//! documentation tells users. It is read when the first launch asks, and written
 //! when the runtime is dropped, if something worth keeping was measured; never in between. A file
 //! that is not there, is of another version, was cut short or holds nonsense is as good as none, and one
 //! that can't be written is left as it is: profiles make first launches better, and nothing hangs
-//! on them. A runtime whose devices fail or are slow on purpose neither reads nor writes them. Writing
+//! on them. What it says is hearsay (`belief`) until this runtime has measured the same: a
+//! measurement that contradicts it takes its place.
+//!
+//! Also kept is for how long launches went on without a device (`belief` tries it then). A roofline is
+//! the largest rate that was shown, and fades slowly where launches show less. A runtime whose devices fail or are slow on purpose neither reads nor writes them. Writing
 //! goes through a file of its own that is renamed, so that a reader sees the old or the new one.
 
 use std::collections::HashMap;
@@ -16,12 +21,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::belief::Measured;
 use crate::device::DeviceInfo;
 use crate::kernel::Kernel;
 use crate::plan::Bound;
 
 /// The first line: another format has another number.
-const VERSION: &str = "coexec profiles 2";
+const VERSION: &str = "coexec profiles 3";
 /// Bytes beyond which a file is not looked at; one of `MOST` entries has a third of them.
 const LARGEST: u64 = 1 << 20;
 /// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
@@ -32,6 +38,12 @@ const WORTH: Duration = Duration::from_millis(1);
 const STEP: f64 = 3.0;
 /// The least weight of a new measurement.
 const WEIGHT: f64 = 0.3;
+/// What is left of a roofline after a launch that showed less.
+const FADE: f64 = 0.9;
+/// Workgroups below which a launch leaves parts of a device idle, so that its roofline does not fade.
+const FULL: u64 = 64;
+/// Hearsay of a roofline is no more than so many times what a launch shows.
+const MOST_UNUSED: f64 = 64.0;
 
 /// What a rate was measured of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,16 +60,40 @@ const ANY_KERNEL: u64 = 0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Known {
     rate: f64,
+    /// Measurements; none where only `idle` is known.
     samples: u32,
+    /// Seconds of launches without the device since it was last measured, or tried.
+    idle: f64,
+    /// Whether this runtime measured it.
+    own: bool,
 }
 
 impl Known {
-    /// Takes a measurement in, an outlier only a step far.
+    const NOTHING: Known = Known { rate: 1.0, samples: 0, idle: 0.0, own: false };
+
+    /// Takes a measurement in: an outlier only a step far, but in place of hearsay.
     fn add(&mut self, rate: f64) {
+        let contradicts = !(1.0 / STEP..=STEP).contains(&(rate / self.rate));
+        if self.samples == 0 || !self.own && contradicts {
+            *self = Known { rate, samples: 0, ..*self };
+        }
+        (self.own, self.idle) = (true, 0.0);
         let weight = (1.0 / f64::from(self.samples.saturating_add(1))).max(WEIGHT);
         let step = (rate / self.rate).ln().clamp(-STEP.ln(), STEP.ln());
         self.rate *= (weight * step).exp();
         self.samples = self.samples.saturating_add(1);
+    }
+
+    /// Takes in what a launch showed of a roofline. `full`: it had enough for the whole device.
+    fn show(&mut self, rate: f64, full: bool) {
+        let before = match (self.samples, self.own, full) {
+            (0, ..) => 0.0,
+            (_, false, true) => (FADE * self.rate).min(MOST_UNUSED * rate),
+            (_, true, true) => FADE * self.rate,
+            (_, _, false) => self.rate,
+        };
+        let samples = self.samples.saturating_add(1);
+        *self = Known { rate: rate.max(before), samples, idle: 0.0, own: true };
     }
 }
 
@@ -147,7 +183,8 @@ impl Profiles {
         Profiles::at(None)
     }
 
-    fn at(directory: Option<PathBuf>) -> Profiles {
+    /// Profiles that are kept in a directory.
+    pub(super) fn at(directory: Option<PathBuf>) -> Profiles {
         Profiles { directory, inner: Mutex::default() }
     }
 
@@ -167,19 +204,36 @@ impl Profiles {
         inner
     }
 
-    /// Workgroups per second; and whether it was measured on launches of another size.
-    pub(super) fn rate(&self, key: Key) -> Option<(f64, bool)> {
+    /// Workgroups per second.
+    pub(super) fn rate(&self, key: Key) -> Option<Measured> {
         let inner = self.inner();
-        if let Some(known) = inner.known.get(&key) {
-            return Some((known.rate, false));
-        }
+        let of = |key: Key, near: bool| {
+            let known = inner.known.get(&key).filter(|known| known.samples > 0)?;
+            Some(Measured { speed: known.rate, near, hearsay: !known.own })
+        };
         let near = |away: u8| {
             let below = key.class.checked_sub(away).map(|class| Key { class, ..key });
             let above = key.class.checked_add(away).map(|class| Key { class, ..key });
-            let found = [above, below].into_iter().flatten().find_map(|k| inner.known.get(&k));
-            found.map(|known| (known.rate, true))
+            [above, below].into_iter().flatten().find_map(|key| of(key, true))
         };
-        (1..=6).find_map(near)
+        of(key, false).or_else(|| (1..=6).find_map(near))
+    }
+
+    /// Seconds of launches without the device since it was last measured, or tried.
+    pub(super) fn idle(&self, key: Key) -> f64 {
+        self.inner().known.get(&key).map_or(0.0, |known| known.idle)
+    }
+
+    /// The device computed nothing in a launch that took so long; or it was tried, and called off.
+    pub(super) fn left_out(&self, key: Key, took: Duration, tried: bool) {
+        let mut inner = self.inner();
+        let known = inner.known.entry(key).or_insert(Known::NOTHING);
+        known.idle = if tried { 0.0 } else { known.idle + took.as_secs_f64() };
+        let known = *known;
+        if took >= WORTH {
+            inner.own.insert(key, known);
+            inner.changed = true;
+        }
     }
 
     /// What is known of a device's roofline.
@@ -191,27 +245,36 @@ impl Profiles {
         })
     }
 
-    /// A device ran a launch of `key` at `rate`, showed a part of its roofline, and was busy for so
-    /// long.
-    pub(super) fn measured(&self, key: Key, rate: f64, shown: (Bound, f64), busy: Duration) {
+    /// A device ran a launch of `key` at `rate`, and was busy for so long.
+    pub(super) fn measured(&self, key: Key, rate: f64, busy: Duration) {
+        self.note(key, rate, busy, Known::add);
+    }
+
+    /// A device computed so many workgroups in so long, and showed a part of its roofline.
+    pub(super) fn showed(
+        &self,
+        device: u64,
+        (bound, rate): (Bound, f64),
+        workgroups: u64,
+        busy: Duration,
+    ) {
+        if busy >= WORTH {
+            let key = Key { kernel: ANY_KERNEL, device, class: bound as u8 };
+            self.note(key, rate, busy, |known, rate| known.show(rate, workgroups >= FULL));
+        }
+    }
+
+    fn note(&self, key: Key, rate: f64, busy: Duration, take: impl FnOnce(&mut Known, f64)) {
         if !(rate.is_finite() && rate > 0.0) {
             return;
         }
         let mut inner = self.inner();
-        let keep = busy >= WORTH;
-        let mut note = |key: Key, value: f64| {
-            let known = inner.known.entry(key).or_insert(Known { rate: value, samples: 0 });
-            known.add(value);
-            if keep {
-                let known = *known;
-                inner.own.insert(key, known);
-                inner.changed = true;
-            }
-        };
-        note(key, rate);
-        let (bound, most) = shown;
-        if keep && most.is_finite() && most > 0.0 {
-            note(Key { kernel: ANY_KERNEL, device: key.device, class: bound as u8 }, most);
+        let known = inner.known.entry(key).or_insert(Known::NOTHING);
+        take(known, rate);
+        let known = *known;
+        if busy >= WORTH {
+            inner.own.insert(key, known);
+            inner.changed = true;
         }
     }
 
@@ -266,18 +329,20 @@ fn parse(text: &str) -> Option<HashMap<Key, Known>> {
         let class = words.next()?.parse().ok()?;
         let rate: f64 = words.next()?.parse().ok()?;
         let samples = words.next()?.parse().ok()?;
-        if words.next().is_some() || !(rate.is_finite() && rate > 0.0) || known.len() > 2 * MOST {
+        let idle: f64 = words.next()?.parse().ok()?;
+        let sane = rate.is_finite() && rate > 0.0 && idle.is_finite() && idle >= 0.0;
+        if words.next().is_some() || !sane || known.len() > 2 * MOST {
             return None;
         }
-        known.insert(Key { kernel, device, class }, Known { rate, samples });
+        known.insert(Key { kernel, device, class }, Known { rate, samples, idle, own: false });
     }
     Some(known)
 }
 
 fn write(directory: &Path, all: &[(Key, Known)]) -> std::io::Result<()> {
     let mut text = format!("{VERSION}\n");
-    for (Key { kernel, device, class }, Known { rate, samples }) in all {
-        text += &format!("{kernel:x} {device:x} {class} {rate:e} {samples}\n");
+    for (Key { kernel, device, class }, Known { rate, samples, idle, .. }) in all {
+        text += &format!("{kernel:x} {device:x} {class} {rate:e} {samples} {idle:e}\n");
     }
     text += "end\n";
     std::fs::create_dir_all(directory)?;
@@ -318,9 +383,17 @@ mod tests {
 
         /// As if an earlier program had measured something.
         fn fill(&self) {
-            self.open().measured(KEY, 100.0, (Bound::Compute, 50.0), LONG);
-            assert_eq!(self.open().rate(KEY), Some((100.0, false)));
+            let earlier = self.open();
+            earlier.measured(KEY, 100.0, LONG);
+            earlier.showed(KEY.device, (Bound::Compute, 50.0), FULL, LONG);
+            drop(earlier);
+            assert_eq!(rate(&self.open(), KEY), Some((100.0, false)));
         }
+    }
+
+    /// What is known, and whether it is of launches of another size.
+    fn rate(profiles: &Profiles, key: Key) -> Option<(f64, bool)> {
+        profiles.rate(key).map(|measured| (measured.speed, measured.near))
     }
 
     impl Drop for Directory {
@@ -336,15 +409,15 @@ mod tests {
         let next = directory.open();
         assert_eq!(next.roofline(9), [Some(50.0), None, None]);
         assert_eq!(next.roofline(8), [None; 3]);
-        next.measured(Key { kernel: 3, ..KEY }, 1.0, (Bound::Link, 7.0), LONG);
+        next.showed(9, (Bound::Link, 7.0), FULL, LONG);
         assert_eq!(next.roofline(9), [Some(50.0), None, Some(7.0)]);
-        assert_eq!(next.rate(Key { class: 12, ..KEY }), Some((100.0, true)));
-        assert_eq!(next.rate(Key { class: 30, ..KEY }), None);
-        assert_eq!(next.rate(Key { kernel: 8, ..KEY }), None);
+        assert_eq!(rate(&next, Key { class: 12, ..KEY }), Some((100.0, true)));
+        assert_eq!(rate(&next, Key { class: 30, ..KEY }), None);
+        assert_eq!(rate(&next, Key { kernel: 8, ..KEY }), None);
         // Two at once: neither loses what the other has.
         let (a, b) = (directory.open(), directory.open());
-        a.measured(Key { kernel: 1, ..KEY }, 1.0, (Bound::Compute, 1.0), LONG);
-        b.measured(Key { kernel: 2, ..KEY }, 2.0, (Bound::Compute, 1.0), LONG);
+        a.measured(Key { kernel: 1, ..KEY }, 1.0, LONG);
+        b.measured(Key { kernel: 2, ..KEY }, 2.0, LONG);
         drop((a, b));
         let all = directory.open();
         for kernel in [1, 2, 7] {
@@ -360,22 +433,32 @@ mod tests {
         let mut bad: Vec<Vec<u8>> = (0..whole.len()).map(|n| whole[..n].to_vec()).collect();
         bad.push(b"\xff\xfe\x00garbage".to_vec());
         bad.push(
-            String::from_utf8(whole.clone()).unwrap().replace("profiles 2", "profiles 1").into(),
+            String::from_utf8(whole.clone()).unwrap().replace("profiles 3", "profiles 2").into(),
         );
-        for text in ["7 9 10 NaN 1", "7 9 10 -1e2 1", "7 9 10 1e999 1", "7 9 999 1 1", "x", "7 9"] {
+        for text in [
+            "7 9 10 NaN 1 0",
+            "7 9 10 -1e2 1 0",
+            "7 9 10 1e999 1 0",
+            "7 9 999 1 1 0",
+            "7 9 10 1e2 1 NaN",
+            "7 9 10 1e2 1 -1",
+            "7 9 10 1e2 1",
+            "x",
+            "7 9",
+        ] {
             bad.push(format!("{VERSION}\n{text}\nend\n").into());
         }
         for bytes in bad {
             std::fs::write(directory.file(), &bytes).unwrap();
             let profiles = directory.open();
-            assert_eq!(profiles.rate(KEY), None, "{:?}", String::from_utf8_lossy(&bytes));
+            assert_eq!(rate(&profiles, KEY), None, "{:?}", String::from_utf8_lossy(&bytes));
             // And it heals.
-            profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), LONG);
+            profiles.measured(KEY, 5.0, LONG);
             drop(profiles);
-            assert_eq!(directory.open().rate(KEY), Some((5.0, false)));
+            assert_eq!(rate(&directory.open(), KEY), Some((5.0, false)));
         }
         std::fs::remove_dir_all(&directory.0).unwrap();
-        assert_eq!(directory.open().rate(KEY), None);
+        assert_eq!(rate(&directory.open(), KEY), None);
     }
 
     #[test]
@@ -384,9 +467,9 @@ mod tests {
         let directory = Directory::new("readonly");
         std::fs::write(&directory.0, b"in the way").unwrap();
         let profiles = directory.open();
-        assert_eq!(profiles.rate(KEY), None);
-        profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), LONG);
-        assert_eq!(profiles.rate(KEY), Some((5.0, false)));
+        assert_eq!(rate(&profiles, KEY), None);
+        profiles.measured(KEY, 5.0, LONG);
+        assert_eq!(rate(&profiles, KEY), Some((5.0, false)));
         drop(profiles);
         assert_eq!(std::fs::read(&directory.0).unwrap(), b"in the way");
         std::fs::remove_file(&directory.0).unwrap();
@@ -397,7 +480,7 @@ mod tests {
         let directory = Directory::new("lies");
         directory.fill();
         for kernel in 20..30 {
-            directory.open().measured(Key { kernel, ..KEY }, 3.5, (Bound::Compute, 3.0), LONG);
+            directory.open().measured(Key { kernel, ..KEY }, 3.5, LONG);
         }
         let whole = std::fs::read(directory.file()).unwrap();
         let cases = std::env::var("COEXEC_FUZZ").map_or(2000, |n| n.parse().unwrap());
@@ -435,15 +518,15 @@ mod tests {
         assert!(believed > 0 && refused > cases / 4, "{believed} and {refused}");
 
         // Valid, and far too large.
-        let line = "7 9 10 1e2 1\n".repeat((LARGEST / 13) as usize + 1);
+        let line = "7 9 10 1e2 1 0\n".repeat((LARGEST / 15) as usize + 1);
         std::fs::write(directory.file(), format!("{VERSION}\n{line}end\n")).unwrap();
-        assert_eq!(directory.open().rate(KEY), None);
+        assert_eq!(rate(&directory.open(), KEY), None);
         // A folder of that name.
         std::fs::remove_file(directory.file()).unwrap();
         std::fs::create_dir(directory.file()).unwrap();
         let profiles = directory.open();
-        assert_eq!(profiles.rate(KEY), None);
-        profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), LONG);
+        assert_eq!(rate(&profiles, KEY), None);
+        profiles.measured(KEY, 5.0, LONG);
         drop(profiles);
         assert!(directory.file().is_dir());
         let left = std::fs::read_dir(&directory.0).unwrap().count();
@@ -462,7 +545,7 @@ mod tests {
         };
         allow(0o555);
         let writable = std::fs::write(directory.0.join("probe"), b"").is_ok();
-        directory.open().measured(KEY, 7.0, (Bound::Compute, 5.0), LONG);
+        directory.open().measured(KEY, 7.0, LONG);
         allow(0o755);
         // Root may write anywhere.
         if !writable {
@@ -474,8 +557,10 @@ mod tests {
     fn nothing_is_written_where_nothing_worth_keeping_was_measured() {
         let directory = Directory::new("nothing");
         let profiles = directory.open();
-        profiles.measured(KEY, 5.0, (Bound::Compute, 5.0), Duration::from_micros(10));
-        assert_eq!(profiles.rate(KEY), Some((5.0, false)));
+        profiles.measured(KEY, 5.0, Duration::from_micros(10));
+        profiles.showed(9, (Bound::Compute, 5.0), FULL, Duration::from_micros(10));
+        profiles.left_out(KEY, Duration::from_micros(10), false);
+        assert_eq!(rate(&profiles, KEY), Some((5.0, false)));
         drop(profiles);
         assert!(!directory.0.exists());
     }
@@ -483,17 +568,63 @@ mod tests {
     #[test]
     fn an_outlier_moves_what_is_known_only_a_little() {
         let profiles = Profiles::at(None);
-        (0..10).for_each(|_| profiles.measured(KEY, 100.0, (Bound::Compute, 100.0), LONG));
-        profiles.measured(KEY, 1e6, (Bound::Compute, 100.0), LONG);
-        let (rate, _) = profiles.rate(KEY).unwrap();
-        assert!((100.0..150.0).contains(&rate), "{rate}");
+        (0..10).for_each(|_| profiles.measured(KEY, 100.0, LONG));
+        profiles.measured(KEY, 1e6, LONG);
+        let known = || rate(&profiles, KEY).unwrap().0;
+        assert!((100.0..150.0).contains(&known()), "{}", known());
         // What stays so is believed in the end.
-        (0..12).for_each(|_| profiles.measured(KEY, 1000.0, (Bound::Compute, 100.0), LONG));
-        let (rate, _) = profiles.rate(KEY).unwrap();
-        assert!((800.0..1001.0).contains(&rate), "{rate}");
-        profiles.measured(KEY, f64::NAN, (Bound::Compute, 1.0), LONG);
-        profiles.measured(KEY, 0.0, (Bound::Compute, 1.0), LONG);
-        assert!(profiles.rate(KEY).unwrap().0.is_finite());
+        (0..12).for_each(|_| profiles.measured(KEY, 1000.0, LONG));
+        assert!((800.0..1001.0).contains(&known()), "{}", known());
+        profiles.measured(KEY, f64::NAN, LONG);
+        profiles.measured(KEY, 0.0, LONG);
+        assert!(known().is_finite());
+    }
+
+    #[test]
+    fn a_measurement_takes_the_place_of_hearsay_that_it_contradicts() {
+        let directory = Directory::new("hearsay");
+        directory.fill();
+        let profiles = directory.open();
+        assert!(profiles.rate(KEY).unwrap().hearsay);
+        profiles.measured(KEY, 1e4, LONG);
+        let known = profiles.rate(KEY).unwrap();
+        assert_eq!((known.speed, known.hearsay), (1e4, false));
+        let other = directory.open();
+        other.measured(KEY, 150.0, LONG);
+        let known = other.rate(KEY).unwrap().speed;
+        assert!((100.0..150.0).contains(&known), "both count: {known}");
+    }
+
+    #[test]
+    fn a_roofline_is_the_largest_rate_and_fades_slowly_where_launches_that_fill_the_device_show_less()
+     {
+        let profiles = Profiles::at(None);
+        let show = |rate: f64, workgroups: u64| {
+            profiles.showed(9, (Bound::Compute, rate), workgroups, LONG);
+            profiles.roofline(9)[0]
+        };
+        assert_eq!(show(1e3, 1), Some(1e3));
+        assert_eq!(show(1e9, FULL), Some(1e9));
+        assert_eq!(show(1e3, FULL - 1), Some(1e9), "it leaves most of the device idle");
+        assert_eq!(show(1e3, FULL), Some(0.9e9));
+        assert_eq!(show(2e9, 1), Some(2e9));
+    }
+
+    #[test]
+    fn how_long_a_device_was_left_out_is_kept_until_it_is_measured_or_tried() {
+        let directory = Directory::new("idle");
+        let key = Key { kernel: 5, ..KEY };
+        for launch in 0..3 {
+            let profiles = directory.open();
+            assert_eq!(profiles.idle(key), 0.005 * f64::from(launch));
+            assert!(profiles.rate(key).is_none(), "nothing was measured");
+            profiles.left_out(key, LONG, false);
+        }
+        directory.open().left_out(key, LONG, true);
+        assert_eq!(directory.open().idle(key), 0.0);
+        directory.open().left_out(key, LONG, false);
+        directory.open().measured(key, 5.0, LONG);
+        assert_eq!(directory.open().idle(key), 0.0);
     }
 
     #[test]

@@ -21,8 +21,63 @@ pub struct Report {
     /// Chunks of earlier launches that were computed once more in the course of this one, since only
     /// a lost device had their results. Launches at the same time count each other's.
     pub repeated: u64,
+    /// What was computed a second time and compared, where [`Launch::verify`](crate::Launch::verify)
+    /// asked for it.
+    pub verified: Option<Verified>,
     /// Why the launch was split as it was.
     pub plan: Plan,
+}
+
+/// How much of a launch was computed a second time, by whom, and compared. `Display` is a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// Why nothing was: another device may rightly compute something else. With the WGSL line.
+    pub not_done: Option<String>,
+    /// Who verified how much of whose work.
+    pub parts: Vec<VerifiedPart>,
+    /// Pieces of work on which two devices did not agree; [`Report::events`] tells of each.
+    pub disputes: u32,
+    /// What counts as equal, in words.
+    pub within: String,
+}
+
+/// Work of one device that another verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedPart {
+    /// Who computed it: `gpu0`.
+    pub device: String,
+    /// Who computed it once more: `cpu`, or "the CPU's interpreter".
+    pub by: String,
+    /// How much, in workgroups.
+    pub workgroups: u64,
+}
+
+impl Verified {
+    /// Workgroups that were computed a second time.
+    pub fn workgroups(&self) -> u64 {
+        self.parts.iter().map(|part| part.workgroups).sum()
+    }
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(why) = &self.not_done {
+            return write!(f, "not verified: {why}");
+        }
+        let part = |p: &VerifiedPart| format!("{} of {} by {}", p.workgroups, p.device, p.by);
+        let parts: Vec<String> = self.parts.iter().map(part).collect();
+        let plural = if self.workgroups() == 1 { "" } else { "s" };
+        write!(f, "verified {} workgroup{plural}", self.workgroups())?;
+        if !parts.is_empty() {
+            write!(f, ": {}", parts.join(", "))?;
+        }
+        match self.disputes {
+            0 => write!(f, "; all agree, {}", self.within),
+            n => write!(f, "; {n} did not agree, {}", self.within),
+        }
+    }
 }
 
 /// One device's part of a launch.
@@ -83,6 +138,12 @@ impl fmt::Display for Report {
             writeln!(f, "! {event}")?;
         }
         repeated(f, self.repeated)?;
+        for sentence in self.plan.without_effect() {
+            writeln!(f, "{sentence}")?;
+        }
+        if let Some(verified) = &self.verified {
+            writeln!(f, "{verified}")?;
+        }
         let plural = if self.workgroups == 1 { "" } else { "s" };
         write!(f, "{} workgroup{plural} in {}", self.workgroups, seconds(self.elapsed))
     }

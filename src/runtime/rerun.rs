@@ -83,7 +83,8 @@ impl Session<'_> {
     pub(super) fn done<'s>(&'s self, done: Done<'s>, shared: &Shared<'s>) {
         let mut state = shared.lock();
         let id = done.task.id;
-        let ended = state.policy.complete(id, done.cost.busy.as_secs_f64(), shared.now());
+        let seconds = (!done.cost.compiled).then_some(done.cost.busy.as_secs_f64());
+        let ended = state.policy.complete(id, seconds, shared.now());
         state.reruns.released(id);
         for void in &ended.void {
             if let Some(&(device, slot)) = state.reruns.places.get(void) {

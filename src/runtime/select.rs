@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::cpu::{CpuDevice, CpuOptions};
+use crate::cpu::{CpuDevice, CpuOptions, SUBGROUP_SIZES};
 #[cfg(feature = "gpu")]
 use crate::device::DeviceKind;
 use crate::device::{Device, Engine, Throttle, Throttled};
@@ -90,11 +90,17 @@ fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn D
     Ok(Arc::new(CpuDevice::new(options)?))
 }
 
-/// The CPU's interpreter on one thread: it has the last word on what a kernel computes.
-pub(super) fn interpreter() -> Result<Arc<dyn Device>> {
-    static JUDGE: OnceLock<Result<Arc<dyn Device>>> = OnceLock::new();
-    let choice = CpuChoice { engine: Engine::Interpreter, ..CpuChoice::default() };
-    JUDGE.get_or_init(|| cpu(&choice, "cpu", Some(1))).clone()
+/// The CPU's interpreter on one thread, with subgroups of a size if that matters: it has the last word
+/// on what a kernel computes.
+pub(super) fn interpreter(subgroup_size: Option<u32>) -> Result<Arc<dyn Device>> {
+    type Judge = OnceLock<Result<Arc<dyn Device>>>;
+    static JUDGES: [Judge; SUBGROUP_SIZES.len() + 1] =
+        [const { OnceLock::new() }; SUBGROUP_SIZES.len() + 1];
+    let engine = Engine::Interpreter;
+    let choice = CpuChoice { engine, subgroup_size, ..CpuChoice::default() };
+    let place = SUBGROUP_SIZES.iter().position(|size| Some(*size) == subgroup_size);
+    let judge = &JUDGES[place.unwrap_or(SUBGROUP_SIZES.len())];
+    judge.get_or_init(|| cpu(&choice, "cpu", Some(1))).clone()
 }
 
 /// Opens the devices of a selection. A GPU that was not asked for by name and can't be opened is
@@ -104,7 +110,15 @@ pub(super) fn open(
     choice: &CpuChoice,
     budgets: Budgets<'_>,
 ) -> Result<Vec<Arc<dyn Device>>> {
-    let devices = open_selection(selection, choice, budgets)?;
+    let mut devices = Vec::new();
+    let places = open_selection(selection, choice, budgets)?;
+    let beside = beside(choice, places.iter().flatten());
+    for place in places {
+        devices.push(match place {
+            Some(device) => device,
+            None => cpu(&beside, "cpu", choice.threads)?,
+        });
+    }
     for (name, _) in budgets {
         if name == "cpu" || name.starts_with("cpu.") {
             return Err(Error::NoSuchDevice {
@@ -123,6 +137,19 @@ pub(super) fn open(
     Ok(devices)
 }
 
+/// The choice of a CPU beside GPUs: where nobody asked for a size, its subgroups have theirs, if that
+/// is one size which it can have. So kernels with subgroups can be split.
+fn beside<'d>(choice: &CpuChoice, gpus: impl Iterator<Item = &'d Arc<dyn Device>>) -> CpuChoice {
+    let mut sizes = gpus.map(|gpu| gpu.info().limits.subgroup_size);
+    let theirs = match sizes.next() {
+        Some(Some((least, most))) if least == most => Some(least),
+        _ => None,
+    };
+    let theirs = theirs.filter(|size| SUBGROUP_SIZES.contains(size));
+    let theirs = theirs.filter(|&size| sizes.all(|other| other == Some((size, size))));
+    CpuChoice { subgroup_size: choice.subgroup_size.or(theirs), ..choice.clone() }
+}
+
 /// Bytes, by the name of a device.
 type Budgets<'a> = &'a [(String, u64)];
 
@@ -131,33 +158,31 @@ fn is_called(id: &str, name: &str) -> bool {
     id.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// A device that is opened, or nothing in the CPU's place.
+type Place = Option<Arc<dyn Device>>;
+
 fn open_selection(
     selection: &Selection,
     choice: &CpuChoice,
     budgets: Budgets<'_>,
-) -> Result<Vec<Arc<dyn Device>>> {
+) -> Result<Vec<Place>> {
     let all = match selection {
         Selection::Default => gpus(|kind| !kind, false, budgets)?,
         Selection::All => gpus(|_| true, false, budgets)?,
         Selection::Virtual(count, name) => {
-            return open_virtual(*count, name.as_deref(), choice, budgets);
+            let devices = open_virtual(*count, name.as_deref(), choice, budgets)?;
+            return Ok(devices.into_iter().map(Some).collect());
         }
-        Selection::List(names) => return open_list(names, choice, budgets),
+        Selection::List(names) => return open_list(names, budgets),
     };
-    let mut devices = all;
-    devices.push(cpu(choice, "cpu", choice.threads)?);
-    Ok(devices)
+    Ok(all.into_iter().map(Some).chain([None]).collect())
 }
 
-fn open_list(
-    names: &[String],
-    choice: &CpuChoice,
-    budgets: Budgets<'_>,
-) -> Result<Vec<Arc<dyn Device>>> {
+fn open_list(names: &[String], budgets: Budgets<'_>) -> Result<Vec<Place>> {
     let mut devices = Vec::new();
     for name in names {
         match name.as_str() {
-            "cpu" => devices.push(cpu(choice, "cpu", choice.threads)?),
+            "cpu" => devices.push(None),
             "gpu" => {
                 let mut found = gpus(|software| !software, true, budgets)?;
                 if found.is_empty() {
@@ -169,9 +194,9 @@ fn open_list(
                         problem: no_gpu().to_owned(),
                     });
                 }
-                devices.extend(found);
+                devices.extend(found.into_iter().map(Some));
             }
-            gpu => devices.push(one_gpu(gpu, gpu.to_owned(), budgets)?),
+            gpu => devices.push(Some(one_gpu(gpu, gpu.to_owned(), budgets)?)),
         }
     }
     Ok(devices)

@@ -19,9 +19,11 @@ const KERNEL: &str = "
 
 /// What a scripted device does with its chunks.
 #[derive(Clone, Copy)]
-enum Script {
+pub(super) enum Script {
     /// Computes; each chunk takes so long.
     Work(Duration),
+    /// Computes; each workgroup takes so long.
+    Each(Duration),
     /// Fails its `n`th chunk, from 0.
     FailAt(u32),
     /// Fails while that is set.
@@ -136,6 +138,7 @@ impl Device for Scripted {
         let number = self.chunks.fetch_add(1, Ordering::Relaxed);
         let (outcome, takes) = match self.script {
             Script::Work(takes) => (Ok(()), takes),
+            Script::Each(takes) => (Ok(()), takes * groups),
             Script::FailAt(at) if number == at => (Err(self.lost()), Duration::ZERO),
             Script::FailWhen(set) if set.load(Ordering::Relaxed) => {
                 (Err(self.lost()), Duration::ZERO)
@@ -159,6 +162,10 @@ impl Device for Scripted {
 }
 
 fn runtime(scripts: &[(Script, usize)]) -> Runtime {
+    Runtime::of(devices(scripts))
+}
+
+pub(super) fn devices(scripts: &[(Script, usize)]) -> Vec<Arc<dyn Device>> {
     let devices = scripts.iter().enumerate().map(|(i, &(script, depth))| {
         let info = DeviceInfo {
             id: format!("d{i}"),
@@ -188,10 +195,13 @@ fn runtime(scripts: &[(Script, usize)]) -> Runtime {
         };
         Arc::new(device) as Arc<dyn Device>
     });
-    Runtime::of(devices.collect())
+    devices.collect()
 }
 
-fn launch(runtime: &Runtime, chunks: Option<u32>) -> (Result<super::Report>, Buffer<u32>) {
+pub(super) fn launch(
+    runtime: &Runtime,
+    chunks: Option<u32>,
+) -> (Result<super::Report>, Buffer<u32>) {
     let kernel = Kernel::from_wgsl(KERNEL).unwrap();
     let out = Buffer::<u32>::zeroed(100);
     let mut launch = runtime.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
@@ -201,7 +211,7 @@ fn launch(runtime: &Runtime, chunks: Option<u32>) -> (Result<super::Report>, Buf
     (launch.run(), out)
 }
 
-fn right(out: &Buffer<u32>) -> bool {
+pub(super) fn right(out: &Buffer<u32>) -> bool {
     out.to_vec().unwrap().iter().enumerate().all(|(i, &x)| x == i as u32 * 3)
 }
 

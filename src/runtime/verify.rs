@@ -2,23 +2,29 @@
 //!
 //! When all is computed and before anything is merged, a sample of the work is done again on
 //! copies that hold what the launch began with, by another device than did it: another of the
-//! runtime, else the CPU's interpreter. Integers must agree to the bit, floats within the launch's
-//! tolerance. Where they do not, a third device, at last the interpreter, decides who is right. If
+//! runtime, else the CPU's interpreter. Values must agree within the launch's tolerance, integers to
+//! the bit if nothing else is said. Where they do not, a third device, at last the interpreter, decides who is right. If
 //! it is the one that verified, all that the other computed in this launch is computed again, and
 //! it is quarantined. If all three differ the launch fails.
+//!
+//! A kernel that shows in which order its invocations ran, or how large subgroups are, may rightly
+//! compute different things on two devices (`Plan::shows_order`). Its launches are not verified, and
+//! the report says why.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::failure::{FailureEvent, Failures, Quarantined, Remedy, guarded};
 use super::inject::draw;
 use super::merge::{self, Changes};
-use super::report::DeviceReport;
+use super::report::{DeviceReport, Verified, VerifiedPart};
 use super::rerun::Counted;
 use super::select;
 use super::session::Session;
 use super::snapshot::Snapshot;
+use crate::cpu::SUBGROUP_SIZES;
 use crate::device::{Cancel, ChunkCost, Device, HostBytes};
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::{Binding, ScalarType};
@@ -33,16 +39,25 @@ pub(super) struct Verification {
     pub(super) tolerance: Tolerance,
 }
 
-/// What floats may differ by: so much, or so much of the larger one.
+/// What values may differ by: floats by so much, or so much of the larger one; integers by a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tolerance {
     pub(super) absolute: f64,
     pub(super) relative: f64,
+    pub(super) integers: u32,
 }
 
 impl Default for Tolerance {
     fn default() -> Tolerance {
-        Tolerance { absolute: 1e-6, relative: 1e-5 }
+        Tolerance { absolute: 1e-6, relative: 1e-5, integers: 0 }
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tolerance { absolute, relative, integers } = self;
+        write!(f, "floats within {absolute:e} or {relative:e} of the larger one, integers ")?;
+        if *integers == 0 { f.write_str("to the bit") } else { write!(f, "within {integers}") }
     }
 }
 
@@ -60,7 +75,12 @@ struct Mismatch {
     place: String,
     first: String,
     second: String,
+    /// Whether they are integers that differ by a few.
+    few: bool,
 }
+
+/// Integers that differ by no more may be made of floats that differ by their last bits.
+const FEW: u32 = 256;
 
 /// Who verifies: a device of the runtime, or the interpreter.
 struct Judge {
@@ -70,6 +90,15 @@ struct Judge {
 }
 
 impl Session<'_> {
+    /// Why another device may rightly compute something else, or the interpreter can't decide.
+    fn unverifiable(&self) -> Option<String> {
+        if let Some(why) = &self.plan.shows_order {
+            return Some(why.to_string());
+        }
+        let size = self.plan.subgroup_size.filter(|size| !SUBGROUP_SIZES.contains(size));
+        size.map(|size| format!("the reference interpreter has no subgroups of {size} invocations"))
+    }
+
     /// Verifies a sample, and puts right what turns out to be wrong.
     pub(super) fn verify(
         &self,
@@ -77,7 +106,13 @@ impl Session<'_> {
         snapshot: &Snapshot<'_>,
         cancel: &Cancel<'_>,
         mut computed: Computed<'_>,
-    ) -> Result<()> {
+    ) -> Result<Verified> {
+        let mut verified = Verified { within: wanted.tolerance.to_string(), ..Verified::default() };
+        verified.not_done = self.unverifiable();
+        if verified.not_done.is_some() {
+            return Ok(verified);
+        }
+        let name = |index: usize| self.checked.devices[index].device.info().id.clone();
         let mut bad: Vec<usize> = Vec::new();
         for (device, run) in self.sample(&computed.done, wanted.fraction) {
             if bad.contains(&device) {
@@ -87,8 +122,11 @@ impl Session<'_> {
             let mut judges = self.judges(device, &bad);
             let (judge, ours) =
                 self.answer(&mut judges, &run, snapshot, cancel, computed.failures)?;
+            let groups = u64::try_from(self.plan.groups(&run).workgroups()).unwrap_or(u64::MAX);
+            verified.add(&name(device), &judge.name, groups);
             let compare = |a: &Values, b: &Values| self.differ(a, b, wanted.tolerance);
             let Some(mismatch) = compare(&theirs, &ours) else { continue };
+            verified.disputes += 1;
             let (third, decides) = match judge.index {
                 // The interpreter has the last word.
                 None => (judge.name.clone(), ours.clone()),
@@ -98,22 +136,27 @@ impl Session<'_> {
                     (third.name, values)
                 }
             };
-            let name = |index: usize| self.checked.devices[index].device.info().id.clone();
-            let Mismatch { place, first, second } = &mismatch;
-            let cause = |right: &str, wrong_value: &str, right_value: &str| {
-                format!("{place} is {wrong_value}, and {right} computes {right_value}")
+            let Mismatch { place, first, second, few } = &mismatch;
+            let hint = match few {
+                true => " (if these integers are made of floats, give a tolerance for integers)",
+                false => "",
+            };
+            let cause = |right: &[&str], wrong_value: &str, right_value: &str| {
+                let compute = if right.len() == 1 { "computes" } else { "compute" };
+                let right = right.join(" and ");
+                format!("{place} is {wrong_value}, and {right} {compute} {right_value}{hint}")
             };
             if compare(&ours, &decides).is_none() {
-                let decided =
-                    if third == judge.name { String::new() } else { format!(" and {third}") };
-                let right = format!("{}{decided}", judge.name);
-                self.convict(device, cause(&right, first, second), computed.failures);
+                let both = [judge.name.as_str(), third.as_str()];
+                let right = if judge.index.is_none() { &both[..1] } else { &both[..] };
+                self.convict(device, cause(right, first, second), computed.failures);
                 bad.push(device);
                 self.redo(device, &judge, snapshot, cancel, &mut computed)?;
             } else if compare(&theirs, &decides).is_none()
                 && let Some(index) = judge.index
             {
-                let right = format!("{} and {third}", name(device));
+                let right = [name(device), third];
+                let right = [right[0].as_str(), right[1].as_str()];
                 self.convict(index, cause(&right, second, first), computed.failures);
                 bad.push(index);
                 self.redo(
@@ -130,12 +173,12 @@ impl Session<'_> {
                     doing: "compute what others compute".to_owned(),
                     cause: format!(
                         "{}; {third} differs from both",
-                        cause(&judge.name, first, second)
+                        cause(&[&judge.name], first, second)
                     ),
                 });
             }
         }
-        Ok(())
+        Ok(verified)
     }
 
     /// Some of the work: single bands, or whole runs where the bands of a run wrote to one copy.
@@ -201,7 +244,7 @@ impl Session<'_> {
                 Some(Some(index)) => self.judge(index),
                 _ => Judge {
                     index: None,
-                    device: select::interpreter()?,
+                    device: select::interpreter(self.plan.subgroup_size)?,
                     name: "the CPU's interpreter".to_owned(),
                 },
             };
@@ -383,7 +426,9 @@ impl Session<'_> {
                     Some(bits) => show(scalar, bits),
                     None => "nothing".to_owned(),
                 };
+                let loose = Tolerance { integers: FEW, ..tolerance };
                 return Some(Mismatch {
+                    few: matches!((first, second), (Some(x), Some(y)) if agree(scalar, x, y, loose)),
                     place: place(&bindings[id], at),
                     first: shown(first),
                     second: shown(second),
@@ -392,6 +437,20 @@ impl Session<'_> {
             let _ = value;
         }
         None
+    }
+}
+
+impl Verified {
+    /// Work of a device was computed once more by another.
+    fn add(&mut self, device: &str, by: &str, workgroups: u64) {
+        let same = |part: &&mut VerifiedPart| part.device == device && part.by == by;
+        match self.parts.iter_mut().find(same) {
+            Some(part) => part.workgroups += workgroups,
+            None => {
+                let (device, by) = (device.to_owned(), by.to_owned());
+                self.parts.push(VerifiedPart { device, by, workgroups });
+            }
+        }
     }
 }
 
@@ -431,7 +490,13 @@ fn show(scalar: ScalarType, bits: u32) -> String {
 
 /// Whether two values of a scalar are as good as equal.
 fn agree(scalar: ScalarType, a: u32, b: u32, tolerance: Tolerance) -> bool {
-    let (Some(x), Some(y)) = (float(scalar, a), float(scalar, b)) else { return a == b };
+    let (Some(x), Some(y)) = (float(scalar, a), float(scalar, b)) else {
+        let apart = match scalar {
+            ScalarType::I32 => (a as i32).abs_diff(b as i32),
+            _ => a.abs_diff(b),
+        };
+        return apart <= tolerance.integers;
+    };
     let near = tolerance.absolute.max(tolerance.relative * x.abs().max(y.abs()));
     a == b
         || x == y
@@ -445,7 +510,7 @@ mod tests {
 
     #[test]
     fn floats_agree_within_the_tolerance_and_integers_to_the_bit() {
-        let tolerance = Tolerance { absolute: 0.01, relative: 0.1 };
+        let tolerance = Tolerance { absolute: 0.01, relative: 0.1, integers: 0 };
         let f32s = |a: f32, b: f32| agree(ScalarType::F32, a.to_bits(), b.to_bits(), tolerance);
         assert!(f32s(0.0, -0.0) && f32s(0.0, 0.009) && !f32s(0.0, 0.011));
         assert!(f32s(100.0, 109.0) && !f32s(100.0, 115.0));
@@ -455,5 +520,16 @@ mod tests {
         assert!(!agree(ScalarType::U32, 1000, 1001, tolerance));
         let half = |x: f32| u32::from(half::f16::from_f32(x).to_bits());
         assert!(agree(ScalarType::F16, half(10.0), half(10.5), tolerance));
+    }
+
+    #[test]
+    fn integers_agree_within_a_tolerance_of_their_own_across_zero_too() {
+        let tolerance = Tolerance { integers: 2, ..Tolerance::default() };
+        let i32s = |a: i32, b: i32| agree(ScalarType::I32, a as u32, b as u32, tolerance);
+        assert!(i32s(-1, 1) && i32s(7, 5) && !i32s(-1, 2) && !i32s(i32::MIN, i32::MAX));
+        let u32s = |a: u32, b: u32| agree(ScalarType::U32, a, b, tolerance);
+        assert!(u32s(u32::MAX, u32::MAX - 2) && !u32s(u32::MAX, 0) && !u32s(0, 3));
+        let words = tolerance.to_string();
+        assert_eq!(words, "floats within 1e-6 or 1e-5 of the larger one, integers within 2");
     }
 }

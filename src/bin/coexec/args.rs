@@ -164,9 +164,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FRACTION", value_parser = fraction, conflicts_with = "compare")]
     pub(crate) verify: Option<f64>,
 
-    /// What --compare and --verify allow for floats: they agree within ABS or within REL of the
-    /// larger one. Integers must agree to the bit
-    #[arg(long, value_name = "ABS,REL", value_parser = tolerance, default_value = "1e-6,1e-5")]
+    /// What --compare and --verify allow: floats agree within ABS or within REL of the larger one,
+    /// integers within INT; to the bit without INT
+    #[arg(long, value_name = "ABS,REL[,INT]", value_parser = tolerance, default_value = "1e-6,1e-5")]
     pub(crate) tolerance: Tolerance,
 
     /// Print JSON
@@ -280,6 +280,7 @@ pub(crate) struct SimulateArgs {
 pub(crate) struct Tolerance {
     pub(crate) abs: f64,
     pub(crate) rel: f64,
+    pub(crate) int: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -350,12 +351,18 @@ fn out(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 fn tolerance(text: &str) -> Result<Tolerance, String> {
-    let wrong = || format!("`{text}` is not two numbers such as 1e-6,1e-5");
-    let (abs, rel) = text.split_once(',').ok_or_else(wrong)?;
+    let wrong = || {
+        format!(
+            "`{text}` is not two numbers such as 1e-6,1e-5, or three with a whole one: 1e-6,1e-5,4"
+        )
+    };
+    let (abs, rest) = text.split_once(',').ok_or_else(wrong)?;
+    let (rel, int) = rest.split_once(',').unwrap_or((rest, "0"));
     let number = |part: &str| {
         part.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0).ok_or_else(wrong)
     };
-    Ok(Tolerance { abs: number(abs)?, rel: number(rel)? })
+    let int = int.trim().parse().map_err(|_| wrong())?;
+    Ok(Tolerance { abs: number(abs)?, rel: number(rel)?, int })
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
@@ -424,6 +431,9 @@ mod tests {
         assert_eq!(constant("T=true"), Ok(("T".to_owned(), 1.0)));
         assert!(tolerance("1e-3").is_err());
         assert!(tolerance("1e-3,-1").is_err());
-        assert_eq!(tolerance("0,1e-3"), Ok(Tolerance { abs: 0.0, rel: 1e-3 }));
+        assert!(tolerance("1e-3,0,1.5").is_err());
+        assert!(tolerance("1e-3,0,1,1").is_err());
+        assert_eq!(tolerance("0,1e-3"), Ok(Tolerance { abs: 0.0, rel: 1e-3, int: 0 }));
+        assert_eq!(tolerance("0,1e-3, 7"), Ok(Tolerance { abs: 0.0, rel: 1e-3, int: 7 }));
     }
 }

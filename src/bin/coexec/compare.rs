@@ -1,7 +1,7 @@
 //! `coexec run --compare`: the same launch on several device selections, and what differs.
 //!
 //! The first selection is the one that the others are compared with. Integers must agree to the
-//! bit; floats within an absolute or a relative bound. Two NaNs agree, whatever their payload.
+//! bit, or within a number; floats within an absolute or a relative bound. Two NaNs agree, whatever their payload.
 
 use anyhow::Result;
 use coexec::{Binding, ScalarType, Space};
@@ -90,7 +90,9 @@ pub(crate) fn compare(args: &RunArgs, prepared: &Prepared) -> Result<()> {
         json::print(&json!({
             "kernel": prepared.path,
             "agree": all_agree,
-            "tolerance": { "abs": args.tolerance.abs, "rel": args.tolerance.rel },
+            "tolerance": {
+                "abs": args.tolerance.abs, "rel": args.tolerance.rel, "int": args.tolerance.int,
+            },
             "comparisons": comparisons,
             "runs": args.compare.iter().zip(&reports).map(|(selection, report)| {
                 let mut value = json::report(report);
@@ -160,7 +162,7 @@ fn excess(a: f64, b: f64, scalar: ScalarType, tolerance: Tolerance) -> f64 {
         ScalarType::F32 | ScalarType::F16 => {
             tolerance.abs.max(tolerance.rel * a.abs().max(b.abs()))
         }
-        ScalarType::I32 | ScalarType::U32 => 0.0,
+        ScalarType::I32 | ScalarType::U32 => f64::from(tolerance.int),
     };
     let error = (a - b).abs();
     // A NaN or an infinity on one side only is beyond any bound.
@@ -219,7 +221,7 @@ fn as_json(binding: &Binding, first: &str, other: &str, comparison: &Comparison)
 mod tests {
     use super::*;
 
-    const DEFAULT: Tolerance = Tolerance { abs: 1e-6, rel: 1e-5 };
+    const DEFAULT: Tolerance = Tolerance { abs: 1e-6, rel: 1e-5, int: 0 };
 
     #[test]
     fn floats_agree_within_either_bound() {
@@ -236,6 +238,9 @@ mod tests {
             excess(4_000_000_000.0, 4_000_000_001.0, ScalarType::U32, DEFAULT),
             f64::INFINITY
         );
+        let seven = Tolerance { int: 7, ..DEFAULT };
+        assert_eq!(excess(-3.0, 4.0, ScalarType::I32, seven), 1.0);
+        assert!(excess(-3.0, 5.0, ScalarType::I32, seven) > 1.0);
     }
 
     #[test]

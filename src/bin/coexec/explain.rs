@@ -25,8 +25,11 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let buffers = prepared.upload();
     let facts = prepared.launch(&runtime, &buffers).facts().join(" ");
     let plan = prepared.launch(&runtime, &buffers).plan()?;
-    let plan = plan.to_string();
+    let (without_effect, plan) = (plan.without_effect().to_vec(), plan.to_string());
     let mut text = format!("{}{facts}\n\n{}\n", signature(&prepared.kernel)?, plan.trim_end());
+    for sentence in &without_effect {
+        writeln!(text, "{sentence}.")?;
+    }
     // What a band touches is what one wants to know, though one device takes it all here.
     if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
         // So few may be too large for it.

@@ -68,6 +68,18 @@ pub(crate) fn report(report: &Report) -> Value {
             "cause": event.cause,
             "remedy": event.remedy.to_string(),
         })).collect::<Vec<_>>(),
+        "verified": report.verified.as_ref().map(|verified| json!({
+            "workgroups": verified.workgroups(),
+            "parts": verified.parts.iter().map(|part| json!({
+                "device": part.device,
+                "by": part.by,
+                "workgroups": part.workgroups,
+            })).collect::<Vec<_>>(),
+            "disputes": verified.disputes,
+            "within": verified.within,
+            "not_done": verified.not_done,
+        })),
+        "without_effect": report.plan.without_effect(),
         "plan": report.plan.to_string(),
     })
 }

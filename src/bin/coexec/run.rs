@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, Tolerance};
 use crate::output::{self, PendingFiles, Summary};
 use crate::prepare::{self, Prepared};
 use crate::{compare, json};
@@ -23,7 +23,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let buffers = prepared.upload();
     let mut launch = prepared.launch(&runtime, &buffers);
     if let Some(part) = args.verify {
-        launch = launch.verify(part).tolerance(args.tolerance.abs, args.tolerance.rel);
+        let Tolerance { abs, rel, int } = args.tolerance;
+        launch = launch.verify(part).tolerance(abs, rel).integer_tolerance(int);
     }
     let report = launch.run()?;
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{device, launch, launch_on, output};
+use super::{bindings, device, launch, launch_on, output};
 use crate::cpu::program::{Program, Widths};
 use crate::cpu::{CpuDevice, CpuOptions, Engine};
-use crate::device::Device;
+use crate::device::{Chunk, Device};
 use crate::error::Error;
+use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
 #[test]
@@ -251,4 +252,32 @@ fn a_kernel_is_compiled_once() {
     let freed = Arc::downgrade(&first);
     drop((first, clone, kernel));
     assert!(freed.upgrade().is_none(), "programs go with their kernel");
+}
+
+#[test]
+fn the_time_in_which_a_chunk_is_compiled_is_no_part_of_what_it_took() {
+    // A row of one workgroup is no whole pack of workgroups: its program is made when it is met.
+    let kernel = Kernel::from_wgsl(
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32, 64>;
+        @compute @workgroup_size(1) fn main() {
+            for (var i = 0u; i < 64u; i++) {
+                var x = a[i];
+                for (var k = 0u; k < 8u; k++) { x = (x ^ (x >> 3u)) * 2654435761u + k; }
+                a[i] = x;
+            }
+        }",
+    )
+    .unwrap();
+    device().prepare(&kernel).unwrap();
+    let run = || {
+        let mut data = [vec![1; 64]];
+        let (groups, bindings) = (GroupBox::whole([1; 3]), bindings(&kernel, &mut data));
+        let chunk = Chunk::new(&kernel, [1; 3], groups, bindings, 1 << 20);
+        let begun = std::time::Instant::now();
+        let cost = device().start(chunk).unwrap().finish().unwrap();
+        (cost.busy, begun.elapsed())
+    };
+    let (busy, elapsed) = run();
+    assert!(busy < elapsed / 3, "it took {busy:?} of {elapsed:?}");
+    assert!((0..20).any(|_| run().1 < elapsed / 3), "nothing was compiled: {elapsed:?}");
 }

@@ -144,7 +144,13 @@ struct Device {
     resting: f64,
     /// How long a band would have taken, and how long all the rest, when it was last refused.
     refused: Option<(f64, f64)>,
+    /// Whether what is believed of it is put to the test, and bands that it gets for that.
+    tried: bool,
+    trials: u32,
 }
+
+/// Bands for a device that is tried, until one is measured: a driver may compile for the first.
+const TRIALS: u32 = 2;
 
 impl Device {
     /// Whether it can be counted on. One that is stuck with something void can't.
@@ -174,6 +180,8 @@ impl Policy {
                 void: 0,
                 resting: 0.0,
                 refused: None,
+                tried: false,
+                trials: 0,
             })
             .collect();
         let stock = match strategy {
@@ -209,6 +217,15 @@ impl Policy {
     /// Gives all there is to one device, whenever it asks: the others ask only once it has failed.
     pub(crate) fn alone(mut self, device: usize) -> Policy {
         self.alone = Some(device);
+        self
+    }
+
+    /// Has a device compute a band even if the others are expected to be done without it: what is
+    /// believed of it may be wrong. Only our own strategy refuses devices.
+    pub(crate) fn with_trial(mut self, device: usize) -> Policy {
+        let this = &mut self.devices[device];
+        (this.tried, this.trials) = (true, TRIALS);
+        this.pace.doubt();
         self
     }
 
@@ -323,6 +340,10 @@ impl Policy {
                 let end = self.outlook.end(&self.devices, unit, left, now);
                 let this = &mut self.devices[device];
                 let count = adaptive::size(this, unit, end, now);
+                if count == 0 && this.trials > 0 {
+                    this.trials -= 1;
+                    return 1;
+                }
                 if count == 0 {
                     let one = this.free.max(now) - now + this.overhead + this.pace.band(unit);
                     this.refused = Some((one, end - now));
@@ -395,13 +416,23 @@ impl Policy {
         Some((run, original))
     }
 
-    /// A task is complete; `seconds` is what the device took for it alone.
-    pub(crate) fn complete(&mut self, id: TaskId, seconds: f64, now: f64) -> Ended {
+    /// A task is complete; `seconds` is what the device took for it alone, where that is known.
+    pub(crate) fn complete(
+        &mut self,
+        id: TaskId,
+        seconds: impl Into<Option<f64>>,
+        now: f64,
+    ) -> Ended {
         let Some(flight) = self.land(id, now) else { return Ended::default() };
         let bands = flight.run.end - flight.run.start;
         let device = &mut self.devices[flight.device];
-        if let Some(error) = device.pace.observe(bands, seconds, device.overhead) {
-            self.errors = (self.errors.0 + error.ln(), self.errors.1 + 1);
+        if let Some(seconds) = seconds.into() {
+            device.trials = 0;
+            let error = device.pace.observe(bands, seconds, device.overhead);
+            // A belief that was wrong says nothing of estimates.
+            if let Some(error) = error.filter(|_| !device.tried) {
+                self.errors = (self.errors.0 + error.ln(), self.errors.1 + 1);
+            }
         }
         if flight.void {
             return Ended::default();

@@ -44,6 +44,11 @@ impl Pace {
         self.weight == 0.0
     }
 
+    /// What was known before the launch counts as an estimate.
+    pub(super) fn doubt(&mut self) {
+        self.weight = 0.0;
+    }
+
     /// Whether a chunk of this launch was measured.
     pub(super) fn is_measured(&self) -> bool {
         self.measured

@@ -154,6 +154,31 @@ fn a_probe_is_smaller_than_a_first_run_of_a_device_that_is_known() {
 }
 
 #[test]
+fn a_device_that_is_tried_computes_a_band_and_is_believed_at_once() {
+    let priors = [measured(10.0), measured(1e-6)];
+    let mut without = Policy::new(Strategy::Adaptive, 100, &priors);
+    assert!(take(&mut without, 0, 0.0).is_some());
+    assert_eq!(take(&mut without, 1, 0.0), None);
+    let mut policy = Policy::new(Strategy::Adaptive, 100, &priors).with_trial(1);
+    assert!(take(&mut policy, 0, 0.0).is_some());
+    let trial = take(&mut policy, 1, 0.0).expect("a band");
+    assert_eq!(trial.run.end - trial.run.start, 1);
+    policy.complete(trial.id, 0.1, 0.1);
+    assert!((policy.rate(1).expect("it was measured") / 10.0 - 1.0).abs() < 0.01);
+    assert!(take(&mut policy, 1, 0.1).is_some(), "it goes on");
+
+    // One that was compiled for shows nothing, and there is a second.
+    let mut policy = Policy::new(Strategy::Adaptive, 100, &priors).with_trial(1);
+    assert!(take(&mut policy, 0, 0.0).is_some());
+    let first = take(&mut policy, 1, 0.0).expect("a band");
+    policy.complete(first.id, None::<f64>, 0.1);
+    assert_eq!(policy.rate(1), None);
+    let second = take(&mut policy, 1, 0.1).expect("another");
+    policy.complete(second.id, 1e6, 0.2);
+    assert_eq!(take(&mut policy, 1, 0.2), None, "it is as slow as was believed");
+}
+
+#[test]
 fn a_failed_run_is_done_by_another_device() {
     let mut policy = Policy::new(Strategy::Single, 2, &[estimated(1.0); 2]);
     let a = take(&mut policy, 0, 0.0).unwrap();
