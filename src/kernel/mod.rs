@@ -10,10 +10,14 @@
 //!
 //! This module knows nothing of launches, devices or sizes.
 
+mod constant_calls;
 mod derived;
 mod directives;
 mod fit;
 mod isolated;
+mod layout;
+#[cfg(test)]
+mod layout_tests;
 mod normalise;
 mod operands;
 mod parse;
@@ -23,6 +27,7 @@ mod scalars;
 mod signature;
 mod source;
 mod text_limits;
+mod tokens;
 mod unsupported;
 mod value;
 mod value_type;

@@ -7,6 +7,7 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 mod barriers;
+mod constants;
 mod control;
 mod footprints;
 mod memory;
