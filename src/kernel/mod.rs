@@ -155,13 +155,16 @@ impl Kernel {
         &self.inner.module.entry_points[0]
     }
 
-    /// The binding with that WGSL name, or `GROUP:BINDING`.
-    pub(crate) fn binding(&self, name: &str) -> Result<BindingId> {
-        let bindings = &self.inner.signature.bindings;
+    /// The binding with that WGSL name, or `GROUP:BINDING`. The ids of [`Signature::unused`] follow those
+    /// of [`Signature::bindings`].
+    pub(crate) fn binding(&self, name: &str) -> Result<(BindingId, &Binding)> {
+        let Signature { bindings, unused, .. } = &self.inner.signature;
         let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
         bindings
             .iter()
-            .position(|b| b.name == name || (slot.is_some() && b.slot == slot))
+            .chain(unused)
+            .enumerate()
+            .find(|(_, b)| b.name == name || (slot.is_some() && b.slot == slot))
             .ok_or_else(|| {
                 let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
                 Error::Binding {
@@ -221,10 +224,11 @@ impl KernelBuilder {
         let (module, info, signature) = isolated::isolated(|| {
             text_limits::check(&source)?;
             let parsed = parse::parse(&source)?;
+            let declared = reflect::declared(&parsed)?;
             let entry_point = self.entry_point.as_deref();
             let normalise::Normalised { module, info, constants } =
                 normalise::normalise(&source, parsed, entry_point, &self.constants)?;
-            let signature = reflect::reflect(&source, &module, &info, constants)?;
+            let signature = reflect::reflect(&source, &module, &info, constants, declared)?;
             Ok((module, info, signature))
         })?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -22,6 +22,9 @@ pub struct Signature {
     pub workgroup_size: [u32; 3],
     /// What the entry point statically uses, ordered by group and binding.
     pub bindings: Vec<Binding>,
+    /// Variables of the module that the entry point does not use. A launch takes something for them, checks it
+    /// against their types, and leaves it alone.
+    pub unused: Vec<Binding>,
     /// The override constants of the module, with the values that this kernel was built with.
     pub constants: Vec<Constant>,
 }
@@ -41,6 +44,7 @@ pub struct Binding {
     pub type_name: String,
     /// The type with all its fields.
     pub value_type: Arc<ValueType>,
+    /// In the kernel's module; of an unused one in the module as it was parsed.
     pub(crate) global: Handle<GlobalVariable>,
     pub(super) header_scalars: Vec<(u64, ScalarType)>,
     pub(super) element_scalars: Vec<(u64, ScalarType)>,
