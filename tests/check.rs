@@ -290,3 +290,23 @@ fn memory_that_is_zero_by_default_is_told_once_and_an_explicit_zero_not_at_all()
     let explicit = found("var row = array<f32, 4>();");
     assert!(explicit.findings.is_empty(), "{explicit}");
 }
+
+#[test]
+fn races_on_one_variable_between_the_same_lines_are_one_finding() {
+    let text = "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+        @group(0) @binding(1) var<storage, read_write> b: array<u32>;
+        @compute @workgroup_size(8)
+        fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+            let i = id.x + 2;
+            a[i] = a[i - 2] + a[i - 1] + a[i + 1] + a[i + 2] + b[i + 1];
+            b[i] = 1u;
+        }";
+    let kernel = Kernel::from_wgsl(text).expect("a kernel");
+    let (a, b) = (Buffer::<u32>::zeroed(12), Buffer::<u32>::zeroed(12));
+    let launch = runtime().launch(&kernel).bind("a", &a).bind("b", &b).workgroups([1, 1, 1]);
+    let found = launch.check().expect("findings");
+    let told: Vec<_> = found.findings.iter().map(|f| (&f.address[..1], f.first.line)).collect();
+    assert_eq!(told, [("a", 6), ("b", 6)], "{found}");
+    // Two neighbours on either side of each, where there are any.
+    assert!(found.findings[0].count > 8, "{found}");
+}

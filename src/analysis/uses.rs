@@ -178,7 +178,7 @@ mod tests {
              @compute @workgroup_size(1) fn main() {{ {body} }}"
         );
         let kernel = Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"));
-        let id = kernel.binding(name).expect("it is used");
+        let (id, _) = kernel.binding(name).expect("it is used");
         uses(&kernel).swap_remove(id)
     }
 

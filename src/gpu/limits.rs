@@ -4,7 +4,8 @@
 //! kernel with them before anything is compiled, so that a refusal says the number needed and the
 //! number there, and not what a driver happens to say.
 
-use naga::{AddressSpace, ScalarKind, TypeInner};
+use naga::AddressSpace;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use crate::device::{DeviceInfo, DeviceKind, DeviceLimits};
 use crate::error::{Error, FailureKind, Result};
@@ -163,13 +164,25 @@ pub(super) fn check(
             ));
         }
     }
-    if uses_f16(kernel.module()) && !limits.f16 {
-        return refuse("it uses f16, which the device does not have".to_owned());
-    }
-    if limits.subgroup_size.is_none() && uses_subgroups(kernel.module()) {
-        return refuse("it uses subgroup operations, which the device does not have".to_owned());
+    for (there, capability, what) in [
+        (limits.f16, Capabilities::SHADER_FLOAT16, "f16"),
+        (
+            limits.subgroup_size.is_some(),
+            Capabilities::SUBGROUP.union(Capabilities::SUBGROUP_BARRIER),
+            "subgroup operations",
+        ),
+    ] {
+        if !there && needs(kernel.module(), capability) {
+            return refuse(format!("it uses {what}, which the device does not have"));
+        }
     }
     Ok(())
+}
+
+/// Whether naga takes the module only for devices with a capability, as wgpu asks it.
+fn needs(module: &naga::Module, capability: Capabilities) -> bool {
+    let others = Capabilities::all() - capability;
+    Validator::new(ValidationFlags::all(), others).validate(module).is_err()
 }
 
 /// Bytes of the workgroup variables, each rounded up to 16 as WebGPU counts them.
@@ -184,50 +197,4 @@ fn workgroup_memory(module: &naga::Module) -> u64 {
 /// Bytes of a type; a runtime-sized array counts as one element. Saturates.
 pub(super) fn type_size(module: &naga::Module, ty: naga::Handle<naga::Type>) -> u64 {
     module.types[ty].inner.try_size(module.to_ctx()).map_or(u64::MAX / 64, u64::from)
-}
-
-fn uses_f16(module: &naga::Module) -> bool {
-    module.types.iter().any(|(_, ty)| {
-        let scalar = match ty.inner {
-            TypeInner::Scalar(scalar) | TypeInner::Atomic(scalar) => scalar,
-            TypeInner::Vector { scalar, .. } | TypeInner::Matrix { scalar, .. } => scalar,
-            _ => return false,
-        };
-        scalar.kind == ScalarKind::Float && scalar.width == 2
-    })
-}
-
-/// Whether subgroup built-ins or results of subgroup operations occur in the entry point. (A
-/// subgroup barrier alone has no result; wgpu refuses that one.)
-fn uses_subgroups(module: &naga::Module) -> bool {
-    use naga::{Binding, BuiltIn, Expression};
-    let is_subgroup = |binding: &Option<Binding>| {
-        matches!(
-            binding,
-            Some(Binding::BuiltIn(
-                BuiltIn::NumSubgroups
-                    | BuiltIn::SubgroupId
-                    | BuiltIn::SubgroupSize
-                    | BuiltIn::SubgroupInvocationId
-            ))
-        )
-    };
-    module.entry_points.iter().map(|entry| &entry.function).any(|function| {
-        let built_in = function.arguments.iter().any(|argument| {
-            is_subgroup(&argument.binding)
-                || match &module.types[argument.ty].inner {
-                    TypeInner::Struct { members, .. } => {
-                        members.iter().any(|member| is_subgroup(&member.binding))
-                    }
-                    _ => false,
-                }
-        });
-        built_in
-            || function.expressions.iter().any(|(_, expression)| {
-                matches!(
-                    expression,
-                    Expression::SubgroupBallotResult | Expression::SubgroupOperationResult { .. }
-                )
-            })
-    })
 }

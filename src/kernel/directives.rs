@@ -7,30 +7,28 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::tokens::tokens;
+
 /// The text with `subgroups` taken out of its `enable` directives.
 pub(super) fn without_enable_subgroups(text: &str) -> Cow<'_, str> {
     let mut blank: Vec<Range<usize>> = Vec::new();
-    let mut at = 0;
+    let mut tokens = tokens(text);
     // Directives come first; the scan ends at the first thing that is none.
-    while let Some(word) = next_token(text, at) {
-        let is_enable = &text[word.clone()] == "enable";
-        if !is_enable && !matches!(&text[word.clone()], "requires" | "diagnostic" | ";") {
-            break;
+    while let Some(word) = tokens.next() {
+        match &text[word.clone()] {
+            ";" => continue,
+            "enable" | "requires" | "diagnostic" => {}
+            _ => break,
         }
         let mut items: Vec<Range<usize>> = Vec::new();
-        at = word.end;
-        if &text[word.clone()] == ";" {
-            continue;
-        }
-        while let Some(item) = next_token(text, at) {
-            at = item.end;
+        for item in tokens.by_ref() {
             let end = &text[item.clone()] == ";";
             items.push(item);
             if end {
                 break;
             }
         }
-        if is_enable {
+        if &text[word.clone()] == "enable" {
             blank.extend(blanks(text, word, &items));
         }
     }
@@ -59,43 +57,6 @@ fn blanks(text: &str, enable: Range<usize>, items: &[Range<usize>]) -> Vec<Range
         vec![enable, items[0].clone(), items[1].clone()]
     } else {
         Vec::new()
-    }
-}
-
-/// The next word or punctuation mark from `at` on, comments and blanks skipped.
-fn next_token(text: &str, mut at: usize) -> Option<Range<usize>> {
-    loop {
-        let rest = &text[at..];
-        let trimmed = rest.trim_start();
-        at += rest.len() - trimmed.len();
-        if trimmed.starts_with("//") {
-            at += trimmed.find('\n')?;
-        } else if trimmed.starts_with("/*") {
-            let (mut depth, mut inside) = (0u32, 0);
-            loop {
-                let tail = trimmed.get(inside..).unwrap_or("");
-                if tail.starts_with("/*") {
-                    (depth, inside) = (depth + 1, inside + 2);
-                } else if tail.starts_with("*/") {
-                    (depth, inside) = (depth - 1, inside + 2);
-                    if depth == 0 {
-                        break;
-                    }
-                } else {
-                    inside += tail.chars().next()?.len_utf8();
-                }
-            }
-            at += inside;
-        } else {
-            let first = trimmed.chars().next()?;
-            let word = |c: char| c.is_alphanumeric() || c == '_';
-            let end = if word(first) {
-                trimmed.find(|c| !word(c)).unwrap_or(trimmed.len())
-            } else {
-                first.len_utf8()
-            };
-            return Some(at..at + end);
-        }
     }
 }
 

@@ -10,10 +10,14 @@
 //!
 //! This module knows nothing of launches, devices or sizes.
 
+mod constant_calls;
 mod derived;
 mod directives;
 mod fit;
 mod isolated;
+mod layout;
+#[cfg(test)]
+mod layout_tests;
 mod normalise;
 mod operands;
 mod parse;
@@ -23,6 +27,7 @@ mod scalars;
 mod signature;
 mod source;
 mod text_limits;
+mod tokens;
 mod unsupported;
 mod value;
 mod value_type;
@@ -152,10 +157,11 @@ impl Kernel {
         &self.inner.module.entry_points[0]
     }
 
-    /// The binding with that WGSL name, or `GROUP:BINDING`.
-    pub(crate) fn binding(&self, name: &str) -> Result<BindingId> {
+    /// The binding with that WGSL name, or `GROUP:BINDING`. The ids of [`Signature::unused`] follow those
+    /// of [`Signature::bindings`].
+    pub(crate) fn binding(&self, name: &str) -> Result<(BindingId, &Binding)> {
         let signature = &self.inner.signature;
-        signature.position(name).ok_or_else(|| {
+        signature.find(name).ok_or_else(|| {
             let known: Vec<_> =
                 signature.bindings.iter().map(|b| format!("`{}`", b.name)).collect();
             Error::Binding {
@@ -224,10 +230,11 @@ impl KernelBuilder {
         let (module, info, signature) = isolated("kernel", || {
             text_limits::check(&source)?;
             let parsed = parse::parse(&source)?;
+            let declared = reflect::declared(&parsed)?;
             let (entry_point, most) = (self.entry_point.as_deref(), self.most_inlined);
             let normalise::Normalised { module, info, constants } =
                 normalise::normalise(&source, parsed, entry_point, &self.constants, most)?;
-            let signature = reflect::reflect(&source, &module, &info, constants)?;
+            let signature = reflect::reflect(&source, &module, &info, constants, declared)?;
             Ok((module, info, signature))
         })?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);

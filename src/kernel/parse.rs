@@ -3,8 +3,10 @@
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Block, Statement};
 
+use super::constant_calls;
 use super::directives::without_enable_subgroups;
 use super::isolated::step_of_naga;
+use super::layout;
 use super::normalise::always_returns;
 use super::rejected::{readable, rejected};
 use super::source::Source;
@@ -23,6 +25,17 @@ fn capabilities() -> Capabilities {
 /// Parses and validates against all that naga knows: what coexec lacks is refused later, with
 /// its line, and only where the entry point uses it.
 pub(super) fn parse(source: &Source) -> Result<naga::Module> {
+    let module = parse_as_naga_does(source)?;
+    let changed = |text| Source { text, name: source.name.clone() };
+    let is_valid = |text| parse_as_naga_does(&changed(text)).is_ok();
+    match constant_calls::left_to_run_time(source, is_valid)? {
+        Some(text) => parse_as_naga_does(&changed(text)),
+        None => Ok(module),
+    }
+}
+
+/// As [`parse`], with naga's values of constants.
+fn parse_as_naga_does(source: &Source) -> Result<naga::Module> {
     let text = without_enable_subgroups(&source.text);
     let parsed = step_of_naga("parser", || naga::front::wgsl::parse_str(&text))?;
     let mut module = parsed.map_err(|e| {
@@ -45,6 +58,7 @@ pub(super) fn parse(source: &Source) -> Result<naga::Module> {
             drop_unreachable_return(&mut function.body);
         }
     }
+    layout::correct(source, &text, &mut module)?;
     validate_anything(source, &module)?;
     Ok(module)
 }

@@ -2,7 +2,9 @@
 
 use naga::proc::{GlobalCtx, Layouter};
 use naga::valid::{GlobalUse, ModuleInfo};
-use naga::{AddressSpace, ArraySize, Handle, ScalarKind, Type, TypeInner};
+use naga::{
+    AddressSpace, ArraySize, GlobalVariable, Handle, ScalarKind, StorageAccess, Type, TypeInner,
+};
 
 use super::scalars::scalars;
 use super::signature::{Binding, Constant, Layout, Signature, Space};
@@ -10,20 +12,17 @@ use super::source::Source;
 use super::value_type::ValueTypes;
 use crate::error::{Error, Result};
 
+/// The signature of a normalised module. `declared` is what there was before.
 pub(super) fn reflect(
     source: &Source,
     module: &naga::Module,
     info: &ModuleInfo,
     constants: Vec<Constant>,
+    declared: Vec<Binding>,
 ) -> Result<Signature> {
     let entry = &module.entry_points[0];
     let uses = info.get_entry_point(0);
-    let mut layouter = Layouter::default();
-    layouter.update(module.to_ctx()).map_err(|e| Error::Internal {
-        place: "kernel::reflect".to_owned(),
-        cause: e.to_string(),
-    })?;
-    let types = ValueTypes::new(module);
+    let reflected = Reflected::new(module)?;
     let mut bindings = Vec::new();
     for (global, var) in module.global_variables.iter() {
         let used = uses[global];
@@ -44,34 +43,79 @@ pub(super) fn reflect(
                 });
             }
         };
+        let binding = reflected.binding(global, space).ok_or_else(|| Error::Internal {
+            place: "kernel::reflect".to_owned(),
+            cause: format!("the type of {:?} has no layout", var.name),
+        })?;
+        bindings.push(binding);
+    }
+    bindings.sort_by_key(|b| b.slot.unwrap_or((u32::MAX, u32::MAX)));
+    let is_used = |one: &Binding| bindings.iter().any(|used| used.name == one.name);
+    Ok(Signature {
+        entry_point: entry.name.clone(),
+        workgroup_size: entry.workgroup_size,
+        unused: declared.into_iter().filter(|one| !is_used(one)).collect(),
+        bindings,
+        constants,
+    })
+}
+
+/// The variables of a module that buffers and values could be given to, used or not.
+pub(super) fn declared(module: &naga::Module) -> Result<Vec<Binding>> {
+    let reflected = Reflected::new(module)?;
+    let found = module.global_variables.iter().filter_map(|(global, var)| {
+        let space = match var.space {
+            AddressSpace::Uniform => Space::Uniform,
+            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                Space::StorageWrite
+            }
+            AddressSpace::Storage { .. } => Space::StorageRead,
+            AddressSpace::Immediate => Space::Immediate,
+            _ => return None,
+        };
+        reflected.binding(global, space)
+    });
+    Ok(found.collect())
+}
+
+/// A module with the layouts of its types.
+struct Reflected<'m> {
+    module: &'m naga::Module,
+    layouter: Layouter,
+    types: ValueTypes,
+}
+
+impl<'m> Reflected<'m> {
+    fn new(module: &'m naga::Module) -> Result<Reflected<'m>> {
+        let mut layouter = Layouter::default();
+        layouter.update(module.to_ctx()).map_err(|e| Error::Internal {
+            place: "kernel::reflect".to_owned(),
+            cause: e.to_string(),
+        })?;
+        Ok(Reflected { module, layouter, types: ValueTypes::new(module) })
+    }
+
+    /// Nothing for a variable whose type no host can lay out.
+    fn binding(&self, global: Handle<GlobalVariable>, space: Space) -> Option<Binding> {
+        let Reflected { module, layouter, types } = self;
+        let var = &module.global_variables[global];
         let slot = var.binding.as_ref().map(|b| (b.group, b.binding));
         let name = var.name.clone().unwrap_or_else(|| {
             slot.map_or_else(|| "immediate".to_owned(), |(g, b)| format!("{g}:{b}"))
         });
         let (header_scalars, element_scalars) = scalars(module, var.ty);
-        let value_type = types.get(var.ty).cloned().ok_or_else(|| Error::Internal {
-            place: "kernel::reflect".to_owned(),
-            cause: format!("the type of `{name}` has no layout"),
-        })?;
-        bindings.push(Binding {
+        Some(Binding {
             header_scalars,
             element_scalars,
-            value_type,
+            value_type: types.get(var.ty).cloned()?,
             name,
             slot,
             space,
-            layout: layout(module, &layouter, &types, var.ty),
+            layout: layout(module, layouter, types, var.ty),
             type_name: type_name(module, var.ty),
             global,
-        });
+        })
     }
-    bindings.sort_by_key(|b| b.slot.unwrap_or((u32::MAX, u32::MAX)));
-    Ok(Signature {
-        entry_point: entry.name.clone(),
-        workgroup_size: entry.workgroup_size,
-        bindings,
-        constants,
-    })
 }
 
 fn layout(

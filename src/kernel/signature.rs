@@ -22,6 +22,9 @@ pub struct Signature {
     pub workgroup_size: [u32; 3],
     /// What the entry point statically uses, ordered by group and binding.
     pub bindings: Vec<Binding>,
+    /// Variables of the module that the entry point does not use. A launch takes something for them, checks it
+    /// against their types, and leaves it alone.
+    pub unused: Vec<Binding>,
     /// The override constants of the module, with the values that this kernel was built with.
     pub constants: Vec<Constant>,
 }
@@ -45,18 +48,19 @@ impl Signature {
     /// [`Launch::bind`]: crate::Launch::bind
     /// [`Launch::set`]: crate::Launch::set
     pub fn binding(&self, name: &str) -> Option<&Binding> {
-        self.position(name).map(|id| &self.bindings[id])
+        self.find(name).map(|(_, binding)| binding)
     }
 
-    pub(crate) fn position(&self, name: &str) -> Option<BindingId> {
+    /// As `binding`, with its id. The ids of [`Signature::unused`] follow those of the others.
+    pub(crate) fn find(&self, name: &str) -> Option<(BindingId, &Binding)> {
         let slot = || {
             let (group, binding) = name.split_once(':')?;
             Some((group.parse().ok()?, binding.parse().ok()?))
         };
-        let mut bindings = self.bindings.iter();
+        let mut bindings = self.bindings.iter().chain(&self.unused).enumerate();
         match slot() {
-            Some(slot) => bindings.position(|binding| binding.slot == Some(slot)),
-            None => bindings.position(|binding| binding.name == name),
+            Some(slot) => bindings.find(|(_, binding)| binding.slot == Some(slot)),
+            None => bindings.find(|(_, binding)| binding.name == name),
         }
     }
 }
@@ -76,6 +80,7 @@ pub struct Binding {
     pub type_name: String,
     /// The type with all its fields.
     pub value_type: Arc<ValueType>,
+    /// In the kernel's module; of an unused one in the module as it was parsed.
     pub(crate) global: Handle<GlobalVariable>,
     pub(super) header_scalars: Vec<(u64, ScalarType)>,
     pub(super) element_scalars: Vec<(u64, ScalarType)>,

@@ -8,6 +8,7 @@
 use naga::Span;
 
 use super::source::Source;
+use super::tokens::tokens;
 use crate::error::{Error, Result};
 
 /// Bytes of text.
@@ -31,7 +32,7 @@ pub(super) fn check(source: &Source) -> Result<()> {
     }
     let mut operators = vec![0u32];
     let mut branches = 0;
-    for (at, token) in tokens(&source.text) {
+    for (at, token) in marks(&source.text) {
         match token {
             b'(' | b'[' => {
                 // An index lengthens the chain that it stands in.
@@ -64,7 +65,7 @@ pub(super) fn check(source: &Source) -> Result<()> {
 /// too deep.
 pub(super) fn deepest(text: &str) -> Span {
     let (mut depth, mut deepest, mut place) = (0u32, 0, 0);
-    for (at, token) in tokens(text) {
+    for (at, token) in marks(text) {
         match token {
             b'(' | b'[' | b'{' | b'<' => depth += 1,
             b')' | b']' | b'}' | b'>' => depth = depth.saturating_sub(1),
@@ -78,51 +79,12 @@ pub(super) fn deepest(text: &str) -> Span {
     Span::new(place as u32, place as u32 + 1)
 }
 
-/// Punctuation, each byte of it with its place, and `e` for each word `else`. Comments are left
-/// out.
-fn tokens(text: &str) -> impl Iterator<Item = (usize, u8)> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while at < bytes.len() {
-            let start = at;
-            match (bytes[at], bytes.get(at + 1)) {
-                (b'/', Some(b'/')) => {
-                    while at < bytes.len() && bytes[at] != b'\n' {
-                        at += 1;
-                    }
-                }
-                (b'/', Some(b'*')) => {
-                    let mut depth = 1u32;
-                    at += 2;
-                    while at < bytes.len() && depth > 0 {
-                        match (bytes[at], bytes.get(at + 1)) {
-                            (b'/', Some(b'*')) => (depth, at) = (depth + 1, at + 2),
-                            (b'*', Some(b'/')) => (depth, at) = (depth - 1, at + 2),
-                            _ => at += 1,
-                        }
-                    }
-                }
-                (c, _) if c.is_ascii_alphanumeric() || c == b'_' || !c.is_ascii() => {
-                    while bytes
-                        .get(at)
-                        .is_some_and(|&c| c.is_ascii_alphanumeric() || c == b'_' || !c.is_ascii())
-                    {
-                        at += 1;
-                    }
-                    if &bytes[start..at] == b"else" {
-                        return Some((start, b'e'));
-                    }
-                }
-                (c, _) => {
-                    at += 1;
-                    if c.is_ascii_punctuation() {
-                        return Some((start, c));
-                    }
-                }
-            }
-        }
-        None
+/// Punctuation, each mark with its place, and `e` for each word `else`.
+fn marks(text: &str) -> impl Iterator<Item = (usize, u8)> {
+    tokens(text).filter_map(|token| match &text.as_bytes()[token.clone()] {
+        b"else" => Some((token.start, b'e')),
+        [mark] if mark.is_ascii_punctuation() && *mark != b'_' => Some((token.start, *mark)),
+        _ => None,
     })
 }
 
@@ -193,6 +155,6 @@ mod tests {
         let operators = "+".repeat(100_000);
         let text = format!("/* /* {operators} */ {operators} */ // {operators}\nconst a = 1;");
         check(&Source { text: text.clone(), name: String::new() }).unwrap();
-        assert_eq!(tokens(&text).collect::<Vec<_>>().len(), 2);
+        assert_eq!(marks(&text).collect::<Vec<_>>().len(), 2);
     }
 }

@@ -7,7 +7,10 @@
 
 use naga::proc::TypeResolution;
 use naga::valid::{FunctionInfo, ModuleInfo};
-use naga::{Expression, Function, Handle, Module, Scalar, ScalarKind, Span, Type, TypeInner};
+use naga::{
+    Expression, Function, Handle, Module, PredeclaredType, Scalar, ScalarKind, Span, Type,
+    TypeInner,
+};
 
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -79,6 +82,12 @@ fn refused_in(
                 Some(COOPERATIVE)
             }
             Expression::Derivative { .. } => Some("a derivative, which only fragments have,"),
+            // naga makes an integer of 16 bits of it, which WGSL does not have.
+            Expression::As { expr, convert: None, .. }
+                if info[*expr].ty.inner_with(&module.types).scalar() == Some(Scalar::F16) =>
+            {
+                types.refused_resolution(&info[handle].ty).and(Some(BITCAST_OF_F16))
+            }
             _ => types.refused_resolution(&info[handle].ty),
         };
         if let Some(what) = what {
@@ -92,6 +101,9 @@ const TEXTURE: &str =
     "a texture or sampler in a compute kernel (pass the data in a storage buffer)";
 const RAYS: &str = "ray tracing";
 const COOPERATIVE: &str = "a cooperative matrix";
+/// naga gives the exponent a type that WGSL does not have.
+const BITCAST_OF_F16: &str = "a bitcast of an f16 (use pack2x16float)";
+const FREXP_OF_F16: &str = "frexp of an f16 (use frexp of the number as an f32)";
 
 /// Why each type of the module is refused, if it is.
 struct Types<'a> {
@@ -103,7 +115,13 @@ impl<'a> Types<'a> {
     fn new(module: &'a Module) -> Self {
         let mut types = Types { module, refused: Vec::with_capacity(module.types.len()) };
         let mut depth: Vec<u32> = Vec::with_capacity(module.types.len());
-        for (_, ty) in module.types.iter() {
+        let frexp_of_f16 = |ty: Handle<Type>| {
+            module.special_types.predeclared_types.iter().any(|(of, &handle)| {
+                matches!(of, PredeclaredType::FrexpResult { scalar: Scalar::F16, .. })
+                    && handle == ty
+            })
+        };
+        for (handle, ty) in module.types.iter() {
             let deepest = match &ty.inner {
                 TypeInner::Array { base, .. } => 1 + depth[base.index()],
                 TypeInner::Struct { members, .. } => {
@@ -113,6 +131,9 @@ impl<'a> Types<'a> {
             };
             depth.push(deepest);
             let mut refused = types.refused_inner(&ty.inner);
+            if frexp_of_f16(handle) {
+                refused = Some(FREXP_OF_F16);
+            }
             if deepest > MAX_TYPE_DEPTH {
                 refused = Some("a type of more than 64 arrays and structs inside each other");
             }
@@ -239,6 +260,14 @@ mod tests {
             "ray tracing",
             2,
         );
+        for exponent in ["frexp(1h).exp", "frexp(vec2(h, 1h)).exp.y"] {
+            let body = format!("var h = 2h;\n o = u32({exponent});");
+            let o = "@group(0) @binding(0) var<storage, read_write> o: u32;";
+            refused(&format!("enable f16; {o}\n{MAIN} {{ {body} }}"), "frexp of an f16", 3);
+        }
+        let body = "var h = 2h;\n o = u32(bitcast<i32>(h));";
+        let o = "@group(0) @binding(0) var<storage, read_write> o: u32;";
+        refused(&format!("enable f16; {o}\n{MAIN} {{ {body} }}"), "a bitcast of an f16", 3);
     }
 
     #[test]

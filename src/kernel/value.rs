@@ -83,8 +83,7 @@ impl Kernel {
     /// [`Error::Binding`] for a name that is none, and for a value that does not fit the type;
     /// it names the field or component, what was found and what would fit.
     pub fn encode(&self, name: &str, value: &Value) -> Result<Vec<u8>> {
-        let id = self.binding(name)?;
-        let binding = &self.signature().bindings[id];
+        let (_, binding) = self.binding(name)?;
         let wrong = |problem| Error::Binding { name: binding.name.clone(), problem };
         let ty = &binding.value_type;
         let length = match binding.layout.count {
@@ -108,8 +107,8 @@ impl Kernel {
     /// # Errors
     /// [`Error::Binding`] for a name that is none.
     pub fn value_form(&self, name: &str) -> Result<String> {
-        let id = self.binding(name)?;
-        Ok(form(&self.signature().bindings[id].value_type))
+        let (_, binding) = self.binding(name)?;
+        Ok(form(&binding.value_type))
     }
 }
 

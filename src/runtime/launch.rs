@@ -58,7 +58,8 @@ enum Grid {
 
 impl Launch {
     pub(super) fn new(runtime: Runtime, kernel: Kernel) -> Launch {
-        let bound = vec![None; kernel.signature().bindings.len()];
+        let signature = kernel.signature();
+        let bound = vec![None; signature.bindings.len() + signature.unused.len()];
         Launch {
             runtime,
             kernel,
@@ -81,8 +82,7 @@ impl Launch {
     pub fn bind(self, name: &str, buffer: impl Into<BufferRange>) -> Self {
         let buffer = buffer.into();
         self.attempt(|launch| {
-            let id = launch.find(name)?;
-            let binding = &launch.kernel.signature().bindings[id];
+            let (id, binding) = launch.find(name)?;
             if !binding.space.is_storage() {
                 return Err(Error::Binding {
                     name: name.to_owned(),
@@ -159,16 +159,16 @@ impl Launch {
         self.attempt(|launch| {
             let end = path.find(['.', '[']).unwrap_or(path.len());
             let (name, inner) = path.split_at(end);
-            let id = launch.kernel.binding(name)?;
+            let kernel = launch.kernel.clone();
+            let (id, binding) = kernel.binding(name)?;
             let mut parts = match launch.bound[id].take() {
                 Some(Given::Parts(parts)) => parts,
                 before => {
                     launch.bound[id] = before;
                     launch.find_value(name)?;
-                    PartialValue::new(&launch.kernel.signature().bindings[id])
+                    PartialValue::new(binding)
                 }
             };
-            let binding = &launch.kernel.signature().bindings[id];
             parts.set(binding, inner.strip_prefix('.').unwrap_or(inner), &value)?;
             launch.bound[id] = Some(Given::Parts(parts));
             Ok(())
@@ -176,9 +176,9 @@ impl Launch {
     }
 
     /// A binding that takes a value and has none yet.
-    fn find_value(&self, name: &str) -> Result<BindingId> {
-        let id = self.kernel.binding(name)?;
-        if self.kernel.signature().bindings[id].space.is_storage() {
+    fn find_value(&self, name: &str) -> Result<(BindingId, &Binding)> {
+        let (_, binding) = self.kernel.binding(name)?;
+        if binding.space.is_storage() {
             return Err(Error::Binding {
                 name: name.to_owned(),
                 problem: "it is a storage variable, which takes a buffer; use bind".to_owned(),
@@ -193,8 +193,7 @@ impl Launch {
         mut bytes: Vec<u8>,
         check: impl FnOnce(&Binding) -> Result<()>,
     ) -> Result<()> {
-        let id = self.find_value(name)?;
-        let binding = &self.kernel.signature().bindings[id];
+        let (id, binding) = self.find_value(name)?;
         check(binding)?;
         bytes.resize(binding.layout.whole_bytes() as usize, 0);
         self.bound[id] = Some(Given::Value(bytes));
@@ -404,15 +403,15 @@ impl Launch {
     }
 
     /// A binding to which nothing was given yet.
-    fn find(&self, name: &str) -> Result<BindingId> {
-        let id = self.kernel.binding(name)?;
-        if self.bound[id].is_some() {
+    fn find(&self, name: &str) -> Result<(BindingId, &Binding)> {
+        let found = self.kernel.binding(name)?;
+        if self.bound[found.0].is_some() {
             return Err(Error::Binding {
                 name: name.to_owned(),
                 problem: "it was given twice".to_owned(),
             });
         }
-        Ok(id)
+        Ok(found)
     }
 
     /// The same launch on another runtime's devices.

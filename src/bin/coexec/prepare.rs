@@ -3,7 +3,7 @@
 //! Nothing runs here. What was not given is reported all at once, each with the flag that gives it.
 
 use anyhow::{Context, Result};
-use coexec::{Binding, Buffer, Engine, Kernel, Launch, Runtime, Space, Value};
+use coexec::{Binding, Buffer, Engine, Kernel, Launch, Runtime, Signature, Space, Value};
 
 use crate::Usage;
 use crate::args::{CpuEngine, DeviceArgs, LaunchArgs};
@@ -56,7 +56,8 @@ impl Prepared {
         let (kernel, path) = kernel(args)?;
 
         let mut values = Vec::new();
-        let mut given = vec![false; kernel.signature().bindings.len()];
+        let used = kernel.signature().bindings.len();
+        let mut given = vec![false; used + kernel.signature().unused.len()];
         let mut claim = |position: usize, name: &str| -> Result<()> {
             if std::mem::replace(&mut given[position], true) {
                 return Err(Usage(format!("binding `{name}` is given twice")).into());
@@ -93,6 +94,9 @@ impl Prepared {
             let (position, binding) = find(&kernel, name)?;
             claim(position, name)?;
             let data = source.load(binding)?;
+            if position >= used {
+                continue;
+            }
             if binding.space.is_storage() {
                 buffers.push(Bound { binding: binding.clone(), data });
             } else {
@@ -156,20 +160,25 @@ impl Prepared {
 
     /// The position in `buffers` of a binding.
     pub(crate) fn buffer(&self, name: &str) -> Result<usize> {
-        let (_, binding) = find(&self.kernel, name)?;
+        let (position, binding) = find(&self.kernel, name)?;
+        if position >= self.kernel.signature().bindings.len() {
+            return Err(Usage(format!("the kernel does not use `{name}`")).into());
+        }
         self.buffers.iter().position(|bound| bound.binding.name == binding.name).ok_or_else(|| {
             Usage(format!("`{name}` is not a storage variable; there is nothing to write")).into()
         })
     }
 }
 
-/// The binding of that name, or of that `GROUP:BINDING`.
+/// The binding of that name, or of that `GROUP:BINDING`. Those that the kernel does not use come last.
 fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
-    let bindings = &kernel.signature().bindings;
+    let Signature { bindings, unused, .. } = kernel.signature();
     let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
-    let position = bindings
+    bindings
         .iter()
-        .position(|b| b.name == name || (slot.is_some() && b.slot == slot))
+        .chain(unused)
+        .enumerate()
+        .find(|(_, b)| b.name == name || (slot.is_some() && b.slot == slot))
         .ok_or_else(|| {
             let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -177,8 +186,8 @@ fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
                 "the kernel `{}` has no binding `{name}`; it has {known}",
                 kernel.signature().entry_point
             ))
-        })?;
-    Ok((position, &bindings[position]))
+            .into()
+        })
 }
 
 fn report_missing(kernel: &Kernel, given: &[bool]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What a check comes to: plain data, and its words.
 //!
-//! Findings of one rule at the same places are one, with a count; the first of them is told. The
+//! Findings of one rule on one variable at the same lines are one, with a count; the first of them is told. The
 //! order is that of the text.
 
 use std::fmt;

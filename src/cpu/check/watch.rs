@@ -485,7 +485,7 @@ impl<'c> Watcher<'c> {
         let mut findings: Vec<Finding> =
             self.records.iter().map(|record| self.finding(record)).collect();
         findings.sort_by_key(|f| (!f.rule.is_error(), f.first.line, f.first.column, f.rule));
-        Findings { findings, workgroups, stopped: None }
+        Findings { findings: by_line(findings), workgroups, stopped: None }
     }
 
     fn finding(&self, record: &Record) -> Finding {
@@ -520,6 +520,28 @@ impl<'c> Watcher<'c> {
             across_chunks: races.then_some(record.across_chunks),
         }
     }
+}
+
+/// Makes one of the findings of one rule on one variable at the same lines: the first of them.
+fn by_line(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::new();
+    let mut known = HashMap::new();
+    for finding in findings {
+        let [first, second] = [Some(&finding.first), finding.second.as_ref()]
+            .map(|witness| witness.map_or(0, |witness| witness.line));
+        let variable = finding.address.split(['[', '.']).next().unwrap_or("").to_owned();
+        let key = (finding.rule, first.min(second), first.max(second), variable);
+        let place = *known.entry(key).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(one) => {
+                one.count += finding.count;
+                let across = one.across_chunks.zip(finding.across_chunks);
+                one.across_chunks = across.map(|(a, b)| a + b);
+            }
+            None => kept.push(finding),
+        }
+    }
+    kept
 }
 
 impl Probe for Watcher<'_> {

@@ -8,6 +8,7 @@
 
 mod barriers;
 mod chains;
+mod constants;
 mod control;
 mod footprints;
 mod memory;

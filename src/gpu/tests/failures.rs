@@ -213,16 +213,34 @@ fn a_refused_kernel_says_what_it_needs_and_what_there_is() {
 }
 
 #[test]
-fn f16_is_refused_where_it_is_missing() {
-    let features = limits::WANTED - wgpu::Features::SHADER_F16;
+fn f16_and_subgroups_are_refused_where_they_are_missing_wherever_the_kernel_has_them() {
+    let features = wgpu::Features::IMMEDIATES;
     let Some(gpu) = open(Settings { features, ..Settings::default() }) else { return };
-    let text = refusal(
-        &gpu,
-        "enable f16;
-         @group(0) @binding(0) var<storage, read_write> out: array<f16>;
-         @compute @workgroup_size(1) fn halves() { out[0] = 1h; }",
+    for (statement, what) in [
+        ("out[0] = u32(pair.x);", "f16"),
+        ("out[0] = u32(f16(f32(out[1])) * 3h);", "f16"),
+        ("var local = array<f16, 2>(); out[0] = u32(local[out[1] % 2u]);", "f16"),
+        ("out[0] = subgroupAdd(out[1]);", "subgroup operations"),
+        ("subgroupBarrier();", "subgroup operations"),
+    ] {
+        let text = refusal(
+            &gpu,
+            &format!(
+                "enable f16; enable subgroups;
+                var<workgroup> pair: vec2<f16>;
+                @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+                @compute @workgroup_size(1) fn main() {{ out[0] = 1u; {statement} }}"
+            ),
+        );
+        let expected = format!("it uses {what}, which the device does not have");
+        assert!(text.contains(&expected), "{statement}: {text}");
+    }
+    let kernel = kernel(
+        "enable f16; const HALF = 0.5h;
+         @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         @compute @workgroup_size(1) fn main() { out[0] = pack2x16float(vec2(f32(HALF), 1.0)); }",
     );
-    assert!(text.contains("f16"), "{text}");
+    assert!(gpu.prepare(&kernel).is_ok());
 }
 
 #[test]
