@@ -376,13 +376,16 @@ pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
         || touched.windows(2).all(|w| w[1].end <= w[0].start)
 }
 
-/// The footprints of one band, to tell which were widened.
-pub(super) fn footprints_of(split: &Split) -> Vec<Footprint> {
-    match split {
-        Split::Nothing => Vec::new(),
-        Split::Whole { band, .. } => band.footprints.clone(),
-        Split::Bands { bands, .. } => bands[0].footprints.clone(),
-    }
+/// The index that could not be bounded in what a band touches of a binding: of the band in the middle, or
+/// else of any.
+pub(super) fn unbounded(split: &Split, binding: usize) -> Option<Span> {
+    let bands = match split {
+        Split::Nothing => return None,
+        Split::Whole { band, .. } => std::slice::from_ref(band),
+        Split::Bands { bands, .. } => bands,
+    };
+    let of = |band: &Band| band.footprints[binding].unbounded;
+    of(&bands[bands.len() / 2]).or_else(|| bands.iter().find_map(of))
 }
 
 /// The first plain store to a binding, in text order.

@@ -79,7 +79,8 @@ pub(crate) struct BufferUse {
     pub(crate) elements: u64,
     pub(crate) element_name: String,
     pub(crate) stride: u64,
-    /// Where the footprint had to be widened to the whole buffer: the line of WGSL.
+    /// Where a footprint had to be widened to the whole buffer, of the band in the middle or else of any:
+    /// the line of WGSL.
     pub(crate) unbounded_line: Option<u32>,
     /// Position in the footprints of a band.
     pub(crate) binding: usize,
@@ -188,8 +189,7 @@ pub(crate) fn plan(
     let groups = GroupBox::whole(arguments.grid);
     let trips = analysis.trips();
     let work = Work::of(kernel, &split, groups.workgroups() as f64, &trips);
-    let whole = bands::footprints_of(&split);
-    let buffers = buffer_uses(kernel, arguments, &whole, &consulted);
+    let buffers = buffer_uses(kernel, arguments, &split, &consulted);
     if let Split::Whole { .. } = split {
         for (index, device) in devices.iter_mut().enumerate() {
             if index != preferred && device.left_out.is_none() {
@@ -243,7 +243,7 @@ fn row_lengths(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<u64> {
 fn buffer_uses(
     kernel: &Kernel,
     arguments: &Arguments<'_>,
-    footprints: &[Footprint],
+    split: &Split,
     consulted: &[bool],
 ) -> Arc<[BufferUse]> {
     let signature = kernel.signature();
@@ -260,9 +260,7 @@ fn buffer_uses(
             },
             element_name: b.layout.element_name.clone(),
             stride: b.layout.stride,
-            unbounded_line: footprints
-                .get(binding)
-                .and_then(|f| f.unbounded)
+            unbounded_line: bands::unbounded(split, binding)
                 .and_then(|span| kernel.source().line(span)),
             binding,
             consulted: match &arguments.bindings[binding] {

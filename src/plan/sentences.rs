@@ -30,7 +30,7 @@ impl fmt::Display for Plan {
                         "  {}: {}{}.",
                         buffer.head(),
                         range_words(&print.read, &print.may_write),
-                        buffer.widened()
+                        buffer.widened(std::slice::from_ref(band), 0, "band")
                     )?;
                 }
             }
@@ -106,10 +106,29 @@ impl BufferUse {
         )
     }
 
-    fn widened(&self) -> String {
-        self.unbounded_line.map_or_else(String::new, |line| {
-            format!(" (all of it, because an index on line {line} could not be bounded)")
-        })
+    /// Which parts of the grid may touch all of it because an index could not be bounded: the one that
+    /// is shown, or else others. `part` is what such a part is called.
+    fn widened(&self, parts: &[Band], shown: usize, part: &str) -> String {
+        let Some(line) = self.unbounded_line else { return String::new() };
+        let of = |at: usize| &parts[at].footprints[self.binding];
+        let why = format!("an index on line {line} could not be bounded");
+        if of(shown).unbounded.is_some() {
+            let whole = |region: &Region| region.hull() == (0..self.elements);
+            let counts = match (whole(&of(shown).read), whole(&of(shown).may_write)) {
+                (true, false) => "read",
+                (false, true) => "written",
+                _ => "touched",
+            };
+            return format!(" ({why}, so all of it counts as {counts})");
+        }
+        let mut others = (0..parts.len()).filter(|&at| of(at).unbounded.is_some());
+        match (others.next(), others.count()) {
+            (Some(only), 0) => format!("; {part} {only} may touch all of it, since {why}"),
+            (Some(_), more) => {
+                format!("; {} other {part}s may touch all of it, since {why}", more + 1)
+            }
+            (None, _) => String::new(),
+        }
     }
 }
 
@@ -143,7 +162,7 @@ impl Plan {
                 "  {}: {}{}.",
                 buffer.head(),
                 self.band_sentence(buffer, axis, bands),
-                buffer.widened()
+                buffer.widened(bands, bands.len() / 2, "band")
             )?;
         }
         self.merges_in_words(f, bands)
@@ -185,7 +204,7 @@ impl Plan {
                 "  {}: {}{}.",
                 buffer.head(),
                 range_words(&print.read, &print.may_write),
-                buffer.widened()
+                buffer.widened(tiles, at, "tile")
             )?;
             let Some(pitch) = tiling.pitch(buffer.stride, buffer.binding, print) else { continue };
             let range = cover(&print.read.hull(), &print.may_write.hull());

@@ -327,6 +327,36 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
 }
 
 #[test]
+fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
+    let text = |read: &str| {
+        explained(
+            &format!(
+                "{SRC_DST}
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(global_invocation_id) g: vec3u) {{
+                     dst[g.x] = {read};
+                 }}"
+            ),
+            |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([16, 1, 1]),
+        )
+    };
+    let halves = text("src[(g.x - 1u) / 2u]");
+    says(
+        &halves,
+        &[
+            "(255 to 287); band 0 may touch all of it, since an index on line 6 could not be bounded.",
+        ],
+    );
+    let lost = text("src[dst[g.x]]");
+    says(
+        &lost,
+        &[
+            "reads all of it (an index on line 6 could not be bounded, so all of it counts as read).",
+        ],
+    );
+}
+
+#[test]
 fn workgroups_that_wait_for_each_other_stay_together_whatever_is_promised() {
     // No read-modify-write, and no data race: each waits for what the one before it published.
     let text = explained(
