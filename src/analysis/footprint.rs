@@ -186,15 +186,9 @@ impl Machine<'_> {
         let buffer = Interval::new(0, (i128::from(elements) - 1).max(0));
         if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {
             let touched = inside.lo as u64..inside.hi as u64 + 1;
+            let touched = state.known.elements(&self.symbols, &form, (range, shift), &touched);
             // A range of half the integers is none.
-            let unbounded = inside == buffer && range.hi - range.lo >= (1 << 31) - 1;
-            let touched = match shift {
-                Some(shift) => {
-                    let index = form.plus_constant(-shift);
-                    state.known.region(&self.symbols, &index, &touched)
-                }
-                None => Region::from(touched),
-            };
+            let unbounded = touched.hull() == (0..elements) && range.hi - range.lo >= (1 << 31) - 1;
             self.record(id, &touched, kind, unbounded.then_some(span));
             let whole = rest.is_empty() && binding.layout.scalar.is_some();
             if let (Kind::Write, true, Some(shift)) = (kind, whole, shift) {

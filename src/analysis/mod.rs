@@ -23,6 +23,7 @@ mod state;
 mod steering;
 #[cfg(test)]
 mod tests;
+mod unroll;
 mod uses;
 mod value;
 mod walk;

@@ -209,11 +209,7 @@ impl Sample<'_> {
             shift?;
             self.keep(range, step, Interval::new(0, last.min(ty.range().hi)))?;
         }
-        let region = match shift {
-            Some(shift) => known.region(symbols, &form.plus_constant(-shift), &touched),
-            None => Region::from(touched),
-        };
-        Some((step, region))
+        Some((step, known.elements(symbols, &form, (range, shift), &touched)))
     }
 
     /// The form in terms of the id, and of symbols that do not follow from it.

@@ -327,6 +327,35 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
 }
 
 #[test]
+fn stages_in_place_are_cut_between_the_workgroups_that_they_stay_in() {
+    let stages = |body: &str| {
+        explained(
+            &format!(
+                "@group(0) @binding(0) var<storage, read_write> a: array<f32>;
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) l: u32) {{
+                     {body}
+                 }}"
+            ),
+            |l| l.bind("a", &Buffer::<f32>::zeroed(16 * 256)).workgroups([16, 1, 1]),
+        )
+    };
+    let own = &[DISJOINT, "reads its own 256 elements (2048 to 2303)", "writes its own 256"];
+    let blocks = "for (var s = 2u; s <= 256u; s *= 2u) { for (var b = 0u; b < 256u; b += s) {
+        if l < s / 2u { a[w.x * 256u + b + l + s / 2u] += 1.0; } } }";
+    says(&stages(blocks), &[DISJOINT, "writes its own 255 elements (2049 to 2303)"]);
+    let butterfly = "for (var s = 0u; s < 8u; s++) { for (var i = l; i < 128u; i += 64u) {
+        let first = ((i >> s) << (s + 1u)) | (i & ((1u << s) - 1u));
+        a[w.x * 256u + first] += 1.0; a[w.x * 256u + first + (1u << s)] += 2.0; } }";
+    says(&stages(butterfly), own);
+    let network = "for (var k = 2u; k <= 256u; k *= 2u) { for (var j = k / 2u; j > 0u; j /= 2u) {
+        for (var i = w.x * 256u + l; i < w.x * 256u + 256u; i += 64u) {
+            if (i ^ j) > i { let x = min(a[i], a[i ^ j]); a[i ^ j] = x; a[i] = x; } }
+        storageBarrier(); } }";
+    says(&stages(network), own);
+}
+
+#[test]
 fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
     let text = |read: &str| {
         explained(
@@ -340,6 +369,9 @@ fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
             |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([16, 1, 1]),
         )
     };
+    // What lies below zero lies nowhere.
+    let before = text("select(src[g.x - 1u], 0u, g.x == 0u)");
+    says(&before, &["reads its own 64 elements (511 to 574).", DISJOINT]);
     let halves = text("src[(g.x - 1u) / 2u]");
     says(
         &halves,
