@@ -8,8 +8,10 @@ use naga::{
     SwitchValue, TypeInner,
 };
 
+use super::members::Members;
 use super::steering::steering;
 use super::unroll::Scaling;
+use super::uses::{Use, Uses};
 use crate::kernel::{BindingId, Kernel};
 
 /// Statements in order; nested blocks are dissolved.
@@ -115,6 +117,8 @@ pub(super) struct Program {
     pub(super) integral: Vec<bool>,
     /// By expression index, of pointers: whether what is loaded may steer.
     pub(super) steers: Vec<bool>,
+    /// By binding: where members are used differently, those that are stored to and looked at.
+    pub(super) exchanged: Vec<Members>,
     /// By index of the module's global variables.
     roots: Vec<Root>,
 }
@@ -129,7 +133,7 @@ pub(super) struct Variable {
 }
 
 impl Program {
-    pub(super) fn new(kernel: &Kernel) -> Program {
+    pub(super) fn new(kernel: &Kernel, uses: &[Uses]) -> Program {
         let module = kernel.module();
         let function = &kernel.entry_point().function;
         let info = kernel.info().get_entry_point(0);
@@ -167,7 +171,13 @@ impl Program {
         let mut builder = Builder { function, roots: &roots, scaling, loops: 0, depth: 0 };
         let steps = builder.steps(&function.body);
         let loops = builder.loops;
-        Program { steps, loops, variables, pointer, integral, steers, roots }
+        let exchanged = |uses: &Uses| {
+            let both = |used: &Use| matches!(used, Use::ReadWrite | Use::Signal(_));
+            let several = uses.iter().filter(|(_, used)| uses.len() > 1 && both(used));
+            several.fold(Members::NONE, |all, (members, _)| all.with(*members))
+        };
+        let exchanged = uses.iter().map(exchanged).collect();
+        Program { steps, loops, variables, pointer, integral, steers, exchanged, roots }
     }
 
     pub(super) fn root(&self, function: &Function, base: Handle<Expression>) -> Option<Root> {

@@ -226,7 +226,7 @@ mod tests {
     /// Of each loop, whether it would be unrolled.
     fn unrolled(text: &str) -> Vec<bool> {
         let kernel = Kernel::from_wgsl(text).unwrap_or_else(|e| panic!("{e}"));
-        let program = Program::new(&kernel);
+        let program = Program::new(&kernel, &[]);
         let mut found = Vec::new();
         any(&program.steps, &mut |step| {
             if let Step::Loop(inner) = step {

@@ -31,7 +31,7 @@ use unions::Unions;
 use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction};
 use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
 use crate::grid::GroupBox;
-use crate::kernel::{Kernel, ScalarType};
+use crate::kernel::{Kernel, Layout, ScalarType};
 use crate::region::Region;
 
 /// How a launch is split over devices, and why so. `Display` tells it in sentences.
@@ -130,6 +130,37 @@ pub(crate) enum Merge {
     },
     /// Each updates a copy that starts as the launch's input; the updates are put together.
     Reduce(Reduction),
+    /// As the two before, each for some members.
+    Members(Arc<ByMember>),
+}
+
+/// How what chunks write to the members of a buffer comes together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ByMember {
+    /// Members that are written, by name, and the reduction into them; nothing where what differs is
+    /// taken over.
+    pub(crate) parts: Vec<(Vec<String>, Option<Reduction>)>,
+    /// The scalars of the header that are reduced into, by their offsets, which rise.
+    pub(crate) header: Vec<(u64, Reduction)>,
+    /// Those of each element.
+    pub(crate) element: Vec<(u64, Reduction)>,
+}
+
+impl Merge {
+    /// The reduction into the scalar that begins so many bytes into a buffer, if it is reduced into.
+    pub(crate) fn reduction(&self, layout: &Layout, at: u64) -> Option<Reduction> {
+        let by_member = match self {
+            Merge::Apart | Merge::Difference { .. } => return None,
+            Merge::Reduce(reduction) => return Some(*reduction),
+            Merge::Members(by_member) => by_member,
+        };
+        let (list, offset) = match at.checked_sub(layout.header) {
+            None => (&by_member.header, at),
+            Some(inside) => (&by_member.element, inside % layout.stride),
+        };
+        let found = list.binary_search_by_key(&offset, |scalar| scalar.0).ok()?;
+        Some(list[found].1)
+    }
 }
 
 /// What the caller asks of a plan.

@@ -87,6 +87,17 @@ impl fmt::Display for Plan {
     }
 }
 
+fn put_together(reduction: Reduction) -> &'static str {
+    match reduction {
+        Reduction::Sum => "added up",
+        Reduction::Minimum => "put together by their minimum",
+        Reduction::Maximum => "put together by their maximum",
+        Reduction::And => "put together by and",
+        Reduction::Or => "put together by or",
+        Reduction::Xor => "put together by exclusive or",
+    }
+}
+
 fn range_words(read: &Region, write: &Region) -> String {
     match (read.is_empty(), write.is_empty()) {
         (true, true) => "is not touched".to_owned(),
@@ -257,18 +268,31 @@ impl Plan {
                     }
                 }
                 Merge::Reduce(reduction) => {
-                    let how = match reduction {
-                        Reduction::Sum => "added up",
-                        Reduction::Minimum => "put together by their minimum",
-                        Reduction::Maximum => "put together by their maximum",
-                        Reduction::And => "put together by and",
-                        Reduction::Or => "put together by or",
-                        Reduction::Xor => "put together by exclusive or",
-                    };
                     writeln!(
                         f,
                         "`{name}` is only reduced into: each chunk updates a copy, and the updates \
-                         are {how}."
+                         are {}.",
+                        put_together(*reduction)
+                    )?;
+                }
+                Merge::Members(by_member) => {
+                    let part = |(names, reduction): &(Vec<String>, Option<Reduction>)| {
+                        let names = format!("`{}`", names.join("`, `"));
+                        match reduction {
+                            Some(how) => {
+                                format!("the updates of {names} are {}", put_together(*how))
+                            }
+                            None => format!(
+                                "what differs of {names} is taken over, the highest chunk winning"
+                            ),
+                        }
+                    };
+                    let parts: Vec<String> = by_member.parts.iter().map(part).collect();
+                    writeln!(
+                        f,
+                        "`{name}` is merged member by member: each chunk writes to a copy that starts \
+                         as the launch's input; {}.",
+                        parts.join("; ")
                     )?;
                 }
             }

@@ -327,6 +327,45 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
 }
 
 #[test]
+fn a_member_that_is_added_to_and_one_that_is_read_are_no_obstacle_to_each_other() {
+    let cells = |body: &str| {
+        explained(
+            &format!(
+                "struct Cell {{ sum: atomic<i32>, mass: i32, seen: u32 }}
+                 @group(0) @binding(0) var<storage, read> at: array<u32>;
+                 @group(0) @binding(1) var<storage, read_write> cells: array<Cell>;
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(global_invocation_id) g: vec3u) {{
+                     let c = at[g.x];
+                     {body}
+                 }}"
+            ),
+            |l| {
+                let l = l.bind("at", &words(1024)).bind("cells", &Buffer::<[i32; 3]>::zeroed(64));
+                l.workgroups([16, 1, 1])
+            },
+        )
+    };
+    let text = cells("atomicAdd(&cells[c].sum, cells[c].mass);");
+    says(&text, &["into 16 bands", "member by member", "the updates of `sum` are added up."]);
+    let text = cells("atomicMax(&cells[c].sum, cells[c].mass); cells[g.x ^ 1u].seen = 1u;");
+    says(
+        &text,
+        &[
+            "the updates of `sum` are put together by their maximum; what differs of `seen` is taken \
+             over, the highest chunk winning.",
+        ],
+    );
+    // What is stored to and looked at must lie apart by itself.
+    says(&cells("atomicAdd(&cells[c].sum, 1); cells[g.x].mass += 2;"), &["what differs of `mass`"]);
+    let text = cells("atomicAdd(&cells[c].sum, 1); cells[c].mass += 2;");
+    says(&text, &["It runs whole on one device", "both write `cells`", "cells[c].mass += 2"]);
+    // Where all of it lies apart, nothing is copied.
+    let text = cells("atomicAdd(&cells[g.x].sum, cells[g.x].mass);");
+    says(&text, &[DISJOINT]);
+}
+
+#[test]
 fn stages_in_place_are_cut_between_the_workgroups_that_they_stay_in() {
     let stages = |body: &str| {
         explained(
