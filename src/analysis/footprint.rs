@@ -8,6 +8,7 @@ use naga::{ArraySize, Handle, Span, Type, TypeInner};
 use super::interval::{IntType, Interval};
 use super::linear::{Linear, Symbol};
 use super::machine::{Machine, Part, State};
+use super::members::{self, Members};
 use super::must_write::surely_written;
 use super::shifts::{Access, Target};
 use super::state::Guards;
@@ -107,9 +108,9 @@ impl Recorder {
         self.footprints.iter().any(|footprint| footprint.consulted)
     }
 
-    fn note(&mut self, id: usize, target: Target, kind: Kind, state: &State) {
+    fn note(&mut self, id: usize, target: Target, (kind, exchanged): (Kind, bool), state: &State) {
         if let Some(trace) = &mut self.trace {
-            trace.push(Access { binding: id, target, kind, known: state.known.clone() });
+            trace.push(Access { binding: id, target, kind, exchanged, known: state.known.clone() });
         }
     }
 
@@ -144,6 +145,14 @@ impl Machine<'_> {
         let module = self.kernel.module();
         let binding = &self.kernel.signature().bindings[id];
         let elements = self.recorder.elements[id]?;
+        let exchanged = self.program.exchanged[id];
+        let exchanged = exchanged != Members::NONE && {
+            let step = |part: &Part| match part {
+                Part::At(index) => Some(*index),
+                Part::Dynamic(..) => None,
+            };
+            exchanged.meet(members::at(self.kernel, binding, parts.iter().map(step)))
+        };
         let root = module.global_variables[binding.global].ty;
         let zero = Part::At(0);
         let (index, rest, ty) = match &module.types[root].inner {
@@ -160,8 +169,10 @@ impl Machine<'_> {
                         }
                         [Part::At(member), ..] if (*member as usize) < last => {
                             if kind != Kind::Read {
-                                self.recorder.footprints[id].writes_header = true;
-                                self.recorder.note(id, Target::Header, kind, state);
+                                let footprint = &mut self.recorder.footprints[id];
+                                footprint.writes_header = true;
+                                footprint.exchanged.writes_header |= exchanged;
+                                self.recorder.note(id, Target::Header, (kind, exchanged), state);
                             }
                             return None;
                         }
@@ -173,29 +184,24 @@ impl Machine<'_> {
             _ => (Some(&zero), parts, root),
         };
         let Some(index) = index else {
-            self.record(id, &Region::from(0..elements), kind, None);
-            self.recorder.note(id, Target::Everything, kind, state);
+            self.record(id, &Region::from(0..elements), (kind, exchanged), None);
+            self.recorder.note(id, Target::Everything, (kind, exchanged), state);
             return None;
         };
         let (index_type, form) = match index {
             Part::At(i) => (IntType::U32, Linear::constant(i64::from(*i)).wrapped()),
             Part::Dynamic(ty, form) => (*ty, form.clone()),
         };
-        self.recorder.note(id, Target::Element(index_type, form.clone()), kind, state);
+        let target = Target::Element(index_type, form.clone());
+        self.recorder.note(id, target, (kind, exchanged), state);
         let (range, shift) = state.known.value_range(&self.symbols, &form, index_type);
         let buffer = Interval::new(0, (i128::from(elements) - 1).max(0));
         if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {
             let touched = inside.lo as u64..inside.hi as u64 + 1;
+            let touched = state.known.elements(&self.symbols, &form, (range, shift), &touched);
             // A range of half the integers is none.
-            let unbounded = inside == buffer && range.hi - range.lo >= (1 << 31) - 1;
-            let touched = match shift {
-                Some(shift) => {
-                    let index = form.plus_constant(-shift);
-                    state.known.region(&self.symbols, &index, &touched)
-                }
-                None => Region::from(touched),
-            };
-            self.record(id, &touched, kind, unbounded.then_some(span));
+            let unbounded = touched.hull() == (0..elements) && range.hi - range.lo >= (1 << 31) - 1;
+            self.record(id, &touched, (kind, exchanged), unbounded.then_some(span));
             let whole = rest.is_empty() && binding.layout.scalar.is_some();
             if let (Kind::Write, true, Some(shift)) = (kind, whole, shift) {
                 self.record_store(id, &form.plus_constant(-shift), state);
@@ -204,13 +210,25 @@ impl Machine<'_> {
         Some((rest, ty, range))
     }
 
-    fn record(&mut self, id: usize, touched: &Region, kind: Kind, unbounded: Option<Span>) {
+    fn record(
+        &mut self,
+        id: usize,
+        touched: &Region,
+        (kind, exchanged): (Kind, bool),
+        unbounded: Option<Span>,
+    ) {
         let footprint = &mut self.recorder.footprints[id];
         if kind != Kind::Write {
             footprint.read.widen(touched);
+            if exchanged {
+                footprint.exchanged.read.widen(touched);
+            }
         }
         if kind != Kind::Read {
             footprint.may_write.widen(touched);
+            if exchanged {
+                footprint.exchanged.may_write.widen(touched);
+            }
         }
         if footprint.unbounded.is_none() {
             footprint.unbounded = unbounded;

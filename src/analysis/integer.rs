@@ -83,10 +83,7 @@ impl Machine<'_> {
             BinaryOperator::Divide => self.quotient(ty, a, b, state),
             BinaryOperator::Modulo => self.remainder(ty, a, b, state),
             BinaryOperator::And => self.and(ty, a, b, state),
-            BinaryOperator::ExclusiveOr => match self.flipped(ty, a, b, state) {
-                Some(form) => form,
-                None => self.or(ty, Operator::Xor, a, b, state),
-            },
+            BinaryOperator::ExclusiveOr => self.or(ty, Operator::Xor, a, b, state),
             BinaryOperator::InclusiveOr => self.or(ty, Operator::Or, a, b, state),
             BinaryOperator::ShiftLeft => self.shift_left(ty, a, b, state),
             BinaryOperator::ShiftRight => self.shift_right(ty, a, b, state),
@@ -156,22 +153,22 @@ impl Machine<'_> {
         d: i64,
         state: &mut State,
     ) -> Linear {
-        if range.hi < i128::from(d) {
-            return Linear::constant(0);
+        let divisor = i128::from(d);
+        if range.lo / divisor == range.hi / divisor {
+            return Linear::constant((range.lo / divisor) as i64);
         }
         // d x + y with 0 <= y < d gives x.
         let (whole, rest): (Vec<_>, Vec<_>) = a.terms().iter().partition(|t| t.1 % d == 0);
         let rest = Linear::from_terms(a.k.rem_euclid(d), &rest);
         let rest = state.known.bounds(&self.symbols, &rest);
-        if Interval::new(0, i128::from(d) - 1).contains(rest) {
+        if Interval::new(0, divisor - 1).contains(rest) {
             let whole: Vec<_> = whole.iter().map(|t| (t.0, t.1 / d)).collect();
             return Linear::from_terms(a.k.div_euclid(d), &whole).wrapped();
         }
-        let divisor = Linear::constant(d);
-        let quotient = self.operation(ty, Operator::Divide, &a.clone().wrapped(), &divisor, state);
+        let dividend = a.clone().wrapped();
+        let quotient = self.operation(ty, Operator::Divide, &dividend, &Linear::constant(d), state);
         // 0 <= a - d q < d
-        let remainder = a.plus(&quotient, -d);
-        state.known.constrain(&remainder, Interval::new(0, i128::from(d) - 1));
+        state.known.constrain(&a.plus(&quotient, -d), Interval::new(0, divisor - 1));
         quotient
     }
 
@@ -194,23 +191,53 @@ impl Machine<'_> {
         self.operation(ty, Operator::Remainder, a, b, state)
     }
 
-    fn and(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        let (a, mask) = match (self.only(ty, a, state), self.only(ty, b, state)) {
-            (_, Some(mask)) => (a, mask as u32),
-            (Some(mask), None) => (b, mask as u32),
-            _ => return self.operation(ty, Operator::And, a, b, state),
+    /// Bits `low` to `high`, the last not included, of what is surely not negative, as a number.
+    fn bits(
+        &mut self,
+        ty: IntType,
+        a: &Linear,
+        (low, high): (u32, u32),
+        state: &mut State,
+    ) -> Option<Linear> {
+        let (natural, range) = self.natural(ty, a, state)?;
+        let shifted = match low {
+            0 => a.clone(),
+            _ => self.natural_quotient(ty, &natural, range, 1 << low, state),
         };
-        if mask == u32::MAX {
-            return a.clone();
+        if range.hi < 1 << high {
+            return Some(shifted);
         }
-        // The low bits are a remainder, the high ones what it leaves.
-        if mask & mask.wrapping_add(1) == 0 {
-            if self.natural(ty, a, state).is_some() {
-                return self.remainder(ty, a, &Linear::constant(i64::from(mask) + 1), state);
-            }
-        } else if !mask & (!mask).wrapping_add(1) == 0 && self.natural(ty, a, state).is_some() {
-            let low = self.remainder(ty, a, &Linear::constant(i64::from(!mask) + 1), state);
-            return self.sum(ty, a, &low, -1, state);
+        Some(self.remainder(ty, &shifted, &Linear::constant(1 << (high - low)), state))
+    }
+
+    /// One operand and the other's value, as bits, where that is known.
+    fn masked<'f>(
+        &self,
+        ty: IntType,
+        a: &'f Linear,
+        b: &'f Linear,
+        state: &mut State,
+    ) -> Option<(&'f Linear, u32)> {
+        match (self.only(ty, b, state), self.only(ty, a, state)) {
+            (Some(mask), _) => Some((a, mask as u32)),
+            (None, Some(mask)) => Some((b, mask as u32)),
+            (None, None) => None,
+        }
+    }
+
+    fn and(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
+        let Some((a, mask)) = self.masked(ty, a, b, state) else {
+            return self.operation(ty, Operator::And, a, b, state);
+        };
+        match mask {
+            0 => return Linear::constant(0),
+            u32::MAX => return a.clone(),
+            _ => {}
+        }
+        if let Some((low, high)) = run_of_ones(mask)
+            && let Some(bits) = self.bits(ty, a, (low, high), state)
+        {
+            return bits.scaled_wrapped(1 << low);
         }
         let mask = match ty {
             IntType::U32 => i64::from(mask),
@@ -219,7 +246,8 @@ impl Machine<'_> {
         self.operation(ty, Operator::And, a, &Linear::constant(mask), state)
     }
 
-    /// `a | b` or `a ^ b`: the sum, where no bit can be set in both.
+    /// `a | b` or `a ^ b`: the sum, where no bit can be set in both; with a run of bits that is known
+    /// the sum less what those bits of the other are, or twice that.
     fn or(
         &mut self,
         ty: IntType,
@@ -236,25 +264,16 @@ impl Machine<'_> {
                 return self.sum(ty, a, b, 1, state);
             }
         }
-        self.operation(ty, operator, a, b, state)
-    }
-
-    /// `a ^ b` for a known `b`, where each bit that it flips is the same in all values of `a`, as
-    /// in a butterfly whose partner is another workgroup's: `a` and a constant.
-    fn flipped(&self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Option<Linear> {
-        let (a, mask) = match (self.only(ty, a, state), self.only(ty, b, state)) {
-            (_, Some(mask)) => (a, i128::from(mask)),
-            (Some(mask), None) => (b, i128::from(mask)),
-            _ => return None,
-        };
-        let (range, _) = state.known.value_range(&self.symbols, a, ty);
-        if range.lo < 0 || mask < 0 {
-            return None;
+        if let Some((a, mask)) = self.masked(ty, a, b, state)
+            && let Some((low, high)) = run_of_ones(mask)
+            && let Some(bits) = self.bits(ty, a, (low, high), state)
+        {
+            let doubled = u32::from(operator == Operator::Xor);
+            let both = bits.scaled_wrapped(1 << (low + doubled));
+            let sum = a.plus_constant(mask.into()).wrapped();
+            return self.sum(ty, &sum, &both, -1, state);
         }
-        // Above the highest bit in which two of the values differ they are all alike.
-        let differ = range.lo ^ range.hi;
-        let alike = 128 - differ.leading_zeros() <= mask.trailing_zeros();
-        alike.then(|| a.plus_constant(((range.lo ^ mask) - range.lo) as i64).wrapped())
+        self.operation(ty, operator, a, b, state)
     }
 
     fn shift_left(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
@@ -418,7 +437,15 @@ impl Machine<'_> {
                 }
             }
             // extractBits(x, offset, count)
-            (MathFunction::ExtractBits, Some(_), Some(count)) if ty == IntType::U32 => {
+            (MathFunction::ExtractBits, Some(offset), Some(count)) if ty == IntType::U32 => {
+                let known = [&offset, &count].map(|form| self.only(IntType::U32, form, state));
+                if let [Some(low), Some(length)] = known.map(|n| n.map(|n| n.min(32) as u32))
+                    && low < 32
+                    && length > 0
+                    && let Some(bits) = self.bits(ty, &x, (low, (low + length).min(32)), state)
+                {
+                    return Value::Int(ty, bits);
+                }
                 let (count, _) = state.known.value_range(&self.symbols, &count, IntType::U32);
                 let count = count.hi.min(32);
                 self.any_of(ty, bits((1 << count) - 1), state)
@@ -466,6 +493,14 @@ impl Machine<'_> {
             _ => Value::Unknown,
         }
     }
+}
+
+/// The first bit that is set and the first one above it that is not, if none above is.
+fn run_of_ones(mask: u32) -> Option<(u32, u32)> {
+    let low = mask.trailing_zeros();
+    let above = u64::from(mask).checked_shr(low)?;
+    let high = low + above.trailing_ones();
+    (mask != 0 && above.count_ones() == high - low).then_some((low, high))
 }
 
 fn componentwise(fun: MathFunction) -> bool {

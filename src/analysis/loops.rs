@@ -18,7 +18,7 @@ use super::linear::{Linear, Symbol, residue};
 use super::machine::{Machine, State};
 use super::program::{Loop, Step, Trend};
 use super::refine::refine;
-use super::state::{Definition, at_least};
+use super::state::{Definition, Guards, at_least};
 use super::value::{Condition, Value};
 use super::walk::Frame;
 
@@ -72,7 +72,11 @@ struct Pass {
 
 /// What walks of one launch came to assume at the heads of loops.
 #[derive(Debug, Default)]
-pub(super) struct Hints(Vec<Hint>);
+pub(super) struct Hints {
+    heads: Vec<Hint>,
+    /// Loops that could not be unrolled.
+    pub(super) rolled: Vec<usize>,
+}
 
 #[derive(Debug)]
 struct Hint {
@@ -100,7 +104,7 @@ impl Hints {
             (start.0, start.2, start.3) == (leaf.variable, leaf.exact, leaf.range)
                 && start.1 == leaf.path
         };
-        let hint = self.0.iter().rev().find(|hint| {
+        let hint = self.heads.iter().rev().find(|hint| {
             let starts = hint.entry.iter().zip(leaves);
             hint.id == id && hint.entry.len() == leaves.len() && starts.into_iter().all(same)
         })?;
@@ -109,15 +113,15 @@ impl Hints {
 
     fn keep(&mut self, id: usize, leaves: &[Leaf], heads: &[Head], back: &[Back]) {
         let of_loop = |hint: &&Hint| hint.id == id;
-        if self.0.iter().filter(of_loop).count() >= MOST_HINTS
-            && let Some(oldest) = self.0.iter().position(|hint| hint.id == id)
+        if self.heads.iter().filter(of_loop).count() >= MOST_HINTS
+            && let Some(oldest) = self.heads.iter().position(|hint| hint.id == id)
         {
-            self.0.remove(oldest);
+            self.heads.remove(oldest);
         }
         let start = |leaf: &Leaf| (leaf.variable, leaf.path.clone(), leaf.exact, leaf.range);
         let entry = leaves.iter().map(start).collect();
         let back = leaves.iter().zip(back).map(|(l, b)| (b.step, l.range.hull(b.range))).collect();
-        self.0.push(Hint { id, entry, heads: heads.to_vec(), back });
+        self.heads.push(Hint { id, entry, heads: heads.to_vec(), back });
     }
 }
 
@@ -133,6 +137,8 @@ impl Machine<'_> {
             let end = self.walk(&inner.body, state, &mut frames);
             debug_assert!(end.is_none(), "the body of such a loop ends in a jump");
             frames.pop().and_then(|f| f.breaks)
+        } else if let Some(after) = self.unrolled(inner, &state) {
+            after
         } else {
             self.fixpoint(inner, &state)
         };
@@ -330,52 +336,7 @@ impl Machine<'_> {
             forms.push(form);
         }
         let fork = state.guards.take();
-        let mut frames = vec![Frame { is_loop: true, ..Frame::default() }];
-        let remembered = self.remembered();
-        let mut at = Some(state);
-        for (i, step) in inner.body.iter().enumerate() {
-            let Some(state) = at.take() else { break };
-            at = match step {
-                Step::If { condition, accept, reject, escapes } if inner.guard == Some(i) => {
-                    let branches = [accept.as_slice(), reject.as_slice()];
-                    let fork = fork.clone();
-                    let known = fork.as_ref().map_or(0, |g| g.len());
-                    let mut end =
-                        self.branch(*condition, branches, *escapes, state, fork, &mut frames);
-                    if let Some(state) = &mut end
-                        && !state.guards.as_ref().is_some_and(|g| prefix(&g[known..], turn))
-                    {
-                        state.guards = None;
-                    }
-                    end
-                }
-                step => self.step(step, state, &mut frames),
-            };
-        }
-        if let Some(continued) = frames[0].continues.take() {
-            at = Some(self.meet(at, continued));
-        }
-        self.forget_operations(remembered);
-        for handle in &inner.skipped {
-            self.values[handle.index()] = None;
-        }
-        let mut back = at.and_then(|mut state| {
-            state.guards = None;
-            self.walk(&inner.continuing, state, &mut frames)
-        });
-        let mut breaks = frames.pop().and_then(|f| f.breaks);
-        if let Some(condition) = inner.break_if
-            && let Some(mut state) = back.take()
-        {
-            let condition: Rc<Condition> = self.value(condition).condition();
-            let mut leaving = state.clone();
-            if refine(&mut leaving.known, &self.symbols, &condition, true) {
-                breaks = Some(self.meet(breaks, leaving));
-            }
-            if refine(&mut state.known, &self.symbols, &condition, false) {
-                back = Some(state);
-            }
-        }
+        let (back, after) = self.iteration(inner, state, Some((fork, turn)));
         // After the loop a turn is the last one, and not every one.
         if let Some(turn) = turn {
             self.symbols.infos[turn as usize].dimension = None;
@@ -387,7 +348,67 @@ impl Machine<'_> {
                 .map(|i| self.came_back(&mut state, &leaves[i], &heads[i], &forms[i]))
                 .collect()
         });
-        Pass { after: breaks, back, trips }
+        Pass { after, back, trips }
+    }
+
+    /// One walk over the body: what comes back to the head, and what leaves the loop. Of a walk that
+    /// speaks for all turns, the guards of the path to the loop and the symbol of the turns.
+    pub(super) fn iteration(
+        &mut self,
+        inner: &Loop,
+        state: State,
+        all: Option<(Option<Guards>, Option<Symbol>)>,
+    ) -> (Option<State>, Option<State>) {
+        let mut frames = vec![Frame { is_loop: true, ..Frame::default() }];
+        let remembered = self.remembered();
+        let mut at = Some(state);
+        for (i, step) in inner.body.iter().enumerate() {
+            let Some(state) = at.take() else { break };
+            at = match (step, &all) {
+                (Step::If { condition, accept, reject, escapes }, Some((fork, turn)))
+                    if inner.guard == Some(i) =>
+                {
+                    let branches = [accept.as_slice(), reject.as_slice()];
+                    let known = fork.as_ref().map_or(0, |g| g.len());
+                    let fork = fork.clone();
+                    let mut end =
+                        self.branch(*condition, branches, *escapes, state, fork, &mut frames);
+                    if let Some(state) = &mut end
+                        && !state.guards.as_ref().is_some_and(|g| prefix(&g[known..], *turn))
+                    {
+                        state.guards = None;
+                    }
+                    end
+                }
+                (step, _) => self.step(step, state, &mut frames),
+            };
+        }
+        if let Some(continued) = frames[0].continues.take() {
+            at = Some(self.meet(at, continued));
+        }
+        self.forget_operations(remembered);
+        for handle in &inner.skipped {
+            self.values[handle.index()] = None;
+        }
+        let mut back = at.and_then(|mut state| {
+            state.guards = state.guards.filter(|_| all.is_none());
+            self.walk(&inner.continuing, state, &mut frames)
+        });
+        let mut breaks = frames.pop().and_then(|f| f.breaks);
+        if let Some(condition) = inner.break_if
+            && let Some(mut state) = back.take()
+        {
+            state.guards = None;
+            let condition: Rc<Condition> = self.value(condition).condition();
+            let mut leaving = state.clone();
+            if refine(&mut leaving.known, &self.symbols, &condition, true) {
+                breaks = Some(self.meet(breaks, leaving));
+            }
+            if refine(&mut state.known, &self.symbols, &condition, false) {
+                back = Some(state);
+            }
+        }
+        (back, breaks)
     }
 
     fn bounds_of(&self, symbol: Symbol, state: &mut State) -> (i64, i64) {

@@ -12,6 +12,7 @@ mod interval;
 mod linear;
 mod loops;
 mod machine;
+mod members;
 mod memory;
 mod must_write;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod state;
 mod steering;
 #[cfg(test)]
 mod tests;
+mod unroll;
 mod uses;
 mod value;
 mod walk;
@@ -39,15 +41,16 @@ use crate::region::Region;
 pub(crate) use contents::{Contents, Version};
 use loops::Hints;
 use machine::Machine;
+pub(crate) use members::{at_offset as member_at, names as member_names};
 use program::Program;
 use shifts::Shifts;
-pub(crate) use uses::{Reduction, Use};
+pub(crate) use uses::{Reduction, Use, Uses};
 
 /// What holds of a kernel whatever its arguments.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     /// What the text does with each binding.
-    pub(crate) uses: Vec<Use>,
+    pub(crate) uses: Vec<Uses>,
     /// Atomic operations on storage buffers, in text order.
     pub(crate) storage_atomics: Vec<(BindingId, Span)>,
     /// The first use of a subgroup operation or built-in.
@@ -93,6 +96,9 @@ pub(crate) struct Footprint {
     pub(crate) read: Region,
     /// May be written (over-approximated).
     pub(crate) may_write: Region,
+    /// Of a binding whose members are used differently: what is touched of those that are stored to and
+    /// looked at.
+    pub(crate) exchanged: Exchanged,
     /// Every byte of each of these elements is surely written (under-approximated), whatever else
     /// happens, and is not read before by these workgroups. Inside `may_write`; `0..0` when there
     /// are none.
@@ -105,6 +111,15 @@ pub(crate) struct Footprint {
     /// Where a range had to be widened to the whole buffer because an index could not be bounded:
     /// the access, for the plan to show.
     pub(crate) unbounded: Option<Span>,
+}
+
+/// The elements in which members are touched that are stored to and looked at (over-approximated).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Exchanged {
+    pub(crate) read: Region,
+    pub(crate) may_write: Region,
+    /// Such a member of the header may be written.
+    pub(crate) writes_header: bool,
 }
 
 /// Fewer bands are looked at one by one.
@@ -121,8 +136,8 @@ pub(crate) struct Analysis {
 impl Analysis {
     /// Analyses a kernel as far as its arguments do not matter.
     pub(crate) fn new(kernel: &Kernel) -> Analysis {
-        let program = Program::new(kernel);
         let mut facts = facts::syntactic(kernel);
+        let program = Program::new(kernel, &facts.uses);
         facts.finite_loops = vec![false; program.loops];
         if program.loops > 0 {
             let groups = GroupBox::whole([0; 3]);

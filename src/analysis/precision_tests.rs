@@ -122,3 +122,138 @@ fn interleaved_and_two_dimensional_writes() {
     assert_eq!(writes("dst[x * v.h + y] = 1u;"), range(640, 1280));
     assert_eq!(touched("dst[x * v.h + y] = 1u;", 1, (2, 4)).1, rows(8, 104, 8, 40));
 }
+
+/// Stages of algorithms that work in place on 256 elements of each workgroup of 64 invocations: `base` is
+/// the first, `l` the invocation's number.
+const STAGES: [(&str, &str); 12] = [
+    (
+        "blocks of a size that doubles",
+        "for (var s = 2u; s <= 256u; s *= 2u) { for (var b = 0u; b < 256u; b += s) {
+            if l < s / 2u { dst[base + b + l + s / 2u] += 1u; } } }",
+    ),
+    (
+        "a butterfly by shifts",
+        "for (var s = 0u; s < 8u; s++) { for (var i = l; i < 128u; i += 64u) {
+            let first = ((i >> s) << (s + 1u)) | (i & ((1u << s) - 1u));
+            dst[base + first] += 1u; dst[base + first + (1u << s)] += 2u; } }",
+    ),
+    (
+        "a butterfly by masks",
+        "for (var s = 1u; s < 256u; s = s << 1u) { for (var i = l; i < 128u; i += 64u) {
+            let first = ((i & ~(s - 1u)) << 1u) | (i & (s - 1u));
+            dst[base + first] += dst[base + (first | s)]; } }",
+    ),
+    (
+        "a butterfly by quotients, of twiddles that are strided",
+        "var half = 1u; loop { if half == 256u { break; } for (var i = l; i < 128u; i += 64u) {
+            let j = i % half; let first = (i / half) * half * 2u + j;
+            dst[base + first] = dst[base + first + half] * src[j * (128u / half)]; }
+            half = half * 2u; }",
+    ),
+    (
+        "a sorting network by exclusive or",
+        "for (var k = 2u; k <= 256u; k <<= 1u) { for (var j = k >> 1u; j > 0u; j >>= 1u) {
+            for (var t = l; t < 256u; t += 64u) { let i = base + t; let other = i ^ j;
+                if other > i && (i & k) == 0u { let x = dst[i]; dst[i] = dst[other]; dst[other] = x; }
+            } } }",
+    ),
+    (
+        "a sorting network that flips blocks",
+        "for (var k = 2u; k <= 256u; k *= 2u) { for (var j = k; j > 1u; j /= 2u) {
+            for (var i = l; i < 256u; i += 64u) {
+                let other = select(i ^ (j / 2u), i ^ (j - 1u), j == k);
+                if other > i { dst[base + other] = min(dst[base + i], dst[base + other]); } } } }",
+    ),
+    (
+        "a scan up and down a tree",
+        "var step = 1u; for (var d = 128u; d > 0u; d >>= 1u) { for (var i = l; i < d; i += 64u) {
+            let a = step * (2u * i + 1u) - 1u; let b = step * (2u * i + 2u) - 1u;
+            dst[base + b] += dst[base + a]; } step *= 2u; storageBarrier(); }
+         if l == 0u { dst[base + 255u] = 0u; }
+         for (var d = 1u; d < 256u; d *= 2u) { step >>= 1u; storageBarrier();
+            for (var i = l; i < d; i += 64u) {
+                let a = step * (2u * i + 1u) - 1u; let b = step * (2u * i + 2u) - 1u;
+                let t = dst[base + a]; dst[base + a] = dst[base + b]; dst[base + b] += t; } }",
+    ),
+    (
+        "a sum of neighbours ever farther apart",
+        "for (var s = 1u; s < 64u; s *= 2u) { if l % (2u * s) == 0u { dst[base + l] += dst[base + l + s]; } }",
+    ),
+    (
+        "a sum of halves",
+        "for (var s = 128u; s > 0u; s >>= 1u) { for (var i = l; i < s; i += 64u) {
+            dst[base + i] += dst[base + i + s]; } storageBarrier(); }",
+    ),
+    (
+        "an order of reversed bits, then stages as a uniform says",
+        "for (var i = l; i < 256u; i += 64u) { let r = reverseBits(i) >> 24u;
+            if r > i { let x = dst[base + r]; dst[base + r] = dst[base + i]; dst[base + i] = x; } }
+         for (var s = 1u; s <= v.stages; s++) { let m = 1u << s; for (var i = l; i < 128u; i += 64u) {
+            let k = i / (m / 2u) * m + i % (m / 2u); dst[base + k] += dst[base + k + m / 2u]; } }",
+    ),
+    (
+        "stages and what goes with them in variables",
+        "var m = 2u; var n = 128u; for (var stage = 0u; stage < v.stages; stage++) { let h = m / 2u;
+            for (var i = l; i < 128u; i += 64u) { let block = i / h; let at = i - block * h;
+                dst[base + block * m + at] = dst[base + block * m + at + h] + src[at * n]; }
+            m *= 2u; n /= 2u; }",
+    ),
+    (
+        "bits taken out and put in",
+        "for (var s = 0u; s < 8u; s++) { for (var i = l; i < 256u; i += 64u) {
+            let bit = extractBits(i, s, 1u); if bit == 0u { dst[base + (i | (1u << s))] += dst[base + i]; }
+            else { dst[base + (i & ~(1u << s))] += 1u; } } }",
+    ),
+];
+
+#[test]
+fn stages_in_place_stay_with_their_workgroup() {
+    for (what, body) in STAGES {
+        let text = format!(
+            "struct Values {{ stages: u32 }}
+             @group(0) @binding(0) var<uniform> v: Values;
+             @group(0) @binding(1) var<storage, read> src: array<u32>;
+             @group(0) @binding(2) var<storage, read_write> dst: array<u32>;
+             @compute @workgroup_size(64)
+             fn main(
+                 @builtin(workgroup_id) w: vec3<u32>,
+                 @builtin(local_invocation_index) l: u32,
+             ) {{
+                 let base = w.x * 256u;
+                 dst[base] = src[v.stages];
+                 {body}
+             }}"
+        );
+        let mut launch = Launch::new(&text, &[8], &[256, 13 * 256], [13, 1, 1]);
+        for (start, end) in [(0, 1), (2, 3), (3, 6), (12, 13)] {
+            let own = u64::from(start) * 256..u64::from(end) * 256;
+            let dst = launch.band(0, start, end).swap_remove(2);
+            for touched in [dst.read.hull(), dst.may_write.hull()] {
+                let inside = own.start <= touched.start && touched.end <= own.end;
+                assert!(inside && !touched.is_empty(), "{what}: {touched:?} of {own:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_index_below_zero_touches_nothing_and_those_above_what_they_say() {
+    assert_eq!(touched("dst[x] = src[x - 1u];", 0, (0, 2)).0, range(0, 15));
+    assert_eq!(touched("dst[x - 3u] = 1u;", 0, (0, 2)).1, range(0, 13));
+    let body = "dst[select(x - 1u, 0u, x == 0u)] = src[select(x - 1u, 0u, x == 0u)];";
+    assert_eq!(touched(body, 0, (0, 2)), (range(0, 15), range(0, 15)));
+    let body = "dst[y * v.w + x] = src[(y - 1u) * v.w + x] + src[(y + 1u) * v.w + x];";
+    assert_eq!(touched(body, 1, (0, 1)).0, rows(0, 5, 104, 100));
+}
+
+#[test]
+fn runs_of_bits_are_set_cleared_and_flipped() {
+    assert_eq!(writes("dst[x ^ 8u] = 1u;"), range(16, 32));
+    assert_eq!(writes("dst[x ^ 15u] = 1u;"), range(16, 32));
+    assert_eq!(writes("dst[x ^ 32u] = 1u;"), range(48, 64));
+    assert_eq!(writes("dst[x | 16u] = 1u;"), range(16, 32));
+    assert_eq!(writes("dst[x & 12u] = 1u;"), rows(0, 4, 1, 4));
+    assert_eq!(writes("dst[extractBits(x, 2u, 2u)] = 1u;"), range(0, 4));
+    // Bands whose ends no power of two divides.
+    assert_eq!(touched("dst[x ^ 4u] = 1u;", 0, (3, 6)).1, range(24, 48));
+}

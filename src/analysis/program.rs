@@ -8,7 +8,10 @@ use naga::{
     SwitchValue, TypeInner,
 };
 
+use super::members::Members;
 use super::steering::steering;
+use super::unroll::Scaling;
+use super::uses::{Use, Uses};
 use crate::kernel::{BindingId, Kernel};
 
 /// Statements in order; nested blocks are dissolved.
@@ -76,6 +79,10 @@ pub(super) struct Loop {
     pub(super) guard: Option<usize>,
     /// Expressions of the body that `continuing` uses although a `continue` may skip them.
     pub(super) skipped: Vec<Handle<Expression>>,
+    /// Loops inside, which have the next numbers.
+    pub(super) loops: usize,
+    /// Its turns are worth walking one by one, if they are few: see `unroll`.
+    pub(super) unroll: bool,
 }
 
 /// A guess at how a variable changes from one iteration to the next. Only a guess.
@@ -111,6 +118,8 @@ pub(super) struct Program {
     pub(super) integral: Vec<bool>,
     /// By expression index, of pointers: whether what is loaded may steer.
     pub(super) steers: Vec<bool>,
+    /// By binding: where members are used differently, those that are stored to and looked at.
+    pub(super) exchanged: Vec<Members>,
     /// By index of the module's global variables.
     roots: Vec<Root>,
 }
@@ -125,7 +134,7 @@ pub(super) struct Variable {
 }
 
 impl Program {
-    pub(super) fn new(kernel: &Kernel) -> Program {
+    pub(super) fn new(kernel: &Kernel, uses: &[Uses]) -> Program {
         let module = kernel.module();
         let function = &kernel.entry_point().function;
         let info = kernel.info().get_entry_point(0);
@@ -154,11 +163,22 @@ impl Program {
             pointer.push(inner.pointer_space().is_some());
             integral.push(holds_integer(module, inner));
         }
-        let mut builder = Builder { function, roots: &roots, loops: 0, depth: 0 };
+        let variable = |handle| match pointee(function, &roots, handle) {
+            Some(Root::Variable(variable)) => Some(variable),
+            _ => None,
+        };
+        let (steers, steering) = steering(function, variables.len(), variable);
+        let scaling = Scaling::new(kernel, &roots, &integral, &steering);
+        let mut builder = Builder { function, roots: &roots, scaling, loops: 0, depth: 0 };
         let steps = builder.steps(&function.body);
         let loops = builder.loops;
-        let steers = steering(function, variables.len(), |handle| builder.variable(handle));
-        Program { steps, loops, variables, pointer, integral, steers, roots }
+        let exchanged = |uses: &Uses| {
+            let both = |used: &Use| matches!(used, Use::ReadWrite | Use::Signal(_));
+            let several = uses.iter().filter(|(_, used)| uses.len() > 1 && both(used));
+            several.fold(Members::NONE, |all, (members, _)| all.with(*members))
+        };
+        let exchanged = uses.iter().map(exchanged).collect();
+        Program { steps, loops, variables, pointer, integral, steers, exchanged, roots }
     }
 
     pub(super) fn root(&self, function: &Function, base: Handle<Expression>) -> Option<Root> {
@@ -188,9 +208,24 @@ pub(super) fn holds_integer(module: &naga::Module, inner: &TypeInner) -> bool {
     }
 }
 
+/// What a pointer points into.
+pub(super) fn pointee(
+    function: &Function,
+    roots: &[Root],
+    mut pointer: Handle<Expression>,
+) -> Option<Root> {
+    while let Expression::Access { base, .. } | Expression::AccessIndex { base, .. } =
+        function.expressions[pointer]
+    {
+        pointer = base;
+    }
+    root(function, roots, pointer)
+}
+
 struct Builder<'a> {
     function: &'a Function,
     roots: &'a [Root],
+    scaling: Scaling<'a>,
     loops: usize,
     depth: usize,
 }
@@ -286,7 +321,24 @@ impl Builder<'_> {
             skipped = emitted;
         }
         let guard = if returns || break_if.is_some() { None } else { sole_guard(&body) };
-        Loop { id, span, body, continuing, break_if, depth, modified, once, returns, guard, skipped }
+        let loops = self.loops - id - 1;
+        let variables: Vec<usize> = modified.iter().map(|m| m.0).collect();
+        let unroll = self.scaling.scales(&[&body, &continuing], &variables);
+        Loop {
+            id,
+            span,
+            body,
+            continuing,
+            break_if,
+            depth,
+            modified,
+            once,
+            returns,
+            guard,
+            skipped,
+            loops,
+            unroll,
+        }
     }
 
     /// The variables that steps store to.
@@ -368,13 +420,7 @@ impl Builder<'_> {
 
     /// The variable that a pointer points into.
     fn variable(&self, pointer: Handle<Expression>) -> Option<usize> {
-        let mut base = pointer;
-        while let Expression::Access { base: b, .. } | Expression::AccessIndex { base: b, .. } =
-            self.function.expressions[base]
-        {
-            base = b;
-        }
-        match root(self.function, self.roots, base) {
+        match pointee(self.function, self.roots, pointer) {
             Some(Root::Variable(variable)) => Some(variable),
             _ => None,
         }
@@ -424,7 +470,7 @@ fn leaves(steps: &Steps, in_switch: bool, in_loop: bool) -> bool {
 }
 
 /// Whether there is a step like that, at any depth.
-fn any(steps: &[Step], what: &mut impl FnMut(&Step) -> bool) -> bool {
+pub(super) fn any(steps: &[Step], what: &mut impl FnMut(&Step) -> bool) -> bool {
     steps.iter().any(|step| {
         what(step)
             || match step {

@@ -13,13 +13,13 @@
 
 use std::ops::Range;
 
-use super::Footprint;
 use super::footprint::{Kind, Store};
 use super::interval::{IntType, Interval, Operator, floor_div};
 use super::linear::{Linear, Symbol};
 use super::machine::Machine;
 use super::must_write::surely_written;
 use super::state::{Definition, Guard, Knowledge, Restricted, at_least, at_most, room};
+use super::{Exchanged, Footprint};
 use crate::region::Region;
 
 /// An access to storage, and what was known on its path.
@@ -28,6 +28,8 @@ pub(super) struct Access {
     pub(super) binding: usize,
     pub(super) target: Target,
     pub(super) kind: Kind,
+    /// Of members that are stored to and looked at, where others are used differently.
+    pub(super) exchanged: bool,
     pub(super) known: Knowledge,
 }
 
@@ -52,10 +54,16 @@ pub(super) struct Shifts {
 /// What is touched of one binding.
 #[derive(Default)]
 struct Parts {
-    /// By how many elements they move with each workgroup.
+    all: Moving,
+    exchanged: Moving,
+    must_write: (i64, Range<u64>),
+}
+
+/// Elements, and by how many they move with each workgroup.
+#[derive(Default)]
+struct Moving {
     read: Vec<(i64, Region)>,
     may_write: Vec<(i64, Region)>,
-    must_write: (i64, Range<u64>),
     writes_header: bool,
 }
 
@@ -75,8 +83,12 @@ impl Shifts {
         let same = |a: &Region, b: &Region| a.len() == b.len() && a.hull() == b.hull();
         self.parts.iter().zip(own).all(|(parts, own)| {
             let found = parts.shifted(0);
+            let (exchanged, its) = (&found.exchanged, &own.exchanged);
             same(&found.read, &own.read)
                 && same(&found.may_write, &own.may_write)
+                && same(&exchanged.read, &its.read)
+                && same(&exchanged.may_write, &its.may_write)
+                && exchanged.writes_header == its.writes_header
                 && found.must_write == own.must_write
                 && found.writes_header == own.writes_header
                 && own.unbounded.is_none()
@@ -96,10 +108,15 @@ impl Parts {
         let (step, must) = &self.must_write;
         let moved = |at: u64| at.wrapping_add_signed(step * by);
         Footprint {
-            read: sum(&self.read),
-            may_write: sum(&self.may_write),
+            read: sum(&self.all.read),
+            may_write: sum(&self.all.may_write),
+            exchanged: Exchanged {
+                read: sum(&self.exchanged.read),
+                may_write: sum(&self.exchanged.may_write),
+                writes_header: self.exchanged.writes_header,
+            },
             must_write: if must.is_empty() { 0..0 } else { moved(must.start)..moved(must.end) },
-            writes_header: self.writes_header,
+            writes_header: self.all.writes_header,
             ..Footprint::default()
         }
     }
@@ -168,9 +185,12 @@ impl Sample<'_> {
             }
             Restricted::Beside(span) => return self.meet(span),
         };
+        let Parts { all, exchanged, .. } = parts;
+        let lists = [Some(all), access.exchanged.then_some(exchanged)];
         let (step, region) = match &access.target {
             Target::Header => {
-                parts.writes_header |= access.kind != Kind::Read;
+                let writes = access.kind != Kind::Read;
+                lists.into_iter().flatten().for_each(|list| list.writes_header |= writes);
                 return Some(());
             }
             Target::Everything => {
@@ -178,11 +198,13 @@ impl Sample<'_> {
             }
             Target::Element(ty, form) => self.element(&mut known, access.binding, *ty, form)?,
         };
-        if access.kind != Kind::Write {
-            add(&mut parts.read, step, &region);
-        }
-        if access.kind != Kind::Read {
-            add(&mut parts.may_write, step, &region);
+        for list in lists.into_iter().flatten() {
+            if access.kind != Kind::Write {
+                add(&mut list.read, step, &region);
+            }
+            if access.kind != Kind::Read {
+                add(&mut list.may_write, step, &region);
+            }
         }
         Some(())
     }
@@ -209,11 +231,7 @@ impl Sample<'_> {
             shift?;
             self.keep(range, step, Interval::new(0, last.min(ty.range().hi)))?;
         }
-        let region = match shift {
-            Some(shift) => known.region(symbols, &form.plus_constant(-shift), &touched),
-            None => Region::from(touched),
-        };
-        Some((step, region))
+        Some((step, known.elements(symbols, &form, (range, shift), &touched)))
     }
 
     /// The form in terms of the id, and of symbols that do not follow from it.
@@ -297,11 +315,11 @@ impl Sample<'_> {
             }
         }
         let Some(step) = step else { return };
-        if parts.read.iter().any(|(other, _)| *other != step) {
+        if parts.all.read.iter().any(|(other, _)| *other != step) {
             self.span = before;
             return;
         }
-        let read = parts.read.first().map_or(0..0, |(_, region)| region.hull());
+        let read = parts.all.read.first().map_or(0..0, |(_, region)| region.hull());
         let stores: Vec<&Store> = stores.iter().collect();
         parts.must_write = (step, surely_written(&stores, &read, recorder.elements(binding)));
     }

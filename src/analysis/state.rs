@@ -275,6 +275,37 @@ impl Knowledge {
         best
     }
 
+    /// The elements that an index of some range may mean, which are all in `within`. One that may wrap
+    /// around means other elements with each turn.
+    pub(super) fn elements(
+        &mut self,
+        symbols: &Symbols,
+        index: &Linear,
+        (range, shift): (Interval, Option<i64>),
+        within: &Range<u64>,
+    ) -> Region {
+        if let Some(shift) = shift {
+            return self.region(symbols, &index.plus_constant(-shift), within);
+        }
+        let math = self.bounds(symbols, index);
+        let turns = floor_div(math.lo - range.lo, MODULUS)..=floor_div(math.hi - range.lo, MODULUS);
+        if turns.end() - turns.start() > 1 {
+            return Region::from(within.clone());
+        }
+        let mut all = Region::default();
+        for turn in turns {
+            let shift = turn * MODULUS;
+            let index = index.plus_constant(-shift as i64);
+            let here = Interval::new(math.lo - shift, math.hi - shift);
+            let inside = here.meet(Interval::new(within.start.into(), i128::from(within.end) - 1));
+            if let Some(inside) = inside {
+                let within = inside.lo as u64..inside.hi as u64 + 1;
+                all.widen(&self.region(symbols, &index, &within));
+            }
+        }
+        all
+    }
+
     /// The box of `rest`, whose symbols are digits, and some digits more.
     fn of_digits(
         &mut self,
@@ -462,6 +493,12 @@ impl Knowledge {
         let possible = new.lo <= new.hi;
         self.constraints.push(new);
         possible
+    }
+
+    /// Forgets constraints on symbols that were made since there were `count`.
+    pub(super) fn forget_constraints(&mut self, count: usize) {
+        let before = |term: &(Symbol, i64)| (term.0 as usize) < count;
+        self.constraints.retain(|c| c.form.terms().iter().all(before));
     }
 
     /// What holds on either of two paths. Symbols that exist on one of them only keep its bounds:

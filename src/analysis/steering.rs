@@ -10,13 +10,13 @@ use naga::{Expression, Function, Handle, Statement};
 
 use crate::kernel::expression_operands;
 
-/// By expression index, of pointers: whether something that is loaded through it may steer.
-/// `variable` is the variable of one invocation that a pointer points into.
+/// By expression index: of pointers, whether something that is loaded through it may steer; and
+/// whether the expression may. `variable` is the variable of one invocation that a pointer points into.
 pub(super) fn steering(
     function: &Function,
     variables: usize,
     variable: impl Fn(Handle<Expression>) -> Option<usize>,
-) -> Vec<bool> {
+) -> (Vec<bool>, Vec<bool>) {
     let mut search = Search {
         stores: vec![Vec::new(); variables],
         steers: vec![false; function.expressions.len()],
@@ -44,7 +44,7 @@ pub(super) fn steering(
         }
         expression_operands(&mut expression.clone(), |operand| search.add(*operand));
     }
-    pointers
+    (pointers, search.steers)
 }
 
 struct Search {

@@ -1,13 +1,14 @@
-//! What a kernel's text does with each storage binding: only reads it, only stores to it, only
-//! reduces into it, or more than that.
+//! What a kernel's text does with each member of each storage binding: only reads it, only stores to
+//! it, only reduces into it, or more than that.
 //!
 //! Syntactic, whatever the arguments: a load in unreachable code counts. On this rests how the
 //! results of chunks that can't be shown to lie apart may be put together.
 
-use naga::{AtomicFunction, Block, Expression, Handle, Span, Statement, TypeInner};
+use naga::{AtomicFunction, Block, Expression, Handle, ScalarKind, Span, Statement, TypeInner};
 
 use super::facts::global_root;
-use crate::kernel::{Kernel, Space};
+use super::members::{self, Members};
+use crate::kernel::{Binding, Kernel, Space};
 
 /// How an atomic reduction puts two values together. All are associative and commutative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(crate) enum Reduction {
     Xor,
 }
 
-/// What a kernel does with a binding.
+/// What a kernel does with a member of a binding.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Use {
     /// It is not written.
@@ -40,8 +41,22 @@ pub(crate) enum Use {
     Atomic { why: &'static str, at: Span },
 }
 
-/// What was met of one binding.
-#[derive(Default)]
+impl Use {
+    /// Why updates are no reduction, and where one sees it.
+    pub(crate) fn refused(&self) -> Option<(&'static str, Span)> {
+        match self {
+            Use::Atomic { why, at } => Some((*why, *at)),
+            _ => None,
+        }
+    }
+}
+
+/// What a kernel does with a binding: with the members that it uses alike, one after the other. One use
+/// speaks for all members.
+pub(crate) type Uses = Vec<(Members, Use)>;
+
+/// What was met of one member.
+#[derive(Default, Clone)]
 struct Met {
     loads: Option<Span>,
     atomic_load: Option<Span>,
@@ -51,23 +66,28 @@ struct Met {
     obstacle: Option<(&'static str, Span)>,
 }
 
-/// The use of each binding of the signature.
-pub(super) fn uses(kernel: &Kernel) -> Vec<Use> {
+/// The uses of each binding of the signature.
+pub(super) fn uses(kernel: &Kernel) -> Vec<Uses> {
     let function = &kernel.entry_point().function;
     let bindings = &kernel.signature().bindings;
-    let binding_of = |pointer: Handle<Expression>| {
+    let place = |pointer: Handle<Expression>| {
         let global = global_root(function, pointer)?;
-        bindings.iter().position(|b| b.global == global)
+        let id = bindings.iter().position(|b| b.global == global)?;
+        let writable = bindings[id].space == Space::StorageWrite;
+        writable.then(|| (id, members::pointed_to(kernel, function, &bindings[id], pointer)))
     };
-    let mut met: Vec<Met> = bindings.iter().map(|_| Met::default()).collect();
+    let mut met: Vec<Vec<Met>> =
+        bindings.iter().map(|b| vec![Met::default(); members::count(kernel, b)]).collect();
     for (handle, expression) in function.expressions.iter() {
         if let Expression::Load { pointer } = *expression
-            && let Some(id) = binding_of(pointer)
+            && let Some((id, members)) = place(pointer)
         {
             let span = function.expressions.get_span(handle);
-            met[id].loads.get_or_insert(span);
-            if is_atomic(kernel, pointer) {
-                met[id].atomic_load.get_or_insert(span);
+            for met in those(&mut met[id], members) {
+                met.loads.get_or_insert(span);
+                if atomic(kernel, pointer).is_some() {
+                    met.atomic_load.get_or_insert(span);
+                }
             }
         }
     }
@@ -76,14 +96,23 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Use> {
         for (statement, &span) in block.span_iter() {
             match statement {
                 Statement::Store { pointer, .. } => {
-                    if let Some(id) = binding_of(*pointer) {
-                        met[id].stores.get_or_insert(span);
+                    if let Some((id, members)) = place(*pointer) {
+                        for met in those(&mut met[id], members) {
+                            met.stores.get_or_insert(span);
+                        }
                     }
                 }
                 Statement::Atomic { pointer, fun, result, .. } => {
-                    if let Some(id) = binding_of(*pointer) {
+                    if let Some((id, members)) = place(*pointer) {
                         let used = result.is_some_and(|result| is_used(kernel, result));
-                        met[id].atomic(fun, used, span);
+                        let extreme = matches!(fun, AtomicFunction::Min | AtomicFunction::Max);
+                        let signed = atomic(kernel, *pointer) == Some(ScalarKind::Sint);
+                        for met in those(&mut met[id], members) {
+                            met.atomic(fun, used, span);
+                            if extreme && signed && !bindings[id].scalars_are_listed() {
+                                met.obstacle.get_or_insert((UNLISTED, span));
+                            }
+                        }
                     }
                 }
                 Statement::Block(inner) => pending.push(inner),
@@ -94,14 +123,38 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Use> {
             }
         }
     }
-    bindings
-        .iter()
-        .zip(met)
-        .map(|(binding, met)| match binding.space {
-            Space::StorageWrite => met.judged(),
-            _ => Use::Read,
-        })
-        .collect()
+    bindings.iter().zip(met).map(|(binding, met)| together(binding, met)).collect()
+}
+
+const UNLISTED: &str =
+    "signed integers are not told from others in an element of more than 65,536 scalars";
+
+/// What was met of some members.
+fn those(met: &mut [Met], members: Members) -> impl Iterator<Item = &mut Met> {
+    let of = move |number: usize| Members::of_number(number).meet(members);
+    met.iter_mut().enumerate().filter(move |(number, _)| of(*number)).map(|(_, met)| met)
+}
+
+/// The uses of a binding's members. Those that are not used at all go with any other.
+fn together(binding: &Binding, met: Vec<Met>) -> Uses {
+    let mut uses: Uses = Vec::new();
+    for (number, met) in met.into_iter().enumerate() {
+        let Some(used) = met.judged() else { continue };
+        let member = Members::of_number(number);
+        match uses.iter_mut().find(|(_, other)| *other == used) {
+            Some((members, _)) => *members = members.with(member),
+            None => uses.push((member, used)),
+        }
+    }
+    match uses.as_mut_slice() {
+        [] if binding.space == Space::StorageWrite => vec![(Members::ALL, Use::Write)],
+        [] => vec![(Members::ALL, Use::Read)],
+        [(members, _)] => {
+            *members = Members::ALL;
+            uses
+        }
+        _ => uses,
+    }
 }
 
 /// Whether some expression or statement takes the result of an atomic.
@@ -110,11 +163,19 @@ pub(super) fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
 }
 
 pub(super) fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
+    atomic(kernel, pointer).is_some()
+}
+
+/// The kind of an atomic that an expression points to.
+fn atomic(kernel: &Kernel, pointer: Handle<Expression>) -> Option<ScalarKind> {
     let types = &kernel.module().types;
     let info = kernel.info().get_entry_point(0);
     match info[pointer].ty.inner_with(types) {
-        TypeInner::Pointer { base, .. } => matches!(types[*base].inner, TypeInner::Atomic(_)),
-        _ => false,
+        TypeInner::Pointer { base, .. } => match types[*base].inner {
+            TypeInner::Atomic(scalar) => Some(scalar.kind),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -143,12 +204,15 @@ impl Met {
         }
     }
 
-    fn judged(self) -> Use {
+    /// Nothing of a member that is not used.
+    fn judged(self) -> Option<Use> {
         let Some(_) = self.atomic else {
             return match (self.loads, self.stores, self.atomic_load) {
-                (None, ..) => Use::Write,
-                (_, Some(_), Some(at)) => Use::Signal(at),
-                _ => Use::ReadWrite,
+                (None, None, _) => None,
+                (None, ..) => Some(Use::Write),
+                (_, None, _) => Some(Use::Read),
+                (_, Some(_), Some(at)) => Some(Use::Signal(at)),
+                _ => Some(Use::ReadWrite),
             };
         };
         let also = |span: Option<Span>, why| span.map(|span| (why, span));
@@ -156,11 +220,11 @@ impl Met {
             .obstacle
             .or(also(self.loads, "it reads it, too"))
             .or(also(self.stores, "it stores to it, too"));
-        match (obstacle, self.reduction) {
+        Some(match (obstacle, self.reduction) {
             (None, Some(reduction)) => Use::Reduce(reduction),
             (Some((why, at)), _) => Use::Atomic { why, at },
             (None, None) => Use::ReadWrite,
-        }
+        })
     }
 }
 
@@ -168,18 +232,32 @@ impl Met {
 mod tests {
     use super::*;
 
-    /// The use of a variable by a body.
+    /// The one use of a variable by a body.
     fn of(name: &str, body: &str) -> Use {
+        match <[_; 1]>::try_from(by_member(name, body)) {
+            Ok([(_, used)]) => used,
+            Err(several) => panic!("{body}: {several:?}"),
+        }
+    }
+
+    /// The uses of a variable by a body, with the members' names.
+    fn by_member(name: &str, body: &str) -> Vec<(String, Use)> {
         let text = format!(
             "struct Both {{ n: atomic<u32>, m: array<atomic<i32>> }}
+             struct Cell {{ sum: atomic<i32>, most: atomic<u32>, mass: i32, at: vec3<u32> }}
+             struct Many {{ m: array<atomic<i32>, 70000> }}
              @group(0) @binding(0) var<storage, read_write> a: array<atomic<u32>>;
              @group(0) @binding(1) var<storage, read_write> b: Both;
              @group(0) @binding(2) var<storage, read_write> c: array<u32>;
+             @group(0) @binding(3) var<storage, read_write> d: array<Cell>;
+             @group(0) @binding(4) var<storage, read_write> e: Many;
              @compute @workgroup_size(1) fn main() {{ {body} }}"
         );
         let kernel = Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"));
-        let (id, _) = kernel.binding(name).expect("it is used");
-        uses(&kernel).swap_remove(id)
+        let (id, binding) = kernel.binding(name).expect("it is used");
+        let names = |members| members::names(&kernel, binding, members);
+        let found = uses(&kernel).swap_remove(id);
+        found.into_iter().map(|(members, used)| (names(members).join(" "), used)).collect()
     }
 
     #[test]
@@ -198,6 +276,37 @@ mod tests {
         }
         let body = "atomicMax(&b.n, 3u); for (var i = 0; i < 3; i++) { atomicMax(&b.m[i], i); }";
         assert_eq!(of("b", body), Use::Reduce(Reduction::Maximum));
+    }
+
+    #[test]
+    fn members_are_told_apart_by_how_they_are_used() {
+        let all = |body: &str| by_member("d", body);
+        let sum = || ("sum".to_owned(), Use::Reduce(Reduction::Sum));
+        let named = |name: &str, used| (name.to_owned(), used);
+        assert_eq!(all("atomicAdd(&d[1].sum, d[2].mass);"), [sum(), named("mass", Use::Read)],);
+        assert_eq!(
+            all("atomicAdd(&d[1].sum, 1); atomicMax(&d[2].most, d[3].at.y); d[4].mass = 3;"),
+            [
+                sum(),
+                named("most", Use::Reduce(Reduction::Maximum)),
+                named("mass", Use::Write),
+                named("at.y", Use::Read),
+            ],
+        );
+        assert_eq!(
+            all("d[1].at.x = d[1].at.y; d[2].at.z += 1u; d[c[3]].at[c[2]] = 1u;"),
+            [named("at.x", Use::Write), named("at.y at.z", Use::ReadWrite)],
+        );
+        let mixed = by_member("b", "atomicAdd(&b.n, 3u); atomicMax(&b.m[1], 4);");
+        let reduced = |name, how| named(name, Use::Reduce(how));
+        assert_eq!(mixed, [reduced("n", Reduction::Sum), reduced("m", Reduction::Maximum)]);
+        // One that is used in two ways is refused whatever the others are.
+        let refused =
+            all("atomicAdd(&d[1].sum, 1); c[0] = u32(atomicLoad(&d[1].sum)); d[1].mass = 2;");
+        assert!(matches!(refused[0].1, Use::Atomic { why: "it reads it, too", .. }), "{refused:?}");
+        let many = of("e", "atomicMin(&e.m[c[0]], -3);");
+        assert!(matches!(many, Use::Atomic { why: UNLISTED, .. }), "{many:?}");
+        assert_eq!(of("e", "atomicAdd(&e.m[c[0]], -3);"), Use::Reduce(Reduction::Sum));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use naga::valid::GlobalUse;
 
-use super::{Argument, Arguments, Footprint};
+use super::{Argument, Arguments, Exchanged, Footprint};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
@@ -25,12 +25,16 @@ pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint
                 true => Region::from(0..*elements),
                 false => Region::default(),
             };
+            let read = all(GlobalUse::READ | GlobalUse::ATOMIC);
+            let may_write = all(GlobalUse::WRITE | GlobalUse::ATOMIC);
+            let writes_header =
+                used.intersects(GlobalUse::WRITE | GlobalUse::ATOMIC) && binding.layout.header > 0;
             Footprint {
-                read: all(GlobalUse::READ | GlobalUse::ATOMIC),
-                may_write: all(GlobalUse::WRITE | GlobalUse::ATOMIC),
+                read: read.clone(),
+                may_write: may_write.clone(),
+                exchanged: Exchanged { read, may_write, writes_header },
                 must_write: 0..0,
-                writes_header: used.intersects(GlobalUse::WRITE | GlobalUse::ATOMIC)
-                    && binding.layout.header > 0,
+                writes_header,
                 consulted: false,
                 unbounded: Some(kernel.module().global_variables.get_span(binding.global)),
             }

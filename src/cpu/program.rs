@@ -178,9 +178,10 @@ mod tests {
             })
         };
         let program = Program::first_of(&kernel, Engine::Auto, &make).unwrap();
-        let described = program.describe();
-        assert!(described.starts_with("interpreter (not "), "{described}");
-        assert!(described.contains("the reason"), "{described}");
+        let chosen = program.chosen();
+        assert_eq!(chosen.engine, Engine::Interpreter);
+        let why = chosen.fallback.unwrap();
+        assert!(why.contains("the reason"), "{why}");
         let error = Program::first_of(&kernel, Engine::Cranelift, &make).unwrap_err().to_string();
         assert!(error.contains("the reason"), "{error}");
     }

@@ -2,11 +2,7 @@
 
 use naga::{ArraySize, Handle, ScalarKind, Type, TypeInner};
 
-use super::signature::ScalarType;
-
-/// The most scalars that a type is taken apart into. A larger one is all header or one element:
-/// nothing that anybody compares scalar by scalar.
-const MOST: usize = 1 << 16;
+use super::signature::{MOST_SCALARS, ScalarType};
 
 /// Scalars with their offsets in bytes.
 type Placed = Vec<(u64, ScalarType)>;
@@ -43,7 +39,7 @@ fn collect(module: &naga::Module, ty: Handle<Type>, at: u64, out: &mut Vec<(u64,
             (ScalarKind::Uint, 4) => ScalarType::U32,
             _ => return,
         };
-        if out.len() < MOST {
+        if out.len() < MOST_SCALARS {
             out.push((at, scalar));
         }
     };
@@ -66,7 +62,7 @@ fn collect(module: &naga::Module, ty: Handle<Type>, at: u64, out: &mut Vec<(u64,
         }
         TypeInner::Array { base, size: ArraySize::Constant(count), stride } => {
             for i in 0..u64::from(count.get()) {
-                if out.len() >= MOST {
+                if out.len() >= MOST_SCALARS {
                     break;
                 }
                 collect(module, base, at + i * u64::from(stride), out);
@@ -74,7 +70,7 @@ fn collect(module: &naga::Module, ty: Handle<Type>, at: u64, out: &mut Vec<(u64,
         }
         TypeInner::Struct { ref members, .. } => {
             for member in members {
-                if out.len() >= MOST {
+                if out.len() >= MOST_SCALARS {
                     break;
                 }
                 collect(module, member.ty, at + u64::from(member.offset), out);

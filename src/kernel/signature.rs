@@ -97,7 +97,16 @@ impl Binding {
     pub fn element_scalars(&self) -> &[(u64, ScalarType)] {
         &self.element_scalars
     }
+
+    /// Whether those are all: whether what differs can be told scalar by scalar.
+    pub(crate) fn scalars_are_listed(&self) -> bool {
+        self.header_scalars.len() < MOST_SCALARS && self.element_scalars.len() < MOST_SCALARS
+    }
 }
+
+/// The most scalars that a type is taken apart into. A larger one is all header or one element:
+/// nothing that anybody compares scalar by scalar.
+pub(super) const MOST_SCALARS: usize = 1 << 16;
 
 /// Address space and access of a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,15 +7,18 @@
 //! device makes of it, may be more: whatever lies in between.
 //!
 //! A buffer that is only written, or only reduced into, needs no such proof: chunks get copies,
-//! which `runtime` merges. A cut that needs fewer copies is preferred.
+//! which `runtime` merges. Where members of a buffer are used differently, only those need one that
+//! are stored to and looked at. A cut that needs fewer copies is preferred.
 
 use std::ops::Range;
 
 use naga::Span;
 
 use super::subgroups::Able;
-use super::{Merge, Split, Wishes};
-use crate::analysis::{Facts, Footprint, OfLaunch, Use};
+use super::{ByMember, Merge, Split, Wishes};
+use crate::analysis::{
+    Facts, Footprint, OfLaunch, Reduction, Use, Uses, member_at, member_names,
+};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
@@ -56,10 +59,10 @@ pub(super) fn split(
         }
     };
     let bindings = &kernel.signature().bindings;
-    for (binding, used) in bindings.iter().zip(&analysis.facts().uses) {
-        if let Use::Atomic { why, at } = used {
+    for (binding, uses) in bindings.iter().zip(&analysis.facts().uses) {
+        if let Some((why, at)) = uses.iter().find_map(|(_, used)| used.refused()) {
             let reason = format!("it updates `{}` atomically, and {why}", binding.name);
-            return whole(reason, Some(*at), consulted);
+            return whole(reason, Some(at), consulted);
         }
     }
     if let (Some(span), Err(why)) = (analysis.facts().subgroups, &able.subgroups) {
@@ -87,8 +90,9 @@ pub(super) fn split(
         bands.iter().for_each(|band| note(&band.footprints, consulted));
         match merges(kernel, analysis, &bands, axis, wishes.race_free) {
             Ok(merges) => {
-                let copied =
-                    merges.iter().filter(|m| matches!(m, Merge::Difference { .. })).count();
+                let differs =
+                    |m: &&Merge| matches!(m, Merge::Difference { .. } | Merge::Members(_));
+                let copied = merges.iter().filter(differs).count();
                 let (bands, merges) = (bands.into(), merges.into());
                 let split = Split::Bands { axis, bands, merges, tiling: None };
                 if copied == 0 {
@@ -135,31 +139,94 @@ pub(super) fn merges(
     race_free: bool,
 ) -> Result<Vec<Merge>, (String, Option<Span>)> {
     let mut merges = Vec::new();
-    for (id, used) in analysis.facts().uses.iter().enumerate() {
-        merges.push(match used {
-            Use::Reduce(reduction) => Merge::Reduce(*reduction),
-            Use::Read => Merge::Apart,
-            Use::Write | Use::ReadWrite | Use::Signal(_) | Use::Atomic { .. } => {
-                match (check(kernel, bands, id, axis), used) {
-                    (Ok(()), _) => Merge::Apart,
-                    // No promise of freedom from races says that nobody waits for anybody.
-                    (Err((why, _)), Use::Signal(at)) => {
-                        let why = format!(
-                            "{why}; it loads and stores them atomically, by which workgroups may \
-                             wait for each other"
-                        );
-                        return Err((why, Some(*at)));
-                    }
-                    (Err((why, span)), _) if *used == Use::Write || race_free => {
-                        let at = span.map(|span| kernel.source().render(span));
-                        Merge::Difference { why, at: at.unwrap_or_default() }
-                    }
-                    (Err(reason), _) => return Err(reason),
-                }
-            }
+    for (id, uses) in analysis.facts().uses.iter().enumerate() {
+        merges.push(match uses.as_slice() {
+            [(_, Use::Reduce(reduction))] => Merge::Reduce(*reduction),
+            uses if uses.iter().all(|(_, used)| *used == Use::Read) => Merge::Apart,
+            _ => merge(kernel, bands, (id, uses), axis, race_free)?,
         });
     }
     Ok(merges)
+}
+
+/// How what the bands write to a binding comes together that is stored to, or why it can't.
+fn merge(
+    kernel: &Kernel,
+    bands: &[Band],
+    (id, uses): (usize, &Uses),
+    axis: usize,
+    race_free: bool,
+) -> Result<Merge, (String, Option<Span>)> {
+    let Err((why, span)) = check(kernel, bands, id, axis, all) else { return Ok(Merge::Apart) };
+    let both = |used: &Use| matches!(used, Use::ReadWrite | Use::Signal(_));
+    // What is stored to and looked at must lie apart by itself; the rest needs no proof.
+    let refusal = match uses.as_slice() {
+        several if !several.iter().any(|(_, used)| both(used)) => None,
+        [_] => Some((why.clone(), span)),
+        _ => check(kernel, bands, id, axis, exchanged).err(),
+    };
+    if let Some((why, span)) = refusal {
+        let signal = uses.iter().find_map(|(_, used)| match used {
+            Use::Signal(at) => Some(*at),
+            _ => None,
+        });
+        // No promise of freedom from races says that nobody waits for anybody.
+        if let Some(at) = signal {
+            let why = format!(
+                "{why}; it loads and stores them atomically, by which workgroups may wait for each \
+                 other"
+            );
+            return Err((why, Some(at)));
+        }
+        if !race_free {
+            return Err((why, span));
+        }
+    }
+    if uses.iter().any(|(_, used)| matches!(used, Use::Reduce(_))) {
+        return Ok(Merge::Members(by_member(kernel, id, uses).into()));
+    }
+    let at = span.map(|span| kernel.source().render(span));
+    Ok(Merge::Difference { why, at: at.unwrap_or_default() })
+}
+
+/// How the members of a binding come together.
+fn by_member(kernel: &Kernel, id: usize, uses: &Uses) -> ByMember {
+    let binding = &kernel.signature().bindings[id];
+    let reduction = |used: &Use| match used {
+        Use::Reduce(reduction) => Some(*reduction),
+        _ => None,
+    };
+    let written = uses.iter().filter(|(_, used)| *used != Use::Read);
+    let parts =
+        written.map(|(members, used)| (member_names(kernel, binding, *members), reduction(used)));
+    let reduced = |in_header: bool, offset: u64| -> Option<(u64, Reduction)> {
+        let member = member_at(kernel, binding, in_header, offset);
+        let (_, used) = uses.iter().find(|(members, _)| members.meet(member))?;
+        Some((offset, reduction(used)?))
+    };
+    let of = |in_header: bool, scalars: &[(u64, _)]| {
+        scalars.iter().filter_map(|(offset, _)| reduced(in_header, *offset)).collect()
+    };
+    ByMember {
+        parts: parts.collect(),
+        header: of(true, binding.header_scalars()),
+        element: of(false, binding.element_scalars()),
+    }
+}
+
+/// What a band touches of a binding: elements that it reads, those that it may write, and whether it may
+/// write the header.
+type Touched<'a> = (&'a Region, &'a Region, bool);
+
+fn all(band: &Band, id: usize) -> Touched<'_> {
+    let print = &band.footprints[id];
+    (&print.read, &print.may_write, print.writes_header)
+}
+
+/// Of members that are stored to and looked at, where others are used differently.
+fn exchanged(band: &Band, id: usize) -> Touched<'_> {
+    let print = &band.footprints[id].exchanged;
+    (&print.read, &print.may_write, print.writes_header)
 }
 
 /// Shows that bands write disjoint parts of a binding, in order, and read none of the others'.
@@ -168,11 +235,12 @@ fn check(
     bands: &[Band],
     id: usize,
     axis: usize,
+    touched: fn(&Band, usize) -> Touched<'_>,
 ) -> Result<(), (String, Option<Span>)> {
     let name = &kernel.signature().bindings[id].name;
     let axis = ["x", "y", "z"][axis];
-    let of = |band: &Band| band.footprints[id].clone();
-    if bands.iter().filter(|band| band.footprints[id].writes_header).count() > 1 {
+    let unbounded = |band: usize| bands[band].footprints[id].unbounded;
+    if bands.iter().filter(|band| touched(band, id).2).count() > 1 {
         return Err((
             format!("all bands along {axis} may write the fields of `{name}` before its array"),
             first_store(kernel, id),
@@ -180,12 +248,11 @@ fn check(
     }
     let writers: Vec<(usize, &Region)> = bands
         .iter()
-        .map(|band| &band.footprints[id].may_write)
+        .map(|band| touched(band, id).1)
         .enumerate()
         .filter(|(_, region)| !region.is_empty())
         .collect();
     if let Some((&(a, first), &(b, second))) = clash(&writers) {
-        let unbounded = bands[a].footprints[id].unbounded;
         return Err((
             format!(
                 "along {axis}, bands {a} and {b} of {} may both write `{name}`: elements {} and {}",
@@ -193,11 +260,11 @@ fn check(
                 elements(first),
                 elements(second)
             ),
-            unbounded.or_else(|| first_store(kernel, id)),
+            unbounded(a).or_else(|| first_store(kernel, id)),
         ));
     }
     for (reader, band) in bands.iter().enumerate() {
-        let read = &band.footprints[id].read;
+        let read = touched(band, id).0;
         let met = writers.iter().find(|(writer, write)| *writer != reader && read.may_meet(write));
         if let Some((writer, write)) = met {
             return Err((
@@ -208,7 +275,7 @@ fn check(
                     elements(read),
                     elements(write)
                 ),
-                of(band).unbounded.or_else(|| first_store(kernel, id)),
+                unbounded(reader).or_else(|| first_store(kernel, id)),
             ));
         }
     }
@@ -288,12 +355,9 @@ pub(super) fn order_shown(
     facts: &Facts,
     subgroups: &Result<u32, String>,
 ) -> Option<String> {
-    let shown = facts.uses.iter().find_map(|used| match used {
-        Use::Atomic { at, .. } => {
-            let at = line(kernel, *at);
-            Some(format!("its atomics may show in which order workgroups ran{at}"))
-        }
-        _ => None,
+    let shown = facts.uses.iter().flatten().find_map(|(_, used)| {
+        let at = line(kernel, used.refused()?.1);
+        Some(format!("its atomics may show in which order workgroups ran{at}"))
     });
     let of_workgroup = || {
         let at = line(kernel, facts.order_in_workgroup?);
@@ -315,7 +379,8 @@ pub(super) fn order_of_accesses(
 ) -> Option<String> {
     let facts = analysis.facts();
     let name = |id: usize| &kernel.signature().bindings[id].name;
-    let mut uses = facts.uses.iter().enumerate();
+    let uses = facts.uses.iter().enumerate();
+    let mut uses = uses.flat_map(|(id, uses)| uses.iter().map(move |(_, used)| (id, used)));
     let loaded = uses.find_map(|(id, used)| match used {
         Use::Signal(at) => Some(format!(
             "what it loads of `{}` atomically may show in which order workgroups ran{}",
@@ -325,7 +390,7 @@ pub(super) fn order_of_accesses(
         _ => None,
     });
     let meet = |id: usize| match split {
-        Split::Bands { merges, .. } => matches!(merges[id], Merge::Difference { .. }),
+        Split::Bands { merges, .. } => merges[id].keeps_the_last(),
         _ => unrepeatable(kernel, analysis, split).is_some(),
     };
     let stored = || {
@@ -354,9 +419,10 @@ pub(super) fn unrepeatable(
     split: &Split,
 ) -> Option<String> {
     let facts = analysis.facts();
-    let stores = |used: &Use| matches!(used, Use::Write | Use::ReadWrite | Use::Signal(_));
+    let stores =
+        |(_, used): &(_, Use)| matches!(used, Use::Write | Use::ReadWrite | Use::Signal(_));
     let Split::Whole { .. } = split else { return None };
-    if analysis.arguments.grid == [1; 3] || !facts.uses.iter().any(stores) {
+    if analysis.arguments.grid == [1; 3] || !facts.uses.iter().flatten().any(stores) {
         return None;
     }
     let halves = Wishes { chunks: Some(2), ..Wishes::default() };
@@ -369,7 +435,12 @@ pub(super) fn unrepeatable(
         Split::Whole { reason, .. } => Some(met(&reason)),
         Split::Bands { merges, .. } => merges.iter().find_map(|merge| match merge {
             Merge::Difference { why, .. } => Some(met(why)),
-            _ => None,
+            // Reductions are no matter of order; what else is merged may be.
+            Merge::Members(by_member) => {
+                let stored = by_member.parts.iter().find(|(_, reduction)| reduction.is_none())?;
+                Some(met(&format!("they may both write `{}`", stored.0.join("`, `"))))
+            }
+            Merge::Apart | Merge::Reduce(_) => None,
         }),
         Split::Nothing => None,
     }
@@ -433,13 +504,16 @@ pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
         || touched.windows(2).all(|w| w[1].end <= w[0].start)
 }
 
-/// The footprints of one band, to tell which were widened.
-pub(super) fn footprints_of(split: &Split) -> Vec<Footprint> {
-    match split {
-        Split::Nothing => Vec::new(),
-        Split::Whole { band, .. } => band.footprints.clone(),
-        Split::Bands { bands, .. } => bands[0].footprints.clone(),
-    }
+/// The index that could not be bounded in what a band touches of a binding: of the band in the middle, or
+/// else of any.
+pub(super) fn unbounded(split: &Split, binding: usize) -> Option<Span> {
+    let bands = match split {
+        Split::Nothing => return None,
+        Split::Whole { band, .. } => std::slice::from_ref(band),
+        Split::Bands { bands, .. } => bands,
+    };
+    let of = |band: &Band| band.footprints[binding].unbounded;
+    of(&bands[bands.len() / 2]).or_else(|| bands.iter().find_map(of))
 }
 
 /// The first plain store to a binding, in text order.

@@ -30,10 +30,10 @@ use subgroups::{Able, common_size};
 pub(crate) use tiles::{Room, Tiling};
 use unions::Unions;
 
-use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction, Use};
+use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction, Use, Uses};
 use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
 use crate::grid::GroupBox;
-use crate::kernel::{Kernel, ScalarType};
+use crate::kernel::{Kernel, Layout, ScalarType};
 use crate::region::Region;
 
 /// How a launch is split over devices, and why so. `Display` tells it in sentences.
@@ -89,7 +89,8 @@ pub(crate) struct BufferUse {
     pub(crate) elements: u64,
     pub(crate) element_name: String,
     pub(crate) stride: u64,
-    /// Where the footprint had to be widened to the whole buffer: the line of WGSL.
+    /// Where a footprint had to be widened to the whole buffer, of the band in the middle or else of any:
+    /// the line of WGSL.
     pub(crate) unbounded_line: Option<u32>,
     /// Position in the footprints of a band.
     pub(crate) binding: usize,
@@ -139,6 +140,46 @@ pub(crate) enum Merge {
     },
     /// Each updates a copy that starts as the launch's input; the updates are put together.
     Reduce(Reduction),
+    /// As the two before, each for some members.
+    Members(Arc<ByMember>),
+}
+
+/// How what chunks write to the members of a buffer comes together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ByMember {
+    /// Members that are written, by name, and the reduction into them; nothing where what differs is
+    /// taken over.
+    pub(crate) parts: Vec<(Vec<String>, Option<Reduction>)>,
+    /// The scalars of the header that are reduced into, by their offsets, which rise.
+    pub(crate) header: Vec<(u64, Reduction)>,
+    /// Those of each element.
+    pub(crate) element: Vec<(u64, Reduction)>,
+}
+
+impl Merge {
+    /// Whether of two stores to one scalar the one of the highest chunk counts, for some scalars at least.
+    pub(crate) fn keeps_the_last(&self) -> bool {
+        match self {
+            Merge::Apart | Merge::Reduce(_) => false,
+            Merge::Difference { .. } => true,
+            Merge::Members(by_member) => by_member.parts.iter().any(|part| part.1.is_none()),
+        }
+    }
+
+    /// The reduction into the scalar that begins so many bytes into a buffer, if it is reduced into.
+    pub(crate) fn reduction(&self, layout: &Layout, at: u64) -> Option<Reduction> {
+        let by_member = match self {
+            Merge::Apart | Merge::Difference { .. } => return None,
+            Merge::Reduce(reduction) => return Some(*reduction),
+            Merge::Members(by_member) => by_member,
+        };
+        let (list, offset) = match at.checked_sub(layout.header) {
+            None => (&by_member.header, at),
+            Some(inside) => (&by_member.element, inside % layout.stride),
+        };
+        let found = list.binary_search_by_key(&offset, |scalar| scalar.0).ok()?;
+        Some(list[found].1)
+    }
 }
 
 /// What the caller asks of a plan.
@@ -215,8 +256,7 @@ pub(crate) fn plan(
     let groups = GroupBox::whole(arguments.grid);
     let trips = analysis.trips();
     let work = Work::of(kernel, &split, groups.workgroups() as f64, &trips);
-    let whole = bands::footprints_of(&split);
-    let buffers = buffer_uses(kernel, arguments, &whole, &consulted);
+    let buffers = buffer_uses(kernel, arguments, &split, &consulted);
     if let Split::Whole { .. } = split {
         for (index, device) in devices.iter_mut().enumerate() {
             if index != preferred && device.left_out.is_none() {
@@ -256,7 +296,7 @@ pub(crate) fn plan(
 }
 
 /// What was wished for and changed nothing, a sentence each.
-fn without_effect(split: &Split, uses: &[Use], wishes: &Wishes) -> Vec<String> {
+fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> {
     let mut sentences = Vec::new();
     let (bands, axis, merges): (usize, usize, &[Merge]) = match split {
         Split::Nothing => return sentences,
@@ -276,8 +316,10 @@ fn without_effect(split: &Split, uses: &[Use], wishes: &Wishes) -> Vec<String> {
         (None, _) => {}
     }
     let mut both = uses.iter().zip(merges);
-    let promised =
-        both.any(|(used, merge)| *used != Use::Write && matches!(merge, Merge::Difference { .. }));
+    let promised = both.any(|(uses, merge)| {
+        let exchanged = |(_, used): &(_, Use)| matches!(used, Use::ReadWrite | Use::Signal(_));
+        merge.keeps_the_last() && uses.iter().any(exchanged)
+    });
     if wishes.race_free && !promised {
         sentences.push(match split {
             Split::Whole { reason, .. } => {
@@ -311,7 +353,7 @@ fn row_lengths(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<u64> {
 fn buffer_uses(
     kernel: &Kernel,
     arguments: &Arguments<'_>,
-    footprints: &[Footprint],
+    split: &Split,
     consulted: &[bool],
 ) -> Arc<[BufferUse]> {
     let signature = kernel.signature();
@@ -328,9 +370,7 @@ fn buffer_uses(
             },
             element_name: b.layout.element_name.clone(),
             stride: b.layout.stride,
-            unbounded_line: footprints
-                .get(binding)
-                .and_then(|f| f.unbounded)
+            unbounded_line: bands::unbounded(split, binding)
                 .and_then(|span| kernel.source().line(span)),
             binding,
             consulted: match &arguments.bindings[binding] {

@@ -30,7 +30,7 @@ impl fmt::Display for Plan {
                         "  {}: {}{}.",
                         buffer.head(),
                         range_words(&print.read, &print.may_write),
-                        buffer.widened()
+                        buffer.widened(std::slice::from_ref(band), 0, "band")
                     )?;
                 }
             }
@@ -93,6 +93,17 @@ impl fmt::Display for Plan {
     }
 }
 
+fn put_together(reduction: Reduction) -> &'static str {
+    match reduction {
+        Reduction::Sum => "added up",
+        Reduction::Minimum => "put together by their minimum",
+        Reduction::Maximum => "put together by their maximum",
+        Reduction::And => "put together by and",
+        Reduction::Or => "put together by or",
+        Reduction::Xor => "put together by exclusive or",
+    }
+}
+
 fn range_words(read: &Region, write: &Region) -> String {
     match (read.is_empty(), write.is_empty()) {
         (true, true) => "is not touched".to_owned(),
@@ -112,10 +123,29 @@ impl BufferUse {
         )
     }
 
-    fn widened(&self) -> String {
-        self.unbounded_line.map_or_else(String::new, |line| {
-            format!(" (all of it, because an index on line {line} could not be bounded)")
-        })
+    /// Which parts of the grid may touch all of it because an index could not be bounded: the one that
+    /// is shown, or else others. `part` is what such a part is called.
+    fn widened(&self, parts: &[Band], shown: usize, part: &str) -> String {
+        let Some(line) = self.unbounded_line else { return String::new() };
+        let of = |at: usize| &parts[at].footprints[self.binding];
+        let why = format!("an index on line {line} could not be bounded");
+        if of(shown).unbounded.is_some() {
+            let whole = |region: &Region| region.hull() == (0..self.elements);
+            let counts = match (whole(&of(shown).read), whole(&of(shown).may_write)) {
+                (true, false) => "read",
+                (false, true) => "written",
+                _ => "touched",
+            };
+            return format!(" ({why}, so all of it counts as {counts})");
+        }
+        let mut others = (0..parts.len()).filter(|&at| of(at).unbounded.is_some());
+        match (others.next(), others.count()) {
+            (Some(only), 0) => format!("; {part} {only} may touch all of it, since {why}"),
+            (Some(_), more) => {
+                format!("; {} other {part}s may touch all of it, since {why}", more + 1)
+            }
+            (None, _) => String::new(),
+        }
     }
 }
 
@@ -149,7 +179,7 @@ impl Plan {
                 "  {}: {}{}.",
                 buffer.head(),
                 self.band_sentence(buffer, axis, bands),
-                buffer.widened()
+                buffer.widened(bands, bands.len() / 2, "band")
             )?;
         }
         self.merges_in_words(f, bands)
@@ -191,7 +221,7 @@ impl Plan {
                 "  {}: {}{}.",
                 buffer.head(),
                 range_words(&print.read, &print.may_write),
-                buffer.widened()
+                buffer.widened(tiles, at, "tile")
             )?;
             let Some(pitch) = tiling.pitch(buffer.stride, buffer.binding, print) else { continue };
             let range = cover(&print.read.hull(), &print.may_write.hull());
@@ -244,18 +274,31 @@ impl Plan {
                     }
                 }
                 Merge::Reduce(reduction) => {
-                    let how = match reduction {
-                        Reduction::Sum => "added up",
-                        Reduction::Minimum => "put together by their minimum",
-                        Reduction::Maximum => "put together by their maximum",
-                        Reduction::And => "put together by and",
-                        Reduction::Or => "put together by or",
-                        Reduction::Xor => "put together by exclusive or",
-                    };
                     writeln!(
                         f,
                         "`{name}` is only reduced into: each chunk updates a copy, and the updates \
-                         are {how}."
+                         are {}.",
+                        put_together(*reduction)
+                    )?;
+                }
+                Merge::Members(by_member) => {
+                    let part = |(names, reduction): &(Vec<String>, Option<Reduction>)| {
+                        let names = format!("`{}`", names.join("`, `"));
+                        match reduction {
+                            Some(how) => {
+                                format!("the updates of {names} are {}", put_together(*how))
+                            }
+                            None => format!(
+                                "what differs of {names} is taken over, the highest chunk winning"
+                            ),
+                        }
+                    };
+                    let parts: Vec<String> = by_member.parts.iter().map(part).collect();
+                    writeln!(
+                        f,
+                        "`{name}` is merged member by member: each chunk writes to a copy that starts \
+                         as the launch's input; {}.",
+                        parts.join("; ")
                     )?;
                 }
             }

@@ -95,7 +95,7 @@ pub(super) fn split(
     let grid = analysis.arguments.grid;
     let facts = analysis.facts();
     let whole = facts.subgroups.is_some() && able.subgroups.is_err()
-        || facts.uses.iter().any(|used| matches!(used, Use::Atomic { .. }));
+        || facts.uses.iter().flatten().any(|(_, used)| used.refused().is_some());
     if whole || grid.contains(&0) {
         return Err(String::new());
     }
@@ -241,7 +241,7 @@ impl Search<'_> {
         let boxed = reduced.map(|((binding, used), footprint)| {
             let layout = &binding.layout;
             let simple = binding.space.is_storage() && layout.header == 0 && layout.count.is_none();
-            if !simple || matches!(used, Use::Reduce(_)) {
+            if !simple || used.iter().any(|(_, used)| matches!(used, Use::Reduce(_))) {
                 return false;
             }
             let range = range_of(footprint);

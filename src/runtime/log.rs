@@ -156,7 +156,8 @@ impl Session<'_> {
             }
             let analysis = checked.runtime.inner.memo.analysis(&checked.kernel);
             for (id, binding, _) in self.storage() {
-                let unseen = matches!(analysis.facts().uses[id], Use::Write | Use::Reduce(_));
+                let uses = &analysis.facts().uses[id];
+                let unseen = matches!(uses.as_slice(), [(_, Use::Write | Use::Reduce(_))]);
                 if binding.space == Space::StorageWrite && !self.keeping.kept[id] && !unseen {
                     return Err(format!(
                         "`{}` is not run twice: it changes `{}` in host memory",

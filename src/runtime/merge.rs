@@ -5,7 +5,7 @@
 //! what differs between its copy and the buffer is kept, scalar by scalar and bit by bit; when all
 //! are done, the differences are put into the buffer in the order of the chunks, so that of two
 //! that changed a scalar the higher wins, whatever the order in which they ran. Reductions
-//! combine with what is there. Padding is not looked at. A chunk that fails leaves no trace.
+//! combine with what is there; of a struct some members may be reduced into and others not. Padding is not looked at. A chunk that fails leaves no trace.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,9 +15,6 @@ use crate::device::HostBytes;
 use crate::kernel::{Binding, ScalarType};
 use crate::plan::Merge;
 use crate::region::Region;
-
-/// Elements with more scalars than are listed are compared word by word, padding too.
-const LISTED: usize = 1 << 16;
 
 /// What one chunk changed in one buffer.
 #[derive(Debug, Clone)]
@@ -76,7 +73,8 @@ pub(super) fn put_back(
 struct Scalars {
     header: u64,
     stride: u64,
-    /// By half word of the header, and of an element.
+    /// By half word of the header, and of an element. Empty where not all scalars are listed: then words
+    /// are compared, padding too.
     header_table: Vec<Option<ScalarType>>,
     element_table: Vec<Option<ScalarType>>,
 }
@@ -84,7 +82,7 @@ struct Scalars {
 impl Scalars {
     fn of(binding: &Binding) -> Scalars {
         let table = |bytes: u64, scalars: &[(u64, ScalarType)]| {
-            if scalars.len() >= LISTED {
+            if !binding.scalars_are_listed() {
                 return Vec::new();
             }
             let mut table = vec![None; (bytes / 2) as usize];
@@ -157,7 +155,7 @@ pub(super) fn changes(
                 }
                 let (was, is) = (load(buffer, at, scalar), load(copy, at, scalar));
                 if was != is {
-                    found.push((at, contribution(merge, was, is)));
+                    found.push((at, contribution(merge.reduction(layout, at), was, is)));
                 }
             }
         }
@@ -199,17 +197,17 @@ pub(super) fn load(bytes: HostBytes<'_>, at: u64, scalar: ScalarType) -> u32 {
     }
 }
 
-fn contribution(merge: &Merge, was: u32, is: u32) -> u32 {
-    match merge {
-        Merge::Reduce(Reduction::Sum) => is.wrapping_sub(was),
-        Merge::Reduce(Reduction::Xor) => is ^ was,
+fn contribution(reduction: Option<Reduction>, was: u32, is: u32) -> u32 {
+    match reduction {
+        Some(Reduction::Sum) => is.wrapping_sub(was),
+        Some(Reduction::Xor) => is ^ was,
         _ => is,
     }
 }
 
 /// Two values of a scalar put together.
-fn combined(merge: &Merge, scalar: ScalarType, there: u32, new: u32) -> u32 {
-    let Merge::Reduce(reduction) = merge else { return new };
+fn combined(reduction: Option<Reduction>, scalar: ScalarType, there: u32, new: u32) -> u32 {
+    let Some(reduction) = reduction else { return new };
     let signed = scalar == ScalarType::I32;
     match reduction {
         Reduction::Sum => there.wrapping_add(new),
@@ -236,7 +234,8 @@ pub(super) fn apply(
         let (buffer, scalars) = (buffers[id], Scalars::of(&bindings[id]));
         for (at, value) in changes.scalars {
             let Some(scalar) = scalars.at(at) else { continue };
-            let value = combined(&merges[id], scalar, load(buffer, at, scalar), value);
+            let reduction = merges[id].reduction(&bindings[id].layout, at);
+            let value = combined(reduction, scalar, load(buffer, at, scalar), value);
             match scalar.size() {
                 2 => buffer.u16_at(at as usize).store(value as u16, Relaxed),
                 _ => buffer.u32_at(at as usize).store(value, Relaxed),
@@ -249,6 +248,7 @@ pub(super) fn apply(
 mod tests {
     use super::*;
     use crate::kernel::Kernel;
+    use crate::plan::ByMember;
 
     /// Merges what `chunks` make of `input`; the type is that of a binding.
     fn merged(ty: &str, merge: Merge, input: &[u32], chunks: &[&[u32]]) -> Vec<u32> {
@@ -256,9 +256,11 @@ mod tests {
             "enable f16;
              struct Padded {{ a: vec3<u32>, b: vec3<u32> }}
              struct Headed {{ n: u32, list: array<u32> }}
+             struct Cell {{ sum: u32, mass: u32 }}
+             struct Cells {{ most: u32, last: u32, list: array<Cell> }}
              @group(0) @binding(0) var<storage, read_write> it: {ty};
              @compute @workgroup_size(1) fn main() {{ _ = arrayLength(&it{}); }}",
-            if ty == "Headed" { ".list" } else { "" }
+            if ty == "Headed" || ty == "Cells" { ".list" } else { "" }
         );
         let kernel = Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"));
         let bindings = &kernel.signature().bindings;
@@ -309,6 +311,23 @@ mod tests {
         assert_eq!(got, [1, 2, 1, 1, 1, 1, 3, 1]);
         let got = merged("Headed", difference(), &[1, 2, 3], &[&[7, 2, 3], &[1, 2, 9]]);
         assert_eq!(got, [7, 2, 9]);
+    }
+
+    #[test]
+    fn members_come_together_each_in_its_own_way() {
+        let by_member = ByMember {
+            parts: Vec::new(),
+            header: vec![(0, Reduction::Maximum)],
+            element: vec![(0, Reduction::Sum)],
+        };
+        let merge = Merge::Members(by_member.into());
+        let got = merged(
+            "Cells",
+            merge,
+            &[5, 1, 10, 100, 20, 200],
+            &[&[9, 1, 13, 101, 20, 200], &[7, 3, 11, 100, 19, 200], &[5, 1, 10, 102, 20, 203]],
+        );
+        assert_eq!(got, [9, 3, 14, 102, 19, 203]);
     }
 
     #[test]

@@ -407,9 +407,13 @@ impl Session<'_> {
     /// The first scalar on which two differ. One that only one of them has was changed by it alone.
     fn differ(&self, a: &Values, b: &Values, tolerance: Tolerance) -> Option<Mismatch> {
         let bindings = &self.checked.kernel.signature().bindings;
-        let unchanged = |id: usize, at: u64, scalar: ScalarType| match self.plan.merge(id) {
-            Merge::Reduce(_) => None,
-            _ => Some(merge::load(self.memory[id], at, scalar)),
+        let unchanged = |id: usize, at: u64, scalar: ScalarType| match self
+            .plan
+            .merge(id)
+            .reduction(&bindings[id].layout, at)
+        {
+            Some(_) => None,
+            None => Some(merge::load(self.memory[id], at, scalar)),
         };
         for (&(id, at), &(value, scalar)) in a.0.iter().chain(&b.0) {
             let of = |values: &Values| match values.0.get(&(id, at)) {

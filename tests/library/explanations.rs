@@ -327,6 +327,107 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
 }
 
 #[test]
+fn a_member_that_is_added_to_and_one_that_is_read_are_no_obstacle_to_each_other() {
+    let cells = |body: &str| {
+        explained(
+            &format!(
+                "struct Cell {{ sum: atomic<i32>, mass: i32, seen: u32 }}
+                 @group(0) @binding(0) var<storage, read> at: array<u32>;
+                 @group(0) @binding(1) var<storage, read_write> cells: array<Cell>;
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(global_invocation_id) g: vec3u) {{
+                     let c = at[g.x];
+                     {body}
+                 }}"
+            ),
+            |l| {
+                let l = l.bind("at", &words(1024)).bind("cells", &Buffer::<[i32; 3]>::zeroed(64));
+                l.workgroups([16, 1, 1])
+            },
+        )
+    };
+    let text = cells("atomicAdd(&cells[c].sum, cells[c].mass);");
+    says(&text, &["into 16 bands", "member by member", "the updates of `sum` are added up."]);
+    let text = cells("atomicMax(&cells[c].sum, cells[c].mass); cells[g.x ^ 1u].seen = 1u;");
+    says(
+        &text,
+        &[
+            "the updates of `sum` are put together by their maximum; what differs of `seen` is taken \
+             over, the highest chunk winning.",
+        ],
+    );
+    // What is stored to and looked at must lie apart by itself.
+    says(&cells("atomicAdd(&cells[c].sum, 1); cells[g.x].mass += 2;"), &["what differs of `mass`"]);
+    let text = cells("atomicAdd(&cells[c].sum, 1); cells[c].mass += 2;");
+    says(&text, &["It runs whole on one device", "both write `cells`", "cells[c].mass += 2"]);
+    // Where all of it lies apart, nothing is copied.
+    let text = cells("atomicAdd(&cells[g.x].sum, cells[g.x].mass);");
+    says(&text, &[DISJOINT]);
+}
+
+#[test]
+fn stages_in_place_are_cut_between_the_workgroups_that_they_stay_in() {
+    let stages = |body: &str| {
+        explained(
+            &format!(
+                "@group(0) @binding(0) var<storage, read_write> a: array<f32>;
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) l: u32) {{
+                     {body}
+                 }}"
+            ),
+            |l| l.bind("a", &Buffer::<f32>::zeroed(16 * 256)).workgroups([16, 1, 1]),
+        )
+    };
+    let own = &[DISJOINT, "reads its own 256 elements (2048 to 2303)", "writes its own 256"];
+    let blocks = "for (var s = 2u; s <= 256u; s *= 2u) { for (var b = 0u; b < 256u; b += s) {
+        if l < s / 2u { a[w.x * 256u + b + l + s / 2u] += 1.0; } } }";
+    says(&stages(blocks), &[DISJOINT, "writes its own 255 elements (2049 to 2303)"]);
+    let butterfly = "for (var s = 0u; s < 8u; s++) { for (var i = l; i < 128u; i += 64u) {
+        let first = ((i >> s) << (s + 1u)) | (i & ((1u << s) - 1u));
+        a[w.x * 256u + first] += 1.0; a[w.x * 256u + first + (1u << s)] += 2.0; } }";
+    says(&stages(butterfly), own);
+    let network = "for (var k = 2u; k <= 256u; k *= 2u) { for (var j = k / 2u; j > 0u; j /= 2u) {
+        for (var i = w.x * 256u + l; i < w.x * 256u + 256u; i += 64u) {
+            if (i ^ j) > i { let x = min(a[i], a[i ^ j]); a[i ^ j] = x; a[i] = x; } }
+        storageBarrier(); } }";
+    says(&stages(network), own);
+}
+
+#[test]
+fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
+    let text = |read: &str| {
+        explained(
+            &format!(
+                "{SRC_DST}
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(global_invocation_id) g: vec3u) {{
+                     dst[g.x] = {read};
+                 }}"
+            ),
+            |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([16, 1, 1]),
+        )
+    };
+    // What lies below zero lies nowhere.
+    let before = text("select(src[g.x - 1u], 0u, g.x == 0u)");
+    says(&before, &["reads its own 64 elements (511 to 574).", DISJOINT]);
+    let halves = text("src[(g.x - 1u) / 2u]");
+    says(
+        &halves,
+        &[
+            "(255 to 287); band 0 may touch all of it, since an index on line 6 could not be bounded.",
+        ],
+    );
+    let lost = text("src[dst[g.x]]");
+    says(
+        &lost,
+        &[
+            "reads all of it (an index on line 6 could not be bounded, so all of it counts as read).",
+        ],
+    );
+}
+
+#[test]
 fn workgroups_that_wait_for_each_other_stay_together_whatever_is_promised() {
     // No read-modify-write, and no data race: each waits for what the one before it published.
     let text = explained(

@@ -1,14 +1,17 @@
 //! The analysis held against what the interpreter really touches.
 //!
 //! A recorder watches a chunk. Every element that was read or written must be in the footprint
-//! that the analysis gave; every element that it called surely written must have been written,
-//! all of it, and not read. Loops that it called finite have no budget in the interpreter, so a
+//! that the analysis gave, and of a buffer whose members are used differently in what it said of
+//! that member; every element that it called surely written must have been written, all of it, and
+//! not read. Loops that it called finite have no budget in the interpreter, so a
 //! wrong claim hangs the test.
 
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
-use crate::analysis::{Analysis, Argument, Arguments, Contents, Footprint, Version};
+use crate::analysis::{
+    Analysis, Argument, Arguments, Contents, Footprint, Use, Version, member_at,
+};
 use crate::cpu::interpreter::{Halt, Machine, Probe, Touch, batch_size, compile, launch};
 use crate::device::{Chunk, ChunkBinding, HostBytes};
 use crate::grid::GroupBox;
@@ -186,6 +189,8 @@ fn check(
             set
         };
         let (may_read, may_write) = (set(&footprint.read), set(&footprint.may_write));
+        let exchanged = (set(&footprint.exchanged.read), set(&footprint.exchanged.may_write));
+        let uses = &analysis.facts().uses[id];
         for byte in 0..seen.read.len() {
             let element = at(byte).map(|b| b / seen.layout.stride);
             if seen.read[byte]
@@ -200,6 +205,28 @@ fn check(
                 };
                 assert!(inside, "{}", place("written", byte));
             }
+            if uses.len() == 1 || !(seen.read[byte] || seen.written[byte]) {
+                continue;
+            }
+            let inside = element
+                .map_or(byte as u64, |e| byte as u64 - seen.layout.header - e * seen.layout.stride);
+            let member = member_at(kernel, &bindings[id], element.is_none(), inside);
+            let used = uses.iter().find(|(members, _)| members.meet(member));
+            let (read, written) = (seen.read[byte], seen.written[byte]);
+            let right = match used.map(|(_, used)| used) {
+                None => false,
+                Some(Use::Read) => !written,
+                Some(Use::Write) => !read,
+                Some(Use::Reduce(_)) => read && written,
+                Some(Use::Atomic { .. }) => true,
+                Some(Use::ReadWrite | Use::Signal(_)) => match element {
+                    Some(e) => {
+                        (!read || exchanged.0[e as usize]) && (!written || exchanged.1[e as usize])
+                    }
+                    None => !written || footprint.exchanged.writes_header,
+                },
+            };
+            assert!(right, "{:?} {}", uses, place("used", byte));
         }
         // Of invocations that never leave a loop what follows it is not surely written, and may
         // be known not to be.
@@ -268,10 +295,13 @@ fn check_boxes(text: &str, seed: u64, boxes: usize) {
 
 const HEAD: &str = "
     struct Values { w: u32, h: u32, s: i32, n: u32 }
+    struct Cell { sum: atomic<u32>, mass: u32, at: vec2<u32>, own: u32 }
+    struct Cells { count: atomic<u32>, last: u32, list: array<Cell> }
     @group(0) @binding(0) var<uniform> v: Values;
     @group(0) @binding(1) var<storage, read> src: array<u32>;
     @group(0) @binding(2) var<storage, read_write> dst: array<u32>;
     @group(0) @binding(3) var<storage, read_write> aux: array<vec2<u32>>;
+    @group(0) @binding(4) var<storage, read_write> cells: Cells;
     @compute @workgroup_size(8, 4)
     fn main(
         @builtin(global_invocation_id) id: vec3<u32>,
@@ -280,7 +310,7 @@ const HEAD: &str = "
         @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) index: u32,
     ) {
-        _ = &src; _ = &dst; _ = &aux; _ = v.w;
+        _ = &src; _ = &dst; _ = &aux; _ = &cells; _ = v.w;
         let x = id.x; let y = id.y;
 ";
 
@@ -386,6 +416,26 @@ fn recorded_is_inside_inferred() {
          let col = group.x * 16u + local.x + c * 8u; if col < v.w { dst[row * v.w + col] = 1u; } } } }",
         "let row = y * 2u; if row < v.h { dst[row * v.w + x] = 1u; }
          if row + 1u < v.h { dst[(row + 1u) * v.w + x] = 1u; }",
+        // Stages.
+        "for (var s = 2u; s <= 32u; s *= 2u) { for (var b = 0u; b < 32u; b += s) {
+         if index < s / 2u { dst[group.x * 32u + b + index + s / 2u] += 1u; } } }",
+        "for (var s = 0u; s < 5u; s++) { for (var i = index; i < 48u; i += 32u) {
+         let f = ((i >> s) << (s + 1u)) | (i & ((1u << s) - 1u)); dst[f] += 1u; dst[f | (1u << s)] = 2u; } }",
+        "for (var k = 2u; k <= 16u; k <<= 1u) { for (var j = k >> 1u; j > 0u; j >>= 1u) {
+         let o = x ^ j; if o > x && (x & k) == 0u { dst[x] = dst[o]; } } }",
+        "for (var k = 16u; k > 1u; k /= 2u) { dst[x ^ (k - 1u)] = dst[(x | k) & ~(k >> 1u)]; }",
+        "var o = 1u; for (var d = 16u; d > 0u; d >>= 1u) { if index < d {
+         aux[o * (2u * index + 2u) - 1u].x += aux[o * (2u * index + 1u) - 1u].y; } o *= 2u; } aux[o].y = 1u;",
+        "for (var s = 1u; s < 64u; s *= 2u) { if src[s] > 90u { continue; } if src[s] == 7u { break; }
+         for (var i = x; i < s; i += 8u) { if i > v.w { return; } dst[i * s + 1u] = 1u; } }",
+        "for (var s = 1u; s < v.n; s *= 3u) { var t = s; loop { t >>= 1u; dst[x * s + t] = 1u;
+         continuing { break if t == 0u; } } }",
+        // Members.
+        "atomicAdd(&cells.list[src[x]].sum, cells.list[src[x]].mass); cells.list[x].own += 1u;",
+        "atomicMax(&cells.count, x); cells.last = y; cells.list[x].at[y & 1u] = cells.list[x + 1u].mass;",
+        "cells.list[x].at.x = cells.list[x - 1u].at.y + cells.last; aux[x].x = aux[x + 1u].y;",
+        "if x == 3u { cells.last += 1u; } atomicXor(&cells.list[x * 2u].sum, 1u);
+         cells.list[x].mass = cells.list[x].mass + cells.list[y].own;",
     ];
     for (i, body) in bodies.iter().enumerate() {
         let helper = "fn i32_or_zero(x: u32) -> u32 { if x > 7u { return x - 7u; } return 0u; }";
@@ -435,7 +485,7 @@ impl Writer {
             };
         }
         let l = self.unsigned(depth - 1);
-        match self.random.below(19) {
+        match self.random.below(22) {
             0..=3 => format!("({l} + {})", self.unsigned(depth - 1)),
             4 | 5 => format!("({l} - {})", self.unsigned(depth - 1)),
             6 | 7 => format!("({l} * {})", self.unsigned(depth - 1)),
@@ -452,6 +502,40 @@ impl Writer {
             }
             16 => format!("u32({})", self.signed(depth - 1)),
             17 => format!("src[{l}]"),
+            18 => {
+                let (by, stage) = (self.unsigned(0), self.unsigned(0));
+                match self.random.below(8) {
+                    0 => format!("({l} >> {by})"),
+                    1 => format!("({l} << ({by} & 7u))"),
+                    2 => format!("({l} & ((1u << ({by} & 7u)) - 1u))"),
+                    3 => format!("((({l} >> {by}) << ({by} + 1u)) | ({l} & ((1u << {by}) - 1u)))"),
+                    4 => format!("extractBits({l}, {by} & 7u, {stage} & 3u)"),
+                    5 => format!(
+                        "extractBits({l}, {}u, {}u)",
+                        self.random.below(9),
+                        self.random.below(9)
+                    ),
+                    6 => format!("(reverseBits({l}) >> {}u)", 24 + self.random.below(8)),
+                    _ => {
+                        let op = self.random.one_of(&["&", "|", "^"]);
+                        let mask = self.random.one_of(&[
+                            1u32,
+                            2,
+                            3,
+                            6,
+                            8,
+                            12,
+                            15,
+                            48,
+                            !1,
+                            !7,
+                            !6,
+                            1 << 31,
+                        ]);
+                        format!("({l} {op} {mask}u)")
+                    }
+                }
+            }
             _ => format!("(({l} {} {})", self.random.one_of(&["|", "^"]), self.unsigned(0)) + ")",
         }
     }
@@ -508,7 +592,7 @@ impl Writer {
     fn statement(&mut self) {
         self.depth += 1;
         let deep = self.depth > 4;
-        match self.random.below(if deep { 10 } else { 19 }) {
+        match self.random.below(if deep { 11 } else { 21 }) {
             0..=3 => {
                 let target = self.random.one_of(&["a", "b", "a", "u.x", "t[1]", "t[0]"]);
                 let value = self.unsigned(2);
@@ -534,7 +618,8 @@ impl Writer {
                     _ => writeln!(self.text, "dst[{i}] = {value};"),
                 };
             }
-            10..=13 => {
+            10 => self.member(),
+            11..=14 => {
                 let condition = self.condition(2);
                 let _ = writeln!(self.text, "if {condition} {{");
                 let count = 1 + self.random.below(2);
@@ -547,8 +632,8 @@ impl Writer {
                 }
                 self.text.push_str("}\n");
             }
-            14..=16 => self.a_loop(),
-            17 => {
+            15..=17 => self.a_loop(),
+            18 => {
                 let selector = self.unsigned(1);
                 let _ = writeln!(self.text, "switch {selector} {{ case 1u, 2u: {{");
                 self.block(1);
@@ -565,6 +650,24 @@ impl Writer {
             }
         }
         self.depth -= 1;
+    }
+
+    /// Something with members of a struct, each mostly in its own way.
+    fn member(&mut self) {
+        let (i, j, value) = (self.unsigned(2), self.unsigned(1), self.unsigned(1));
+        let _ = match self.random.below(12) {
+            0 | 1 => writeln!(self.text, "atomicAdd(&cells.list[{i}].sum, {value});"),
+            2 => writeln!(self.text, "atomicAdd(&cells.count, {value});"),
+            3 => writeln!(self.text, "cells.last = {value};"),
+            4 => writeln!(self.text, "a = cells.list[{i}].mass;"),
+            5 => writeln!(self.text, "cells.list[{i}].at.x = cells.list[{j}].at.y;"),
+            6 => writeln!(self.text, "cells.list[{i}].at = vec2({value}, cells.last);"),
+            7 => writeln!(self.text, "cells.list[{i}].at[{j}] = {value};"),
+            8 => writeln!(self.text, "cells.list[{i}].own += {value};"),
+            9 => writeln!(self.text, "cells.list[{i}].own = cells.list[{j}].own;"),
+            10 => writeln!(self.text, "aux[{i}].x = aux[{j}].y;"),
+            _ => writeln!(self.text, "aux[{i}].y = {value};"),
+        };
     }
 
     /// Sometimes a jump.
@@ -591,7 +694,18 @@ impl Writer {
             "i = i + 3u",
         ]);
         let step = step.replace('i', &i);
-        let header = match self.random.below(8) {
+        let header = match self.random.below(13) {
+            8 => format!("for (var {i} = 1u; {i} < 64u; {i} <<= 1u) {{"),
+            9 => format!("for (var {i} = 2u; {i} <= v.w; {i} *= 2u) {{"),
+            10 => format!("for (var {i} = 32u; {i} > 0u; {i} >>= 1u) {{"),
+            11 => format!("for (var {i} = 0u; {i} < 6u; {i}++) {{"),
+            12 if self.loops > 0 => {
+                let outer = format!("i{}", self.random.below(self.loops.into()));
+                match self.random.below(2) {
+                    0 => format!("for (var {i} = {outer} / 2u; {i} > 0u; {i} /= 2u) {{"),
+                    _ => format!("for (var {i} = 0u; {i} < 64u; {i} += {outer}) {{"),
+                }
+            }
             0 => format!("for (var {i} = {start}; {i} > 0u; {i}--) {{"),
             1 => format!("for (var {i} = {start}; {i} > 0u; {i} /= 2u) {{"),
             2 => format!("for (var {i} = {start}; {i} <= {end}; {step}) {{"),

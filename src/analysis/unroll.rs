@@ -1,0 +1,281 @@
+//! Loops that are walked turn by turn: the stages of a butterfly, a sorting network, a scan in place.
+//!
+//! Where a counter doubles, or where others are shifted, masked, multiplied or divided by it, indexes are
+//! linear only while it has one value. [`Scaling`] finds such loops in the text. A walk over one takes
+//! each turn by itself, as if the loop were written out. It counts only if, of every turn, it is
+//! known whether it is the last; else nothing of it is left, and `loops` walks the loop as any other.
+
+use naga::{BinaryOperator, BuiltIn, Expression, Function, Handle};
+
+use super::machine::{Machine, State};
+use super::program::{Loop, Root, Step, any, pointee};
+use crate::kernel::{Kernel, expression_operands};
+
+/// Turns of a loop that are walked by themselves: a counter of 32 bits doubles no more often.
+const MOST_TURNS: u32 = 33;
+/// Expressions and statements that the turns of a loop may take, loops inside it included.
+const FUEL: u64 = 1 << 14;
+
+/// What the text shows of how variables get into indexes.
+pub(super) struct Scaling<'a> {
+    function: &'a Function,
+    roots: &'a [Root],
+    integral: &'a [bool],
+    /// By expression: whether it may decide what is touched.
+    steers: &'a [bool],
+    /// By expression: whether a launch has one value for it, which does not change.
+    fixed: Vec<bool>,
+}
+
+impl<'a> Scaling<'a> {
+    pub(super) fn new(
+        kernel: &'a Kernel,
+        roots: &'a [Root],
+        integral: &'a [bool],
+        steers: &'a [bool],
+    ) -> Scaling<'a> {
+        let function = &kernel.entry_point().function;
+        let counts = Some(naga::Binding::BuiltIn(BuiltIn::NumWorkGroups));
+        let mut fixed = vec![false; function.expressions.len()];
+        for (handle, expression) in function.expressions.iter() {
+            fixed[handle.index()] = match expression {
+                Expression::Literal(_)
+                | Expression::Constant(_)
+                | Expression::ZeroValue(_)
+                | Expression::ArrayLength(_) => true,
+                Expression::FunctionArgument(at) => {
+                    let argument = function.arguments.get(*at as usize);
+                    argument.is_some_and(|argument| argument.binding == counts)
+                }
+                Expression::GlobalVariable(global) => {
+                    matches!(roots[global.index()], Root::Uniform(_))
+                }
+                Expression::LocalVariable(_)
+                | Expression::AtomicResult { .. }
+                | Expression::WorkGroupUniformLoadResult { .. }
+                | Expression::SubgroupBallotResult
+                | Expression::SubgroupOperationResult { .. }
+                | Expression::CallResult(_) => false,
+                operation => {
+                    let mut all = true;
+                    expression_operands(&mut operation.clone(), |o| all &= fixed[o.index()]);
+                    all
+                }
+            };
+        }
+        Scaling { function, roots, integral, steers, fixed }
+    }
+
+    /// Whether the variables that a loop changes scale indexes into storage in its body.
+    pub(super) fn scales(&self, blocks: &[&[Step]], changed: &[usize]) -> bool {
+        let touches = |step: &Step| match step {
+            Step::Store { pointer, .. } | Step::Atomic { pointer, .. } => self.in_storage(*pointer),
+            Step::Emit(range) => {
+                range.clone().any(|handle| match self.function.expressions[handle] {
+                    Expression::Load { pointer } => self.in_storage(pointer),
+                    _ => false,
+                })
+            }
+            _ => false,
+        };
+        if !blocks.iter().any(|steps| any(steps, &mut { touches })) {
+            return false;
+        }
+        let mut emitted = Vec::new();
+        let mut stored = Vec::new();
+        for steps in blocks {
+            any(steps, &mut |step| {
+                match step {
+                    Step::Emit(range) => emitted.extend(range.clone()),
+                    Step::Store { pointer, value, .. } => stored.push((*pointer, *value)),
+                    _ => {}
+                }
+                false
+            });
+        }
+        // Operands come before what is made of them.
+        emitted.sort_unstable();
+        let mut depends = vec![false; emitted.len()];
+        let of = |depends: &[bool], handle: Handle<Expression>| {
+            emitted.binary_search(&handle).is_ok_and(|at| depends[at])
+        };
+        for (at, &handle) in emitted.iter().enumerate() {
+            let expression = &self.function.expressions[handle];
+            depends[at] = match *expression {
+                Expression::Load { pointer } => match self.root(pointer) {
+                    Some(Root::Variable(variable)) => changed.contains(&variable),
+                    _ => false,
+                },
+                _ => {
+                    let mut any = false;
+                    let mut operation = expression.clone();
+                    expression_operands(&mut operation, |o| any |= of(&depends, *o));
+                    any
+                }
+            };
+            let Expression::Binary { op, left, right } = *expression else { continue };
+            let (l, r) = (of(&depends, left), of(&depends, right));
+            let varies = |handle: Handle<Expression>| !self.fixed[handle.index()];
+            let scales = match op {
+                BinaryOperator::ShiftLeft
+                | BinaryOperator::ShiftRight
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo => r,
+                BinaryOperator::Multiply
+                | BinaryOperator::And
+                | BinaryOperator::InclusiveOr
+                | BinaryOperator::ExclusiveOr => l && varies(right) || r && varies(left),
+                _ => false,
+            };
+            if scales && self.integral[handle.index()] && self.steers[handle.index()] {
+                return true;
+            }
+        }
+        stored.iter().any(|&(pointer, value)| self.grows(pointer, value))
+    }
+
+    /// Whether a variable is multiplied, divided or shifted.
+    fn grows(&self, pointer: Handle<Expression>, value: Handle<Expression>) -> bool {
+        let expressions = &self.function.expressions;
+        let Expression::Binary { op, left, right } = expressions[value] else { return false };
+        let own = |handle: Handle<Expression>| match expressions[handle] {
+            Expression::Load { pointer: from } => expressions[from] == expressions[pointer],
+            _ => false,
+        };
+        let scaled = match op {
+            BinaryOperator::Multiply => own(left) || own(right),
+            BinaryOperator::ShiftLeft | BinaryOperator::ShiftRight | BinaryOperator::Divide => {
+                own(left)
+            }
+            _ => false,
+        };
+        let variable = matches!(self.root(pointer), Some(Root::Variable(_)));
+        scaled && variable && self.integral[value.index()] && self.steers[value.index()]
+    }
+
+    fn root(&self, pointer: Handle<Expression>) -> Option<Root> {
+        pointee(self.function, self.roots, pointer)
+    }
+
+    fn in_storage(&self, pointer: Handle<Expression>) -> bool {
+        matches!(self.root(pointer), Some(Root::Storage(_)))
+    }
+}
+
+impl Machine<'_> {
+    /// Walks the turns of a loop one by one: what comes after the last, nothing if control does not
+    /// get past the loop. Or nothing at all, where that can't be done.
+    pub(super) fn unrolled(&mut self, inner: &Loop, entry: &State) -> Option<Option<State>> {
+        if !inner.unroll || self.hints.borrow().rolled.contains(&inner.id) {
+            return None;
+        }
+        let symbols = self.symbols.len();
+        let remembered = self.remembered();
+        let mark = self.recorder.mark();
+        let least = self.fuel.saturating_sub(FUEL.min(self.fuel / 2));
+        // Of each loop inside: whether it ended in every turn, and its own turns in all of them.
+        let inside = inner.id + 1..inner.id + 1 + inner.loops;
+        let mut finite = vec![true; inside.len()];
+        let mut trips = vec![Some(0.0); inside.len()];
+        let mut at = entry.clone();
+        for turn in 0..MOST_TURNS {
+            let made = self.symbols.len();
+            // A turn that does not get to a loop says nothing of it.
+            self.finite[inside.clone()].fill(true);
+            self.trips[inside.clone()].fill(Some(0.0));
+            let (back, after) = self.iteration(inner, at, None);
+            if self.fuel == 0 {
+                return Some(None);
+            }
+            self.forget_operations(remembered);
+            let ends = self.finite[inside.clone()].iter();
+            finite.iter_mut().zip(ends).for_each(|(all, ends)| *all &= ends);
+            let turns = self.trips[inside.clone()].iter();
+            trips.iter_mut().zip(turns).for_each(|(all, n)| *all = all.zip(*n).map(|(a, n)| a + n));
+            match (back, after) {
+                (None, after) => {
+                    let turns = f64::from(turn.max(1));
+                    self.finite[inner.id] = true;
+                    self.trips[inner.id] = Some(turns);
+                    self.finite[inside.clone()].copy_from_slice(&finite);
+                    let mean = trips.iter().map(|all| all.map(|all| all / turns));
+                    self.trips[inside].iter_mut().zip(mean).for_each(|(trips, mean)| *trips = mean);
+                    return Some(after);
+                }
+                (Some(mut next), None) if self.fuel > least => {
+                    // What ties this turn's symbols says little of the next, and room for it is short.
+                    next.known.forget_constraints(made);
+                    at = next;
+                }
+                _ => break,
+            }
+        }
+        self.symbols.infos.truncate(symbols);
+        self.forget_operations(remembered);
+        self.recorder.back_to(&mark);
+        self.hints.borrow_mut().rolled.push(inner.id);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::program::Program;
+
+    /// Of each loop, whether it would be unrolled.
+    fn unrolled(text: &str) -> Vec<bool> {
+        let kernel = Kernel::from_wgsl(text).unwrap_or_else(|e| panic!("{e}"));
+        let program = Program::new(&kernel, &[]);
+        let mut found = Vec::new();
+        any(&program.steps, &mut |step| {
+            if let Step::Loop(inner) = step {
+                found.push(inner.unroll);
+            }
+            false
+        });
+        found
+    }
+
+    #[test]
+    fn no_loop_of_the_library_is_walked_turn_by_turn() {
+        let folder = format!("{}/kernels", env!("CARGO_MANIFEST_DIR"));
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!unrolled(&text).contains(&true), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn loops_are_unrolled_whose_counters_scale_what_decides_what_is_touched() {
+        let of = |body: &str| {
+            unrolled(&format!(
+                "@group(0) @binding(0) var<uniform> n: u32;
+                 @group(0) @binding(1) var<storage, read_write> a: array<u32>;
+                 var<workgroup> w: array<u32, 64>;
+                 @compute @workgroup_size(64)
+                 fn main(@builtin(local_invocation_index) l: u32) {{ _ = n; w[l] = a[l]; {body} }}"
+            ))
+        };
+        for body in [
+            "for (var s = 1u; s < n; s *= 2u) { a[l + s] = 1u; }",
+            "for (var s = 0u; s < n; s++) { a[l >> s] = 1u; }",
+            "for (var s = 0u; s < n; s++) { let m = (1u << s) - 1u; if (l & m) == 0u { a[l] = 1u; } }",
+            "for (var s = 1u; s < n; s++) { a[l * s] = 1u; }",
+            "var s = 64u; while s > 0u { a[l % s] = 1u; s = s / 2u; }",
+        ] {
+            assert_eq!(of(body), [true], "{body}");
+        }
+        for body in [
+            // Linear, whatever the uniform is.
+            "for (var s = 0u; s < n; s++) { a[s * n + l] = s / n; }",
+            "for (var s = l; s < n; s += 64u) { a[s & 63u] = a[s >> 1u]; }",
+            // It decides nothing, or nothing of storage.
+            "var h = 1u; for (var s = 0u; s < n; s++) { h = (h * 31u) ^ a[s]; } a[l] = h;",
+            "for (var s = 32u; s > 0u; s /= 2u) { if l < s { w[l] += w[l + s]; } workgroupBarrier(); }",
+        ] {
+            assert_eq!(of(body), [false], "{body}");
+        }
+    }
+}
