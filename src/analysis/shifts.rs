@@ -13,13 +13,13 @@
 
 use std::ops::Range;
 
-use super::Footprint;
 use super::footprint::{Kind, Store};
 use super::interval::{IntType, Interval, Operator, floor_div};
 use super::linear::{Linear, Symbol};
 use super::machine::Machine;
 use super::must_write::surely_written;
 use super::state::{Definition, Guard, Knowledge, Restricted, at_least, at_most, room};
+use super::{Footprint, Outside};
 use crate::region::Region;
 
 /// An access to storage, and what was known on its path.
@@ -80,6 +80,7 @@ impl Shifts {
                 && found.must_write == own.must_write
                 && found.writes_header == own.writes_header
                 && own.unbounded.is_none()
+                && own.outside == Outside::default()
         })
     }
 }

@@ -4,7 +4,7 @@
 
 use naga::valid::GlobalUse;
 
-use super::{Argument, Arguments, Footprint};
+use super::{Argument, Arguments, Footprint, Outside};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
@@ -33,6 +33,7 @@ pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint
                     && binding.layout.header > 0,
                 consulted: false,
                 unbounded: Some(kernel.module().global_variables.get_span(binding.global)),
+                outside: Outside::default(),
             }
         })
         .collect()

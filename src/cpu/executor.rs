@@ -317,6 +317,7 @@ impl Work<'_> {
                 Err(Halt::EndlessLoop(span)) => {
                     return Err(Error::EndlessLoop {
                         budget: self.chunk.loop_budget,
+                        device: None,
                         at: self.chunk.kernel.source().render(span),
                     });
                 }
@@ -344,6 +345,7 @@ impl Work<'_> {
                 if let Err(span) = launch.run(next, count, &mut scratch) {
                     return Err(Error::EndlessLoop {
                         budget: self.chunk.loop_budget,
+                        device: None,
                         at: self.chunk.kernel.source().render(span),
                     });
                 }

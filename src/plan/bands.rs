@@ -376,15 +376,6 @@ pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
         || touched.windows(2).all(|w| w[1].end <= w[0].start)
 }
 
-/// The footprints of one band, to tell which were widened.
-pub(super) fn footprints_of(split: &Split) -> Vec<Footprint> {
-    match split {
-        Split::Nothing => Vec::new(),
-        Split::Whole { band, .. } => band.footprints.clone(),
-        Split::Bands { bands, .. } => bands[0].footprints.clone(),
-    }
-}
-
 /// The first plain store to a binding, in text order.
 fn first_store(kernel: &Kernel, id: usize) -> Option<Span> {
     let function = &kernel.entry_point().function;

@@ -52,6 +52,9 @@ impl fmt::Display for Plan {
                 }
             }
         }
+        for warning in self.warnings() {
+            writeln!(f, "! {}.", sentence_case(warning))?;
+        }
         for device in &self.devices {
             match &device.left_out {
                 None => {
@@ -85,6 +88,12 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+/// With a capital letter in front.
+fn sentence_case(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn range_words(read: &Region, write: &Region) -> String {

@@ -19,9 +19,12 @@ use crate::kernel::{
 use crate::memory::{BufferRange, reserve};
 use crate::plan::{Plan, Wishes, facts_in_words};
 
-/// Iterations that one invocation may make in loops that are not known to end: some seconds of
-/// an interpreted loop, and far more than a kernel does that is meant to end.
+/// Iterations that one invocation may make in loops that are not known to end: far more than a kernel
+/// does that is meant to end, and a second or so of machine code.
 const LOOP_BUDGET: u64 = 1 << 26;
+
+/// The same where each iteration is interpreted and looked at.
+const WATCHED_LOOP_BUDGET: u64 = 1 << 16;
 
 /// A launch being described; made by [`Runtime::launch`].
 ///
@@ -35,7 +38,7 @@ pub struct Launch {
     bound: Vec<Option<Given>>,
     grid: Option<Grid>,
     wishes: Wishes,
-    loop_budget: u64,
+    loop_budget: Option<u64>,
     transactional: bool,
     verification: Verification,
     mistake: Option<Error>,
@@ -63,7 +66,7 @@ impl Launch {
             bound,
             grid: None,
             wishes: Wishes::default(),
-            loop_budget: LOOP_BUDGET,
+            loop_budget: None,
             transactional: false,
             verification: Verification::default(),
             mistake: None,
@@ -189,10 +192,11 @@ impl Launch {
         self
     }
 
-    /// Iterations that one invocation may make in loops that are not known to end, 2²⁶ if not
-    /// given. More end the launch with [`Error::EndlessLoop`].
+    /// Iterations that one invocation may make in loops that are not known to end. If not given 2²⁶,
+    /// and 2¹⁶ for [`Launch::check`] and [`Launch::measure`], which take longer for each. More end
+    /// the launch with [`Error::EndlessLoop`].
     pub fn loop_budget(mut self, iterations: u64) -> Self {
-        self.loop_budget = iterations;
+        self.loop_budget = Some(iterations);
         self
     }
 
@@ -270,7 +274,7 @@ impl Launch {
     /// As [`Launch::run`]. [`Error::Internal`] when something is touched that was not foreseen: a
     /// bug of coexec.
     pub fn measure(self) -> Result<Vec<Tightness>> {
-        let checked = self.checked()?;
+        let checked = self.watched()?;
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
         let buffers = reserve(reads);
         execute::measure(&checked, &buffers)
@@ -299,7 +303,7 @@ impl Launch {
     /// As [`Launch::run`] before anything ran, and [`Error::EndlessLoop`] where nothing was found
     /// that would explain it.
     pub fn check(self) -> Result<Findings> {
-        check::check(&self.checked()?, false)
+        check::check(&self.watched()?, false)
     }
 
     /// As [`Launch::check`], with what is only suspicious: reads of workgroup, private and function
@@ -309,7 +313,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::check`].
     pub fn check_with_lints(self) -> Result<Findings> {
-        check::check(&self.checked()?, true)
+        check::check(&self.watched()?, true)
     }
 
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
@@ -341,6 +345,12 @@ impl Launch {
     pub(super) fn on(mut self, runtime: &Runtime) -> Launch {
         self.runtime = runtime.clone();
         self
+    }
+
+    /// As `checked`, for a launch that the interpreter runs and something watches.
+    fn watched(mut self) -> Result<Checked> {
+        self.loop_budget.get_or_insert(WATCHED_LOOP_BUDGET);
+        self.checked()
     }
 
     pub(super) fn checked(mut self) -> Result<Checked> {
@@ -385,7 +395,7 @@ impl Launch {
             buffers,
             values,
             wishes: self.wishes,
-            loop_budget: self.loop_budget,
+            loop_budget: self.loop_budget.unwrap_or(LOOP_BUDGET),
             transactional: self.transactional,
             verification: self.verification,
         })

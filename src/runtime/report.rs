@@ -79,6 +79,9 @@ impl fmt::Display for Report {
         for event in &self.events {
             writeln!(f, "! {event}")?;
         }
+        for warning in self.plan.warnings() {
+            writeln!(f, "! {warning}")?;
+        }
         repeated(f, self.repeated)?;
         let plural = if self.workgroups == 1 { "" } else { "s" };
         write!(f, "{} workgroup{plural} in {}", self.workgroups, seconds(self.elapsed))

@@ -54,6 +54,7 @@ pub(crate) fn report(report: &Report) -> Value {
         "devices": report.devices.iter().map(|device| json!({
             "id": device.id,
             "name": device.name,
+            "engine": device.engine.as_ref().map(ToString::to_string),
             "chunks": device.chunks,
             "workgroups": device.workgroups,
             "share": device.share,
@@ -68,6 +69,7 @@ pub(crate) fn report(report: &Report) -> Value {
             "cause": event.cause,
             "remedy": event.remedy.to_string(),
         })).collect::<Vec<_>>(),
+        "warnings": report.plan.warnings(),
         "plan": report.plan.to_string(),
     })
 }
