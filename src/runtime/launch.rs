@@ -281,10 +281,11 @@ impl Launch {
     }
 
     /// Runs the launch under watch, on one thread of the CPU whatever the runtime's devices, and
-    /// tells of data races, accesses out of bounds and barriers in divergent control flow. Each
-    /// finding really happened on this data: none is a guess. The buffers stay as they are; the
+    /// tells of data races, accesses out of bounds, and barriers and subgroup operations in divergent
+    /// control flow. Each finding really happened on this data: none is a guess. The buffers stay as they are; the
     /// results are thrown away. With [`Launch::chunks`], races across workgroups also tell whether
-    /// they are between chunks, if the grid were cut into so many along its last axis.
+    /// they are between chunks, if the grid were cut into so many along its last axis. `tracing` events
+    /// of the target `coexec::progress` say how many workgroups are `done`, of a `total`.
     ///
     /// ```
     /// let kernel = coexec::Kernel::from_wgsl(

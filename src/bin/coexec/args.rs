@@ -29,8 +29,8 @@ pub(crate) enum Command {
     /// Say in words what a kernel binds; with a grid and data, what it reads and writes, and how it
     /// would be split
     Explain(ExplainArgs),
-    /// Run a kernel under watch and tell of data races, accesses out of bounds and barriers in
-    /// divergent control flow, with the lines and the invocations. The exit code is 3 if there are
+    /// Run a kernel under watch and tell of data races, accesses out of bounds, and barriers and
+    /// subgroup operations in divergent control flow, with the lines and the invocations. The exit code is 3 if there are
     /// any
     Check(CheckArgs),
     /// Run the kernels that come with coexec on each device and on all, checked and timed

@@ -211,8 +211,11 @@ impl fmt::Display for Findings {
             1 => format!("1 {one}"),
             n => format!("{n} {one}s"),
         };
-        let groups = plural(self.workgroups as usize, "workgroup");
-        write!(f, "{} in {groups}", plural(self.errors(), "error"))?;
+        write!(f, "{}", plural(self.errors(), "error"))?;
+        match &self.stopped {
+            Some(_) => write!(f, " before a loop that did not end")?,
+            None => write!(f, " in {}", plural(self.workgroups as usize, "workgroup"))?,
+        }
         if self.lints() > 0 {
             write!(f, ", and {}", plural(self.lints(), "lint"))?;
         }
