@@ -199,11 +199,11 @@ impl Walk<'_> {
                 Statement::Break => left.breaks |= divergent,
                 Statement::Continue => left.continues |= divergent,
                 Statement::Return { .. } => left.returns |= divergent,
-                Statement::Store { pointer, value } => {
-                    if divergent || self.varies(*value) || self.varies(*pointer) {
-                        let variable = self.variable(*pointer);
-                        self.changed |= variable.is_some_and(|v| self.variables.insert(v));
-                    }
+                Statement::Store { pointer, value }
+                    if divergent || self.varies(*value) || self.varies(*pointer) =>
+                {
+                    let variable = self.variable(*pointer);
+                    self.changed |= variable.is_some_and(|v| self.variables.insert(v));
                 }
                 Statement::ControlBarrier(flags)
                     if divergent && !flags.contains(naga::Barrier::SUB_GROUP) =>
