@@ -64,6 +64,20 @@ impl std::fmt::Display for FailureKind {
     }
 }
 
+/// How a loop that was stopped gets more iterations.
+fn more_iterations(device: &Option<String>) -> String {
+    match device {
+        None => {
+            "; if it is meant to end later, raise the budget (`--loop-budget` on the command line, \
+                 `Launch::loop_budget` in the library)"
+                .to_owned()
+        }
+        Some(device) => {
+            format!(", where the driver of {device} ends it; run it on another device")
+        }
+    }
+}
+
 /// What can go wrong, in the order in which a launch would meet it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -172,11 +186,13 @@ pub enum Error {
         causes: Vec<String>,
     },
 
-    /// A loop ran past its iteration budget.
-    #[error("a loop did not end within {budget} iterations of one invocation{}{at}", if .at.is_empty() { "" } else { "\n" })]
+    /// A loop ran past its iteration budget, or past what a driver allows.
+    #[error("a loop did not end within {budget} iterations of one invocation{}{}{at}", more_iterations(.device), if .at.is_empty() { "" } else { "\n" })]
     EndlessLoop {
         /// Iterations after which it was stopped.
         budget: u64,
+        /// The device whose driver ended it. Nothing where the launch's budget did.
+        device: Option<String>,
         /// The rendered WGSL line, where the device can tell.
         at: String,
     },
@@ -193,4 +209,24 @@ pub enum Error {
         /// The panic's message or the broken invariant.
         cause: String,
     },
+}
+
+impl Error {
+    /// What a device failed with, if another may do better: its id, the kind, what happened. Any
+    /// other error is the launch's own, and comes back.
+    pub(crate) fn of_device(self) -> Result<(String, FailureKind, String)> {
+        match self {
+            Error::Device { device, kind, doing, cause } => {
+                Ok((device, kind, format!("it failed to {doing}: {cause}")))
+            }
+            Error::EndlessLoop { budget, device: Some(device), .. } => {
+                let cause = format!(
+                    "its driver ends the loops of an invocation after {budget} iterations, and \
+                     the kernel's need more"
+                );
+                Ok((device, FailureKind::Rejected, cause))
+            }
+            error => Err(error),
+        }
+    }
 }

@@ -126,6 +126,23 @@ fn the_mended_kernels_have_no_findings() {
     }
 }
 
+/// A warning of the plan that the check does not bear out, or one that the plan lacks.
+fn false_warning(case: &Case, found: &Findings) -> Option<String> {
+    let kernel = case.kernel().expect("it was checked");
+    let (launch, _buffers) = case.describe(&kernel, &runtime());
+    let plan = launch.plan().expect("it was checked");
+    let has = |rule: Rule| found.findings.iter().any(|finding| finding.rule == rule);
+    let outside = plan.warnings().iter().find(|w| w.contains("outside"));
+    let barrier = plan.warnings().iter().any(|w| w.contains("barrier"));
+    match outside {
+        Some(warning) if !has(Rule::OutOfBounds) => Some(format!("wrongly: {warning}")),
+        _ if has(Rule::DivergentBarrier) && !barrier => {
+            Some("no warning of the barrier".to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// Filetests that are about what is wrong: folders and files, and the rules that they may break.
 const WRONG: &[(&str, &[Rule])] = &[
     ("bounds/", &[Rule::OutOfBounds]),
@@ -157,6 +174,8 @@ fn the_filetests_have_no_errors_but_those_that_they_are_about() {
         match check(&case) {
             Err(error) => failures.push(format!("{name}: {error}")),
             Ok(found) => {
+                failures
+                    .extend(false_warning(&case, &found).map(|w| format!("{name}: {w}\n{found}")));
                 let allowed: Vec<Rule> = WRONG
                     .iter()
                     .filter(|(prefix, _)| name.starts_with(prefix))
@@ -207,6 +226,8 @@ fn the_kernels_of_the_crate_have_no_findings() {
                 reference::Grid::Invocations(count) => launch.invocations(count.map(u64::from)),
                 reference::Grid::Workgroups(count) => launch.workgroups(count.map(u64::from)),
             };
+            let warnings = launch.clone().plan().expect("a plan").warnings().to_vec();
+            assert!(warnings.is_empty(), "{}, {}: {warnings:?}", case.name, job.shape);
             let found = launch.check().unwrap_or_else(|e| panic!("{}: {e}", case.name));
             assert!(found.findings.is_empty(), "{}, {}\n{found}", case.name, job.shape);
         }

@@ -64,6 +64,17 @@ fn file(folder: &Path, name: &str, contents: impl AsRef<[u8]>) -> String {
     path.display().to_string()
 }
 
+/// A .npy file.
+fn npy(dtype: &str, shape: &str, values: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    let padded = format!("{header:<117}\n");
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend((padded.len() as u16).to_le_bytes());
+    npy.extend(padded.as_bytes());
+    npy.extend(values);
+    npy
+}
+
 const DOUBLE: &str = "@group(0) @binding(0) var<storage, read> src: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dst: array<f32>;
 @compute @workgroup_size(4)
@@ -168,15 +179,8 @@ fn a_comparison_that_fails_exits_with_1_and_names_the_worst_element() {
 fn npy_files_go_in_and_out_with_their_shape() {
     let folder = folder("npy");
     let kernel = file(&folder, "double.wgsl", DOUBLE);
-    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
-    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
-    let padded = format!("{header:<117}\n");
-    npy.extend((padded.len() as u16).to_le_bytes());
-    npy.extend(padded.as_bytes());
-    for value in 1..=6 {
-        npy.extend((value as f32).to_le_bytes());
-    }
-    let source = file(&folder, "in.npy", &npy);
+    let values: Vec<u8> = (1..=6).flat_map(|value| (value as f32).to_le_bytes()).collect();
+    let source = file(&folder, "in.npy", npy("<f4", "(2, 3)", &values));
     let out = folder.join("out.npy").display().to_string();
     succeeds(&[
         "run",
@@ -269,6 +273,152 @@ fn usage_mistakes_exit_with_2_and_name_the_thing() {
 }
 
 #[test]
+fn data_that_does_not_fit_the_kernel_exits_with_2_whatever_does_not_fit() {
+    let folder = folder("unfit");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let with = |source: &str, parts: &[&str]| {
+        let src = format!("src={source}");
+        let args = ["run", &kernel, "--devices", "cpu", "--workgroups", "1", "--bind", &src];
+        fails(2, &[&args[..], &["--bind", "dst=zeros:16"]].concat(), parts);
+    };
+    let file = |name: &str, npy: Vec<u8>| format!("@{}", file(&folder, name, npy));
+    with(&file("doubles.npy", npy("<f8", "(2,)", &[0; 16])), &["src", "f32", "f8"]);
+    with(&file("objects.npy", npy("|O", "(2,)", &[0; 16])), &["src", "objects"]);
+    with(&file("empty.npy", npy("<f4", "(0,)", &[])), &["src"]);
+    with("random:1:4:u32", &["src", "f32", "u32"]);
+    with("list:i32:1,2", &["src", "f32", "i32"]);
+    with("zeros:3", &["src", "4", "3"]);
+}
+
+#[test]
+fn files_that_are_neither_arrays_nor_raw_bytes_are_refused_unless_raw_is_said() {
+    let folder = folder("suffixes");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let path = |name: &str| folder.join(name).display().to_string();
+    let base = ["run", &kernel, "--devices", "cpu", "--workgroups", "1", "--bind", "dst=zeros:16"];
+    for name in ["x.csv", "x.npz", "x.TXT"] {
+        let data = file(&folder, name, [0; 16]);
+        let bind = |source: String| {
+            [&base[..], &["--bind", &format!("src={source}")]]
+                .concat()
+                .iter()
+                .map(|s| s.to_string())
+                .collect::<Vec<_>>()
+        };
+        let args = bind(format!("@{data}"));
+        fails(
+            2,
+            &args.iter().map(String::as_str).collect::<Vec<_>>(),
+            &["numpy.save", &format!("raw:{data}")],
+        );
+        let args = bind(format!("raw:{data}"));
+        succeeds(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let source = ["--bind", "src=list:f32:1,2,3,4"];
+    let csv = path("y.csv");
+    fails(2, &[&base[..], &source, &["--out", &format!("dst={csv}")]].concat(), &["raw:"]);
+    assert!(!Path::new(&csv).exists());
+    succeeds(&[&base[..], &source, &["--out", &format!("dst=raw:{csv}")]].concat());
+    assert_eq!(std::fs::read(&csv).expect("an output").len(), 16);
+}
+
+#[test]
+fn the_help_says_what_the_exit_codes_mean() {
+    let text = succeeds(&["--help"]);
+    for part in ["Exit codes", "2 what is asked for can't be", "3 check found errors"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn run_warns_of_what_is_surely_out_of_bounds_on_stderr_and_in_the_report() {
+    let folder = folder("outside");
+    let kernel = file(&folder, "double.wgsl", DOUBLE);
+    let base = ["run", &kernel, "--devices", "cpu", "--invocations", "16000"];
+    let data = |src: &'static str, dst: &'static str| ["--bind", src, "--bind", dst];
+    let short = data("src=random:1:8000:f32", "dst=zeros:16000");
+    let outcome = coexec(&[&base[..], &short].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    for part in [
+        "`dst` has 4000 elements, and the kernel writes up to element 15999",
+        "`src` has 8000 elements, and the kernel reads up to element 15999",
+    ] {
+        assert!(outcome.out.contains(part) && outcome.err.contains(part), "{}", outcome.err);
+    }
+    assert_eq!(outcome.err.lines().count(), 2, "{}", outcome.err);
+    assert!(outcome.err.contains("coexec check"), "{}", outcome.err);
+    let json = coexec(&[&base[..], &short, &["--json"]].concat());
+    let value: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(value["warnings"].as_array().map(Vec::len), Some(2), "{value}");
+    assert!(value["devices"][0]["engine"].is_string(), "{value}");
+
+    let whole = data("src=random:1:16000:f32", "dst=zeros:64000");
+    let outcome = coexec(&[&base[..], &whole].concat());
+    assert!(outcome.err.is_empty() && !outcome.out.contains('!'), "{}", outcome.err);
+}
+
+#[test]
+fn run_says_that_a_barrier_may_not_be_reached_by_all() {
+    let folder = folder("divergent");
+    let kernel = file(
+        &folder,
+        "divergent.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         var<workgroup> t: u32;
+         @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) l: u32) {
+             if l < 32u { t = 1u; workgroupBarrier(); a[l] = t; }
+         }",
+    );
+    let rest = [kernel.as_str(), "--devices", "cpu", "--workgroups", "1", "--bind", "a=zeros:256"];
+    let outcome = coexec(&[&["run"][..], &rest].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    assert!(outcome.err.contains("barrier on line 4") && outcome.err.contains("coexec check"));
+    assert_eq!(coexec(&[&["check"][..], &rest].concat()).code, Some(3));
+}
+
+#[test]
+fn a_check_of_an_endless_loop_ends_soon_and_says_how_to_give_it_more() {
+    let folder = folder("endless");
+    let kernel = file(
+        &folder,
+        "endless.wgsl",
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         @compute @workgroup_size(1) fn main(@builtin(global_invocation_id) g: vec3u) {
+             while a[g.x] != 1u { a[g.x] += 2u; }
+         }",
+    );
+    let rest = ["--workgroups", "1", "--bind", "a=zeros:4"];
+    let begun = std::time::Instant::now();
+    fails(
+        1,
+        &[&["check", &kernel][..], &rest].concat(),
+        &["65536 iterations", "--loop-budget", "3 |"],
+    );
+    eprintln!("an endless loop was checked for {:?}", begun.elapsed());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    let more = ["--loop-budget", "1000"];
+    fails(1, &[&["check", &kernel][..], &rest, &more].concat(), &["1000 iterations"]);
+}
+
+#[test]
+fn explain_without_data_shows_the_signature_and_what_to_add() {
+    let text = succeeds(&["explain", STENCIL]);
+    for part in [
+        "kernel `",
+        "0:0",
+        "src",
+        "no barriers",
+        "--invocations",
+        "--bind dst=zeros:",
+        "--set 'grid=",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    // Who describes a part of a launch is told what is missing.
+    fails(2, &["explain", STENCIL, "--invocations", "8,8"], &["3 more bindings"]);
+}
+
+#[test]
 fn a_set_with_missing_wrong_or_extra_fields_is_refused() {
     let missing = r#"grid={"width":61,"height":47}"#;
     let extra = r#"grid={"width":61,"height":47,"alpha":0.2,"beta":1}"#;
@@ -317,13 +467,6 @@ fn failures_exit_with_1_and_leave_no_file_behind() {
     run(&["run", &kernel], &["--bind", &format!("src=@{short}")], &["src", "short.npy"]);
     let text = file(&folder, "text.npy", "not an array at all");
     run(&["run", &kernel], &["--bind", &format!("src=@{text}")], &["src", "text.npy"]);
-    let header = format!("{:<117}\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }");
-    let mut doubles = b"\x93NUMPY\x01\x00".to_vec();
-    doubles.extend((header.len() as u16).to_le_bytes());
-    doubles.extend(header.as_bytes());
-    doubles.extend([0; 16]);
-    let doubles = file(&folder, "doubles.npy", &doubles);
-    run(&["run", &kernel], &["--bind", &format!("src=@{doubles}")], &["src", "f32", "8"]);
     run(&["run", &endless], &["--loop-budget", "1000"], &["loop", "1000"]);
     // An output that can't be written is found before anything runs.
     let nowhere = folder.join("no/such/folder.bin").display().to_string();
@@ -452,10 +595,8 @@ fn what_is_generated_is_printed_without_a_grid_and_without_data() {
     let forced = |engine| ["explain", &path, "--llvm", "--cpu-engine", engine];
     assert!(succeeds(&forced("cranelift")).contains("block0("), "Cranelift's own form");
     fails(1, &forced("interpreter"), &["interpreter", "no machine code"]);
-    let missing = "give --workgroups or --invocations";
-    fails(2, &["explain", &path], &["src", "dst"]);
     let bound = ["explain", &path, "--bind", "src=list:f32:1", "--bind", "dst=zeros:4"];
-    fails(2, &bound, &[missing]);
+    fails(2, &bound, &["needs a grid", "--workgroups", "--invocations"]);
 }
 
 #[test]

@@ -184,9 +184,7 @@ fn endless_kernels_end_with_an_error_everywhere() {
             let data = Buffer::<u32>::zeroed(64);
             let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
             let error = launch.loop_budget(100_000).run().expect_err(body);
-            let told = matches!(error, Error::EndlessLoop { .. })
-                || error.to_string().contains("ends the loops");
-            assert!(told, "{name}: {body}: {error}");
+            assert!(matches!(error, Error::EndlessLoop { .. }), "{name}: {body}: {error}");
             assert!(matches!(data.to_vec(), Err(Error::Poisoned { .. })), "{name}: {body}");
         }
     }

@@ -9,10 +9,10 @@ use super::interval::{IntType, Interval};
 use super::linear::{Linear, Symbol};
 use super::machine::{Machine, Part, State};
 use super::members::{self, Members};
-use super::must_write::surely_written;
+use super::must_write::{reach, surely_written};
 use super::shifts::{Access, Target};
 use super::state::Guards;
-use super::{Argument, Arguments, Footprint};
+use super::{Argument, Arguments, Footprint, Outside};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
@@ -43,6 +43,9 @@ pub(super) struct Recorder {
     /// By binding; nothing where nothing is recorded.
     elements: Vec<Option<u64>>,
     stores: Vec<Store>,
+    /// Accesses of which some are outside of their buffers, as stores: the binding, the index, and
+    /// when they happen.
+    outside: Vec<(Kind, Store)>,
     /// All accesses, where that was asked for.
     pub(super) trace: Option<Vec<Access>>,
 }
@@ -51,6 +54,7 @@ pub(super) struct Recorder {
 pub(super) struct Mark {
     footprints: Vec<Footprint>,
     stores: usize,
+    outside: usize,
     trace: usize,
 }
 
@@ -68,6 +72,7 @@ impl Recorder {
             footprints: vec![Footprint::default(); bindings],
             elements,
             stores: Vec::new(),
+            outside: Vec::new(),
             trace: None,
         }
     }
@@ -76,6 +81,7 @@ impl Recorder {
         Mark {
             footprints: self.footprints.clone(),
             stores: self.stores.len(),
+            outside: self.outside.len(),
             trace: self.trace.as_ref().map_or(0, Vec::len),
         }
     }
@@ -89,6 +95,7 @@ impl Recorder {
             footprint.consulted |= consulted;
         }
         self.stores.truncate(mark.stores);
+        self.outside.truncate(mark.outside);
         if let Some(trace) = &mut self.trace {
             trace.truncate(mark.trace);
         }
@@ -126,6 +133,19 @@ impl Recorder {
                 let stores: Vec<&Store> = self.stores.iter().filter(|s| s.binding == id).collect();
                 footprint.must_write = surely_written(&stores, &footprint.read.hull(), elements);
             }
+        }
+        for (kind, access) in &self.outside {
+            let elements = self.elements[access.binding].unwrap_or(0);
+            let beyond = reach(access).and_then(|reach| match reach.hi >= elements.into() {
+                true => i64::try_from(reach.hi).ok(),
+                false => i64::try_from(reach.lo).ok().filter(|lo| *lo < 0),
+            });
+            let outside = Outside {
+                read: beyond.filter(|_| *kind != Kind::Write),
+                written: beyond.filter(|_| *kind != Kind::Read),
+            };
+            let all = &mut self.footprints[access.binding].outside;
+            *all = all.and(outside, elements);
         }
         self.footprints
     }
@@ -195,6 +215,11 @@ impl Machine<'_> {
         let target = Target::Element(index_type, form.clone());
         self.recorder.note(id, target, (kind, exchanged), state);
         let (range, shift) = state.known.value_range(&self.symbols, &form, index_type);
+        if let Some(shift) = shift.filter(|_| range.lo < 0 || range.hi >= elements.into())
+            && let Some(access) = self.sure(id, &form.plus_constant(-shift), state)
+        {
+            self.recorder.outside.push((kind, access));
+        }
         let buffer = Interval::new(0, (i128::from(elements) - 1).max(0));
         if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {
             let touched = inside.lo as u64..inside.hi as u64 + 1;
@@ -204,7 +229,8 @@ impl Machine<'_> {
             self.record(id, &touched, (kind, exchanged), unbounded.then_some(span));
             let whole = rest.is_empty() && binding.layout.scalar.is_some();
             if let (Kind::Write, true, Some(shift)) = (kind, whole, shift) {
-                self.record_store(id, &form.plus_constant(-shift), state);
+                let store = self.sure(id, &form.plus_constant(-shift), state);
+                self.recorder.stores.extend(store);
             }
         }
         Some((rest, ty, range))
@@ -235,17 +261,17 @@ impl Machine<'_> {
         }
     }
 
-    fn record_store(&mut self, id: usize, index: &Linear, state: &State) {
-        let Some(guards) = &state.guards else { return };
+    /// An access as what is known of when it happens, if that is known.
+    fn sure(&self, id: usize, index: &Linear, state: &State) -> Option<Store> {
+        let guards = state.guards.as_ref()?;
         let mut dimensions: Vec<(Symbol, Interval)> = Vec::new();
         let forms = guards.iter().map(|g| &g.form).chain([index]);
         for &(symbol, _) in forms.flat_map(Linear::terms) {
-            let Some((lo, hi)) = self.symbols.infos[symbol as usize].dimension else { return };
+            let (lo, hi) = self.symbols.infos[symbol as usize].dimension?;
             if !dimensions.iter().any(|d| d.0 == symbol) {
                 dimensions.push((symbol, Interval::new(lo.into(), hi.into())));
             }
         }
-        let guards = guards.clone();
-        self.recorder.stores.push(Store { binding: id, index: index.clone(), guards, dimensions });
+        Some(Store { binding: id, index: index.clone(), guards: guards.clone(), dimensions })
     }
 }

@@ -24,6 +24,7 @@ mod state;
 mod steering;
 #[cfg(test)]
 mod tests;
+mod uniformity;
 mod unroll;
 mod uses;
 mod value;
@@ -62,6 +63,9 @@ pub(crate) struct Facts {
     pub(crate) order_in_workgroup: Option<Span>,
     /// The first barrier.
     pub(crate) barrier: Option<Span>,
+    /// The first barrier in control flow that follows from what tells the invocations of a workgroup
+    /// apart. They need not part there on a launch's data.
+    pub(crate) divergent_barrier: Option<Span>,
     /// For each loop of the entry point, in the order in which a pre-order walk of the body
     /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
     /// arguments.
@@ -111,6 +115,30 @@ pub(crate) struct Footprint {
     /// Where a range had to be widened to the whole buffer because an index could not be bounded:
     /// the access, for the plan to show.
     pub(crate) unbounded: Option<Span>,
+    /// What is surely touched beyond the buffer's ends.
+    pub(crate) outside: Outside,
+}
+
+/// The elements beyond a buffer's ends that are surely read, or written, which gives zero, or does
+/// nothing (under-approximated): of each the one that is furthest out.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Outside {
+    pub(crate) read: Option<i64>,
+    pub(crate) written: Option<i64>,
+}
+
+impl Outside {
+    /// Both together, of a buffer of so many elements.
+    pub(crate) fn and(self, other: Outside, elements: u64) -> Outside {
+        let far = |&at: &i64| {
+            if at < 0 { i128::from(at).abs() } else { i128::from(at) - i128::from(elements) }
+        };
+        let further = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).max_by_key(far);
+        Outside {
+            read: further(self.read, other.read),
+            written: further(self.written, other.written),
+        }
+    }
 }
 
 /// The elements in which members are touched that are stored to and looked at (over-approximated).
@@ -138,6 +166,7 @@ impl Analysis {
     pub(crate) fn new(kernel: &Kernel) -> Analysis {
         let mut facts = facts::syntactic(kernel);
         let program = Program::new(kernel, &facts.uses);
+        facts.divergent_barrier = facts.barrier.and_then(|_| uniformity::divergent_barrier(kernel));
         facts.finite_loops = vec![false; program.loops];
         if program.loops > 0 {
             let groups = GroupBox::whole([0; 3]);

@@ -1,5 +1,7 @@
 //! Which elements are surely written: the one thing here that must never be too much.
 //!
+//! What is surely touched beyond a buffer's ends is found in the same way.
+//!
 //! What is given: stores of whole elements; for each, an index that is a linear form over
 //! dimensions (components of workgroup and local ids, counters of counted loops), the values
 //! that each dimension takes, every combination of which exists, and linear inequalities that
@@ -58,6 +60,19 @@ pub(super) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64
         }
     }
     best.start as u64..best.end as u64
+}
+
+/// The elements from the first to the last that an access surely touches, whatever its buffer has.
+pub(super) fn reach(access: &Store) -> Option<Interval> {
+    let all = || {
+        // Every combination of values gets there, those that make the index least and largest too.
+        let mut range = Interval::single(access.index.k.into());
+        for &(symbol, c) in access.index.terms() {
+            range = range.plus(values_of(access, symbol)?.scaled(c.into()));
+        }
+        access.guards.iter().all(|guard| guard.always).then_some(range)
+    };
+    shown(&[access]).or_else(all)
 }
 
 /// The elements that a cluster covers, by whichever way shows any.

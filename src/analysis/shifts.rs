@@ -19,7 +19,7 @@ use super::linear::{Linear, Symbol};
 use super::machine::Machine;
 use super::must_write::surely_written;
 use super::state::{Definition, Guard, Knowledge, Restricted, at_least, at_most, room};
-use super::{Exchanged, Footprint};
+use super::{Exchanged, Footprint, Outside};
 use crate::region::Region;
 
 /// An access to storage, and what was known on its path.
@@ -92,6 +92,7 @@ impl Shifts {
                 && found.must_write == own.must_write
                 && found.writes_header == own.writes_header
                 && own.unbounded.is_none()
+                && own.outside == Outside::default()
         })
     }
 }

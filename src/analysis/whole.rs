@@ -4,7 +4,7 @@
 
 use naga::valid::GlobalUse;
 
-use super::{Argument, Arguments, Exchanged, Footprint};
+use super::{Argument, Arguments, Exchanged, Footprint, Outside};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
@@ -37,6 +37,7 @@ pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint
                 writes_header,
                 consulted: false,
                 unbounded: Some(kernel.module().global_variables.get_span(binding.global)),
+                outside: Outside::default(),
             }
         })
         .collect()

@@ -324,6 +324,7 @@ impl Work<'_> {
                 Err(Halt::EndlessLoop(span)) => {
                     return Err(Error::EndlessLoop {
                         budget: self.chunk.loop_budget,
+                        device: None,
                         at: self.chunk.kernel.source().render(span),
                     });
                 }
@@ -351,6 +352,7 @@ impl Work<'_> {
                 if let Err(span) = launch.run(next, count, &mut scratch) {
                     return Err(Error::EndlessLoop {
                         budget: self.chunk.loop_budget,
+                        device: None,
                         at: self.chunk.kernel.source().render(span),
                     });
                 }

@@ -48,7 +48,7 @@ pub(crate) fn touched(chunk: &Chunk<'_>, subgroup_size: u32) -> Result<Vec<Touch
     while start < total {
         if let Err(Halt::EndlessLoop(span)) = machine.batch(&launch, start, total, &mut recorder) {
             let at = chunk.kernel.source().render(span);
-            return Err(Error::EndlessLoop { budget: chunk.loop_budget, at });
+            return Err(Error::EndlessLoop { budget: chunk.loop_budget, device: None, at });
         }
         start += interpreter::batch_size(&program);
     }

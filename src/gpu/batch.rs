@@ -14,7 +14,7 @@ use super::inputs::{self, Values, broken};
 use super::pipeline::Pipeline;
 use super::pool::Use;
 use crate::device::{Block, Cancel, Chunk, ChunkCost, Fetch, Held, HostBytes, Store};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::grid::GroupBox;
 use crate::rewrite::Slot;
 
@@ -170,9 +170,10 @@ pub(super) fn run(
     }
     let mut outcome = Ok(());
     for (step, word) in steps.iter().zip(words) {
-        if word != 0 && outcome.is_ok() {
-            let budget = u64::from(step.loop_budget);
-            outcome = Err(Error::EndlessLoop { budget, at: step.pipeline.endless.clone() });
+        if let (Some(error), Ok(())) =
+            (chunk::stopped(word, gpu, &step.pipeline, step.loop_budget), &outcome)
+        {
+            outcome = Err(error);
         }
     }
     let mut compiled = false;

@@ -27,6 +27,9 @@ use crate::rewrite::{CUT_SHORT, ChunkParams, Slot};
 /// Dispatches of one chunk; more would only come from a planner gone wrong.
 const MOST_DISPATCHES: u128 = 1 << 20;
 
+/// Turns after which the driver that cuts loops short ends all loops of an invocation.
+const DRIVER_TURNS: u64 = 65_535;
+
 /// How long to wait for a device before looking whether the launch was cancelled.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
@@ -442,17 +445,8 @@ impl InFlight<'_> {
             Some(_) => u32::from_le_bytes([view[0], view[1], view[2], view[3]]),
             None => 0,
         };
-        match fault {
-            0 => {}
-            CUT_SHORT => {
-                let cause = "its driver ends the loops of an invocation after 65,535 turns, and \
-                             the kernel's need more";
-                return Err(link.failed(FailureKind::Rejected, "finish a chunk", cause));
-            }
-            _ => {
-                let budget = u64::from(self.loop_budget);
-                return Err(Error::EndlessLoop { budget, at: self.pipeline.endless.clone() });
-            }
+        if let Some(error) = stopped(fault, self.gpu, &self.pipeline, self.loop_budget) {
+            return Err(error);
         }
         let mut written = 0;
         for span in &download.spans {
@@ -472,6 +466,21 @@ impl InFlight<'_> {
         }
         Ok(written)
     }
+}
+
+/// The error that a fault word stands for, if a loop was stopped.
+pub(super) fn stopped(
+    fault: u32,
+    gpu: &GpuDevice,
+    pipeline: &Pipeline,
+    loop_budget: u32,
+) -> Option<Error> {
+    let (budget, device) = match fault {
+        0 => return None,
+        CUT_SHORT => (DRIVER_TURNS, Some(gpu.link.info.id.clone())),
+        _ => (u64::from(loop_budget), None),
+    };
+    Some(Error::EndlessLoop { budget, device, at: pipeline.endless.clone() })
 }
 
 impl Running for InFlight<'_> {

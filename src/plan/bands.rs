@@ -16,9 +16,7 @@ use naga::Span;
 
 use super::subgroups::Able;
 use super::{ByMember, Merge, Split, Wishes};
-use crate::analysis::{
-    Facts, Footprint, OfLaunch, Reduction, Use, Uses, member_at, member_names,
-};
+use crate::analysis::{Facts, Footprint, OfLaunch, Reduction, Use, Uses, member_at, member_names};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
@@ -507,13 +505,9 @@ pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
 /// The index that could not be bounded in what a band touches of a binding: of the band in the middle, or
 /// else of any.
 pub(super) fn unbounded(split: &Split, binding: usize) -> Option<Span> {
-    let bands = match split {
-        Split::Nothing => return None,
-        Split::Whole { band, .. } => std::slice::from_ref(band),
-        Split::Bands { bands, .. } => bands,
-    };
+    let bands = split.bands();
     let of = |band: &Band| band.footprints[binding].unbounded;
-    of(&bands[bands.len() / 2]).or_else(|| bands.iter().find_map(of))
+    of(bands.get(bands.len() / 2)?).or_else(|| bands.iter().find_map(of))
 }
 
 /// The first plain store to a binding, in text order.

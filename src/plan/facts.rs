@@ -14,9 +14,15 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
         None => String::new(),
     };
     let mut sentences = Vec::new();
-    sentences.push(match facts.barrier {
-        Some(span) => format!("Its invocations wait for each other at barriers{}.", at(span)),
-        None => "It has no barriers.".to_owned(),
+    sentences.push(match (facts.divergent_barrier, facts.barrier) {
+        (Some(span), _) => format!(
+            "Its invocations wait for each other at barriers, one of which{} may not be reached by all.",
+            at(span)
+        ),
+        (None, Some(span)) => {
+            format!("Its invocations wait for each other at barriers{}.", at(span))
+        }
+        (None, None) => "It has no barriers.".to_owned(),
     });
     let names: BTreeSet<&str> = facts
         .storage_atomics

@@ -18,6 +18,7 @@ pub mod simulate;
 mod subgroups;
 mod tiles;
 mod unions;
+mod warnings;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ pub struct Plan {
     pub(crate) without_effect: Arc<[String]>,
     /// What a band should cost.
     pub(crate) work: Work,
+    warnings: Arc<[String]>,
     unions: Unions,
     /// That the analysis ran out of its budget, in words.
     hurried: Option<String>,
@@ -123,6 +125,17 @@ pub(crate) enum Split {
         /// The second axis, if the grid is cut along two. Bands are tiles then, row by row.
         tiling: Option<Arc<Tiling>>,
     },
+}
+
+impl Split {
+    /// The parts that devices may take singly.
+    fn bands(&self) -> &[Band] {
+        match self {
+            Split::Nothing => &[],
+            Split::Whole { band, .. } => std::slice::from_ref(band),
+            Split::Bands { bands, .. } => bands,
+        }
+    }
 }
 
 /// How what chunks write to a buffer comes together.
@@ -257,6 +270,7 @@ pub(crate) fn plan(
     let trips = analysis.trips();
     let work = Work::of(kernel, &split, groups.workgroups() as f64, &trips);
     let buffers = buffer_uses(kernel, arguments, &split, &consulted);
+    let warnings = warnings::warnings(kernel, analysis.facts(), arguments, split.bands()).into();
     if let Split::Whole { .. } = split {
         for (index, device) in devices.iter_mut().enumerate() {
             if index != preferred && device.left_out.is_none() {
@@ -290,6 +304,7 @@ pub(crate) fn plan(
         subgroup_size,
         without_effect,
         work,
+        warnings,
         unions: Unions::default(),
         hurried: analysis.hurried().map(|span| facts::hurried(kernel, span)),
     }
@@ -407,11 +422,27 @@ impl Plan {
 
     /// The number of bands that devices may take singly.
     pub(crate) fn bands(&self) -> &[Band] {
-        match &self.split {
-            Split::Nothing => &[],
-            Split::Whole { band, .. } => std::slice::from_ref(band),
-            Split::Bands { bands, .. } => bands,
-        }
+        self.split.bands()
+    }
+
+    /// What of the launch is hardly meant, in sentences: buffers of which it surely touches what is
+    /// outside of them (accesses whose index depends on data are not among these), and a barrier
+    /// that may not be reached by all. `Launch::check` executes the launch, and says where and who.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<storage, read_write> a: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) g: vec3u) { a[g.x] += 1.0; }",
+    /// )?;
+    /// let runtime = coexec::Runtime::builder().devices("cpu").build()?;
+    /// let a = coexec::Buffer::<f32>::zeroed(1000);
+    /// let plan = runtime.launch(&kernel).bind("a", &a).workgroups([64, 1, 1]).plan()?;
+    /// assert!(plan.warnings()[0].contains("`a` has 1000 elements"));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The workgroups of a run of bands.

@@ -55,6 +55,9 @@ impl fmt::Display for Plan {
         if let Some(hurried) = &self.hurried {
             writeln!(f, "{hurried}")?;
         }
+        for warning in self.warnings() {
+            writeln!(f, "! {}.", sentence_case(warning))?;
+        }
         for device in &self.devices {
             match &device.left_out {
                 None => {
@@ -102,6 +105,12 @@ fn put_together(reduction: Reduction) -> &'static str {
         Reduction::Or => "put together by or",
         Reduction::Xor => "put together by exclusive or",
     }
+}
+
+/// With a capital letter in front.
+fn sentence_case(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn range_words(read: &Region, write: &Region) -> String {

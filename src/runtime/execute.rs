@@ -420,8 +420,7 @@ impl<'a> Session<'a> {
                 let unable = self.unable.iter().zip(devices).filter_map(|(why, member)| {
                     Some(format!("  {}: {}", member.device.info().id, why.as_ref()?))
                 });
-                let causes = unable.chain(failures.causes.drain(..)).collect();
-                Err(Error::NoDevice { kernel: self.plan.kernel.to_string(), causes })
+                Err(failures.no_device_left(&self.plan.kernel, unable.collect()))
             }
         }
     }

@@ -167,6 +167,9 @@ pub(super) struct Failures {
     pub(super) events: Vec<FailureEvent>,
     /// For each device that is out of the launch, why, in the order in which they left it.
     pub(super) causes: Vec<String>,
+    /// The errors of devices that are out because their drivers allow a loop fewer turns than the
+    /// launch does.
+    endless: Vec<Error>,
     /// By device: the most bands of a run, since it had no memory for more.
     most: Vec<Option<u32>>,
     /// By device: whether it gets one chunk at a time.
@@ -191,6 +194,17 @@ impl Failures {
         self.memory_alone = nothing_done && attempt.events.iter().any(short);
         self.events.extend(attempt.events);
         self.causes = attempt.causes;
+        self.endless = attempt.endless;
+    }
+
+    /// The error of a launch that has no device left; `unable` says why devices could not begin.
+    pub(super) fn no_device_left(&mut self, kernel: &str, mut unable: Vec<String>) -> Error {
+        unable.append(&mut self.causes);
+        match self.endless.pop() {
+            // A loop that no device brings to its end is the kernel's fault, and not the devices'.
+            Some(error) if self.endless.len() + 1 == unable.len() => error,
+            _ => Error::NoDevice { kernel: kernel.to_owned(), causes: unable },
+        }
     }
 
     /// The devices that had no memory get another go, at finer bands.
@@ -241,14 +255,18 @@ impl Session<'_> {
         let in_place = member.device.in_place();
         let (mut state, run, now) = (shared.lock(), &task.run, shared.now());
         state.reruns.released(task.id);
-        let Error::Device { device: id, kind, doing, cause } = error else {
-            // The kernel's own fault, a cancellation or a bug: another device would do no better.
-            state.policy.fail(task.id, now);
-            state.stopped.get_or_insert(error);
-            shared.tell(state);
-            return;
+        let endless = matches!(error, Error::EndlessLoop { .. }).then(|| error.clone());
+        let (id, kind, cause) = match error.of_device() {
+            Ok(failure) => failure,
+            Err(error) => {
+                // The kernel's own fault, a cancellation or a bug: another device would do no better.
+                state.policy.fail(task.id, now);
+                state.stopped.get_or_insert(error);
+                shared.tell(state);
+                return;
+            }
         };
-        let cause = format!("it failed to {doing}: {cause}");
+        state.failures.endless.extend(endless);
         let bands = run.end - run.start;
         let remedy = match kind {
             FailureKind::OutOfMemory if others > 0 => Remedy::OneAtATime,

@@ -18,9 +18,12 @@ use crate::memory::{BufferRange, reserve};
 use crate::pending::{Job, Pending};
 use crate::plan::{Plan, Wishes, facts_in_words};
 
-/// Iterations that one invocation may make in loops that are not known to end: some seconds of
-/// an interpreted loop, and far more than a kernel does that is meant to end.
+/// Iterations that one invocation may make in loops that are not known to end: far more than a kernel
+/// does that is meant to end, and a second or so of machine code.
 const LOOP_BUDGET: u64 = 1 << 26;
+
+/// The same where each iteration is interpreted and looked at.
+const WATCHED_LOOP_BUDGET: u64 = 1 << 16;
 
 /// The end of a submitted launch.
 pub type LaunchFuture = Pending<Report>;
@@ -37,7 +40,7 @@ pub struct Launch {
     bound: Vec<Option<Given>>,
     grid: Option<Grid>,
     wishes: Wishes,
-    loop_budget: u64,
+    loop_budget: Option<u64>,
     transactional: bool,
     verification: Verification,
     mistake: Option<Error>,
@@ -66,7 +69,7 @@ impl Launch {
             bound,
             grid: None,
             wishes: Wishes::default(),
-            loop_budget: LOOP_BUDGET,
+            loop_budget: None,
             transactional: false,
             verification: Verification::default(),
             mistake: None,
@@ -236,10 +239,11 @@ impl Launch {
         self
     }
 
-    /// Iterations that one invocation may make in loops that are not known to end, 2²⁶ if not
-    /// given. More end the launch with [`Error::EndlessLoop`].
+    /// Iterations that one invocation may make in loops that are not known to end. If not given 2²⁶,
+    /// and 2¹⁶ for [`Launch::check`] and [`Launch::measure`], which take longer for each. More end
+    /// the launch with [`Error::EndlessLoop`].
     pub fn loop_budget(mut self, iterations: u64) -> Self {
-        self.loop_budget = iterations;
+        self.loop_budget = Some(iterations);
         self
     }
 
@@ -347,17 +351,18 @@ impl Launch {
     /// As [`Launch::run`]. [`Error::Internal`] when something is touched that was not foreseen: a
     /// bug of coexec.
     pub fn measure(self) -> Result<Vec<Tightness>> {
-        let checked = self.checked()?;
+        let checked = self.watched()?;
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
         let buffers = reserve(reads);
         execute::measure(&checked, &buffers)
     }
 
     /// Runs the launch under watch, on one thread of the CPU whatever the runtime's devices, and
-    /// tells of data races, accesses out of bounds and barriers in divergent control flow. Each
-    /// finding really happened on this data: none is a guess. The buffers stay as they are; the
+    /// tells of data races, accesses out of bounds, and barriers and subgroup operations in divergent
+    /// control flow. Each finding really happened on this data: none is a guess. The buffers stay as they are; the
     /// results are thrown away. With [`Launch::chunks`], races across workgroups also tell whether
-    /// they are between chunks, if the grid were cut into so many along its last axis.
+    /// they are between chunks, if the grid were cut into so many along its last axis. `tracing` events
+    /// of the target `coexec::progress` say how many workgroups are `done`, of a `total`.
     ///
     /// ```
     /// let kernel = coexec::Kernel::from_wgsl(
@@ -376,7 +381,7 @@ impl Launch {
     /// As [`Launch::run`] before anything ran, and [`Error::EndlessLoop`] where nothing was found
     /// that would explain it.
     pub fn check(self) -> Result<Findings> {
-        check::check(&self.checked()?, false)
+        check::check(&self.watched()?, false)
     }
 
     /// As [`Launch::check`], with what is only suspicious: reads of workgroup, private and function
@@ -386,7 +391,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::check`].
     pub fn check_with_lints(self) -> Result<Findings> {
-        check::check(&self.checked()?, true)
+        check::check(&self.watched()?, true)
     }
 
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
@@ -418,6 +423,12 @@ impl Launch {
     pub(super) fn on(mut self, runtime: &Runtime) -> Launch {
         self.runtime = runtime.clone();
         self
+    }
+
+    /// As `checked`, for a launch that the interpreter runs and something watches.
+    fn watched(mut self) -> Result<Checked> {
+        self.loop_budget.get_or_insert(WATCHED_LOOP_BUDGET);
+        self.checked()
     }
 
     pub(super) fn checked(mut self) -> Result<Checked> {
@@ -462,7 +473,7 @@ impl Launch {
             buffers,
             values,
             wishes: self.wishes,
-            loop_budget: self.loop_budget,
+            loop_budget: self.loop_budget.unwrap_or(LOOP_BUDGET),
             transactional: self.transactional,
             verification: self.verification,
         })

@@ -87,16 +87,13 @@ impl Recorded {
                 Err(error) => error,
             };
             causes.push(format!("  {error}"));
-            let Error::Device { device: name, kind, doing, cause } = &error else {
-                return Err(error);
-            };
-            if device.in_place() && *kind == FailureKind::Panicked {
+            let (name, kind, cause) = error.of_device()?;
+            if device.in_place() && kind == FailureKind::Panicked {
                 // It may have overwritten what it reads.
                 break;
             }
             if kind.quarantines() && !device.in_place() {
-                let cause = format!("it failed to {doing}: {cause}");
-                let why = Quarantined { device: name.clone(), kind: *kind, cause };
+                let why = Quarantined { device: name, kind, cause };
                 fleet.quarantine(*index, &member.device, why);
             }
         }

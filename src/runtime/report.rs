@@ -137,6 +137,9 @@ impl fmt::Display for Report {
         for event in &self.events {
             writeln!(f, "! {event}")?;
         }
+        for warning in self.plan.warnings() {
+            writeln!(f, "! {warning}")?;
+        }
         repeated(f, self.repeated)?;
         for sentence in self.plan.without_effect() {
             writeln!(f, "{sentence}")?;

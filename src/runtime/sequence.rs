@@ -285,14 +285,13 @@ fn batch(
     let origin = log::record(device, &run, &all, times);
     let member = &*steps[0].checked.devices[device].device;
     // What devices had before, the host or the log has still.
-    let one_by_one = |error: Error, report: &mut SequenceReport| match error {
-        Error::Device { device: id, kind, doing, cause } => {
-            let cause = format!("it failed to {doing}: {cause}");
+    let one_by_one = |error: Error, report: &mut SequenceReport| match error.of_device() {
+        Ok((id, kind, cause)) => {
             report.events.push(put_aside(steps[0].checked, device, id, kind, cause));
             job.start_over();
             Ok(None)
         }
-        error => {
+        Err(error) => {
             buffers.poison(&error.to_string());
             Err(error)
         }

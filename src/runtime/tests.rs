@@ -148,9 +148,10 @@ impl Device for Scripted {
                 (Ok(()), Duration::ZERO)
             }
             Script::Panic => panic!("scripted panic"),
-            Script::Endless => {
-                (Err(Error::EndlessLoop { budget: 1, at: String::new() }), Duration::ZERO)
-            }
+            Script::Endless => (
+                Err(Error::EndlessLoop { budget: 1, device: None, at: String::new() }),
+                Duration::ZERO,
+            ),
         };
         let stalls = matches!(
             self.script,

@@ -256,15 +256,15 @@ impl Session<'_> {
             self.give_back(&copies);
             match (values, judge.index) {
                 (Ok(values), _) => return Ok((judge, values)),
-                (Err(Error::Device { device, kind, doing, cause }), Some(index)) => {
-                    let cause = format!("it failed to {doing}: {cause}");
+                (Err(error), Some(index)) => {
+                    let (device, kind, cause) = error.of_device()?;
                     self.put_aside(
                         index,
                         FailureEvent { device, kind, cause, remedy: Remedy::PutAside },
                         failures,
                     );
                 }
-                (Err(error), _) => return Err(error),
+                (Err(error), None) => return Err(error),
             }
         }
     }

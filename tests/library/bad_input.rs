@@ -449,6 +449,24 @@ fn a_loop_without_end_is_stopped_and_its_buffers_are_poisoned_until_written() {
 }
 
 #[test]
+fn a_loop_without_end_is_the_same_error_where_the_driver_ends_it_first() {
+    for id in engines::gpu_ids() {
+        for selection in [id.clone(), format!("virtual:2:{id}")] {
+            let data = Buffer::from_slice(&[5u32; 4]);
+            let launch = engines::runtime(&selection).launch(&endless()).bind("data", &data);
+            let error = launch.workgroups([1, 1, 1]).run().expect_err("no end");
+            let Error::EndlessLoop { budget, device, .. } = &error else {
+                panic!("{selection}: {error:?}")
+            };
+            match device {
+                Some(device) => says(&error, &[device, "65535", "another device"]),
+                None => assert_eq!(*budget, 1 << 26),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_workgroup_larger_than_a_device_takes_is_refused_there_with_the_numbers() {
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> data: array<u32>;

@@ -9,11 +9,11 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use coexec::ScalarType;
 use coexec::simulate::{self, Strategy};
 
-use crate::data::{Source, byte_count};
+use crate::data::{DataFile, Source, byte_count};
 
 /// One unmodified WGSL compute kernel, on every processor of the machine at once.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -26,10 +26,11 @@ pub(crate) enum Command {
     /// Run a kernel on files or generated data
     #[command(after_help = INJECT)]
     Run(RunArgs),
-    /// Say in words what a kernel binds, what it reads and writes, and how it would be split
+    /// Say in words what a kernel binds; with a grid and data, what it reads and writes, and how it
+    /// would be split
     Explain(ExplainArgs),
-    /// Run a kernel under watch and tell of data races, accesses out of bounds and barriers in
-    /// divergent control flow, with the lines and the invocations. The exit code is 3 if there are
+    /// Run a kernel under watch and tell of data races, accesses out of bounds, and barriers and
+    /// subgroup operations in divergent control flow, with the lines and the invocations. The exit code is 3 if there are
     /// any
     Check(CheckArgs),
     /// Run the kernels that come with coexec on each device and on all, checked and timed
@@ -38,6 +39,12 @@ pub(crate) enum Command {
     /// against the best possible one
     Simulate(SimulateArgs),
 }
+
+/// What the program ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 success; 1 it failed (a file that can't be read or is damaged, WGSL that is not valid, a
+device, a loop without end, a comparison that differs); 2 what is asked for can't be (a wrong flag, or
+data whose name, type or size does not fit the kernel); 3 check found errors in the kernel; 130 Ctrl-C.";
 
 const INJECT: &str = "\
 Faults on purpose: the environment variable COEXEC_INJECT makes devices fail, to see what becomes of
@@ -88,12 +95,13 @@ pub(crate) struct LaunchArgs {
     pub(crate) assume_race_free: bool,
 
     /// Iterations that one invocation may make in loops that are not known to end, before the run
-    /// fails
+    /// fails. 67108864 if not given, and 65536 for check and --measure, which are slower
     #[arg(long, value_name = "N")]
     pub(crate) loop_budget: Option<u64>,
 
-    /// Data for a storage binding. NAME is a WGSL variable or GROUP:BINDING; SRC is @file.npy, any
-    /// other @file (raw little-endian bytes), zeros:BYTES (k, M and G mean powers of 1024),
+    /// Data for a storage binding. NAME is a WGSL variable or GROUP:BINDING; SRC is @FILE.npy,
+    /// @FILE.bin (raw little-endian bytes; also .raw, .dat, .f32, .f16, .i32, .u32 or no suffix), raw:FILE
+    /// (the same of any file), zeros:BYTES (k, M and G mean powers of 1024),
     /// random:SEED:COUNT:TYPE or list:TYPE:1,2,3. TYPE is f32, f16, i32 or u32; random floats are
     /// in [0, 1), random integers over their whole range
     #[arg(long = "bind", value_name = "NAME=SRC", value_parser = binding)]
@@ -107,6 +115,14 @@ pub(crate) struct LaunchArgs {
     /// The value of an override constant
     #[arg(long = "constant", value_name = "NAME=V", value_parser = constant)]
     pub(crate) constants: Vec<(String, f64)>,
+}
+
+impl LaunchArgs {
+    /// Whether there is a kernel, and nothing to launch it on.
+    pub(crate) fn describes_no_launch(&self) -> bool {
+        let grid = self.workgroups.or(self.invocations);
+        grid.is_none() && self.binds.is_empty() && self.sets.is_empty()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -144,10 +160,11 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) launch: LaunchArgs,
 
-    /// Write a binding to a file afterwards: FILE.npy, or raw little-endian bytes under any other
-    /// name. Without --out a summary of each binding that the kernel writes is printed
+    /// Write a binding to a file afterwards: FILE.npy, FILE.bin (raw little-endian bytes; also the
+    /// suffixes that --bind reads) or raw:FILE (the same under any name). Without --out a summary of
+    /// each binding that the kernel writes is printed
     #[arg(long = "out", value_name = "NAME=FILE", value_parser = out)]
-    pub(crate) outs: Vec<(String, PathBuf)>,
+    pub(crate) outs: Vec<(String, DataFile)>,
 
     /// Run on each of these separately and compare every binding that the kernel writes
     #[arg(
@@ -251,11 +268,12 @@ pub(crate) struct SimulateArgs {
     #[arg(value_name = "SCENARIO.toml")]
     pub(crate) scenario: Option<PathBuf>,
 
-    /// Numbers of devices, instead of the scenario's
+    /// Numbers of devices, instead of the scenario's. 2,3,4,8,16,32,64 without a file; 4096 take a
+    /// minute
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) devices: Vec<u32>,
 
-    /// Launches for each number of devices, instead of the scenario's
+    /// Launches for each number of devices, instead of the scenario's. 100 without a file
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: Option<u32>,
 
@@ -345,9 +363,9 @@ fn constant(text: &str) -> Result<(String, f64), String> {
     Ok((name, value))
 }
 
-fn out(text: &str) -> Result<(String, PathBuf), String> {
+fn out(text: &str) -> Result<(String, DataFile), String> {
     let (name, file) = pair(text, "NAME=FILE, such as y=y.npy")?;
-    Ok((name, PathBuf::from(file)))
+    Ok((name, DataFile::named(file)?))
 }
 
 fn tolerance(text: &str) -> Result<Tolerance, String> {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::args::CheckArgs;
 use crate::prepare::{self, Prepared};
+use crate::progress::Progress;
 use crate::{Faulty, json, output};
 
 pub(crate) fn check(args: &CheckArgs) -> Result<()> {
@@ -13,7 +14,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<()> {
     let runtime = prepare::runtime(&args.launch.devices, Some(devices))?;
     let buffers = prepared.upload();
     let launch = prepared.launch(&runtime, &buffers);
-    let found = if args.lint { launch.check_with_lints()? } else { launch.check()? };
+    let progress = Progress::of(format!("checking {}, workgroups", prepared.path));
+    let found = if args.lint { launch.check_with_lints() } else { launch.check() };
+    drop(progress);
+    let found = found?;
     if args.json {
         let mut value = json::findings(&found);
         value["kernel"] = json!(prepared.path);

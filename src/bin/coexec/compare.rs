@@ -54,6 +54,7 @@ pub(crate) fn compare(args: &RunArgs, prepared: &Prepared) -> Result<()> {
         }
         results.push(bytes);
     }
+    output::warn(reports[0].plan.warnings());
 
     let mut all_agree = true;
     let mut text = String::new();
@@ -78,11 +79,11 @@ pub(crate) fn compare(args: &RunArgs, prepared: &Prepared) -> Result<()> {
 
     // The files hold what the first selection computed.
     let mut files = PendingFiles::default();
-    for (name, path) in &args.outs {
+    for (name, file) in &args.outs {
         let position = prepared.buffer(name)?;
         let bound = &prepared.buffers[position];
         let shape = bound.data.shape.as_deref();
-        output::write_buffer(&mut files, path, &bound.binding, &results[0][position], shape)?;
+        output::write_buffer(&mut files, file, &bound.binding, &results[0][position], shape)?;
     }
     files.publish()?;
 

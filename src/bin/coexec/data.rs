@@ -16,11 +16,42 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 use crate::Usage;
 use crate::args::scalar_type;
 
+/// A file of data, and how its bytes are to be taken.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DataFile {
+    pub(crate) path: PathBuf,
+    /// An array of numpy's, and not raw little-endian bytes.
+    pub(crate) npy: bool,
+}
+
+/// Suffixes of files of raw bytes; none is one, too.
+const RAW: [&str; 8] = ["", "bin", "raw", "dat", "f32", "f16", "i32", "u32"];
+
+impl DataFile {
+    /// A file by its name: `a.npy`, `a.bin`, `raw:a.any`. What a `.csv` or a `.npz` holds would be
+    /// taken for numbers that it is not.
+    pub(crate) fn named(text: &str) -> Result<DataFile, String> {
+        if let Some(path) = text.strip_prefix("raw:") {
+            return Ok(DataFile { path: path.into(), npy: false });
+        }
+        let path = PathBuf::from(text);
+        let suffix = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match suffix.as_str() {
+            "npy" => Ok(DataFile { path, npy: true }),
+            raw if RAW.contains(&raw) => Ok(DataFile { path, npy: false }),
+            _ => Err(format!(
+                "`{text}` is neither a .npy file nor raw bytes by its name (.bin, .raw, .dat, .f32, \
+                 .f16, .i32, .u32). numpy.save makes a .npy file of an array; for the bytes as they \
+                 are, write raw:{text}"
+            )),
+        }
+    }
+}
+
 /// A parsed `SRC`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Source {
-    Npy(PathBuf),
-    Raw(PathBuf),
+    File(DataFile),
     Zeros(u64),
     Random { seed: u64, count: u64, scalar: ScalarType },
     List { scalar: ScalarType, bytes: Vec<u8> },
@@ -38,12 +69,9 @@ impl FromStr for Source {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Source, String> {
-        if let Some(path) = text.strip_prefix('@') {
-            let path = PathBuf::from(path);
-            return Ok(match path.extension() {
-                Some(e) if e.eq_ignore_ascii_case("npy") => Source::Npy(path),
-                _ => Source::Raw(path),
-            });
+        let file = text.strip_prefix('@').or_else(|| text.starts_with("raw:").then_some(text));
+        if let Some(file) = file {
+            return DataFile::named(file).map(Source::File);
         }
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         match kind {
@@ -78,7 +106,7 @@ impl FromStr for Source {
                     String::new()
                 };
                 Err(format!(
-                    "`{text}` is none of @FILE, zeros:BYTES, random:SEED:COUNT:TYPE, \
+                    "`{text}` is none of @FILE, raw:FILE, zeros:BYTES, random:SEED:COUNT:TYPE, \
                      list:TYPE:1,2,3{hint}"
                 ))
             }
@@ -147,10 +175,10 @@ impl Source {
             .into());
         }
         let data = match self {
-            Source::Npy(path) => {
+            Source::File(DataFile { path, npy: true }) => {
                 read_npy(path, binding).with_context(|| format!("cannot use {}", path.display()))
             }
-            Source::Raw(path) => std::fs::read(path)
+            Source::File(DataFile { path, npy: false }) => std::fs::read(path)
                 .map(|bytes| Data { bytes, shape: None })
                 .with_context(|| format!("cannot read {}", path.display())),
             Source::Zeros(count) => allocate(*count).map(|bytes| Data { bytes, shape: None }),
@@ -211,6 +239,11 @@ fn fill_random(bytes: &mut [u8], seed: u64, scalar: ScalarType) {
     }
 }
 
+/// The error of a sound file whose array is not what the binding takes.
+fn unfit(why: String) -> Result<Data> {
+    Err(Usage(why).into())
+}
+
 fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
     let mut reader = BufReader::new(File::open(path)?);
     // Where overflow is checked npyz panics on a shape whose product has no 64 bits.
@@ -220,14 +253,16 @@ fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
     .unwrap_or_else(|_| Err(std::io::Error::other("the shape in the header is absurd")))
     .context("this is not a .npy file, or its header is damaged")?;
     if header.order() == Order::Fortran && header.shape().iter().filter(|&&n| n > 1).count() > 1 {
-        bail!(
+        return unfit(
             "the array is stored in Fortran order; save numpy.ascontiguousarray(array) to have it \
              in C order"
+                .to_owned(),
         );
     }
     let (size, swap) = match (header.dtype(), binding.layout.scalar) {
         (DType::Plain(ty), wanted) => {
-            let size = ty.num_bytes().filter(|&n| n > 0).context("the array holds objects")?;
+            let size = ty.num_bytes().filter(|&n| n > 0);
+            let size = size.ok_or_else(|| Usage("the array holds objects".to_owned()))?;
             let scalar = match (ty.type_char(), size) {
                 (TypeChar::Float, 4) => Some(ScalarType::F32),
                 (TypeChar::Float, 2) => Some(ScalarType::F16),
@@ -238,22 +273,27 @@ fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
             if let Some(wanted) = wanted
                 && scalar != Some(wanted)
             {
-                bail!(
+                return unfit(format!(
                     "the array is of dtype {}, but the binding is {}, made of {wanted}; save it \
                      with .astype('{}')",
                     DType::Plain(ty).descr().trim_matches('\''),
                     binding.type_name,
                     numpy_name(wanted),
-                );
+                ));
             }
             (size as u64, (ty.endianness() == Endianness::Big).then_some(size))
         }
         // Records and arrays of them, for a struct: as the file has them.
-        (other, None) => (other.num_bytes().context("the array holds objects")? as u64, None),
-        (_, Some(wanted)) => bail!(
-            "the array is of records, but the binding is {}, made of {wanted}",
-            binding.type_name
-        ),
+        (other, None) => {
+            let size = other.num_bytes();
+            (size.ok_or_else(|| Usage("the array holds objects".to_owned()))? as u64, None)
+        }
+        (_, Some(wanted)) => {
+            return unfit(format!(
+                "the array is of records, but the binding is {}, made of {wanted}",
+                binding.type_name
+            ));
+        }
     };
     // `header.len()` may have wrapped around.
     let total = header.shape().iter().try_fold(size, |total, &extent| total.checked_mul(extent));
@@ -304,8 +344,16 @@ mod tests {
         assert_eq!("zeros:16".parse(), Ok(Source::Zeros(16)));
         assert_eq!("zeros:2k".parse(), Ok(Source::Zeros(2048)));
         assert_eq!("zeros:1G".parse(), Ok(Source::Zeros(1 << 30)));
-        assert_eq!("@a.npy".parse(), Ok(Source::Npy("a.npy".into())));
-        assert_eq!("@a.f32".parse(), Ok(Source::Raw("a.f32".into())));
+        for (text, path, npy) in [
+            ("@a.npy", "a.npy", true),
+            ("@A.NPY", "A.NPY", true),
+            ("@a.f32", "a.f32", false),
+            ("@dir.d/a", "dir.d/a", false),
+            ("raw:a.csv", "a.csv", false),
+            ("@raw:a.npy", "a.npy", false),
+        ] {
+            assert_eq!(text.parse(), Ok(Source::File(DataFile { path: path.into(), npy })));
+        }
         assert_eq!(
             "random:7:3:u32".parse(),
             Ok(Source::Random { seed: 7, count: 3, scalar: ScalarType::U32 })
@@ -323,6 +371,9 @@ mod tests {
     fn a_bad_source_says_what_is_wrong_with_it() {
         let error = |text: &str| text.parse::<Source>().unwrap_err();
         assert!(error("x.npy").contains("none of @FILE"));
+        for suffix in ["csv", "npz", "txt", "json", "png", "bin.gz"] {
+            assert!(error(&format!("@a.{suffix}")).contains(&format!("raw:a.{suffix}")));
+        }
         assert!(error("zeros:many").contains("`many`"));
         assert!(error("zeros:99999999999G").contains("number of bytes"));
         assert!(error("random:1:2").contains("random:SEED:COUNT:TYPE"));

@@ -1,5 +1,5 @@
-//! `coexec explain`: a kernel's signature, and what a launch of it reads, writes and costs, in
-//! words. Nothing runs, but for --measure and --iterations.
+//! `coexec explain`: a kernel's signature, and what a launch of it, if one is described, reads, writes and
+//! costs, in words. Nothing runs, but for --measure and --iterations.
 
 use std::fmt::Write;
 
@@ -9,6 +9,7 @@ use coexec::{Buffer, Kernel, Listing, Runtime, Space};
 use crate::args::ExplainArgs;
 use crate::output;
 use crate::prepare::{self, Prepared, engine};
+use crate::progress::Progress;
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let stages = [
@@ -20,20 +21,36 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
         let (kernel, _) = prepare::kernel(&args.launch)?;
         return output::print(&coexec::listing(&kernel, engine(&args.launch.devices), stage)?);
     }
-    let prepared = Prepared::new(&args.launch)?;
     let runtime = prepare::runtime(&args.launch.devices, None)?;
+    let (kernel, path) = prepare::kernel(&args.launch)?;
+    let facts = runtime.launch(&kernel).facts().join(" ");
+    output::print(&format!("{}{facts}\n\n", signature(&kernel)?))?;
+    if args.launch.describes_no_launch() {
+        return output::print(&format!(
+            "To see how a launch of it would be split, add{}\n",
+            prepare::flags(&kernel)
+        ));
+    }
+    let prepared = Prepared::of(kernel, path, &args.launch)?;
+    let progress = Progress::of(format!("explaining {}", prepared.path));
+    let text = in_words(args, &prepared, &runtime);
+    drop(progress);
+    output::print(&text?)
+}
+
+/// What a launch reads, writes and costs.
+fn in_words(args: &ExplainArgs, prepared: &Prepared, runtime: &Runtime) -> Result<String> {
     let buffers = prepared.upload();
-    let facts = prepared.launch(&runtime, &buffers).facts().join(" ");
-    let plan = prepared.launch(&runtime, &buffers).plan()?;
+    let plan = prepared.launch(runtime, &buffers).plan()?;
     let (without_effect, plan) = (plan.without_effect().to_vec(), plan.to_string());
-    let mut text = format!("{}{facts}\n\n{}\n", signature(&prepared.kernel)?, plan.trim_end());
+    let mut text = format!("{}\n", plan.trim_end());
     for sentence in &without_effect {
         writeln!(text, "{sentence}.")?;
     }
     // What a band touches is what one wants to know, though one device takes it all here.
     if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
         // So few may be too large for it.
-        if let Ok(cut) = prepared.launch(&runtime, &buffers).chunks(CHUNKS).plan()
+        if let Ok(cut) = prepared.launch(runtime, &buffers).chunks(CHUNKS).plan()
             && cut.to_string() != plan
         {
             let cut = cut.to_string();
@@ -42,16 +59,16 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     }
     if args.measure {
         let chunks = args.launch.chunks.unwrap_or(MEASURED);
-        let measured = prepared.launch(&runtime, &buffers).chunks(chunks).measure()?;
+        let measured = prepared.launch(runtime, &buffers).chunks(chunks).measure()?;
         writeln!(text, "\nIn {chunks} chunks, elements inferred / touched:")?;
         for tightness in measured {
             writeln!(text, "  {tightness}")?;
         }
     }
     if let Some(steps) = args.iterations {
-        text += &iterations(args, &prepared, &runtime, buffers, steps)?;
+        text += &iterations(args, prepared, runtime, buffers, steps)?;
     }
-    output::print(&text)
+    Ok(text)
 }
 
 /// Runs the launch some times, and says what each step moved.

@@ -16,7 +16,7 @@ use coexec::Kernel;
 use executions::executions;
 
 use crate::args::{Cli, Command};
-use crate::data::Source;
+use crate::data::{DataFile, Source};
 use crate::prepare::Prepared;
 
 const KERNEL: &str = "
@@ -77,6 +77,8 @@ fn fuzz_the_command_line() {
         "src=random:1:99:u32",
         "src=random:x:1:f32",
         "src=@/no/such.npy",
+        "src=raw:/no/such.csv",
+        "src=@x.csv",
         "dst=@",
         "0:1=zeros:64",
         "9:9=zeros:4",
@@ -200,7 +202,8 @@ fn fuzz_npy_files() {
         }
         std::fs::write(&*path, &bytes).expect("a file for the test");
         for binding in &kernel.signature().bindings {
-            if let Ok(data) = Source::Npy(path.clone()).load(binding) {
+            if let Ok(data) = Source::File(DataFile { path: path.clone(), npy: true }).load(binding)
+            {
                 assert!(data.bytes.len() <= bytes.len(), "more than there is");
             }
         }

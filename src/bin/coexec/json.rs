@@ -54,6 +54,7 @@ pub(crate) fn report(report: &Report) -> Value {
         "devices": report.devices.iter().map(|device| json!({
             "id": device.id,
             "name": device.name,
+            "engine": device.engine.as_ref().map(ToString::to_string),
             "chunks": device.chunks,
             "workgroups": device.workgroups,
             "share": device.share,
@@ -80,6 +81,7 @@ pub(crate) fn report(report: &Report) -> Value {
             "not_done": verified.not_done,
         })),
         "without_effect": report.plan.without_effect(),
+        "warnings": report.plan.warnings(),
         "plan": report.plan.to_string(),
     })
 }

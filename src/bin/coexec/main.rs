@@ -1,8 +1,6 @@
 //! coexec on the command line: the library without Rust.
 //!
-//! Exit codes: 0 for success; 1 when the work failed or a comparison did; 2 when the command line
-//! asks for what cannot be, and no file or device would change that; 3 when `check` found errors in
-//! the kernel; 130 after Ctrl-C. Results go to stdout, everything else to stderr.
+//! Exit codes are in `args::EXIT_CODES`. Results go to stdout, everything else to stderr.
 
 mod args;
 mod bench;
@@ -16,6 +14,7 @@ mod fuzz_tests;
 mod json;
 mod output;
 mod prepare;
+mod progress;
 mod run;
 mod simulate;
 
@@ -26,7 +25,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 
-/// An error that is the command line's fault.
+/// What was asked for can't be: a flag is wrong, or its data does not fit the kernel.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
@@ -71,6 +70,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     output::handle_interrupts()?;
+    progress::listen();
     match command {
         Command::Devices(args) => devices::devices(&args),
         Command::Run(args) => run::run(&args),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use coexec::{Binding, ScalarType};
 use npyz::{DType, WriterBuilder};
 
-use crate::data::numpy_name;
+use crate::data::{DataFile, numpy_name};
 
 /// What Ctrl-C must remove.
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -95,17 +95,16 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a buffer as .npy or, under any other name, as its bytes.
+/// Writes a buffer as .npy or as its bytes.
 pub(crate) fn write_buffer(
     files: &mut PendingFiles,
-    path: &Path,
+    file: &DataFile,
     binding: &Binding,
     bytes: &[u8],
     shape: Option<&[u64]>,
 ) -> Result<()> {
-    let npy = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-    files.write(path, |writer| {
-        if npy {
+    files.write(&file.path, |writer| {
+        if file.npy {
             let (dtype, size) = match one_scalar(binding) {
                 Some(scalar) => (numpy_name(scalar), scalar.size()),
                 // A struct: the bytes, for numpy's .view(dtype).
@@ -247,6 +246,13 @@ pub(crate) fn print(text: &str) -> Result<()> {
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     Ok(())
+}
+
+/// Prints warnings of a launch to stderr, and how to see more.
+pub(crate) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}. `coexec check` with the same flags says where");
+    }
 }
 
 /// Rows as lines whose columns are aligned. Columns whose every value looks like a number are

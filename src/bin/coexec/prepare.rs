@@ -54,7 +54,11 @@ pub(crate) fn kernel(args: &LaunchArgs) -> Result<(Kernel, String)> {
 impl Prepared {
     pub(crate) fn new(args: &LaunchArgs) -> Result<Prepared> {
         let (kernel, path) = kernel(args)?;
+        Prepared::of(kernel, path, args)
+    }
 
+    /// A launch of a kernel that was read from a file.
+    pub(crate) fn of(kernel: Kernel, path: String, args: &LaunchArgs) -> Result<Prepared> {
         let mut values = Vec::new();
         let used = kernel.signature().bindings.len();
         let mut given = vec![false; used + kernel.signature().unused.len()];
@@ -103,15 +107,9 @@ impl Prepared {
                 values.push((name.clone(), data.bytes));
             }
         }
-        report_missing(&kernel, &given)?;
-
-        let grid = match (args.workgroups, args.invocations) {
-            (Some(count), _) => Grid::Workgroups(count),
-            (None, Some(count)) => Grid::Invocations(count),
-            (None, None) => {
-                return Err(Usage("give --workgroups or --invocations".to_owned()).into());
-            }
-        };
+        let workgroups = args.workgroups.map(Grid::Workgroups);
+        let grid = workgroups.or(args.invocations.map(Grid::Invocations));
+        let grid = complete(&kernel, &given, grid)?;
         Ok(Prepared {
             kernel,
             path,
@@ -190,26 +188,45 @@ fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
         })
 }
 
-fn report_missing(kernel: &Kernel, given: &[bool]) -> Result<()> {
-    let missing: Vec<String> = kernel
-        .signature()
-        .bindings
-        .iter()
-        .zip(given)
+/// The grid, if it and all data are given; else an error that says all that is missing.
+fn complete(kernel: &Kernel, given: &[bool], grid: Option<Grid>) -> Result<Grid> {
+    let bindings = kernel.signature().bindings.iter().zip(given);
+    let bindings: Vec<String> = bindings
         .filter(|(_, given)| !**given)
-        .map(|(binding, _)| format!("    {}", how_to_give(kernel, binding)))
+        .map(|(binding, _)| how_to_give(kernel, binding))
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+    let what = match (grid, bindings.len()) {
+        (Some(grid), 0) => return Ok(grid),
+        (None, 0) => "a grid".to_owned(),
+        (grid, count) => {
+            let plural = if count == 1 { "" } else { "s" };
+            let also = if grid.is_none() { "a grid, and " } else { "" };
+            format!("{also}data for {count} more binding{plural}")
+        }
+    };
+    let grid = grid.is_none().then(|| GRID.to_owned());
     Err(Usage(format!(
-        "the kernel `{}` needs data for {} more binding{}; add\n{}",
+        "the kernel `{}` needs {what}; add{}",
         kernel.signature().entry_point,
-        missing.len(),
-        if missing.len() == 1 { "" } else { "s" },
-        missing.join("\n")
+        lines(grid.into_iter().chain(bindings)),
     ))
     .into())
+}
+
+/// The flags that give a launch its grid.
+const GRID: &str = "--invocations X,Y,Z   or --workgroups X,Y,Z";
+
+/// Each on a line of its own, indented.
+fn lines(flags: impl Iterator<Item = String>) -> String {
+    flags.map(|flag| format!("\n    {flag}")).collect()
+}
+
+/// The flags that describe a launch of a kernel, each on a line: its grid, and what gives each
+/// binding its data.
+pub(crate) fn flags(kernel: &Kernel) -> String {
+    let bindings = kernel.signature().bindings.iter();
+    let bindings = bindings.map(|binding| how_to_give(kernel, binding));
+    lines(std::iter::once(GRID.to_owned()).chain(bindings))
 }
 
 /// The flag that gives a binding its data, with its type.

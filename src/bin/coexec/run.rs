@@ -6,14 +6,15 @@ use serde_json::json;
 use crate::args::{RunArgs, Tolerance};
 use crate::output::{self, PendingFiles, Summary};
 use crate::prepare::{self, Prepared};
+use crate::progress::Progress;
 use crate::{compare, json};
 
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let prepared = Prepared::new(&args.launch)?;
     let mut outs = Vec::new();
-    for (name, path) in &args.outs {
-        output::check_writable(path)?;
-        outs.push((prepared.buffer(name)?, path));
+    for (name, file) in &args.outs {
+        output::check_writable(&file.path)?;
+        outs.push((prepared.buffer(name)?, file));
     }
     if !args.compare.is_empty() {
         return compare::compare(args, &prepared);
@@ -26,15 +27,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         let Tolerance { abs, rel, int } = args.tolerance;
         launch = launch.verify(part).tolerance(abs, rel).integer_tolerance(int);
     }
-    let report = launch.run()?;
+    let progress = Progress::of(format!("running {}", prepared.path));
+    let report = launch.run();
+    drop(progress);
+    let report = report?;
+    output::warn(report.plan.warnings());
 
     let mut files = PendingFiles::default();
-    for (position, path) in &outs {
+    for (position, file) in &outs {
         let bound = &prepared.buffers[*position];
         let bytes = buffers[*position].to_vec()?;
         output::write_buffer(
             &mut files,
-            path,
+            file,
             &bound.binding,
             &bytes,
             bound.data.shape.as_deref(),
@@ -48,7 +53,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
             summaries.push((&bound.binding, Summary::of(&bound.binding, &buffer.to_vec()?)));
         }
     }
-    let written: Vec<String> = outs.iter().map(|(_, path)| path.display().to_string()).collect();
+    let written: Vec<String> =
+        outs.iter().map(|(_, file)| file.path.display().to_string()).collect();
     if args.json {
         let mut value = json::report(&report);
         value["kernel"] = json!(prepared.path);

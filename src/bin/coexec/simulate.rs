@@ -9,11 +9,12 @@ use coexec::simulate::{Scenario, Standing, compare, name, picture, timeline};
 use serde_json::json;
 
 use crate::args::{POLICIES, SimulateArgs};
+use crate::progress::Progress;
 use crate::{Usage, json, output};
 
 pub(crate) fn simulate(args: &SimulateArgs) -> Result<()> {
     let mut scenario = match &args.scenario {
-        None => Scenario::default(),
+        None => short(),
         Some(file) => read(file)?,
     };
     if !args.devices.is_empty() {
@@ -40,8 +41,11 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<()> {
     }
     for &devices in &scenario.devices {
         for &policy in policies {
+            let work = format!("{} on {devices} devices, launches", name(policy));
+            let progress = Progress::of(work);
             let begun = Instant::now();
             let standing = compare(&scenario, devices, policy);
+            drop(progress);
             let asked = begun.elapsed().as_secs_f64() / standing.decisions.max(1) as f64;
             if !args.json {
                 output::print(&line(&standing, asked))?;
@@ -57,6 +61,13 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<()> {
         }))?;
     }
     Ok(())
+}
+
+/// The standard scenario, without the numbers of devices that take longer than some seconds.
+fn short() -> Scenario {
+    let mut scenario = Scenario::default();
+    scenario.devices.retain(|devices| *devices <= 64);
+    scenario
 }
 
 const HEAD: &str =
@@ -174,6 +185,15 @@ mod tests {
     fn the_file_in_the_repository_is_the_standard_scenario() {
         let text = include_str!("../../../benches/scenarios/standard.toml");
         assert_eq!(parse(text).unwrap(), Scenario::default());
+    }
+
+    #[test]
+    fn what_runs_without_a_scenario_is_the_standard_one_without_thousands_of_devices() {
+        assert_eq!(short().devices, [2, 3, 4, 8, 16, 32, 64]);
+        assert_eq!(
+            Scenario { devices: Scenario::default().devices, ..short() },
+            Scenario::default()
+        );
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Rule {
     OutOfBounds,
     /// A barrier that only some invocations of a workgroup reached.
     DivergentBarrier,
+    /// A subgroup operation that only some invocations of a subgroup reached.
+    DivergentSubgroup,
     /// Lint: workgroup, private or function memory read before it was written.
     UnwrittenRead,
     /// Lint: finite operands made a NaN or an infinity.
@@ -34,6 +36,7 @@ impl Rule {
             Rule::RaceAcrossWorkgroups => "race-across-workgroups",
             Rule::OutOfBounds => "out-of-bounds",
             Rule::DivergentBarrier => "divergent-barrier",
+            Rule::DivergentSubgroup => "divergent-subgroup",
             Rule::UnwrittenRead => "unwritten-read",
             Rule::NotFinite => "not-finite",
             Rule::IndexWrap => "index-wrap",
@@ -87,9 +90,9 @@ pub enum Action {
     Write,
     /// Updated memory atomically.
     Update,
-    /// Reached a barrier.
+    /// Reached a barrier or a subgroup operation.
     Reach,
-    /// Did not reach a barrier: the place is where its way parted.
+    /// Did not reach it: the place is where its way parted.
     Miss,
     /// Computed a value.
     Compute,
@@ -130,11 +133,11 @@ pub struct Finding {
     pub rule: Rule,
     /// A sentence of what happened.
     pub message: String,
-    /// The memory, such as `part[32]` or `particles[7].pos.x`; empty for barriers.
+    /// The memory, such as `part[32]` or `particles[7].pos.x`; empty for barriers and subgroups.
     pub address: String,
     /// Who did it; of a race, who came first.
     pub first: Witness,
-    /// The other one of a race; at a barrier, one that did not arrive.
+    /// The other one of a race; at a barrier or a subgroup operation, one that did not arrive.
     pub second: Option<Witness>,
     /// What to know about it.
     pub note: String,
@@ -208,8 +211,11 @@ impl fmt::Display for Findings {
             1 => format!("1 {one}"),
             n => format!("{n} {one}s"),
         };
-        let groups = plural(self.workgroups as usize, "workgroup");
-        write!(f, "{} in {groups}", plural(self.errors(), "error"))?;
+        write!(f, "{}", plural(self.errors(), "error"))?;
+        match &self.stopped {
+            Some(_) => write!(f, " before a loop that did not end")?,
+            None => write!(f, " in {}", plural(self.workgroups as usize, "workgroup"))?,
+        }
         if self.lints() > 0 {
             write!(f, ", and {}", plural(self.lints(), "lint"))?;
         }

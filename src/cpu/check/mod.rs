@@ -3,7 +3,7 @@
 //! The interpreter runs a program that was compiled to be watched (`interpreter::note`), one batch
 //! of workgroups after the other on one thread; [`watch`] hears of every access and every barrier.
 //! `shadow` remembers who touched which scalar last and finds races, `lints` finds what is only
-//! suspicious, `findings` is what comes out, `addresses` puts places into words.
+//! suspicious, `findings` is what comes out, `addresses` and `words` say it.
 //!
 //! What always holds: an error among the findings really happened, by WGSL's own rules and on
 //! this launch's data. What did not happen on this data is not found.
@@ -17,6 +17,8 @@
 //! - Two writes race even when they write the same value.
 //! - A barrier that some invocations reach while others have returned is divergent. Execution
 //!   counts those as arrived.
+//! - The same holds of subgroup operations and the invocations of a subgroup, here of the size that
+//!   the CPU's have. WGSL wants uniform control flow for both.
 //! - The index of a pointer is checked when the pointer is used, not when it is made.
 //! - A store to a component of a vector touches that component, nothing beside it.
 
@@ -25,6 +27,7 @@ mod findings;
 mod lints;
 mod shadow;
 mod watch;
+mod words;
 
 use std::sync::atomic::AtomicBool;
 
@@ -93,12 +96,13 @@ pub(crate) fn check(
             Err(Halt::Stopped) => return Err(Error::Cancelled),
             Err(Halt::EndlessLoop(span)) => {
                 let at = chunk.kernel.source().render(span);
-                stopped = Some(Error::EndlessLoop { budget: chunk.loop_budget, at });
+                stopped = Some(Error::EndlessLoop { budget: chunk.loop_budget, device: None, at });
                 break;
             }
         }
         start += batch;
         done = start;
+        tracing::trace!(target: "coexec::progress", done, total);
         if stop.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }

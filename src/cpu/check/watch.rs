@@ -4,13 +4,14 @@
 //! the count is the epoch of an access. Lanes of a batch are numbered workgroup after workgroup.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use naga::{Block, Span, Statement};
 
 use super::findings::{Action, Finding, Findings, Invocation, Rule, Witness};
 use super::lints::{self, Written};
 use super::shadow::{StorageShadow, Toucher, WorkgroupShadow};
-use super::{Wanted, addresses};
+use super::{Wanted, addresses, words};
 use crate::cpu::interpreter::bytecode::{Address, Memory, NONE, OUTSIDE, Program};
 use crate::cpu::interpreter::functions::WIDTH;
 use crate::cpu::interpreter::memory::{ABSENT, Planes};
@@ -65,10 +66,6 @@ pub(super) struct Watcher<'c> {
     /// Along which axis the imagined chunks are cut, and how many workgroups each has.
     cut: Option<(usize, u64)>,
 }
-
-/// What is said of memory that nobody has written.
-const ZERO_BY_DEFAULT: &str =
-    "it is zero only because WGSL says so; where that is meant, an explicit zero says it";
 
 impl<'c> Watcher<'c> {
     pub(super) fn new(chunk: &'c Chunk<'c>, program: &'c Program, wanted: Wanted) -> Watcher<'c> {
@@ -323,7 +320,7 @@ impl<'c> Watcher<'c> {
                 } else {
                     format!("invocations of two workgroups {what} `{address}`, in no order")
                 };
-                (address, message, race_note(within, storage, both))
+                (address, message, words::race_note(within, storage, both))
             });
         }
     }
@@ -335,7 +332,7 @@ impl<'c> Watcher<'c> {
             self.find(Rule::UnwrittenRead, who, None, None, |watcher| {
                 let address = addresses::of_workgroup(watcher.chunk.kernel, word);
                 let message = format!("`{address}` is read, and nobody has written it");
-                (address, message, ZERO_BY_DEFAULT)
+                (address, message, words::ZERO_BY_DEFAULT)
             });
         }
         self.words_written.set(word as usize);
@@ -366,7 +363,7 @@ impl<'c> Watcher<'c> {
                     let lane = k * WIDTH + i;
                     let who = self.toucher(lane, note.site as u16);
                     self.find(Rule::OutOfBounds, who, None, None, |_| {
-                        outside(steps, check.step, count, lane, planes)
+                        words::outside(steps, check.step, count, lane, planes)
                     });
                 }
             }
@@ -379,44 +376,46 @@ impl<'c> Watcher<'c> {
         planes: &Planes<'_>,
         (workgroup, storage, meeting): (bool, bool, bool),
     ) {
-        let mut arrived = vec![0usize; self.groups];
-        let mut one = vec![0usize; self.groups];
-        let here = |lane: usize| planes.lane(note.mask, lane) != 0;
-        for lane in (0..self.groups * self.size).filter(|&lane| here(lane)) {
-            let group = lane / self.size;
-            if arrived[group] == 0 {
-                one[group] = lane;
-            }
-            arrived[group] += 1;
-        }
         for group in 0..self.groups {
-            if arrived[group] == 0 {
+            let lanes = group * self.size..(group + 1) * self.size;
+            if lanes.clone().all(|lane| planes.lane(note.mask, lane) == 0) {
                 continue;
             }
             self.epochs[group].workgroup += u32::from(workgroup);
             self.epochs[group].storage += u32::from(storage);
-            if !meeting || arrived[group] == self.size {
-                continue;
+            if meeting {
+                self.meeting(note, planes, lanes, Rule::DivergentBarrier);
             }
-            let mut absent = (group * self.size..(group + 1) * self.size).filter(|&l| !here(l));
-            let Some(absent) = absent.next() else { continue };
-            let who = self.toucher(one[group], note.site as u16);
-            let returned = self.returned[absent];
-            let missing = self.toucher(absent, returned.unwrap_or(note.site as u16));
-            let span = self.program.sites[note.site as usize].span;
-            let parted = match returned {
-                Some(_) => None,
-                None => Some(enclosing(&self.chunk.kernel.entry_point().function.body, span)),
-            };
-            let (count, size) = (arrived[group], self.size);
-            self.find(Rule::DivergentBarrier, who, Some(missing), parted, |_| {
-                let message = format!(
-                    "a barrier that {count} of the {size} invocations of a workgroup reach"
-                );
-                let note = "all invocations of a workgroup must reach a barrier, or none";
-                (String::new(), message, note)
-            });
         }
+    }
+
+    fn subgroup(&mut self, note: &Note, planes: &Planes<'_>) {
+        let step = self.program.subgroup_size as usize;
+        for group in 0..self.groups {
+            let end = (group + 1) * self.size;
+            for first in (group * self.size..end).step_by(step.max(1)) {
+                let lanes = first..(first + step).min(end);
+                self.meeting(note, planes, lanes, Rule::DivergentSubgroup);
+            }
+        }
+    }
+
+    /// Either all of these lanes are here, or none is; else it breaks the rule.
+    fn meeting(&mut self, note: &Note, planes: &Planes<'_>, lanes: Range<usize>, rule: Rule) {
+        let here = |lane: &usize| planes.lane(note.mask, *lane) != 0;
+        let present = lanes.clone().find(here);
+        let absent = lanes.clone().find(|lane| !here(lane));
+        let (Some(present), Some(absent)) = (present, absent) else { return };
+        let who = self.toucher(present, note.site as u16);
+        let returned = self.returned[absent];
+        let missing = self.toucher(absent, returned.unwrap_or(note.site as u16));
+        let span = self.program.sites[note.site as usize].span;
+        let parted = match returned {
+            Some(_) => None,
+            None => Some(enclosing(&self.chunk.kernel.entry_point().function.body, span)),
+        };
+        let (count, size) = (lanes.clone().filter(here).count(), lanes.len());
+        self.find(rule, who, Some(missing), parted, |_| words::meeting(rule, count, size));
     }
 
     fn local(&mut self, note: &Note, planes: &Planes<'_>, fact: &Fact) {
@@ -444,7 +443,7 @@ impl<'c> Watcher<'c> {
                         self.find(Rule::UnwrittenRead, who, None, None, |_| {
                             let message =
                                 format!("`{name}` is read before the invocation has written it");
-                            (name.clone(), message, ZERO_BY_DEFAULT)
+                            (name.clone(), message, words::ZERO_BY_DEFAULT)
                         });
                         // Each scalar is told once, where it is first read.
                         for k in 0..count {
@@ -490,7 +489,7 @@ impl<'c> Watcher<'c> {
 
     fn finding(&self, record: &Record) -> Finding {
         let action = |who: Toucher| match (record.rule, self.touch_of(who.site)) {
-            (Rule::DivergentBarrier, _) => Action::Reach,
+            (Rule::DivergentBarrier | Rule::DivergentSubgroup, _) => Action::Reach,
             (Rule::NotFinite | Rule::IndexWrap, _) => Action::Compute,
             (_, Touch::Read) => Action::Read,
             (_, Touch::Write) => Action::Write,
@@ -504,7 +503,7 @@ impl<'c> Watcher<'c> {
         };
         let span = |who: Toucher| self.program.sites[usize::from(who.site)].span;
         let second = record.second.map(|who| {
-            let missed = record.rule == Rule::DivergentBarrier;
+            let missed = matches!(record.rule, Rule::DivergentBarrier | Rule::DivergentSubgroup);
             let action = if missed { Action::Miss } else { action(who) };
             witness(who, action, record.parted.unwrap_or_else(|| span(who)))
         });
@@ -559,6 +558,7 @@ impl Probe for Watcher<'_> {
             Fact::Barrier { workgroup, storage, meeting } => {
                 self.barrier(note, planes, (*workgroup, *storage, *meeting));
             }
+            Fact::Subgroup => self.subgroup(note, planes),
             Fact::Leave => {
                 for lane in 0..self.lanes.len() {
                     if planes.lane(note.mask, lane) != 0 {
@@ -591,69 +591,18 @@ impl Probe for Watcher<'_> {
     }
 }
 
-fn race_note(within: bool, storage: bool, both_write: bool) -> &'static str {
-    match (within, storage, both_write) {
-        (true, false, false) => "no workgroupBarrier() is between them",
-        (true, false, true) => {
-            "no workgroupBarrier() is between them; equal values make it no less a race"
-        }
-        (true, true, false) => {
-            "no storageBarrier() is between them; workgroupBarrier() does not order storage"
-        }
-        (true, true, true) => {
-            "no storageBarrier() is between them; workgroupBarrier() does not order storage, and \
-             equal values make it no less a race"
-        }
-        (false, _, false) => "nothing but atomics is defined between workgroups of one dispatch",
-        (false, _, true) => {
-            "nothing but atomics is defined between workgroups of one dispatch; equal values make \
-             it no less a race"
-        }
-    }
-}
-
-/// Address, message and note of an index that is outside.
-fn outside(
-    steps: &[Step],
-    wrong: usize,
-    count: u64,
-    lane: usize,
-    planes: &Planes<'_>,
-) -> (String, String, &'static str) {
-    let index = |reg: u32, signed: bool| match planes.lane(reg, lane) {
-        value if signed => i64::from(value as i32),
-        value => i64::from(value),
-    };
-    let text = |steps: &[Step]| {
-        let mut out = String::new();
-        for step in steps {
-            match step {
-                Step::Name(name) => out += name,
-                Step::Member(name) => out += &format!(".{name}"),
-                Step::Constant(at) => out += &format!("[{at}]"),
-                Step::Index { reg, signed } => out += &format!("[{}]", index(*reg, *signed)),
-            }
-        }
-        out
-    };
-    let at = match steps[wrong] {
-        Step::Index { reg, signed } => index(reg, signed),
-        _ => 0,
-    };
-    let whole = text(&steps[..wrong]);
-    let has = if count == 1 { "1 element".to_owned() } else { format!("{count} elements") };
-    let message = format!("index {at} is out of bounds of `{whole}`, which has {has}");
-    (text(steps), message, "coexec reads zero there and writes nothing; others may not")
-}
-
-/// The statement that a barrier is nested in most closely, or the barrier itself.
-fn enclosing(body: &Block, barrier: Span) -> Span {
-    let mut stack: Vec<(&Block, Span)> = vec![(body, barrier)];
+/// The statement that a barrier or a subgroup operation is nested in most closely, or itself.
+fn enclosing(body: &Block, meeting: Span) -> Span {
+    let mut stack: Vec<(&Block, Span)> = vec![(body, meeting)];
     while let Some((block, around)) = stack.pop() {
         for (statement, &span) in block.span_iter() {
             match statement {
-                Statement::ControlBarrier(_) | Statement::WorkGroupUniformLoad { .. }
-                    if span == barrier =>
+                Statement::ControlBarrier(_)
+                | Statement::WorkGroupUniformLoad { .. }
+                | Statement::SubgroupBallot { .. }
+                | Statement::SubgroupGather { .. }
+                | Statement::SubgroupCollectiveOperation { .. }
+                    if span == meeting =>
                 {
                     return around;
                 }
@@ -671,5 +620,5 @@ fn enclosing(body: &Block, barrier: Span) -> Span {
             }
         }
     }
-    barrier
+    meeting
 }

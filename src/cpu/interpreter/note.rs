@@ -82,6 +82,8 @@ pub(in crate::cpu) enum Fact {
         /// Whether to tell when some are missing: not for the second of two in one.
         meeting: bool,
     },
+    /// All invocations of a subgroup must meet here.
+    Subgroup,
     /// The invocations return.
     Leave,
     /// A variable of the invocation that begins with zeros is read: planes from `var + index` on.
@@ -126,7 +128,7 @@ impl Note {
                 go(a);
                 go(b);
             }
-            Fact::Barrier { .. } | Fact::Leave => {}
+            Fact::Barrier { .. } | Fact::Subgroup | Fact::Leave => {}
         }
     }
 

@@ -368,12 +368,15 @@ impl<'k> Walk<'_, 'k> {
                 self.c.set(Scope::Function, result, entry);
             }
             Statement::SubgroupBallot { result, predicate } => {
+                self.subgroup();
                 self.c.ballot(result, predicate)?;
             }
             Statement::SubgroupGather { mode, argument, result } => {
+                self.subgroup();
                 self.c.gather(mode, argument, result)?;
             }
             Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
+                self.subgroup();
                 self.c.collective(op, collective_op, argument, result)?;
             }
             Statement::Call { .. } => {
@@ -397,6 +400,14 @@ impl<'k> Walk<'_, 'k> {
             meeting: meeting && !subgroup,
         };
         self.c.note(self.c.span, Touch::Read, fact);
+        if subgroup && meeting {
+            self.subgroup();
+        }
+    }
+
+    /// Notes something that a subgroup does together.
+    fn subgroup(&mut self) {
+        self.c.note(self.c.span, Touch::Read, Fact::Subgroup);
     }
 
     fn switch(&mut self, selector: Handle<Expression>, cases: &'k [SwitchCase]) -> Result<()> {

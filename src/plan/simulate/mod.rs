@@ -14,6 +14,8 @@ mod run;
 mod timeline;
 mod world;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rayon::prelude::*;
 
 pub use super::policy::Strategy;
@@ -210,6 +212,7 @@ struct Seed {
 
 /// Runs a scenario's launches on one number of devices with one policy.
 pub fn compare(scenario: &Scenario, devices: u32, policy: Strategy) -> Standing {
+    let (done, total) = (AtomicU64::new(0), u64::from(scenario.seeds));
     let seeds: Vec<Seed> = (0..scenario.seeds)
         .into_par_iter()
         .map(|seed| {
@@ -220,6 +223,8 @@ pub fn compare(scenario: &Scenario, devices: u32, policy: Strategy) -> Standing 
                 _ => 1.0,
             };
             let alone = (world.alone(|_| 1.0), world.alone(luck));
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::trace!(target: "coexec::progress", done, total);
             Seed { outcome, bound: world.bound, alone }
         })
         .collect();

@@ -265,9 +265,7 @@ impl<'a> Inliner<'a> {
                         // A case that falls through is empty in WGSL.
                         let body = match case.fall_through {
                             true => Vec::new(),
-                            false => {
-                                self.actions(plan, keep, &items(&case.body), then, Some(then))
-                            }
+                            false => self.actions(plan, keep, &items(&case.body), then, Some(then)),
                         };
                         (case.value, case.fall_through, body)
                     });

@@ -1,0 +1,84 @@
+//! What findings say: messages, and what to know about them.
+
+use super::findings::Rule;
+use crate::cpu::interpreter::memory::Planes;
+use crate::cpu::interpreter::note::Step;
+
+/// What is said of memory that nobody has written.
+pub(super) const ZERO_BY_DEFAULT: &str =
+    "it is zero only because WGSL says so; where that is meant, an explicit zero says it";
+
+/// What to know about a race.
+pub(super) fn race_note(within: bool, storage: bool, both_write: bool) -> &'static str {
+    match (within, storage, both_write) {
+        (true, false, false) => "no workgroupBarrier() is between them",
+        (true, false, true) => {
+            "no workgroupBarrier() is between them; equal values make it no less a race"
+        }
+        (true, true, false) => {
+            "no storageBarrier() is between them; workgroupBarrier() does not order storage"
+        }
+        (true, true, true) => {
+            "no storageBarrier() is between them; workgroupBarrier() does not order storage, and \
+             equal values make it no less a race"
+        }
+        (false, _, false) => "nothing but atomics is defined between workgroups of one dispatch",
+        (false, _, true) => {
+            "nothing but atomics is defined between workgroups of one dispatch; equal values make \
+             it no less a race"
+        }
+    }
+}
+
+/// Address, message and note of an index that is outside.
+pub(super) fn outside(
+    steps: &[Step],
+    wrong: usize,
+    count: u64,
+    lane: usize,
+    planes: &Planes<'_>,
+) -> (String, String, &'static str) {
+    let index = |reg: u32, signed: bool| match planes.lane(reg, lane) {
+        value if signed => i64::from(value as i32),
+        value => i64::from(value),
+    };
+    let text = |steps: &[Step]| {
+        let mut out = String::new();
+        for step in steps {
+            match step {
+                Step::Name(name) => out += name,
+                Step::Member(name) => out += &format!(".{name}"),
+                Step::Constant(at) => out += &format!("[{at}]"),
+                Step::Index { reg, signed } => out += &format!("[{}]", index(*reg, *signed)),
+            }
+        }
+        out
+    };
+    let at = match steps[wrong] {
+        Step::Index { reg, signed } => index(reg, signed),
+        _ => 0,
+    };
+    let whole = text(&steps[..wrong]);
+    let has = if count == 1 { "1 element".to_owned() } else { format!("{count} elements") };
+    let message = format!("index {at} is out of bounds of `{whole}`, which has {has}");
+    (text(steps), message, "coexec reads zero there and writes nothing; others may not")
+}
+
+/// Address, message and note of what not all of a group reached together.
+pub(super) fn meeting(rule: Rule, count: usize, size: usize) -> (String, String, &'static str) {
+    let (thing, group, note) = match rule {
+        Rule::DivergentSubgroup => (
+            "a subgroup operation",
+            "subgroup",
+            "all invocations of a subgroup must reach it, or none; which ones are one subgroup \
+             differs from device to device",
+        ),
+        _ => (
+            "a barrier",
+            "workgroup",
+            "all invocations of a workgroup must reach a barrier, or none",
+        ),
+    };
+    let message = format!("{thing} that {count} of the {size} invocations of a {group} reach");
+    (String::new(), message, note)
+}
