@@ -112,10 +112,11 @@ impl Launch {
     /// | `mat4x2<f32>`, four columns | `[[f32; 2]; 4]`, or `[f32; 8]` |
     /// | `mat3x3<f32>`, each column padded | `[[f32; 4]; 3]` |
     /// | `array<vec4<f32>, 9>` | `[[f32; 4]; 9]`, or `[f32; 36]` |
+    /// | `struct Grid { size: vec2<u32>, step: f32 }` | `#[derive(Clone, Copy, bytemuck::NoUninit)]` `#[repr(C)]` `struct Grid { size: [u32; 2], step: f32 }` |
     ///
-    /// The fields of a `#[repr(C)]` struct can't be seen from here: its size is checked, their order and
-    /// types are not. [`Launch::set_field`] checks each field by its name. An array that is given for a WGSL
-    /// struct with fields of several types is taken for its words.
+    /// The fields of a Rust struct can't be seen from here: its size is checked, their order and types
+    /// are not. [`Launch::set_field`] checks each field by its name. Integers that are given for a WGSL
+    /// struct with fields of several types are taken for its words.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
