@@ -87,7 +87,8 @@ impl Launch {
                 return Err(Error::Binding {
                     name: name.to_owned(),
                     problem: format!(
-                        "it is a {}, which takes a value; use set",
+                        "it is a {}, which takes a value; use set, or set_bytes with what the \
+                         buffer holds",
                         if binding.space == Space::Uniform { "uniform" } else { "var<immediate>" }
                     ),
                 });
@@ -146,6 +147,22 @@ impl Launch {
 
     /// As [`Launch::set`], from bytes in WGSL's memory layout. There may be more than the type has, as
     /// in a uniform buffer that is padded to a multiple of 256: those behind it are not used.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<uniform> shift: vec2<u32>;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<vec2<u32>>;
+    ///      @compute @workgroup_size(1)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += shift; }",
+    /// )?;
+    /// let (padded, data) = (Buffer::from_slice(&[7u8; 256]), Buffer::from_slice(&[[0u32; 2]]));
+    /// let launch = rt.launch(&kernel).set_bytes("shift", padded.to_vec()?).bind("data", &data);
+    /// launch.workgroups([1, 1, 1]).run()?;
+    /// assert_eq!(data.to_vec()?, [[0x07070707; 2]]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn set_bytes(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let given = bytes.len() as u64;
@@ -153,8 +170,28 @@ impl Launch {
         self.attempt(|launch| launch.give(name, bytes, check))
     }
 
-    /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`. Every
-    /// field must be given before the launch is run.
+    /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`,
+    /// `GROUP:BINDING.x`. Every field must be given before the launch is run. A whole number converts to any
+    /// type that has it: `2` is also a float.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// let kernel = Kernel::from_wgsl(
+    ///     "struct Ramp { first: f32, step: f32 }
+    ///      @group(0) @binding(0) var<uniform> ramp: Ramp;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(1)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    ///          data[id.x] = ramp.first + ramp.step * f32(id.x);
+    ///      }",
+    /// )?;
+    /// let data = Buffer::<f32>::zeroed(3);
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([3, 1, 1]);
+    /// launch.set_field("ramp.first", 2).set_field("ramp.step", 0.5).run()?;
+    /// assert_eq!(data.to_vec()?, [2.0, 2.5, 3.0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn set_field(self, path: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
         self.attempt(|launch| {
