@@ -117,7 +117,8 @@ impl<T> Pending<T> {
     }
 
     /// The part of the work that is done, from 0 to 1. Of a launch these are workgroups, counted when
-    /// their chunk is done; of a sequence, those of all its launches.
+    /// their chunk is done; of a sequence, those of all its launches. It goes back to 0 where a GPU that was
+    /// given a whole sequence fails, since others begin it again.
     pub fn progress(&self) -> f64 {
         self.job.progress()
     }

@@ -600,6 +600,18 @@ fn what_is_generated_is_printed_without_a_grid_and_without_data() {
 }
 
 #[test]
+fn an_engine_that_the_environment_names_and_nobody_knows_is_refused() {
+    let folder = folder("engine");
+    let path = file(&folder, "double.wgsl", DOUBLE);
+    let args =
+        ["run", &path, "--workgroups", "1", "--bind", "src=list:f32:1", "--bind", "dst=zeros:4"];
+    let outcome = coexec_with(&args, &[("COEXEC_CACHE_DIR", ""), ("COEXEC_CPU_ENGINE", "magic")]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.err);
+    let parts = ["engine `magic`", "COEXEC_CPU_ENGINE", "auto, llvm, cranelift and interpreter"];
+    assert!(parts.iter().all(|part| outcome.err.contains(part)), "{}", outcome.err);
+}
+
+#[test]
 fn a_bench_that_no_memory_has_room_for_is_refused() {
     let huge = ["bench", "transpose", "--devices", "cpu", "--sizes", "16777216"];
     fails(1, &huge, &["transpose of size 16777216", "2097152.0 GiB", "smaller"]);

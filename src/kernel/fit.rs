@@ -50,7 +50,7 @@ impl RustType {
         let Some(numbers) = self.numbers() else { return true };
         let mut known = vec![self.size];
         let rows = numbers.strides.split_last().map_or(&[][..], |(_, rows)| rows);
-        scalars.iter().any(|(_, scalar)| numbers.are(*scalar))
+        (scalars.iter().all(|(_, scalar)| numbers.are(*scalar)) || numbers.are_words_of(scalars))
             && (!strides(ty, &mut known) || rows.iter().all(|row| known.contains(row)))
     }
 }
@@ -73,6 +73,12 @@ impl Numbers {
             ScalarType::F16 => self.size == 2,
             ScalarType::I32 | ScalarType::U32 => !self.float && self.size.is_multiple_of(4),
         }
+    }
+
+    /// Whether they are integers, given as the words of a type that has scalars of several kinds.
+    fn are_words_of(&self, scalars: &[(u64, ScalarType)]) -> bool {
+        let is_mixed = scalars.iter().any(|(_, scalar)| *scalar != scalars[0].1);
+        is_mixed && self.are(ScalarType::U32)
     }
 }
 
@@ -290,7 +296,6 @@ mod tests {
         element::<u64>("vec2<u32>").unwrap();
         element::<[i32; 8]>("array<u32, 8>").unwrap();
         element::<[[f32; 4]; 3]>("mat3x3<f32>").unwrap();
-        element::<[f32; 4]>("Cell").unwrap();
         element::<u16>("f16").unwrap();
         element::<[half::f16; 2]>("vec2<f16>").unwrap();
     }
@@ -317,6 +322,7 @@ mod tests {
                 "of 16 bytes, padded as WGSL does:\n  offset   0,  12 bytes: at: vec3<f32>\n  offset  12,   4 bytes: kind: u32",
             ),
             (element::<f64>("Cell"), "padded as WGSL does"),
+            (element::<[f32; 4]>("Cell"), "padded as WGSL does"),
             (element::<[f32; 4]>("vec4<u32>"), "use [u32; 4], or a buffer of u32"),
             (element::<[u32; 4]>("vec3<f32>"), "pad to [f32; 4]"),
             (element::<[[f32; 4]; 2]>("mat4x2<f32>"), "use [f32; 8], or a buffer of f32"),
@@ -410,6 +416,7 @@ mod tests {
             (value::<f64>("vec2<f32>"), "use [f32; 2]"),
             (value::<[u32; 4]>("vec4<f32>"), "use [f32; 4]"),
             (value::<[u32; 2]>("Pair"), "lay it out as WGSL does:\n  offset   0"),
+            (value::<[f32; 4]>("Cell"), "offset  12,   4 bytes: kind: u32"),
             (value::<[f32; 9]>("mat3x3<f32>"), "use [[f32; 4]; 3]"),
             (value::<[[f32; 4]; 2]>("mat4x2<f32>"), "use [[f32; 2]; 4]"),
             (value::<[[i32; 4]; 3]>("array<vec3<f32>, 3>"), "use [[f32; 4]; 3]"),

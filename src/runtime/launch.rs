@@ -90,7 +90,8 @@ impl Launch {
                 return Err(Error::Binding {
                     name: name.to_owned(),
                     problem: format!(
-                        "it is a {}, which takes a value; use set",
+                        "it is a {}, which takes a value; use set, or set_bytes with what the \
+                         buffer holds",
                         if binding.space == Space::Uniform { "uniform" } else { "var<immediate>" }
                     ),
                 });
@@ -115,10 +116,11 @@ impl Launch {
     /// | `mat4x2<f32>`, four columns | `[[f32; 2]; 4]`, or `[f32; 8]` |
     /// | `mat3x3<f32>`, each column padded | `[[f32; 4]; 3]` |
     /// | `array<vec4<f32>, 9>` | `[[f32; 4]; 9]`, or `[f32; 36]` |
+    /// | `struct Grid { size: vec2<u32>, step: f32 }` | `#[derive(Clone, Copy, bytemuck::NoUninit)]` `#[repr(C)]` `struct Grid { size: [u32; 2], step: f32 }` |
     ///
-    /// The fields of a `#[repr(C)]` struct can't be seen from here: its size is checked, their order and
-    /// types are not. [`Launch::set_field`] checks each field by its name. An array that is given for a WGSL
-    /// struct with fields of several types is taken for its words.
+    /// The fields of a Rust struct can't be seen from here: its size is checked, their order and types
+    /// are not. [`Launch::set_field`] checks each field by its name. Integers that are given for a WGSL
+    /// struct with fields of several types are taken for its words.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
@@ -148,6 +150,22 @@ impl Launch {
 
     /// As [`Launch::set`], from bytes in WGSL's memory layout. There may be more than the type has, as
     /// in a uniform buffer that is padded to a multiple of 256: those behind it are not used.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<uniform> shift: vec2<u32>;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<vec2<u32>>;
+    ///      @compute @workgroup_size(1)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += shift; }",
+    /// )?;
+    /// let (padded, data) = (Buffer::from_slice(&[7u8; 256]), Buffer::from_slice(&[[0u32; 2]]));
+    /// let launch = rt.launch(&kernel).set_bytes("shift", padded.to_vec()?).bind("data", &data);
+    /// launch.workgroups([1, 1, 1]).run()?;
+    /// assert_eq!(data.to_vec()?, [[0x07070707; 2]]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn set_bytes(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let given = bytes.len() as u64;
@@ -155,8 +173,28 @@ impl Launch {
         self.attempt(|launch| launch.give(name, bytes, check))
     }
 
-    /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`. Every
-    /// field must be given before the launch is run.
+    /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`,
+    /// `GROUP:BINDING.x`. Every field must be given before the launch is run. A whole number converts to any
+    /// type that has it: `2` is also a float.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// let kernel = Kernel::from_wgsl(
+    ///     "struct Ramp { first: f32, step: f32 }
+    ///      @group(0) @binding(0) var<uniform> ramp: Ramp;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(1)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    ///          data[id.x] = ramp.first + ramp.step * f32(id.x);
+    ///      }",
+    /// )?;
+    /// let data = Buffer::<f32>::zeroed(3);
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([3, 1, 1]);
+    /// launch.set_field("ramp.first", 2).set_field("ramp.step", 0.5).run()?;
+    /// assert_eq!(data.to_vec()?, [2.0, 2.5, 3.0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn set_field(self, path: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
         self.attempt(|launch| {

@@ -229,7 +229,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// The engine that runs kernels on the CPU.
+    /// The engine that runs kernels on the CPU. With [`Engine::Auto`], as if not given, it is the one that
+    /// the environment variable `COEXEC_CPU_ENGINE` names, else the fastest that can run the kernel.
     pub fn cpu_engine(mut self, engine: Engine) -> Self {
         self.cpu.engine = engine;
         self
@@ -316,8 +317,8 @@ impl RuntimeBuilder {
     /// Opens the devices.
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`] for a name that is none, [`Error::Device`] when one that was named
-    /// can't be opened.
+    /// [`Error::NoSuchDevice`] for a name that is none, [`Error::NoSuchEngine`] where the environment names
+    /// an engine that is none, [`Error::Device`] when a device that was named can't be opened.
     pub fn build(self) -> Result<Runtime> {
         let selection = match &self.devices {
             None => Selection::Default,

@@ -252,7 +252,7 @@ fn numbers_of_another_type_than_the_uniform_s_are_refused() {
         (launch().set("0:0", &1u32), "k", ["u32", "use f32"]),
         (launch().set("n", &[1f32, 2.0]), "n", ["[f32; 2]", "use [u32; 2]"]),
         (launch().set("m", &[[0f32; 4]; 2]), "m", ["[[f32; 4]; 2]", "use [[f32; 2]; 4]"]),
-        (launch().set("p", &[1u32, 2, 3]), "p", ["[u32; 3]", "offset   8,   4 bytes: scale: f32"]),
+        (launch().set("p", &[1i32, 2, 3]), "p", ["[i32; 3]", "offset   8,   4 bytes: scale: f32"]),
     ] {
         let error = launch.run().expect_err("another type");
         assert!(matches!(&error, Error::Binding { name: n, .. } if n == name), "{error:?}");
