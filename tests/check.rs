@@ -319,8 +319,7 @@ fn races_on_one_variable_between_the_same_lines_are_one_finding() {
         @compute @workgroup_size(8)
         fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let i = id.x + 2;
-            a[i] = a[i - 2] + a[i - 1] + a[i + 1] + a[i + 2] + b[i + 1];
-            b[i] = 1u;
+            if id.x < 4 { a[i] = a[i + 1]; b[i] = b[i + 1]; } else { a[i] = a[i - 1]; b[i] = b[i - 1]; }
         }";
     let kernel = Kernel::from_wgsl(text).expect("a kernel");
     let (a, b) = (Buffer::<u32>::zeroed(12), Buffer::<u32>::zeroed(12));
@@ -328,6 +327,6 @@ fn races_on_one_variable_between_the_same_lines_are_one_finding() {
     let found = launch.check().expect("findings");
     let told: Vec<_> = found.findings.iter().map(|f| (&f.address[..1], f.first.line)).collect();
     assert_eq!(told, [("a", 6), ("b", 6)], "{found}");
-    // Two neighbours on either side of each, where there are any.
-    assert!(found.findings[0].count > 8, "{found}");
+    // Those of either branch.
+    assert!(found.findings.iter().all(|finding| finding.count > 4), "{found}");
 }

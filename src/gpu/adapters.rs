@@ -37,7 +37,23 @@ pub(crate) fn adapters() -> Result<Vec<AdapterHandle>> {
         .clone()
 }
 
+/// Turns off Mesa's device-select layer, which looks for a desktop's own GPU and complains on standard error where
+/// there is no Wayland: coexec looks at all adapters and needs none of them first. Only the environment can
+/// turn the layer off, and only a program of one thread can be sure that nobody reads it meanwhile; another
+/// sets `NODEVICE_SELECT=1` itself.
+#[cfg(target_os = "linux")]
+fn quiet_mesa() {
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && threads() == 1 {
+        // SAFETY: there is no other thread that could read or write the environment, and only this one could
+        // start one.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 fn enumerate() -> Vec<AdapterHandle> {
+    #[cfg(target_os = "linux")]
+    quiet_mesa();
     const BACKENDS: [wgpu::Backends; 3] =
         [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12];
     let built_in = wgpu::Instance::enabled_backend_features();

@@ -278,3 +278,5 @@ mod gpu_tests;
 mod tests;
 #[cfg(test)]
 mod trusted_tests;
+#[cfg(test)]
+mod writers_tests;

@@ -228,7 +228,7 @@ fn unbounded(block: &Block) -> usize {
 }
 
 /// Every kernel that tests have, of the library and from the wild.
-fn texts() -> Vec<(String, String)> {
+pub(super) fn texts() -> Vec<(String, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut found) =
         (vec![root.join("kernels"), root.join("tests/filetests")], Vec::new());

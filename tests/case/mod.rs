@@ -49,6 +49,8 @@ pub(crate) enum Cut {
 pub(crate) struct Tolerance {
     /// A float is right within `.0` absolutely or within `.1` of the expected value.
     pub(crate) distance: Option<(f64, f64)>,
+    /// In place of `distance` on GPUs.
+    pub(crate) gpu_distance: Option<(f64, f64)>,
     /// Units in the last place; on the CPU always, elsewhere where there is no `distance`.
     pub(crate) ulps: Option<u32>,
 }
@@ -151,9 +153,13 @@ impl Case {
                     None => self.expected.push(Expected { name: name.to_owned(), slots }),
                 }
             }
-            "tolerance" => {
+            "tolerance" | "gpu-tolerance" => {
                 let (absolute, relative) = two(rest)?;
-                self.tolerance.distance = Some((number(absolute)?, number(relative)?));
+                let distance = Some((number(absolute)?, number(relative)?));
+                match word {
+                    "tolerance" => self.tolerance.distance = distance,
+                    _ => self.tolerance.gpu_distance = distance,
+                }
             }
             "ulps" => {
                 self.tolerance.ulps = Some(rest.parse().map_err(|_| "a number of ULPs".to_owned())?)

@@ -4,7 +4,7 @@ use coexec::{Buffer, Kernel, Launch, Report, Runtime};
 
 use super::values::{Kind, Slot, Want};
 use super::{Case, Cut, Size, Tolerance};
-use crate::engines::{Class, Setup};
+use crate::engines::{Class, Setup, is_beyond_the_device};
 
 /// What a launch left in the storage buffers, in the order of [`Case::given`].
 pub(crate) type Outputs = Vec<(String, Vec<u8>)>;
@@ -87,7 +87,13 @@ impl Case {
                 None => Ok(Vec::new()),
             };
         }
-        let (outputs, report) = result.map_err(|e| e.to_string())?;
+        let (outputs, report) = match result {
+            Err(error) if is_beyond_the_device(&error) => {
+                eprintln!("SKIPPED {} [{}]: {error}", self.name, setup.label);
+                return Ok(Vec::new());
+            }
+            other => other.map_err(|error| error.to_string())?,
+        };
         let ran: u32 = report.devices.iter().map(|d| d.chunks).sum();
         match self.cut {
             Cut::Split if chunks.is_some_and(|c| c > 1) && ran < 2 => {
@@ -198,16 +204,20 @@ fn close(kind: Kind, found: u32, want: u32, tolerance: Tolerance, class: Class) 
     if !a.is_finite() || !b.is_finite() {
         return false;
     }
-    let near = tolerance.distance.is_none_or(|(abs, rel)| {
-        let distance = (a - b).abs();
-        distance <= abs || distance <= rel * b.abs()
+    let distance = match class {
+        Class::Cpu => tolerance.distance,
+        Class::Gpu => tolerance.gpu_distance.or(tolerance.distance),
+    };
+    let near = distance.is_none_or(|(abs, rel)| {
+        let apart = (a - b).abs();
+        apart <= abs || apart <= rel * b.abs()
     });
-    let judged_by_ulps = class == Class::Cpu || tolerance.distance.is_none();
+    let judged_by_ulps = class == Class::Cpu || distance.is_none();
     let ulps = match tolerance.ulps {
         Some(ulps) if judged_by_ulps => kind == Kind::F32 && ulps_between(found, want) <= ulps,
         _ => true,
     };
-    let any_tolerance = tolerance.distance.is_some() || tolerance.ulps.is_some();
+    let any_tolerance = distance.is_some() || tolerance.ulps.is_some();
     any_tolerance && near && ulps
 }
 

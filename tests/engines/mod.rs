@@ -54,13 +54,21 @@ pub(crate) fn cpus() -> Vec<Vec<Setup>> {
     cpu_engines().into_iter().map(|engine| cuttings("cpu", Class::Cpu, engine)).collect()
 }
 
-/// Every adapter, software too, each under every cutting. The first of each is the unsplit run.
+/// Every adapter, software too, each under every cutting. The first of each is the unsplit run. Where there are
+/// several, last all of them together with the CPU.
 ///
 /// # Panics
 /// When there is none and one is required.
 pub(crate) fn gpus(test: &str) -> Vec<Vec<Setup>> {
-    let found: Vec<Vec<Setup>> =
-        gpu_ids().iter().map(|id| cuttings(id, Class::Gpu, Engine::Auto)).collect();
+    let ids = gpu_ids();
+    let mut found: Vec<Vec<Setup>> =
+        ids.iter().map(|id| cuttings(id, Class::Gpu, Engine::Auto)).collect();
+    if ids.len() > 1 {
+        let devices = format!("cpu,{}", ids.join(","));
+        let label = format!("{devices}, 7 chunks");
+        let runtime = runtime(&devices);
+        found.push(vec![Setup { label, runtime, chunks: Some(7), class: Class::Gpu }]);
+    }
     if found.is_empty() {
         skip(test, "this machine has no Vulkan, Metal or DirectX 12 adapter");
     }
@@ -81,6 +89,11 @@ pub(crate) fn skip(test: &str, why: &str) {
     let required = std::env::var("COEXEC_REQUIRE_GPU").is_ok_and(|value| value == "1");
     assert!(!required, "{test}: {why}, and COEXEC_REQUIRE_GPU=1");
     eprintln!("SKIPPED {test}: {why}");
+}
+
+/// Whether a kernel was refused because the device lacks what it needs, which is no fault of either.
+pub(crate) fn is_beyond_the_device(error: &coexec::Error) -> bool {
+    error.to_string().trim_end().ends_with("which the device does not have")
 }
 
 /// A runtime on these devices; the CPU with the engine that the environment names, or whichever
