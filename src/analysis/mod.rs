@@ -33,6 +33,7 @@ mod whole;
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::sync::Arc;
 
 use naga::Span;
 
@@ -158,26 +159,14 @@ const FEW: usize = 4;
 pub(crate) struct Analysis {
     kernel: Kernel,
     program: Program,
-    facts: Facts,
+    facts: Arc<Facts>,
 }
 
 impl Analysis {
     /// Analyses a kernel as far as its arguments do not matter.
     pub(crate) fn new(kernel: &Kernel) -> Analysis {
-        let mut facts = facts::syntactic(kernel);
+        let facts = facts(kernel);
         let program = Program::new(kernel, &facts.uses);
-        facts.divergent_barrier = facts.barrier.and_then(|_| uniformity::divergent_barrier(kernel));
-        facts.finite_loops = vec![false; program.loops];
-        if program.loops > 0 {
-            let groups = GroupBox::whole([0; 3]);
-            let hints = RefCell::default();
-            let (mut machine, state) = Machine::new(kernel, &program, None, groups, &hints);
-            machine.walk(&program.steps, state, &mut Vec::new());
-            facts.hurried = machine.hurried;
-            if machine.fuel > 0 {
-                facts.finite_loops = machine.finite;
-            }
-        }
         Analysis { kernel: kernel.clone(), program, facts }
     }
 
@@ -316,7 +305,24 @@ impl OfLaunch<'_> {
     }
 }
 
-/// [`Analysis::facts`] of a kernel.
-pub(crate) fn facts(kernel: &Kernel) -> Facts {
-    Analysis::new(kernel).facts
+/// [`Analysis::facts`] of a kernel, found out once.
+pub(crate) fn facts(kernel: &Kernel) -> Arc<Facts> {
+    let find = || {
+        let mut facts = facts::syntactic(kernel);
+        let program = Program::new(kernel, &facts.uses);
+        facts.divergent_barrier = facts.barrier.and_then(|_| uniformity::divergent_barrier(kernel));
+        facts.finite_loops = vec![false; program.loops];
+        if program.loops > 0 {
+            let groups = GroupBox::whole([0; 3]);
+            let hints = RefCell::default();
+            let (mut machine, state) = Machine::new(kernel, &program, None, groups, &hints);
+            machine.walk(&program.steps, state, &mut Vec::new());
+            facts.hurried = machine.hurried;
+            if machine.fuel > 0 {
+                facts.finite_loops = machine.finite;
+            }
+        }
+        facts
+    };
+    kernel.derived(0, || Ok(find())).unwrap_or_else(|_| Arc::new(find()))
 }

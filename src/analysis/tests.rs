@@ -252,7 +252,7 @@ fn finite(body: &str) -> Vec<bool> {
              _ = v.n; data[0] = 1u; {body}
          }}"
     );
-    facts(&Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"))).finite_loops
+    facts(&Kernel::from_wgsl(&text).unwrap_or_else(|e| panic!("{e}"))).finite_loops.clone()
 }
 
 #[test]

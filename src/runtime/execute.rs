@@ -206,6 +206,7 @@ impl<'a> Session<'a> {
             .map(|Member { device, .. }| DeviceReport {
                 id: device.info().id.clone(),
                 name: device.info().name.clone(),
+                driver: device.info().driver.clone(),
                 ..DeviceReport::default()
             })
             .collect()

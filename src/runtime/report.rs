@@ -87,6 +87,8 @@ pub struct DeviceReport {
     pub id: String,
     /// The product's name.
     pub name: String,
+    /// The driver and its version; for the CPU the fastest engine that it has, such as "LLVM 22".
+    pub driver: String,
     /// What ran the kernel there: never [`Engine::Auto`]. Nothing for a device that did nothing, or that
     /// has but one way, as GPUs have.
     pub engine: Option<Engine>,
@@ -191,7 +193,11 @@ pub(super) fn table(f: &mut fmt::Formatter<'_>, devices: &[DeviceReport]) -> fmt
 fn described(device: &DeviceReport) -> String {
     let mut text = device.name.clone();
     if let Some(engine) = device.engine {
-        text += &format!(", {engine}");
+        // Which LLVM it is tells more.
+        text += &match engine {
+            Engine::Llvm => format!(", {}", device.driver),
+            other => format!(", {other}"),
+        };
     }
     if let Some(why) = &device.fallback {
         text += &format!(" ({why})");

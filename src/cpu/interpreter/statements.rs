@@ -102,7 +102,7 @@ struct Walk<'c, 'k> {
 pub(super) fn compile_body(compiler: &mut Compiler<'_>) -> Result<()> {
     let function = compiler.function;
     let frames = vec![Frame::Branch(compiler.exec)];
-    let finite = facts(compiler.kernel).finite_loops;
+    let finite = facts(compiler.kernel).finite_loops.clone();
     let mut walk =
         Walk { c: compiler, tasks: Vec::new(), frames, left: 0, returns: 0, finite, met: 0 };
     walk.block(&function.body);

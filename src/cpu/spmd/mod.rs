@@ -78,7 +78,7 @@ impl Gangs {
 /// `Unsupported` for what only the interpreter runs, with the reason.
 pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled> {
     let Gangs { width, subgroup, pack, values } = gangs;
-    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops, width, subgroup)?;
+    let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops.clone(), width, subgroup)?;
     verify::between(&code, "lowering")?;
     unused::drop_results(&mut code);
     pack::fit(&mut code, pack);
