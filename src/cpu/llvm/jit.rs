@@ -16,6 +16,10 @@ const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine,\
     loop(indvars,loop-deletion,loop-unroll-full),sroa,gvn,instcombine,simplifycfg,\
     loop-mssa(licm),adce,simplifycfg)";
 
+/// Bytes of a module's text above which no loop is unrolled: a kernel so large does not fit the
+/// nearest caches as it is, and takes seconds to compile. The text of `kernels/matmul.wgsl` has 84 kB.
+const LARGE: usize = 400_000;
+
 /// Machine code, and the JIT that owns it.
 #[derive(Debug)]
 pub(super) struct Code {
@@ -154,9 +158,13 @@ impl<'l> Module<'l> {
         }
     }
 
-    /// Targets the machine, and runs the passes.
-    fn optimise(&self, machine: &Machine<'_>) -> Result<(), String> {
+    /// Targets the machine, and runs the passes. `text` is the module's.
+    fn optimise(&self, machine: &Machine<'_>, text: &str) -> Result<(), String> {
         let api = &self.library.api;
+        let passes = match text.len() > LARGE {
+            true => PASSES.replace(",loop-unroll-full", ""),
+            false => PASSES.to_owned(),
+        };
         // SAFETY: plain calls of the C API on objects that are alive.
         unsafe {
             (api.set_target)(self.module, c_string(&machine.triple).as_ptr());
@@ -175,8 +183,8 @@ impl<'l> Module<'l> {
             // A library that does not know one of them refuses all, before any has run. From LLVM
             // 18 on, `instcombine` ends the process where one turn was not enough, unless it is
             // told not to look.
-            let untested = PASSES.replace("instcombine", "instcombine<no-verify-fixpoint>");
-            let result = run(&untested).or_else(|_| run(PASSES)).or_else(|_| run("default<O3>"));
+            let untested = passes.replace("instcombine", "instcombine<no-verify-fixpoint>");
+            let result = run(&untested).or_else(|_| run(&passes)).or_else(|_| run("default<O3>"));
             (api.pass_options_dispose)(options);
             result
         }
@@ -209,7 +217,7 @@ pub(super) fn compile(
     let api = &library.api;
     let machine = Machine::host(library)?;
     let module = Module::parse(library, text)?;
-    module.optimise(&machine)?;
+    module.optimise(&machine, text)?;
     let safe_module = module.into_safe_module();
     // A second machine: the builder takes its machine over.
     let machine = Machine::host(library)?;
@@ -247,7 +255,7 @@ pub(super) fn list(library: &Library, text: &str, stage: Stage) -> Result<String
     let api = &library.api;
     let machine = Machine::host(library)?;
     let module = Module::parse(library, text)?;
-    module.optimise(&machine)?;
+    module.optimise(&machine, text)?;
     // SAFETY: plain calls of the C API; the buffer is ours and read before it is disposed of.
     unsafe {
         if stage == Stage::Optimised {

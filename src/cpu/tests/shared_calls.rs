@@ -156,3 +156,21 @@ fn calls_that_share_a_copy_of_their_callee_do_what_inlined_ones_do() {
         assert_eq!(shared, inlined, "{functions}\n{body}");
     }
 }
+
+#[test]
+fn code_grows_with_the_text_and_not_with_the_calls() {
+    // Each level calls the one below three times: 3^12 copies of the first, if all were inlined.
+    let mut text = "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+        fn f0(a: u32) -> u32 { var s = a; for (var k = 0u; k < 3u; k++) { s = s * 5u + k; } return s; }\n"
+        .to_owned();
+    for i in 1..13 {
+        let j = i - 1;
+        text += &format!(
+            "fn f{i}(a: u32) -> u32 {{ return f{j}(a) + f{j}(a + 1u) * f{j}(a + 2u); }}\n"
+        );
+    }
+    text += "@compute @workgroup_size(1) fn main() { out[0] = f12(out[1]); }";
+    let kernel = Kernel::from_wgsl(&text).unwrap();
+    let function = &kernel.entry_point().function;
+    assert!(function.expressions.len() < 2000, "{}", function.expressions.len());
+}

@@ -6,6 +6,7 @@
 mod call_sizes;
 mod choose;
 mod constant_operands;
+mod forwarding;
 mod fuse;
 mod inline;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub(super) fn normalise(
     choose::choose(&mut module, entry_point)?;
     unsupported::check(source, &module, &validate_anything(source, &module)?)?;
     overrides::resolve(source, &mut module, &given)?;
+    forwarding::forward(&mut module);
     let info = validate(source, &module)?;
     inline::inline(source, &mut module, &info, most_inlined)?;
     compact(&mut module, KeepUnused::No);
