@@ -61,7 +61,7 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
     sentences
 }
 
-/// That the analysis ran out of its budget, where, and what follows from that.
+/// A sentence that says where the analysis exhausted its budget, and the consequences.
 pub(super) fn hurried(kernel: &Kernel, span: Span) -> String {
     let line = kernel.source().line(span);
     let place = line.map_or_else(|| "a loop".to_owned(), |line| format!("the loop at line {line}"));

@@ -1,13 +1,15 @@
-//! What of a launch is hardly meant, in sentences: accesses that are surely out of bounds, barriers
-//! that perhaps not all reach.
+//! Probable mistakes in a launch, in sentences: accesses that are certainly out of bounds, and
+//! barriers in control flow that may diverge.
 //!
-//! Nothing is said of an index that may be outside: a footprint that is merely wide is no mistake.
+//! An index that may be out of bounds gives no warning: a footprint that is merely wide is no
+//! mistake.
 
 use super::bands::Band;
 use crate::analysis::{Argument, Arguments, Facts, Outside};
 use crate::kernel::Kernel;
 
-/// A sentence for each buffer and way of touching it, and one for the first barrier.
+/// A sentence for each buffer that is read, or written, out of bounds, and one for the first
+/// barrier in divergent control flow.
 pub(super) fn warnings(
     kernel: &Kernel,
     facts: &Facts,
@@ -56,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// Of a body of one-dimensional workgroups of 64, with these buffers and `n`.
+    /// The warnings of a kernel with this body, workgroups of 64, buffers of these sizes, and `n`.
     fn said(body: &str, groups: u32, (src, dst): (u64, u64), n: u32) -> Vec<String> {
         let kernel = Kernel::from_wgsl(&format!(
             "@group(0) @binding(0) var<storage, read> src: array<i32>;
