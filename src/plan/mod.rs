@@ -421,7 +421,7 @@ impl Plan {
         &self.without_effect
     }
 
-    /// The number of bands that devices may take singly.
+    /// The bands, which devices may take singly.
     pub(crate) fn bands(&self) -> &[Band] {
         self.split.bands()
     }
