@@ -73,7 +73,7 @@ fn more_iterations(device: &Option<String>) -> String {
                 .to_owned()
         }
         Some(device) => {
-            format!(", where the driver of {device} ends it; run it on another device")
+            format!(", after which the driver of {device} stops it; run it on another device")
         }
     }
 }
@@ -221,8 +221,8 @@ impl Error {
             }
             Error::EndlessLoop { budget, device: Some(device), .. } => {
                 let cause = format!(
-                    "its driver ends the loops of an invocation after {budget} iterations, and \
-                     the kernel's need more"
+                    "its driver stops the loops of an invocation after {budget} iterations, and \
+                     those of the kernel need more"
                 );
                 Ok((device, FailureKind::Rejected, cause))
             }

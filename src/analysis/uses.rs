@@ -127,7 +127,7 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Uses> {
 }
 
 const UNLISTED: &str =
-    "signed integers are not told from others in an element of more than 65,536 scalars";
+    "signed integers can't be told from others in an element of more than 65,536 scalars";
 
 /// The accesses to some members.
 fn those(met: &mut [Met], members: Members) -> impl Iterator<Item = &mut Met> {

@@ -77,8 +77,8 @@ pub(super) fn left_to_run_time(
             let what = match asked.budget {
                 0 => "`atanh` of constants near -1 in so many places",
                 _ => {
-                    "`atanh` of a number near -1 where WGSL wants a constant (write `-atanh` of the \
-                     positive number)"
+                    "`atanh` of a number near -1 where WGSL requires a constant (write `-atanh` of \
+                     the positive number)"
                 }
             };
             return Err(Error::Unsupported { what: what.to_owned(), at: source.render(span) });

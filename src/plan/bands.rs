@@ -171,8 +171,7 @@ fn merge(
         // Freedom from data races does not exclude that workgroups wait for each other.
         if let Some(at) = signal {
             let why = format!(
-                "{why}; it loads and stores them atomically, by which workgroups may wait for each \
-                 other"
+                "{why}; it loads and stores them atomically, so workgroups may wait for each other"
             );
             return Err((why, Some(at)));
         }
@@ -383,7 +382,7 @@ pub(super) fn order_of_accesses(
     let mut uses = uses.flat_map(|(id, uses)| uses.iter().map(move |(_, used)| (id, used)));
     let loaded = uses.find_map(|(id, used)| match used {
         Use::Signal(at) => Some(format!(
-            "what it loads of `{}` atomically may show in which order workgroups ran{}",
+            "its atomic loads of `{}` may show in which order workgroups ran{}",
             name(id),
             line(kernel, *at)
         )),
@@ -396,8 +395,8 @@ pub(super) fn order_of_accesses(
     let stored = || {
         let (id, at) = facts.atomic_stores.iter().find(|(id, _)| meet(*id))?;
         Some(format!(
-            "of what it stores to `{}` atomically the last may count, which shows in which order \
-             workgroups ran{}",
+            "the last of its atomic stores to `{}` may win, which shows in which order workgroups \
+             ran{}",
             name(*id),
             line(kernel, *at)
         ))

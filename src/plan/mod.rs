@@ -342,7 +342,7 @@ fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> 
                 format!("freedom from data races was promised, which does not help: {reason}")
             }
             _ => {
-                "freedom from data races was promised, and need not be: it is split safely without"
+                "freedom from data races was promised, but need not be: the launch is split safely without"
                     .to_owned()
             }
         });

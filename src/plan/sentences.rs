@@ -101,8 +101,8 @@ fn put_together(reduction: Reduction) -> &'static str {
         Reduction::Sum => "added up",
         Reduction::Minimum => "put together by their minimum",
         Reduction::Maximum => "put together by their maximum",
-        Reduction::And => "put together by and",
-        Reduction::Or => "put together by or",
+        Reduction::And => "put together by bitwise and",
+        Reduction::Or => "put together by bitwise or",
         Reduction::Xor => "put together by exclusive or",
     }
 }

@@ -29,12 +29,12 @@ pub(super) fn warnings(
         };
         if let Some(furthest) = outside.written {
             found.push(format!(
-                "{has}, and the kernel writes up to element {furthest}: what it writes outside is lost"
+                "{has}, and the kernel writes up to element {furthest}: writes outside of it are lost"
             ));
         }
         if let Some(furthest) = outside.read {
             found.push(format!(
-                "{has}, and the kernel reads up to element {furthest}: what it reads outside is 0"
+                "{has}, and the kernel reads up to element {furthest}: reads outside of it give 0"
             ));
         }
     }
@@ -44,8 +44,8 @@ pub(super) fn warnings(
         let line = kernel.source().line(span);
         let at = line.map_or_else(String::new, |line| format!(" on line {line}"));
         found.push(format!(
-            "whether an invocation reaches the barrier{at} depends on its id: WGSL wants all of a \
-             workgroup to reach it, or none, and devices differ where they do not"
+            "whether an invocation reaches the barrier{at} depends on its id: WGSL requires that all \
+             invocations of a workgroup reach it, or none; otherwise devices differ"
         ));
     }
     found

@@ -90,8 +90,8 @@ impl Launch {
                 return Err(Error::Binding {
                     name: name.to_owned(),
                     problem: format!(
-                        "it is a {}, which takes a value; use set, or set_bytes with what the \
-                         buffer holds",
+                        "it is a {}, which takes a value; use set, or set_bytes with the contents \
+                         of the buffer",
                         if binding.space == Space::Uniform { "uniform" } else { "var<immediate>" }
                     ),
                 });

@@ -141,7 +141,7 @@ impl Session<'_> {
             };
             let Mismatch { place, first, second, few } = &mismatch;
             let hint = match few {
-                true => " (if these integers are made of floats, give a tolerance for integers)",
+                true => " (if these are computed from floats, give a tolerance for integers)",
                 false => "",
             };
             let cause = |right: &[&str], wrong_value: &str, right_value: &str| {
