@@ -64,7 +64,7 @@ impl std::fmt::Display for FailureKind {
     }
 }
 
-/// How a loop that was stopped gets more iterations.
+/// The remedy for a loop that was stopped.
 fn more_iterations(device: &Option<String>) -> String {
     match device {
         None => {
@@ -73,7 +73,7 @@ fn more_iterations(device: &Option<String>) -> String {
                 .to_owned()
         }
         Some(device) => {
-            format!(", where the driver of {device} ends it; run it on another device")
+            format!(", after which the driver of {device} stops it; run it on another device")
         }
     }
 }
@@ -155,12 +155,12 @@ pub enum Error {
         problem: String,
     },
 
-    /// No engine of the CPU has that name.
+    /// The CPU has no engine of that name.
     #[error("engine {name}: {problem}")]
     NoSuchEngine {
         /// The name as given.
         name: String,
-        /// What there is instead.
+        /// The engines that exist.
         problem: String,
     },
 
@@ -186,12 +186,12 @@ pub enum Error {
         causes: Vec<String>,
     },
 
-    /// A loop ran past its iteration budget, or past what a driver allows.
+    /// A loop exceeded its iteration budget, or the iterations that a driver allows.
     #[error("a loop did not end within {budget} iterations of one invocation{}{}{at}", more_iterations(.device), if .at.is_empty() { "" } else { "\n" })]
     EndlessLoop {
         /// Iterations after which it was stopped.
         budget: u64,
-        /// The device whose driver ended it. Nothing where the launch's budget did.
+        /// The device whose driver ended the loop; `None` if the launch's budget ended it.
         device: Option<String>,
         /// The rendered WGSL line, where the device can tell.
         at: String,
@@ -212,8 +212,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a device failed with, if another may do better: its id, the kind, what happened. Any
-    /// other error is the launch's own, and comes back.
+    /// The failure of a device, for errors that another device may not have: its id, the kind, and
+    /// the cause. Any other error is the launch's own and is returned as `Err`.
     pub(crate) fn of_device(self) -> Result<(String, FailureKind, String)> {
         match self {
             Error::Device { device, kind, doing, cause } => {
@@ -221,8 +221,8 @@ impl Error {
             }
             Error::EndlessLoop { budget, device: Some(device), .. } => {
                 let cause = format!(
-                    "its driver ends the loops of an invocation after {budget} iterations, and \
-                     the kernel's need more"
+                    "its driver stops the loops of an invocation after {budget} iterations, and \
+                     those of the kernel need more"
                 );
                 Ok((device, FailureKind::Rejected, cause))
             }

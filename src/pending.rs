@@ -1,8 +1,8 @@
 //! Work that goes on while its owner does something else: a launch, a sequence, a read.
 //!
-//! The work runs on a thread of its own. It and its owner share a [`Job`]: whether the result is still
-//! wanted, and how much of the work is done. What the work is, and how soon it heeds a cancellation,
-//! is left to whoever starts it.
+//! The work runs on a thread of its own. It shares a [`Job`] with its owner, which holds the
+//! cancellation and the progress. The modules that start work decide how soon it reacts to a
+//! cancellation.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, FailureKind, Result};
 
-/// The end of work that was submitted: a `Future` that works with any executor, and without one
-/// ([`Pending::wait`]).
+/// The result of submitted work, to wait for: a `Future` that works with any executor.
+/// [`Pending::wait`] waits without one.
 ///
 /// Dropping it before it is ready cancels the work, as [`Pending::cancel`] does.
 ///
@@ -49,7 +49,8 @@ pub struct Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Runs `work`, which has so many units, on a thread of its own. `what` is its name: "launch".
+    /// Runs `work`, which consists of `units` units, on a thread of its own. `what` names it in
+    /// errors, such as "launch".
     pub(crate) fn spawn(
         what: &str,
         units: u64,
@@ -69,7 +70,7 @@ impl<T> Pending<T> {
                 if outcome.is_ok() {
                     own.done.store(units, Ordering::Relaxed);
                 }
-                // The receiver may be gone: then nobody wants the result.
+                // The receiver may have been dropped: the result is not wanted then.
                 let _ = sender.send(outcome);
             })
             .map_err(|error| Error::Device {
@@ -81,7 +82,7 @@ impl<T> Pending<T> {
         Ok(Pending { result, job, thread, ended: false })
     }
 
-    /// Waits for the end, without an executor.
+    /// Waits for the result, without an executor.
     ///
     /// # Errors
     /// Those of the call that waits: [`Launch::run`](crate::Launch::run),
@@ -90,11 +91,12 @@ impl<T> Pending<T> {
         pollster::block_on(self)
     }
 
-    /// Asks the work to stop, and does not wait until it has. Chunks that have not begun are not
-    /// run. The end is then [`Error::Cancelled`], unless all was done before.
+    /// Asks the work to stop, and returns without waiting for that. Chunks that have not begun are
+    /// not run. The result is then [`Error::Cancelled`], unless all chunks had already run.
     ///
-    /// Work that has not begun leaves its buffers as they are. If it has, the buffers that it writes
-    /// are poisoned, or, in a [transactional](crate::Launch::transactional) launch, as they were before.
+    /// Work that has not begun leaves its buffers as they are. If it has begun, the buffers that it
+    /// writes are poisoned. In a [transactional](crate::Launch::transactional) launch they are as
+    /// they were before.
     ///
     /// ```
     /// # use coexec::{Buffer, Error, Kernel, Runtime};
@@ -116,9 +118,10 @@ impl<T> Pending<T> {
         self.job.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// The part of the work that is done, from 0 to 1. Of a launch these are workgroups, counted when
-    /// their chunk is done; of a sequence, those of all its launches. It goes back to 0 where a GPU that was
-    /// given a whole sequence fails, since others begin it again.
+    /// The part of the work that is done, from 0 to 1. For a launch it counts workgroups, each when
+    /// its chunk is done; for a sequence, the workgroups of all its launches. It goes back to 0 if
+    /// a GPU fails that was given a whole sequence, since other devices then begin the sequence
+    /// again.
     pub fn progress(&self) -> f64 {
         self.job.progress()
     }
@@ -153,7 +156,8 @@ impl<T> Drop for Pending<T> {
     }
 }
 
-/// What submitted work and its owner share. Work that is waited for has one that nobody else sees.
+/// The state that submitted work and its owner share. Work that the caller waits for has a `Job` of
+/// its own.
 #[derive(Debug, Default)]
 pub(crate) struct Job {
     cancelled: AtomicBool,
@@ -163,17 +167,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Whether nobody wants the result any more.
+    /// Whether the result is no longer wanted.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// So many more units of the work are done.
+    /// Counts `units` more as done.
     pub(crate) fn advance(&self, units: u64) {
         self.done.fetch_add(units, Ordering::Relaxed);
     }
 
-    /// Nothing of the work is done: it begins again.
+    /// Resets the progress: the work begins again.
     pub(crate) fn start_over(&self) {
         self.done.store(0, Ordering::Relaxed);
     }

@@ -43,8 +43,8 @@ pub(super) struct Recorder {
     /// By binding; nothing where nothing is recorded.
     elements: Vec<Option<u64>>,
     stores: Vec<Store>,
-    /// Accesses of which some are outside of their buffers, as stores: the binding, the index, and
-    /// when they happen.
+    /// Accesses that are partly outside of their buffers, each with its kind; as `Store`s they hold
+    /// the binding, the index and the conditions.
     outside: Vec<(Kind, Store)>,
     /// All accesses, where that was asked for.
     pub(super) trace: Option<Vec<Access>>,
@@ -261,7 +261,7 @@ impl Machine<'_> {
         }
     }
 
-    /// An access as what is known of when it happens, if that is known.
+    /// An access with its index and its conditions, if the conditions are known.
     fn sure(&self, id: usize, index: &Linear, state: &State) -> Option<Store> {
         let guards = state.guards.as_ref()?;
         let mut dimensions: Vec<(Symbol, Interval)> = Vec::new();

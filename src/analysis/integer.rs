@@ -191,7 +191,7 @@ impl Machine<'_> {
         self.operation(ty, Operator::Remainder, a, b, state)
     }
 
-    /// Bits `low` to `high`, the last not included, of what is surely not negative, as a number.
+    /// Bits `low` to `high` (exclusive) of a value that is surely not negative, as a number.
     fn bits(
         &mut self,
         ty: IntType,
@@ -210,7 +210,7 @@ impl Machine<'_> {
         Some(self.remainder(ty, &shifted, &Linear::constant(1 << (high - low)), state))
     }
 
-    /// One operand and the other's value, as bits, where that is known.
+    /// One operand, and the bits of the other if its value is known.
     fn masked<'f>(
         &self,
         ty: IntType,
@@ -246,8 +246,8 @@ impl Machine<'_> {
         self.operation(ty, Operator::And, a, &Linear::constant(mask), state)
     }
 
-    /// `a | b` or `a ^ b`: the sum, where no bit can be set in both; with a run of bits that is known
-    /// the sum less what those bits of the other are, or twice that.
+    /// `a | b` or `a ^ b`. If no bit can be set in both, this is the sum. If one operand is a known
+    /// run of bits, it is the sum, less the other operand's bits of that run once or twice.
     fn or(
         &mut self,
         ty: IntType,
@@ -495,7 +495,8 @@ impl Machine<'_> {
     }
 }
 
-/// The first bit that is set and the first one above it that is not, if none above is.
+/// The positions of the lowest set bit and of the first clear bit above it, if no higher bit is
+/// set.
 fn run_of_ones(mask: u32) -> Option<(u32, u32)> {
     let low = mask.trailing_zeros();
     let above = u64::from(mask).checked_shr(low)?;

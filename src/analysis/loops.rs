@@ -74,7 +74,7 @@ struct Pass {
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     heads: Vec<Hint>,
-    /// Loops that could not be unrolled.
+    /// Loops whose unrolling failed.
     pub(super) rolled: Vec<usize>,
 }
 
@@ -249,7 +249,7 @@ impl Machine<'_> {
         None
     }
 
-    /// One pass that counts whatever it finds, as it assumes nothing.
+    /// One pass without assumptions, whose result therefore always counts.
     fn assume_nothing(&mut self, inner: &Loop, entry: &State, leaves: &[Leaf]) -> Option<State> {
         let heads: Vec<Head> = leaves.iter().map(|leaf| Head::Within(leaf.ty.range())).collect();
         let pass = self.pass(inner, entry, leaves, &heads);
@@ -337,7 +337,7 @@ impl Machine<'_> {
         }
         let fork = state.guards.take();
         let (back, after) = self.iteration(inner, state, Some((fork, turn)));
-        // After the loop a turn is the last one, and not every one.
+        // After the loop the symbol is the last iteration, not every one.
         if let Some(turn) = turn {
             self.symbols.infos[turn as usize].dimension = None;
         }
@@ -351,8 +351,9 @@ impl Machine<'_> {
         Pass { after, back, trips }
     }
 
-    /// One walk over the body: what comes back to the head, and what leaves the loop. Of a walk that
-    /// speaks for all turns, the guards of the path to the loop and the symbol of the turns.
+    /// One walk over the body: the state that returns to the head, and the state that leaves the
+    /// loop. For a walk that covers all iterations, `all` has the guards of the path to the loop
+    /// and the symbol of the iteration.
     pub(super) fn iteration(
         &mut self,
         inner: &Loop,

@@ -29,10 +29,12 @@ use crate::kernel::Kernel;
 const MAX_LEAVES: usize = 64;
 /// Uniforms and constant tables with more scalars than this are not tracked.
 const MAX_TABLE: usize = 4096;
-/// Expressions and statements that one interpretation looks at closely: enough for a dozen nested
-/// loops. After that each loop's body is walked once, with nothing assumed of what it changes.
+/// Expressions and statements that one interpretation examines in full: enough for a dozen nested
+/// loops. After that the body of each loop is walked once, without assumptions about the variables
+/// that it changes.
 pub(super) const FUEL: u64 = 1 << 18;
-/// What it looks at then: some times the largest kernel. After that it gives up.
+/// Expressions and statements that it examines after that: several times the largest kernel. Then
+/// the analysis gives up.
 pub(super) const RESERVE: u64 = 1 << 21;
 
 /// What one path knows.
@@ -86,10 +88,10 @@ pub(super) struct Machine<'a> {
     /// By loop: whether it was seen to end, and the largest number of iterations.
     pub(super) finite: Vec<bool>,
     pub(super) trips: Vec<Option<f64>>,
-    /// Expressions and statements that may still be looked at. The last [`RESERVE`] are for loops
-    /// without a close look.
+    /// Expressions and statements that may still be examined. The last [`RESERVE`] are for loops
+    /// that are walked without assumptions.
     pub(super) fuel: u64,
-    /// The loop at which the close look ended.
+    /// The first loop that was walked without assumptions because of the budget.
     pub(super) hurried: Option<Span>,
 }
 
@@ -157,7 +159,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Whether loops no longer get a close look; notes at which loop that began.
+    /// Whether loops are now walked without assumptions; notes the first such loop.
     pub(super) fn hurries(&mut self, span: Span) -> bool {
         let hurries = self.fuel <= RESERVE;
         if hurries && self.hurried.is_none() {
@@ -391,7 +393,7 @@ impl<'a> Machine<'a> {
             Expression::Literal(literal) => literal_value(*literal),
             Expression::Constant(constant) => self.constant(module.constants[*constant].init),
             Expression::ZeroValue(ty) => self.zero(*ty),
-            // A constant may be made of another one many times, and so on.
+            // Constants may use another one many times, at each of many levels.
             Expression::Compose { ty, components } if self.leaves(*ty) <= MAX_TABLE => {
                 let parts: Vec<_> = components.iter().map(|c| self.constant(*c)).collect();
                 self.compose(*ty, parts)

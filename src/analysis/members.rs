@@ -1,23 +1,23 @@
-//! The members that a binding's elements are made of, each with a number, so that what is done with one
-//! is told apart from what is done with the others.
+//! The members of a binding's elements, each with a number, so that accesses to one are told apart
+//! from accesses to the others.
 //!
-//! A member is a scalar, a matrix or a component of a vector, wherever it stands in structs and arrays; all
-//! elements of an array have the same ones. Members are numbered in the order of the text, so those
-//! of a struct are a range. A binding of more than [`MOST`], or of too many scalars to be compared one
-//! by one, has one member: all of it.
+//! A member is a scalar, a matrix or a component of a vector, at any depth of structs and arrays.
+//! All elements of an array have the same members. Members are numbered in the order of the text,
+//! so those of a struct are a range. A binding has a single member, all of it, if it has more than
+//! [`MOST`] members or too many scalars to be compared one by one.
 
 use naga::{Expression, Function, Handle, Type, TypeInner};
 
 use crate::kernel::{Binding, Kernel};
 
-/// Members that are told apart.
+/// The most members that a binding is divided into.
 const MOST: usize = 64;
 
 /// Some members of a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Members(u64);
 
-/// A step from a composite to its part: which one, where that is known.
+/// A step from a composite to a part of it: its index, if that is known.
 type Index = Option<u32>;
 
 impl Members {
@@ -49,7 +49,7 @@ pub(super) fn count(kernel: &Kernel, binding: &Binding) -> usize {
     }
 }
 
-/// The members that steps from the binding lead to.
+/// The members that a path of steps from the binding leads to.
 pub(super) fn at(
     kernel: &Kernel,
     binding: &Binding,
@@ -104,7 +104,7 @@ pub(super) fn pointed_to(
     at(kernel, binding, steps)
 }
 
-/// The member whose bytes begin so many bytes after the start of the header, or of an element.
+/// The member at a byte offset from the start of the header or of an element.
 pub(crate) fn at_offset(
     kernel: &Kernel,
     binding: &Binding,
@@ -117,7 +117,7 @@ pub(crate) fn at_offset(
     let types = &kernel.module().types;
     let (mut first, mut ty, mut offset) = (0, root(kernel, binding), offset);
     match &types[ty].inner {
-        // Elements are those of the array at the end.
+        // The elements are those of the array at the end.
         TypeInner::Struct { members, .. } if !in_header && binding.layout.header > 0 => {
             if let [before @ .., last] = members.as_slice() {
                 first = before.iter().map(|m| leaves(kernel.module(), m.ty)).sum();
@@ -150,7 +150,8 @@ pub(crate) fn at_offset(
     Members::range(first, leaves(kernel.module(), ty))
 }
 
-/// The members as an author calls them: `sum`, `at.x`; a struct or vector as a whole where all of it is.
+/// The members by their names in the text, such as `sum` or `at.x`. A struct or vector has one name
+/// if all of it is meant.
 pub(crate) fn names(kernel: &Kernel, binding: &Binding, members: Members) -> Vec<String> {
     let mut found = Vec::new();
     collect(kernel.module(), root(kernel, binding), (0, members), "", &mut found);
@@ -201,7 +202,7 @@ fn root(kernel: &Kernel, binding: &Binding) -> Handle<Type> {
     kernel.module().global_variables[binding.global].ty
 }
 
-/// Members of a type, or as many as are too many.
+/// The number of members of a type; counting stops above [`MOST`].
 fn leaves(module: &naga::Module, ty: Handle<Type>) -> usize {
     match &module.types[ty].inner {
         TypeInner::Vector { size, .. } => *size as usize,

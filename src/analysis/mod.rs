@@ -59,20 +59,20 @@ pub(crate) struct Facts {
     pub(crate) subgroups: Option<Span>,
     /// Atomic stores to storage buffers, in text order.
     pub(crate) atomic_stores: Vec<(BindingId, Span)>,
-    /// The first atomic on workgroup memory that shows in which order invocations came: its result
-    /// is used, or what it leaves depends on the order.
+    /// The first atomic on workgroup memory that shows the order in which invocations executed it:
+    /// its result is used, or the stored value depends on the order.
     pub(crate) order_in_workgroup: Option<Span>,
     /// The first barrier.
     pub(crate) barrier: Option<Span>,
-    /// The first barrier in control flow that follows from what tells the invocations of a workgroup
-    /// apart. They need not part there on a launch's data.
+    /// The first barrier in control flow that depends on the ids of the invocations of a workgroup.
+    /// The invocations may still stay together on a launch's data.
     pub(crate) divergent_barrier: Option<Span>,
     /// For each loop of the entry point, in the order in which a pre-order walk of the body
     /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
     /// arguments.
     pub(crate) finite_loops: Vec<bool>,
-    /// The loop at which the analysis ran out of its budget: from there on it assumed nothing of what a
-    /// loop changes.
+    /// The loop at which the analysis exhausted its budget: from there on it made no assumptions
+    /// about the variables that loops change.
     pub(crate) hurried: Option<Span>,
 }
 
@@ -101,8 +101,8 @@ pub(crate) struct Footprint {
     pub(crate) read: Region,
     /// May be written (over-approximated).
     pub(crate) may_write: Region,
-    /// Of a binding whose members are used differently: what is touched of those that are stored to and
-    /// looked at.
+    /// The same for only the members that are both stored to and read, if the members of the
+    /// binding are used differently.
     pub(crate) exchanged: Exchanged,
     /// Every byte of each of these elements is surely written (under-approximated), whatever else
     /// happens, and is not read before by these workgroups. Inside `may_write`; `0..0` when there
@@ -116,12 +116,12 @@ pub(crate) struct Footprint {
     /// Where a range had to be widened to the whole buffer because an index could not be bounded:
     /// the access, for the plan to show.
     pub(crate) unbounded: Option<Span>,
-    /// What is surely touched beyond the buffer's ends.
+    /// Elements beyond the buffer's ends that are surely touched.
     pub(crate) outside: Outside,
 }
 
-/// The elements beyond a buffer's ends that are surely read, or written, which gives zero, or does
-/// nothing (under-approximated): of each the one that is furthest out.
+/// The elements furthest beyond a buffer's ends that are surely read, and surely written
+/// (under-approximated). Such a read gives zero, and such a write does nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Outside {
     pub(crate) read: Option<i64>,
@@ -129,7 +129,7 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// Both together, of a buffer of so many elements.
+    /// The union of both, for a buffer of `elements` elements.
     pub(crate) fn and(self, other: Outside, elements: u64) -> Outside {
         let far = |&at: &i64| {
             if at < 0 { i128::from(at).abs() } else { i128::from(at) - i128::from(elements) }
@@ -142,7 +142,7 @@ impl Outside {
     }
 }
 
-/// The elements in which members are touched that are stored to and looked at (over-approximated).
+/// The elements in which members are touched that are both stored to and read (over-approximated).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Exchanged {
     pub(crate) read: Region,
@@ -206,7 +206,7 @@ pub(crate) struct OfLaunch<'a> {
     hints: RefCell<Hints>,
     /// As `trips` gives them.
     trips: RefCell<Vec<Option<f64>>>,
-    /// As `hurried` gives it.
+    /// The result of `hurried`.
     hurried: Cell<Option<Span>>,
 }
 
@@ -223,7 +223,7 @@ impl OfLaunch<'_> {
         self.trips.borrow().clone()
     }
 
-    /// The loop at which a look for footprints ran out of its budget, as in `Facts::hurried`.
+    /// The loop at which the search for footprints exhausted its budget, as in `Facts::hurried`.
     pub(crate) fn hurried(&self) -> Option<Span> {
         self.hurried.get()
     }
@@ -305,7 +305,7 @@ impl OfLaunch<'_> {
     }
 }
 
-/// [`Analysis::facts`] of a kernel, found out once.
+/// [`Analysis::facts`] of a kernel, which are found only once.
 pub(crate) fn facts(kernel: &Kernel) -> Arc<Facts> {
     let find = || {
         let mut facts = facts::syntactic(kernel);

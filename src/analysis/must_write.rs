@@ -1,6 +1,6 @@
 //! Which elements are surely written: the one thing here that must never be too much.
 //!
-//! What is surely touched beyond a buffer's ends is found in the same way.
+//! Elements beyond a buffer's ends that are surely touched are found in the same way.
 //!
 //! What is given: stores of whole elements; for each, an index that is a linear form over
 //! dimensions (components of workgroup and local ids, counters of counted loops), the values
@@ -62,7 +62,7 @@ pub(super) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64
     best.start as u64..best.end as u64
 }
 
-/// The elements from the first to the last that an access surely touches, whatever its buffer has.
+/// The range of elements that an access surely touches, without the limits of its buffer.
 pub(super) fn reach(access: &Store) -> Option<Interval> {
     let all = || {
         // Every combination of values gets there, those that make the index least and largest too.

@@ -123,8 +123,8 @@ fn interleaved_and_two_dimensional_writes() {
     assert_eq!(touched("dst[x * v.h + y] = 1u;", 1, (2, 4)).1, rows(8, 104, 8, 40));
 }
 
-/// Stages of algorithms that work in place on 256 elements of each workgroup of 64 invocations: `base` is
-/// the first, `l` the invocation's number.
+/// Stages of algorithms that work in place on the 256 elements of a workgroup of 64 invocations:
+/// `base` is the first element, `l` the invocation's number.
 const STAGES: [(&str, &str); 12] = [
     (
         "blocks of a size that doubles",

@@ -79,9 +79,9 @@ pub(super) struct Loop {
     pub(super) guard: Option<usize>,
     /// Expressions of the body that `continuing` uses although a `continue` may skip them.
     pub(super) skipped: Vec<Handle<Expression>>,
-    /// Loops inside, which have the next numbers.
+    /// The number of loops inside, whose ids follow this one's.
     pub(super) loops: usize,
-    /// Its turns are worth walking one by one, if they are few: see `unroll`.
+    /// Whether to walk the iterations one by one, if they are few: see `unroll`.
     pub(super) unroll: bool,
 }
 
@@ -118,7 +118,7 @@ pub(super) struct Program {
     pub(super) integral: Vec<bool>,
     /// By expression index, of pointers: whether what is loaded may steer.
     pub(super) steers: Vec<bool>,
-    /// By binding: where members are used differently, those that are stored to and looked at.
+    /// By binding: the members that are both stored to and read, if members are used differently.
     pub(super) exchanged: Vec<Members>,
     /// By index of the module's global variables.
     roots: Vec<Root>,
@@ -208,7 +208,7 @@ pub(super) fn holds_integer(module: &naga::Module, inner: &TypeInner) -> bool {
     }
 }
 
-/// What a pointer points into.
+/// The part that a pointer points into.
 pub(super) fn pointee(
     function: &Function,
     roots: &[Root],

@@ -28,7 +28,8 @@ pub(super) struct Access {
     pub(super) binding: usize,
     pub(super) target: Target,
     pub(super) kind: Kind,
-    /// Of members that are stored to and looked at, where others are used differently.
+    /// Whether the access is to members that are both stored to and read, if members are used
+    /// differently.
     pub(super) exchanged: bool,
     pub(super) known: Knowledge,
 }
@@ -59,7 +60,7 @@ struct Parts {
     must_write: (i64, Range<u64>),
 }
 
-/// Elements, and by how many they move with each workgroup.
+/// Elements, and the distance by which they move from one workgroup to the next.
 #[derive(Default)]
 struct Moving {
     read: Vec<(i64, Region)>,

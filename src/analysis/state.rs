@@ -275,8 +275,8 @@ impl Knowledge {
         best
     }
 
-    /// The elements that an index of some range may mean, which are all in `within`. One that may wrap
-    /// around means other elements with each turn.
+    /// The elements that an index in a range may denote, all of them in `within`. An index that may
+    /// wrap around denotes other elements after each wrap.
     pub(super) fn elements(
         &mut self,
         symbols: &Symbols,
@@ -495,7 +495,7 @@ impl Knowledge {
         possible
     }
 
-    /// Forgets constraints on symbols that were made since there were `count`.
+    /// Forgets the constraints on symbols that were made after the first `count`.
     pub(super) fn forget_constraints(&mut self, count: usize) {
         let before = |term: &(Symbol, i64)| (term.0 as usize) < count;
         self.constraints.retain(|c| c.form.terms().iter().all(before));

@@ -10,8 +10,8 @@ use naga::{Expression, Function, Handle, Statement};
 
 use crate::kernel::expression_operands;
 
-/// By expression index: of pointers, whether something that is loaded through it may steer; and
-/// whether the expression may. `variable` is the variable of one invocation that a pointer points into.
+/// By expression index: for pointers, whether a value loaded through it may steer; and whether the
+/// expression may. `variable` gives the variable of one invocation that a pointer points into.
 pub(super) fn steering(
     function: &Function,
     variables: usize,

@@ -1,9 +1,10 @@
-//! Which barriers stand in control flow that may differ between the invocations of a workgroup.
+//! Finds barriers in control flow that may differ between the invocations of a workgroup.
 //!
-//! A value *varies* if it follows from the ids that tell invocations of one workgroup apart; control
-//! flow is divergent where a condition on such a value, or invocations that left earlier, may part
-//! them. Memory that is read at the same place gives all the same. The answer errs on both sides:
-//! what varies by its text need not vary on the data of a launch, and memory may hold what varies.
+//! A value *varies* if it depends on the ids that distinguish the invocations of a workgroup.
+//! Control flow is divergent if a condition on such a value, or an earlier exit of some
+//! invocations, may separate them. A load from the same place counts as the same value in all
+//! invocations. The answer may be wrong in both ways: a value that varies by the text may be the
+//! same on a launch's data, and memory may hold values that vary.
 
 use std::collections::HashSet;
 
@@ -12,8 +13,8 @@ use naga::{BuiltIn, Expression, Function, Handle, Span, Statement};
 use super::facts::global_root;
 use crate::kernel::{Kernel, expression_operands};
 
-/// Rounds after which what is found will do. Each follows assignments one step further against the
-/// order of the text; few kernels need more than three.
+/// The most rounds; the result so far is used after that. Each round follows assignments one step
+/// further against the order of the text; few kernels need more than three.
 const ROUNDS: usize = 32;
 
 /// The first barrier in divergent control flow, in text order.
@@ -29,7 +30,7 @@ pub(super) fn divergent_barrier(kernel: &Kernel) -> Option<Span> {
         barrier: None,
         changed: true,
     };
-    // What is found varying makes more vary, until nothing is new.
+    // Each varying value may make others vary, until a fixed point is reached.
     for _ in 0..ROUNDS {
         if !std::mem::take(&mut walk.changed) {
             break;
@@ -41,7 +42,7 @@ pub(super) fn divergent_barrier(kernel: &Kernel) -> Option<Span> {
     walk.barrier
 }
 
-/// What invocations of one workgroup may have done differently before a place.
+/// How some invocations of a workgroup may have left before a place.
 #[derive(Clone, Copy, Default)]
 struct Left {
     breaks: bool,
@@ -71,19 +72,19 @@ enum Variable {
 struct Walk<'k> {
     kernel: &'k Kernel,
     function: &'k Function,
-    /// By expression.
+    /// By expression: whether it varies.
     varying: Vec<bool>,
     variables: HashSet<Variable>,
-    /// Loops that invocations leave at different times, by their number in text order.
+    /// Loops that invocations may leave in different iterations, by their number in text order.
     divergent_loops: HashSet<usize>,
-    /// Loops met in this round.
+    /// The number of loops met in this round.
     loops: usize,
     barrier: Option<Span>,
     changed: bool,
 }
 
 impl Walk<'_> {
-    /// Looks at every expression once more; operands come before what is made of them.
+    /// Updates every expression; operands come before the expressions that use them.
     fn values(&mut self) {
         for (handle, expression) in self.function.expressions.iter() {
             let varies = match *expression {
@@ -108,7 +109,7 @@ impl Walk<'_> {
         self.varying[expression.index()]
     }
 
-    /// Whether a value varies that may be an argument, or a part of one.
+    /// Whether a value varies, which may be an argument or a part of one.
     fn argument(&self, base: Handle<Expression>, part: Option<u32>) -> bool {
         let arguments = &self.function.arguments;
         let (argument, mut parts) = match self.function.expressions[base] {
@@ -127,7 +128,7 @@ impl Walk<'_> {
             (None, naga::TypeInner::Struct { members, .. }) => {
                 let [member, component] = parts;
                 parts = [component, None];
-                // Of the whole struct nothing is asked but its parts.
+                // A whole struct counts through its parts.
                 let Some(member) = member else { return false };
                 members.get(member as usize).and_then(|member| member.binding.as_ref())
             }
@@ -150,7 +151,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The variable of an invocation that a pointer points into, if it does.
+    /// The variable of an invocation that a pointer points into, if any.
     fn variable(&self, pointer: Handle<Expression>) -> Option<Variable> {
         let mut at = pointer;
         loop {
@@ -165,7 +166,7 @@ impl Walk<'_> {
         (space == naga::AddressSpace::Private).then_some(Variable::Private(global))
     }
 
-    /// Walks a block that invocations enter together, or not.
+    /// Walks a block; `divergent` says whether invocations may enter it separately.
     fn block(&mut self, block: &naga::Block, divergent: bool) -> Left {
         let mut left = Left::default();
         for (statement, &span) in block.span_iter() {
@@ -224,7 +225,7 @@ impl Walk<'_> {
 mod tests {
     use super::*;
 
-    /// The line of the barrier that is found in a body, whose first line is 1.
+    /// The line of the barrier that is found in a body; the body's first line is 1.
     fn found(body: &str) -> Option<u32> {
         let text = format!(
             "struct In {{ @builtin(local_invocation_index) l: u32, @builtin(workgroup_id) w: vec3u }}

@@ -1,9 +1,11 @@
-//! Loops that are walked turn by turn: the stages of a butterfly, a sorting network, a scan in place.
+//! Loops that are walked iteration by iteration: the stages of a butterfly, a sorting network, a
+//! scan in place.
 //!
-//! Where a counter doubles, or where others are shifted, masked, multiplied or divided by it, indexes are
-//! linear only while it has one value. [`Scaling`] finds such loops in the text. A walk over one takes
-//! each turn by itself, as if the loop were written out. It counts only if, of every turn, it is
-//! known whether it is the last; else nothing of it is left, and `loops` walks the loop as any other.
+//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear
+//! only while it has one value. [`Scaling`] finds such loops in the text. A walk takes each
+//! iteration by itself, as if the loop were written out. It counts only if every iteration is known
+//! to be the last or not; otherwise its results are dropped, and `loops` walks the loop like any
+//! other.
 
 use naga::{BinaryOperator, BuiltIn, Expression, Function, Handle};
 
@@ -11,19 +13,19 @@ use super::machine::{Machine, State};
 use super::program::{Loop, Root, Step, any, pointee};
 use crate::kernel::{Kernel, expression_operands};
 
-/// Turns of a loop that are walked by themselves: a counter of 32 bits doubles no more often.
+/// The most iterations that are walked: a 32-bit counter doubles no more often.
 const MOST_TURNS: u32 = 33;
-/// Expressions and statements that the turns of a loop may take, loops inside it included.
+/// Expressions and statements that the iterations of a loop may take, including loops inside it.
 const FUEL: u64 = 1 << 14;
 
-/// What the text shows of how variables get into indexes.
+/// How the text uses variables in indexes.
 pub(super) struct Scaling<'a> {
     function: &'a Function,
     roots: &'a [Root],
     integral: &'a [bool],
-    /// By expression: whether it may decide what is touched.
+    /// By expression: whether it may decide which elements are touched.
     steers: &'a [bool],
-    /// By expression: whether a launch has one value for it, which does not change.
+    /// By expression: whether it has one constant value throughout a launch.
     fixed: Vec<bool>,
 }
 
@@ -93,7 +95,7 @@ impl<'a> Scaling<'a> {
                 false
             });
         }
-        // Operands come before what is made of them.
+        // Operands come before the expressions that use them.
         emitted.sort_unstable();
         let mut depends = vec![false; emitted.len()];
         let of = |depends: &[bool], handle: Handle<Expression>| {
@@ -163,8 +165,9 @@ impl<'a> Scaling<'a> {
 }
 
 impl Machine<'_> {
-    /// Walks the turns of a loop one by one: what comes after the last, nothing if control does not
-    /// get past the loop. Or nothing at all, where that can't be done.
+    /// Walks the iterations of a loop one by one, and returns the state after the last;
+    /// `Some(None)` if control does not get past the loop, `None` if the loop can't be walked like
+    /// this.
     pub(super) fn unrolled(&mut self, inner: &Loop, entry: &State) -> Option<Option<State>> {
         if !inner.unroll || self.hints.borrow().rolled.contains(&inner.id) {
             return None;
@@ -173,14 +176,15 @@ impl Machine<'_> {
         let remembered = self.remembered();
         let mark = self.recorder.mark();
         let least = self.fuel.saturating_sub(FUEL.min(self.fuel / 2));
-        // Of each loop inside: whether it ended in every turn, and its own turns in all of them.
+        // For each loop inside: whether it ended in every iteration, and the sum of its own
+        // iterations.
         let inside = inner.id + 1..inner.id + 1 + inner.loops;
         let mut finite = vec![true; inside.len()];
         let mut trips = vec![Some(0.0); inside.len()];
         let mut at = entry.clone();
         for turn in 0..MOST_TURNS {
             let made = self.symbols.len();
-            // A turn that does not get to a loop says nothing of it.
+            // An iteration that does not reach an inner loop says nothing about it.
             self.finite[inside.clone()].fill(true);
             self.trips[inside.clone()].fill(Some(0.0));
             let (back, after) = self.iteration(inner, at, None);
@@ -203,7 +207,8 @@ impl Machine<'_> {
                     return Some(after);
                 }
                 (Some(mut next), None) if self.fuel > least => {
-                    // What ties this turn's symbols says little of the next, and room for it is short.
+                    // Constraints on this iteration's symbols say little about the next, and room
+                    // for them is limited.
                     next.known.forget_constraints(made);
                     at = next;
                 }
@@ -223,7 +228,7 @@ mod tests {
     use super::*;
     use crate::analysis::program::Program;
 
-    /// Of each loop, whether it would be unrolled.
+    /// For each loop, whether it would be unrolled.
     fn unrolled(text: &str) -> Vec<bool> {
         let kernel = Kernel::from_wgsl(text).unwrap_or_else(|e| panic!("{e}"));
         let program = Program::new(&kernel, &[]);
@@ -268,10 +273,10 @@ mod tests {
             assert_eq!(of(body), [true], "{body}");
         }
         for body in [
-            // Linear, whatever the uniform is.
+            // These are linear, whatever the uniform is.
             "for (var s = 0u; s < n; s++) { a[s * n + l] = s / n; }",
             "for (var s = l; s < n; s += 64u) { a[s & 63u] = a[s >> 1u]; }",
-            // It decides nothing, or nothing of storage.
+            // These decide nothing, or nothing about storage.
             "var h = 1u; for (var s = 0u; s < n; s++) { h = (h * 31u) ^ a[s]; } a[l] = h;",
             "for (var s = 32u; s > 0u; s /= 2u) { if l < s { w[l] += w[l + s]; } workgroupBarrier(); }",
         ] {

@@ -1,5 +1,5 @@
-//! What a kernel's text does with each member of each storage binding: only reads it, only stores to
-//! it, only reduces into it, or more than that.
+//! How a kernel's text uses each member of each storage binding: it only reads it, only stores to
+//! it, only reduces into it, or does more than that.
 //!
 //! Syntactic, whatever the arguments: a load in unreachable code counts. On this rests how the
 //! results of chunks that can't be shown to lie apart may be put together.
@@ -22,7 +22,7 @@ pub(crate) enum Reduction {
     Xor,
 }
 
-/// What a kernel does with a member of a binding.
+/// How a kernel uses a member of a binding.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Use {
     /// It is not written.
@@ -31,8 +31,8 @@ pub(crate) enum Use {
     Write,
     /// It is stored to and read.
     ReadWrite,
-    /// It is loaded and stored to atomically: invocations may tell each other something, also of
-    /// different workgroups, without a data race. Where it is loaded.
+    /// It is loaded and stored to atomically: invocations may signal each other, even across
+    /// workgroups, without a data race. The span is a load.
     Signal(Span),
     /// It is updated by one atomic operator whose results are not used, and touched in no other
     /// way.
@@ -51,11 +51,11 @@ impl Use {
     }
 }
 
-/// What a kernel does with a binding: with the members that it uses alike, one after the other. One use
-/// speaks for all members.
+/// How a kernel uses a binding: groups of members that are used alike. A single use stands for all
+/// members.
 pub(crate) type Uses = Vec<(Members, Use)>;
 
-/// What was met of one member.
+/// The accesses to one member.
 #[derive(Default, Clone)]
 struct Met {
     loads: Option<Span>,
@@ -127,15 +127,15 @@ pub(super) fn uses(kernel: &Kernel) -> Vec<Uses> {
 }
 
 const UNLISTED: &str =
-    "signed integers are not told from others in an element of more than 65,536 scalars";
+    "signed integers can't be told from others in an element of more than 65,536 scalars";
 
-/// What was met of some members.
+/// The accesses to some members.
 fn those(met: &mut [Met], members: Members) -> impl Iterator<Item = &mut Met> {
     let of = move |number: usize| Members::of_number(number).meet(members);
     met.iter_mut().enumerate().filter(move |(number, _)| of(*number)).map(|(_, met)| met)
 }
 
-/// The uses of a binding's members. Those that are not used at all go with any other.
+/// The uses of a binding's members. Members that are not used are in no group, or in the only one.
 fn together(binding: &Binding, met: Vec<Met>) -> Uses {
     let mut uses: Uses = Vec::new();
     for (number, met) in met.into_iter().enumerate() {
@@ -157,7 +157,7 @@ fn together(binding: &Binding, met: Vec<Met>) -> Uses {
     }
 }
 
-/// Whether some expression or statement takes the result of an atomic.
+/// Whether the result of an atomic is used.
 pub(super) fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
     kernel.info().get_entry_point(0)[result].ref_count > 0
 }
@@ -166,7 +166,7 @@ pub(super) fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
     atomic(kernel, pointer).is_some()
 }
 
-/// The kind of an atomic that an expression points to.
+/// The scalar kind of the atomic that an expression points to, if it does.
 fn atomic(kernel: &Kernel, pointer: Handle<Expression>) -> Option<ScalarKind> {
     let types = &kernel.module().types;
     let info = kernel.info().get_entry_point(0);
@@ -204,7 +204,7 @@ impl Met {
         }
     }
 
-    /// Nothing of a member that is not used.
+    /// The use of the member; `None` if it is not used.
     fn judged(self) -> Option<Use> {
         let Some(_) = self.atomic else {
             return match (self.loads, self.stores, self.atomic_load) {
@@ -232,7 +232,7 @@ impl Met {
 mod tests {
     use super::*;
 
-    /// The one use of a variable by a body.
+    /// The single use of a variable by a body.
     fn of(name: &str, body: &str) -> Use {
         match <[_; 1]>::try_from(by_member(name, body)) {
             Ok([(_, used)]) => used,

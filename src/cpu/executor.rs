@@ -22,7 +22,7 @@ use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
-/// Sizes that subgroups may have on the CPU.
+/// The subgroup sizes that the CPU supports.
 pub(crate) const SUBGROUP_SIZES: [u32; 4] = [8, 16, 32, 64];
 
 /// How a CPU device is made.
@@ -176,7 +176,8 @@ impl CpuDevice {
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
-        // What is left of a row of workgroups has a program of its own, compiled when it is met.
+        // The rest of a row of workgroups has a program of its own, which is compiled when it is
+        // first needed.
         let parts = self.parts(chunk)?;
         let began = Instant::now();
         for (program, groups) in parts {

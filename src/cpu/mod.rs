@@ -40,13 +40,13 @@ pub enum Listing {
     Assembly,
 }
 
-/// What an engine of the CPU makes of a kernel, as text. [`Engine::Auto`] is the one that
-/// `COEXEC_CPU_ENGINE` names, else LLVM where there is a libLLVM, else Cranelift.
+/// The code that an engine of the CPU makes of a kernel, as text. [`Engine::Auto`] stands for the
+/// engine that `COEXEC_CPU_ENGINE` names, else LLVM if there is a libLLVM, else Cranelift.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for what only the interpreter runs, and for the interpreter, which makes no
-/// code; [`Error::Device`] when the back end fails, or there is none; [`Error::NoSuchEngine`] where the
-/// variable names none.
+/// [`Error::Unsupported`] for a kernel that only the interpreter runs, and for the interpreter, which
+/// makes no code; [`Error::Device`] when the back end fails or is missing; [`Error::NoSuchEngine`] if
+/// the variable names an unknown engine.
 pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -> Result<String> {
     let engine = engine.or_forced()?;
     isolated(&format!("cpu::{engine} (listing)"), || match engine {

@@ -1,9 +1,9 @@
 //! A kernel made ready for the engine that runs it.
 //!
-//! This is where the choice of an engine is made: the one that was asked for and no other, or the
-//! fastest that takes the kernel. Programs are kept with their kernel, so all devices and runtimes
-//! of a process share them. Compiling happens on a thread with a large stack, and a panic there is an
-//! error: it costs the engine, not the process.
+//! This is where the engine is chosen: the one that was asked for and no other, or the fastest that
+//! takes the kernel. Programs are kept with their kernel, so all devices and runtimes of a process
+//! share them. Compilers run on a thread with a large stack. A panic there is an error that costs
+//! the engine, not the process.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Program {
         Program::first_of(kernel, engine, &make)
     }
 
-    /// The program of the first engine that makes one.
+    /// The program of the first engine that can compile the kernel.
     fn first_of(
         kernel: &Kernel,
         engine: Engine,

@@ -1,6 +1,6 @@
-//! The engines of the CPU by name, and which of them runs a kernel.
+//! The names of the CPU's engines, and the engine that runs a kernel.
 //!
-//! The engines themselves, and the choice between them, are `cpu`'s subject.
+//! The engines themselves, and the choice between them, are in `cpu`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,19 +22,19 @@ pub enum Engine {
     /// The fastest one that can run the kernel.
     #[default]
     Auto,
-    /// The reference interpreter, and nothing else.
+    /// Only the reference interpreter.
     Interpreter,
-    /// The compiler with LLVM behind it, and nothing else.
+    /// Only the compiler with LLVM as its back end.
     Llvm,
-    /// The compiler with Cranelift behind it, which is always there, and nothing else.
+    /// Only the compiler with Cranelift as its back end, which is always available.
     Cranelift,
 }
 
-/// The variable of the environment that names the engine where the program leaves it open.
+/// The environment variable that names the engine for [`Engine::Auto`].
 const VARIABLE: &str = "COEXEC_CPU_ENGINE";
 
 impl Engine {
-    /// The engine itself, or if it is left open the one that the environment forces.
+    /// The engine itself; for [`Engine::Auto`] the one that the environment forces, if any.
     pub(crate) fn or_forced(self) -> Result<Engine> {
         match (self, std::env::var_os(VARIABLE)) {
             (Engine::Auto, Some(name)) => {
@@ -83,6 +83,6 @@ impl FromStr for Engine {
 pub(crate) struct Chosen {
     /// Never [`Engine::Auto`].
     pub(crate) engine: Engine,
-    /// Why it is not a faster one, where one was tried.
+    /// Why a faster engine is not used, if one was tried.
     pub(crate) fallback: Option<String>,
 }

@@ -186,12 +186,12 @@ pub(crate) struct Cancel<'a> {
 }
 
 impl<'a> Cancel<'a> {
-    /// Of a chunk of such a launch.
+    /// The cancellation of a chunk of the launch that `job` belongs to.
     pub(crate) fn new(job: &'a Job) -> Cancel<'a> {
         Cancel { job, chunk: AtomicBool::new(false) }
     }
 
-    /// The launch, or the sequence of launches, that the chunk is of.
+    /// The job of the launch, or of the sequence of launches, that the chunk belongs to.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "only GPUs run many at once"))]
     pub(crate) fn job(&self) -> &'a Job {
         self.job
@@ -216,15 +216,15 @@ impl<'a> Cancel<'a> {
 /// What a finished chunk cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ChunkCost {
-    /// From start to finish on the device, waits in its own queue left out where it can tell, and
-    /// compiling.
+    /// Time from start to finish on the device. It excludes compilation, and waits in the device's
+    /// own queue where the device can tell.
     pub(crate) busy: Duration,
     /// Bytes copied to the device.
     pub(crate) uploaded: u64,
     /// Bytes copied back.
     pub(crate) downloaded: u64,
-    /// Whether `busy` may have in it the time in which a driver compiled the kernel: it says nothing
-    /// of the device's speed then. Compiling that the device itself sees is never part of `busy`.
+    /// Whether `busy` may include the time in which a driver compiled the kernel. `busy` then says
+    /// nothing of the device's speed. Compilation by coexec itself is never part of `busy`.
     pub(crate) compiled: bool,
 }
 
@@ -243,7 +243,7 @@ pub(crate) trait Device: Send + Sync {
     /// Compiles, and keeps what it compiled for later chunks.
     fn prepare(&self, kernel: &Kernel) -> Result<()>;
 
-    /// How it runs this kernel, where it has several ways, and why not a faster one.
+    /// The engine that runs this kernel, if the device has several, and why not a faster one.
     fn engine(&self, _kernel: &Kernel) -> Option<Chosen> {
         None
     }

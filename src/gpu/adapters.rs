@@ -37,16 +37,17 @@ pub(crate) fn adapters() -> Result<Vec<AdapterHandle>> {
         .clone()
 }
 
-/// Turns off Mesa's device-select layer, which looks for a desktop's own GPU and complains on standard error where
-/// there is no Wayland: coexec looks at all adapters and needs none of them first. Only the environment can
-/// turn the layer off, and only a program of one thread can be sure that nobody reads it meanwhile; another
-/// sets `NODEVICE_SELECT=1` itself.
+/// Turns off Mesa's device-select layer. The layer looks for the GPU of the desktop, and prints an
+/// error where there is no Wayland. coexec does not need it, since it looks at all adapters and
+/// does not depend on their order. Only an environment variable turns the layer off, and setting
+/// one is sound only in a program with a single thread. Other programs set `NODEVICE_SELECT=1`
+/// themselves.
 #[cfg(target_os = "linux")]
 fn quiet_mesa() {
     let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() && threads() == 1 {
-        // SAFETY: there is no other thread that could read or write the environment, and only this one could
-        // start one.
+        // SAFETY: no other thread exists that could read or write the environment, and only this
+        // thread could start one.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

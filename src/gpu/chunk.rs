@@ -27,7 +27,7 @@ use crate::rewrite::{CUT_SHORT, ChunkParams, Slot};
 /// Dispatches of one chunk; more would only come from a planner gone wrong.
 const MOST_DISPATCHES: u128 = 1 << 20;
 
-/// Turns after which the driver that cuts loops short ends all loops of an invocation.
+/// Iterations after which the drivers that limit loops end all loops of an invocation.
 const DRIVER_TURNS: u64 = 65_535;
 
 /// How long to wait for a device before looking whether the launch was cancelled.
@@ -73,7 +73,7 @@ pub(super) struct InFlight<'a> {
     gpu: &'a GpuDevice,
     pipeline: Arc<Pipeline>,
     started: Instant,
-    /// Whether the driver may compile the kernel for it.
+    /// Whether the driver may compile the kernel for this chunk.
     compiles: bool,
     submission: wgpu::SubmissionIndex,
     /// What goes back to the pool when the device has finished.
@@ -468,7 +468,7 @@ impl InFlight<'_> {
     }
 }
 
-/// The error that a fault word stands for, if a loop was stopped.
+/// The error for a fault word, if a loop was stopped.
 pub(super) fn stopped(
     fault: u32,
     gpu: &GpuDevice,

@@ -179,7 +179,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether naga takes the module only for devices with a capability, as wgpu asks it.
+/// Whether the module needs a capability, by naga's validation as wgpu uses it.
 fn needs(module: &naga::Module, capability: Capabilities) -> bool {
     let others = Capabilities::all() - capability;
     Validator::new(ValidationFlags::all(), others).validate(module).is_err()

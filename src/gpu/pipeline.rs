@@ -29,7 +29,8 @@ pub(super) struct Pipeline {
     /// The loop that ran over its budget if one did, rendered; empty where there are several that
     /// may.
     pub(super) endless: String,
-    /// Whether a chunk has run through it. Some drivers compile the kernel only for the first one.
+    /// Whether a chunk has run through it. Some drivers compile the kernel only for the first
+    /// chunk.
     pub(super) has_run: AtomicBool,
 }
 

@@ -1,18 +1,21 @@
-//! Calls with constant arguments that naga evaluates less exactly than WGSL asks for. They are left to run time.
+//! Calls with constant arguments that naga evaluates less exactly than WGSL requires: they are left
+//! to run time.
 //!
-//! naga evaluates a call of a built-in function whose arguments are constants while it parses. Only `atanh` of an
-//! f32 near -1 goes wrong there (`cpu/tests/constants.rs` compares all functions): the formula cancels, and below
-//! -0.94 the error is beyond WGSL's accuracy. Whether an argument is a constant, what its type is and how large it
-//! is, only naga knows, and its module holds nothing but the result. So naga is asked with changed texts:
+//! naga evaluates a call of a built-in function with constant arguments while it parses. Only
+//! `atanh` of an f32 near -1 is wrong there (`cpu/tests/constants.rs` compares all functions): the
+//! formula cancels, and below -0.94 the error exceeds WGSL's accuracy. Only naga knows whether an
+//! argument is a constant, its type and its value, and the parsed module holds nothing but the
+//! result. So this module lets naga parse changed texts:
 //!
-//! - *Is the call in doubt?* `sqrt(…)` stands in its place, with an argument that is negative, hence an error, just
-//!   where the call goes wrong.
-//! - *What is its type?* A function of one type stands in its place: naga evaluates no calls of a text's own
-//!   functions. The first type that is no error is right, and this text is the one that is used. It keeps all
-//!   places, since the function's name has as many letters and its declaration stands at the end.
+//! - *Is the call evaluated wrongly?* `sqrt(…)` replaces the call. Its argument is negative, which
+//!   is an error, exactly where the call is evaluated wrongly.
+//! - *What is its type?* A function of one type, declared in the text, replaces the call: naga does
+//!   not evaluate such functions. The first type that gives a valid text is right, and that text is
+//!   used. Source positions stay the same, since the function's name has as many letters and its
+//!   declaration stands at the end.
 //!
-//! Where WGSL wants a constant, no function can be called: such a call is refused. Texts without `atanh` are
-//! parsed once, those without a call in doubt twice.
+//! Where WGSL requires a constant, no declared function can be called: such a call is refused. A
+//! text without `atanh` is parsed once; a text whose calls are all right, twice.
 
 use std::ops::Range;
 
@@ -27,17 +30,17 @@ const NAME: &str = "atanh";
 const TYPES: [&str; 8] =
     ["f32", "vec2<f32>", "vec3<f32>", "vec4<f32>", "f16", "vec2<f16>", "vec3<f16>", "vec4<f16>"];
 
-/// Bytes of text that may be asked about.
+/// Bytes of changed text that naga may parse for one kernel.
 const BUDGET: usize = 16 << 20;
 
-/// The name of the function and its argument, as ranges of the text.
+/// A call, as the ranges of the function's name and of its argument in the text.
 struct Call {
     name: Range<usize>,
     argument: Range<usize>,
 }
 
-/// The valid text that leaves to run time what naga would evaluate wrongly; nothing where the source's own is fine.
-/// `is_valid` tells of other texts.
+/// A valid text that leaves to run time the calls that naga would evaluate wrongly; `None` if the
+/// source has none. `is_valid` says whether a changed text is valid.
 pub(super) fn left_to_run_time(
     source: &Source,
     is_valid: impl Fn(String) -> bool,
@@ -47,7 +50,7 @@ pub(super) fn left_to_run_time(
     let mut doubtful = Vec::new();
     let mut rest = calls(text);
     while !rest.is_empty() {
-        // Those inside of an argument come in the next round.
+        // Calls inside of an argument follow in the next round.
         let mut end = 0;
         let (outer, inner) = rest.into_iter().partition::<Vec<Call>, _>(|call| {
             let outer = call.name.start >= end;
@@ -74,8 +77,8 @@ pub(super) fn left_to_run_time(
             let what = match asked.budget {
                 0 => "`atanh` of constants near -1 in so many places",
                 _ => {
-                    "`atanh` of a number near -1 where WGSL wants a constant (write `-atanh` of the \
-                     positive number)"
+                    "`atanh` of a number near -1 where WGSL requires a constant (write `-atanh` of \
+                     the positive number)"
                 }
             };
             return Err(Error::Unsupported { what: what.to_owned(), at: source.render(span) });
@@ -89,7 +92,7 @@ pub(super) fn left_to_run_time(
     Ok(Some(whole))
 }
 
-/// Who tells whether texts are valid, as long as the budget lasts.
+/// Asks whether texts are valid, until the budget is used up.
 struct Asked<V> {
     budget: usize,
     is_valid: V,
@@ -102,7 +105,8 @@ impl<V: Fn(String) -> bool> Asked<V> {
         left.is_some() && (self.is_valid)(text)
     }
 
-    /// The names of those calls, none inside of another, that naga evaluates wrongly. Without a budget all of them.
+    /// Adds the names of those calls, none inside of another, that naga evaluates wrongly; all of
+    /// them once the budget is used up.
     fn doubtful(&mut self, text: &str, calls: &[Call], found: &mut Vec<Range<usize>>) {
         if self.budget == 0 || calls.len() == 1 && !self.is_valid(in_doubt(text, calls)) {
             found.extend(calls.iter().map(|call| call.name.clone()));
@@ -128,7 +132,7 @@ fn calls(text: &str) -> Vec<Call> {
                     calls.push(Call { name, argument: start..token.start });
                 }
             }
-            // The text has a function of its own by that name.
+            // The text declares a function of that name itself.
             NAME if &text[before.clone()] == "fn" => return Vec::new(),
             _ => {}
         }
@@ -138,7 +142,7 @@ fn calls(text: &str) -> Vec<Call> {
     calls
 }
 
-/// The text with an error in place of those calls that naga evaluates wrongly.
+/// The text with an error in place of each of these calls that naga evaluates wrongly.
 fn in_doubt(text: &str, calls: &[Call]) -> String {
     let mut changed = String::with_capacity(text.len());
     let mut end = 0;
@@ -146,15 +150,15 @@ fn in_doubt(text: &str, calls: &[Call]) -> String {
         let x = &text[call.argument.clone()];
         let x = x.trim_end().trim_end_matches(',');
         changed += &text[end..call.name.start];
-        // Without a type a number has the precision of f64, and naga's result is right: there the difference is
-        // no zero, and the whole is positive.
+        // A number without a type has the precision of f64, and naga's result is right. The
+        // difference is then not zero, and the argument of `sqrt` is positive.
         changed += &format!("sqrt(0.9375+({x}\n)+((({x}\n)+1.2e-9)-({x}\n))*30000*30000)");
         end = call.argument.end + 1;
     }
     changed + &text[end..]
 }
 
-/// The name and the declaration of a function that is `atanh` for one type.
+/// The name and the declaration of a function that computes `atanh` for one type.
 fn function(text: &str, ty: &str) -> (String, String) {
     let place = TYPES.iter().position(|other| *other == ty).unwrap_or(0);
     let mut names = (0..).map(|n| format!("a{:04}", n * TYPES.len() + place));
@@ -168,7 +172,8 @@ mod tests {
     use crate::error::Error;
     use crate::kernel::Kernel;
 
-    /// Builds a kernel with declarations and statements, and says whether it computes an `atanh`.
+    /// Builds a kernel from declarations and statements, and returns whether it computes an
+    /// `atanh`.
     fn computes(declarations: &str, body: &str) -> Result<bool, Error> {
         let text = format!(
             "enable f16; {declarations}

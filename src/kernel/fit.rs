@@ -1,16 +1,16 @@
 //! Whether what a launch gives fits a binding's WGSL layout.
 //!
-//! A Rust type is known by its name and size ([`RustType`]): a number or an array of numbers is
-//! compared with WGSL's type in kind, size and rows; any other type in size alone. Elements of a
-//! buffer fit when they lie as far apart as WGSL's, or are the scalar that a WGSL element without
-//! padding is made of, or are bytes. A value fits when it ends where the WGSL type does, with or
-//! without the padding at its end. Every message names the remedy.
+//! A Rust type is described by its name and size ([`RustType`]). A number or an array of numbers is
+//! compared with the WGSL type in kind, size and rows; any other type only in size. The elements of
+//! a buffer fit if their stride is that of the WGSL elements, or if they are the scalar that a WGSL
+//! element without padding consists of, or bytes. A value fits if it ends where the WGSL type does,
+//! with or without the padding at its end. Every message names the remedy.
 
 use super::signature::{Binding, ScalarType};
 use super::value_type::ValueType;
 use crate::error::{Error, Result};
 
-/// A Rust type, as far as a layout cares.
+/// A Rust type, as far as layouts depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RustType {
     name: &'static str,
@@ -22,11 +22,11 @@ impl RustType {
         RustType { name: std::any::type_name::<T>(), size: size_of::<T>() as u64 }
     }
 
-    /// The numbers that it is made of, if it is a number or an array.
+    /// The numbers that the type consists of, if it is a number or an array of numbers.
     ///
-    /// The name is the only thing that tells an array's elements for every `T`. Rust does not promise its
-    /// form: a name that is not understood is a type that is compared in size alone. Structs are
-    /// such, and bytes, which stand for whatever lies in them.
+    /// Only the name gives the element type of an array for every `T`. Rust does not promise the
+    /// form of type names, so a type whose name is not understood is compared only in size. Structs
+    /// are such types, and so are bytes, which may hold any data.
     fn numbers(self) -> Option<Numbers> {
         let (mut element, mut bytes) = (self.name, self.size);
         let mut strides = Vec::new();
@@ -45,7 +45,7 @@ impl RustType {
         Some(Numbers { float, size: bytes, strides })
     }
 
-    /// Whether nothing is known that speaks against giving it for a type with these scalars.
+    /// Whether the type may be given for a WGSL type with these scalars, as far as is known.
     fn agrees(self, ty: &ValueType, scalars: &[(u64, ScalarType)]) -> bool {
         let Some(numbers) = self.numbers() else { return true };
         let mut known = vec![self.size];
@@ -65,8 +65,9 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// Whether they may be given for WGSL's scalar. `i32` and `u32` are the same bits, a wider integer is
-    /// several words, and who has no type for `f16` has its bits in 16-bit integers.
+    /// Whether they may be given for a WGSL scalar. `i32` and `u32` are the same bits, a wider
+    /// integer is several words, and 16-bit integers may hold the bits of `f16` in a program
+    /// without a type for it.
     fn are(&self, scalar: ScalarType) -> bool {
         match scalar {
             ScalarType::F32 => self.float && self.size == 4,
@@ -75,15 +76,15 @@ impl Numbers {
         }
     }
 
-    /// Whether they are integers, given as the words of a type that has scalars of several kinds.
+    /// Whether they are integers that hold the words of a type with scalars of several kinds.
     fn are_words_of(&self, scalars: &[(u64, ScalarType)]) -> bool {
         let is_mixed = scalars.iter().any(|(_, scalar)| *scalar != scalars[0].1);
         is_mixed && self.are(ScalarType::U32)
     }
 }
 
-/// Adds the strides of a type's arrays and columns; false for a type that has structs, whose fields
-/// an array runs through.
+/// Adds the strides of a type's arrays and columns. Returns false for a type with structs, since an
+/// array may cover several of their fields.
 fn strides(ty: &ValueType, known: &mut Vec<u64>) -> bool {
     match ty {
         ValueType::Scalar(_) | ValueType::Vector { .. } => true,
@@ -215,7 +216,8 @@ pub(crate) fn check_value(binding: &Binding, rust: RustType) -> Result<()> {
     wrong(binding, format!("{sizes}; {remedy}"))
 }
 
-/// Whether so many bytes hold the value of a uniform or an immediate. Those behind it are not used.
+/// Whether `given` bytes hold the value of a uniform or an immediate. Bytes beyond its end are
+/// ignored.
 pub(crate) fn check_value_bytes(binding: &Binding, given: u64) -> Result<()> {
     let ty = &binding.value_type;
     if given >= ty.used_size() {
@@ -231,7 +233,7 @@ fn laid_out(ty: &ValueType) -> String {
     format!("lay it out as WGSL does{shown}")
 }
 
-/// The Rust type of numbers that lies as a WGSL type does, if there is one.
+/// The Rust type of numbers that has the layout of the WGSL type, if there is one.
 fn rust_form(ty: &ValueType) -> Option<String> {
     let row = |scalar: &ScalarType, bytes: u64| format!("[{scalar}; {}]", bytes / scalar.size());
     match ty {
@@ -360,7 +362,7 @@ mod tests {
         );
     }
 
-    /// A Rust type that cannot be looked into.
+    /// A Rust type whose contents are unknown.
     #[repr(C)]
     struct Opaque<const BYTES: usize>([i8; BYTES]);
 

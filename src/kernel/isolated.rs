@@ -1,9 +1,10 @@
 //! Compiling on a thread of its own, with a stack that no accepted kernel can overflow.
 //!
-//! naga's front end and validator recurse over the text's nesting, engines over that of a kernel's
-//! blocks, back ends over whatever they like. What coexec itself recurses over is bounded: nesting
-//! by `MAX_NESTING`, chains of values by a number of operations. A panic becomes an error value.
-//! A thread costs some tens of microseconds, far less than any compilation.
+//! naga's front end and validator recurse over the nesting of the text, engines over the nesting of
+//! a kernel's blocks, and back ends over structures that coexec does not know. The recursion of
+//! coexec itself is bounded: by `MAX_NESTING` over blocks, by a number of operations over chains of
+//! values. A panic becomes an error value. A thread costs some tens of microseconds, far less than
+//! any compilation.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,8 @@ use crate::error::{Error, Result};
 /// Virtual memory; only what is used becomes real.
 const STACK: usize = 256 << 20;
 
-/// Runs `compile` on a large stack, and turns a panic into [`Error::Internal`] of that place.
+/// Runs `compile` on a large stack, and turns a panic into an [`Error::Internal`] that names
+/// `place`.
 pub(crate) fn isolated<T: Send>(
     place: &str,
     compile: impl FnOnce() -> Result<T> + Send,

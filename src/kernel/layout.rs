@@ -1,10 +1,10 @@
 //! Layouts of structs by WGSL's rules, where naga's differ.
 //!
-//! naga derives the alignment of a struct from the types of its members, so an `@align` above what such a type
-//! needs is lost as soon as the struct is itself a member or an element. naga's module does not hold the
-//! attributes. So they are read from the text, naga evaluates them, and offsets, spans and strides are set
-//! right in the parsed module, before it is validated. A text without `@align` stays as it is: naga lays it out
-//! right.
+//! naga derives the alignment of a struct from the types of its members. An `@align` that is larger
+//! than the type's own alignment is therefore lost when the struct is itself a member or an
+//! element. naga's module does not hold the attributes, so this module finds them in the text and
+//! lets naga evaluate them. It then corrects offsets, spans and strides in the parsed module before
+//! that is validated. A text without `@align` needs no correction.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -44,7 +44,7 @@ impl Extent {
     }
 }
 
-/// Corrects `module`, which is `text` parsed. `text` has the same places as the source's own.
+/// Corrects `module`, which was parsed from `text`. Positions in `text` are those of the source.
 pub(super) fn correct(source: &Source, text: &str, module: &mut Module) -> Result<()> {
     let structs = structs(text);
     if !structs.values().flatten().any(|member| member.align.is_some()) {
@@ -72,7 +72,8 @@ pub(super) fn correct(source: &Source, text: &str, module: &mut Module) -> Resul
                 let element = extents[base.index()];
                 let count = match size {
                     ArraySize::Constant(count) => u64::from(count.get()),
-                    // As naga counts: one element, and none before overrides have values.
+                    // As in naga, a runtime-sized array counts as one element, and an array sized
+                    // by an override as none.
                     ArraySize::Dynamic => 1,
                     ArraySize::Pending(_) => 0,
                 };
@@ -114,7 +115,8 @@ pub(super) fn correct(source: &Source, text: &str, module: &mut Module) -> Resul
     Ok(())
 }
 
-/// What a member takes with its attributes. naga has refused an `@align` that is no power of two.
+/// The size and alignment of a member with its attributes. naga has refused any `@align` that is
+/// not a power of two.
 fn attributed(
     source: &Source,
     member: &StructMember,
@@ -164,7 +166,7 @@ fn structs(text: &str) -> Structs<'_> {
                     Some("size") => member.size = argument(text, &mut tokens),
                     _ => {}
                 },
-                // It stands between a member's name and its type, and nowhere else.
+                // A colon stands only between a member's name and its type.
                 ":" => members.push(std::mem::take(&mut member)),
                 _ => {}
             }
@@ -174,7 +176,7 @@ fn structs(text: &str) -> Structs<'_> {
     found
 }
 
-/// What stands in the brackets that come next, without a comma at its end.
+/// The contents of the parentheses that come next, without a trailing comma.
 fn argument(text: &str, tokens: &mut impl Iterator<Item = Text>) -> Option<Text> {
     let open = tokens.next()?;
     let (mut depth, mut end) = (1, open.end);
@@ -191,8 +193,8 @@ fn argument(text: &str, tokens: &mut impl Iterator<Item = Text>) -> Option<Text>
     None
 }
 
-/// The values of all attributes, by where their expressions begin. An expression may name constants of the text,
-/// so naga evaluates it, as one more constant at the end of the text.
+/// The values of all attributes, by the start of their expressions. An expression may name
+/// constants of the text, so naga evaluates it as an additional constant at the end of the text.
 fn evaluate(text: &str, structs: &Structs<'_>) -> Result<HashMap<usize, u32>> {
     let mut prefix = "attribute_".to_owned();
     while text.contains(&prefix) {

@@ -1,11 +1,12 @@
-//! Layouts against WGSL's rules (section "Memory Layout"), written down here once more: all combinations of
-//! `@align`, `@size`, nesting and arrays to a depth, and random ones beyond it.
+//! Layouts against WGSL's rules (section "Memory Layout"), which are implemented here a second
+//! time: all combinations of `@align`, `@size`, nesting and arrays up to a depth, and random ones
+//! beyond it.
 
 use super::Kernel;
 use super::value_type::ValueType;
 use crate::error::Error;
 
-/// A type of the test's own, with what the rules need to know of it.
+/// A type, with the properties that the rules need.
 #[derive(Clone)]
 enum Type {
     /// Its name, size and alignment.
@@ -18,7 +19,7 @@ enum Type {
 struct Member {
     ty: Type,
     align: Option<u64>,
-    /// Bytes that `@size` adds to what the type takes.
+    /// Bytes that `@size` adds to the size of the type.
     more: Option<u64>,
 }
 
@@ -120,7 +121,7 @@ fn offsets(members: &[Member]) -> Vec<u64> {
     members.iter().map(&mut place).collect()
 }
 
-/// Compares a type as an element of a buffer, and as the value of a member behind one of four bytes.
+/// Compares a type as an element of a buffer, and as a member behind a member of four bytes.
 fn check(ty: Type) {
     let whole = Type::Struct(vec![Member::plain(PLAIN[0].clone()), Member::plain(ty)]);
     let mut text = "enable f16; const ONE = 1;\n".to_owned();
@@ -135,7 +136,7 @@ fn check(ty: Type) {
     whole.check(binding.value_type.element(), &text);
 }
 
-/// A member with each `@align` and `@size` that its type allows, of a few.
+/// Members of the type, with several values of `@align` and `@size` that it allows.
 fn attributed(ty: &Type) -> Vec<Member> {
     let aligns = [None, Some(4), Some(8), Some(16), Some(64)];
     let aligns = aligns.into_iter().filter(|align| align.is_none_or(|align| align >= ty.align()));

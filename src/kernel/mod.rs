@@ -157,8 +157,8 @@ impl Kernel {
         &self.inner.module.entry_points[0]
     }
 
-    /// The binding with that WGSL name, or `GROUP:BINDING`. The ids of [`Signature::unused`] follow those
-    /// of [`Signature::bindings`].
+    /// The binding with that WGSL name or `GROUP:BINDING`. The ids of [`Signature::unused`] follow
+    /// those of [`Signature::bindings`].
     pub(crate) fn binding(&self, name: &str) -> Result<(BindingId, &Binding)> {
         let signature = &self.inner.signature;
         signature.find(name).ok_or_else(|| {
@@ -190,7 +190,7 @@ pub struct KernelBuilder {
     name: String,
     entry_point: Option<String>,
     constants: BTreeMap<String, f64>,
-    /// As `normalise::inline` takes it.
+    /// The parameter `most` of `normalise::inline`.
     most_inlined: u64,
 }
 
@@ -213,7 +213,7 @@ impl KernelBuilder {
         self
     }
 
-    /// Has all calls of small kernels share a copy of their callee, too.
+    /// Shares callees even in kernels that are small enough to inline all calls.
     #[cfg(test)]
     pub(crate) fn share_calls(mut self) -> Self {
         self.most_inlined = 0;

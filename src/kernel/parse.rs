@@ -34,7 +34,7 @@ pub(super) fn parse(source: &Source) -> Result<naga::Module> {
     }
 }
 
-/// As [`parse`], with naga's values of constants.
+/// As [`parse`], with the values that naga gives constants.
 fn parse_as_naga_does(source: &Source) -> Result<naga::Module> {
     let text = without_enable_subgroups(&source.text);
     let parsed = step_of_naga("parser", || naga::front::wgsl::parse_str(&text))?;

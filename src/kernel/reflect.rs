@@ -12,7 +12,8 @@ use super::source::Source;
 use super::value_type::ValueTypes;
 use crate::error::{Error, Result};
 
-/// The signature of a normalised module. `declared` is what there was before.
+/// The signature of a normalised module. `declared` has the bindings of the module as it was
+/// parsed.
 pub(super) fn reflect(
     source: &Source,
     module: &naga::Module,
@@ -60,7 +61,7 @@ pub(super) fn reflect(
     })
 }
 
-/// The variables of a module that buffers and values could be given to, used or not.
+/// The variables of a module that take buffers or values, whether used or not.
 pub(super) fn declared(module: &naga::Module) -> Result<Vec<Binding>> {
     let reflected = Reflected::new(module)?;
     let found = module.global_variables.iter().filter_map(|(global, var)| {
@@ -95,7 +96,7 @@ impl<'m> Reflected<'m> {
         Ok(Reflected { module, layouter, types: ValueTypes::new(module) })
     }
 
-    /// Nothing for a variable whose type no host can lay out.
+    /// The binding of a variable; `None` if its type has no layout on the host.
     fn binding(&self, global: Handle<GlobalVariable>, space: Space) -> Option<Binding> {
         let Reflected { module, layouter, types } = self;
         let var = &module.global_variables[global];

@@ -22,16 +22,16 @@ pub struct Signature {
     pub workgroup_size: [u32; 3],
     /// What the entry point statically uses, ordered by group and binding.
     pub bindings: Vec<Binding>,
-    /// Variables of the module that the entry point does not use. A launch takes something for them, checks it
-    /// against their types, and leaves it alone.
+    /// Variables of the module that the entry point does not use. A launch accepts buffers and
+    /// values for them, checks their types, and does not touch them.
     pub unused: Vec<Binding>,
     /// The override constants of the module, with the values that this kernel was built with.
     pub constants: Vec<Constant>,
 }
 
 impl Signature {
-    /// The binding with that WGSL name, or that `GROUP:BINDING`: as [`Launch::bind`] and
-    /// [`Launch::set`] find it.
+    /// The binding with that WGSL name or `GROUP:BINDING`, as [`Launch::bind`] and [`Launch::set`]
+    /// find it.
     ///
     /// ```
     /// let kernel = coexec::Kernel::from_wgsl(
@@ -51,7 +51,8 @@ impl Signature {
         self.find(name).map(|(_, binding)| binding)
     }
 
-    /// As `binding`, with its id. The ids of [`Signature::unused`] follow those of the others.
+    /// As `binding`, with the id. The ids of [`Signature::unused`] follow those of the used
+    /// bindings.
     pub(crate) fn find(&self, name: &str) -> Option<(BindingId, &Binding)> {
         let slot = || {
             let (group, binding) = name.split_once(':')?;
@@ -80,7 +81,7 @@ pub struct Binding {
     pub type_name: String,
     /// The type with all its fields.
     pub value_type: Arc<ValueType>,
-    /// In the kernel's module; of an unused one in the module as it was parsed.
+    /// The variable in the kernel's module; for an unused binding, in the module as it was parsed.
     pub(crate) global: Handle<GlobalVariable>,
     pub(super) header_scalars: Vec<(u64, ScalarType)>,
     pub(super) element_scalars: Vec<(u64, ScalarType)>,
@@ -92,20 +93,21 @@ impl Binding {
         &self.header_scalars
     }
 
-    /// The scalars of one element, in bytes from its start, padding left out. Of an element of
-    /// more than 2¹⁶ scalars only so many.
+    /// The scalars of one element, in bytes from its start, without padding. At most 2¹⁶ of them are
+    /// listed.
     pub fn element_scalars(&self) -> &[(u64, ScalarType)] {
         &self.element_scalars
     }
 
-    /// Whether those are all: whether what differs can be told scalar by scalar.
+    /// Whether the lists of scalars are complete, so that elements can be compared scalar by
+    /// scalar.
     pub(crate) fn scalars_are_listed(&self) -> bool {
         self.header_scalars.len() < MOST_SCALARS && self.element_scalars.len() < MOST_SCALARS
     }
 }
 
-/// The most scalars that a type is taken apart into. A larger one is all header or one element:
-/// nothing that anybody compares scalar by scalar.
+/// The most scalars that are listed for a type. A larger type is a single header or element, which
+/// is never compared scalar by scalar.
 pub(super) const MOST_SCALARS: usize = 1 << 16;
 
 /// Address space and access of a binding.

@@ -79,7 +79,7 @@ pub(super) fn deepest(text: &str) -> Span {
     Span::new(place as u32, place as u32 + 1)
 }
 
-/// Punctuation, each mark with its place, and `e` for each word `else`.
+/// Punctuation marks with their places, and `e` for each word `else`.
 fn marks(text: &str) -> impl Iterator<Item = (usize, u8)> {
     tokens(text).filter_map(|token| match &text.as_bytes()[token.clone()] {
         b"else" => Some((token.start, b'e')),

@@ -1,12 +1,12 @@
 //! WGSL text as tokens: words and punctuation marks, without comments and blanks.
 //!
-//! For the few things that must be known of a text beside what naga's parser tells. A word is letters,
-//! digits, underscores and whatever is not ASCII; every other character is a token of its own, so `<=` is two
-//! and `1.5` is three.
+//! For the few facts about a text that naga's parser does not provide. A word consists of letters,
+//! digits, underscores and characters outside of ASCII. Every other character is a token of its
+//! own, so `<=` is two tokens and `1.5` is three.
 
 use std::ops::Range;
 
-/// What ends a line, and with it a comment that begins with `//`.
+/// Characters that end a line, and thereby a `//` comment.
 const LINE_BREAKS: [char; 7] = ['\n', '\u{b}', '\u{c}', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// The tokens of a text, as ranges of its bytes.
@@ -44,7 +44,8 @@ fn next_token(text: &str, mut at: usize) -> Option<Range<usize>> {
     }
 }
 
-/// The length of the comment that a text begins with, those inside of it included. Nothing if it does not end.
+/// The length of the comment at the start of the text, nested comments included; `None` if it does
+/// not end.
 fn comment_length(text: &str) -> Option<usize> {
     let (mut depth, mut inside) = (0u32, 0);
     loop {

@@ -82,7 +82,7 @@ fn refused_in(
                 Some(COOPERATIVE)
             }
             Expression::Derivative { .. } => Some("a derivative, which only fragments have,"),
-            // naga makes an integer of 16 bits of it, which WGSL does not have.
+            // naga gives the result a 16-bit integer type, which WGSL does not have.
             Expression::As { expr, convert: None, .. }
                 if info[*expr].ty.inner_with(&module.types).scalar() == Some(Scalar::F16) =>
             {
@@ -101,8 +101,8 @@ const TEXTURE: &str =
     "a texture or sampler in a compute kernel (pass the data in a storage buffer)";
 const RAYS: &str = "ray tracing";
 const COOPERATIVE: &str = "a cooperative matrix";
-/// naga gives the exponent a type that WGSL does not have.
 const BITCAST_OF_F16: &str = "a bitcast of an f16 (use pack2x16float)";
+/// naga gives the exponent a type that WGSL does not have.
 const FREXP_OF_F16: &str = "frexp of an f16 (use frexp of the number as an f32)";
 
 /// Why each type of the module is refused, if it is.

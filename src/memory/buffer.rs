@@ -125,12 +125,12 @@ impl Shared {
         self.granted(self.queue(write), write, body)
     }
 
-    /// A pass of this buffer's gate, queued for now.
+    /// Queues for a pass of this buffer's gate.
     fn queue(&self, write: bool) -> Vec<Pass> {
         queue_all(std::iter::once((Arc::clone(&self.gate), write)))
     }
 
-    /// Waits for a pass of [`Shared::queue`], and lends the bytes as long as it holds.
+    /// Waits for a pass of [`Shared::queue`], and lends the bytes while it holds the pass.
     fn granted<R>(
         &self,
         passes: Vec<Pass>,
@@ -277,8 +277,8 @@ impl<T: Pod> Buffer<T> {
         self.shared.with(false, |bytes| self.copy_out(bytes, &range, out))
     }
 
-    /// As [`Buffer::read`], without waiting: gives a future of the elements as they are after every
-    /// launch that was started before. Later launches that write the buffer wait for it.
+    /// As [`Buffer::read`], without waiting: returns a future of the elements as they are after
+    /// every launch that was started before. Later launches that write the buffer wait for it.
     ///
     /// ```
     /// # use coexec::{Buffer, Kernel, Runtime};
@@ -301,14 +301,14 @@ impl<T: Pod> Buffer<T> {
     ///
     /// # Errors
     /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Device`] when no thread can
-    /// be started; the future gives the others of [`Buffer::read`].
+    /// be started; the future has the other errors of [`Buffer::read`].
     pub fn read_async(&self, range: impl RangeBounds<usize>) -> Result<Pending<Vec<T>>>
     where
         T: Send,
     {
         let range = self.resolve(range)?;
         let buffer = self.clone();
-        // Queued for here, in the caller's order, and not on the read's thread.
+        // Queued here, in the order of the caller's requests, and not on the thread of the read.
         let passes = buffer.shared.queue(false);
         Pending::spawn("read", 1, move |job| {
             let shared = &buffer.shared;
@@ -324,7 +324,7 @@ impl<T: Pod> Buffer<T> {
         })
     }
 
-    /// Copies elements, for the holder of a granted pass.
+    /// Copies elements out, while the caller holds a granted pass.
     fn copy_out(&self, bytes: HostBytes<'_>, range: &Range<u64>, out: &mut [T]) -> Result<()> {
         self.shared.check_poison()?;
         let size = size_of::<T>() as u64;

@@ -7,8 +7,8 @@
 //! device makes of it, may be more: whatever lies in between.
 //!
 //! A buffer that is only written, or only reduced into, needs no such proof: chunks get copies,
-//! which `runtime` merges. Where members of a buffer are used differently, only those need one that
-//! are stored to and looked at. A cut that needs fewer copies is preferred.
+//! which `runtime` merges. If members of a buffer are used differently, only the members that are
+//! both stored to and read need the proof. A cut that needs fewer copies is preferred.
 
 use std::ops::Range;
 
@@ -147,7 +147,7 @@ pub(super) fn merges(
     Ok(merges)
 }
 
-/// How what the bands write to a binding comes together that is stored to, or why it can't.
+/// How the bands' writes to a binding are merged, or why they can't be.
 fn merge(
     kernel: &Kernel,
     bands: &[Band],
@@ -157,7 +157,7 @@ fn merge(
 ) -> Result<Merge, (String, Option<Span>)> {
     let Err((why, span)) = check(kernel, bands, id, axis, all) else { return Ok(Merge::Apart) };
     let both = |used: &Use| matches!(used, Use::ReadWrite | Use::Signal(_));
-    // What is stored to and looked at must lie apart by itself; the rest needs no proof.
+    // Members that are both stored to and read must be disjoint; the others need no proof.
     let refusal = match uses.as_slice() {
         several if !several.iter().any(|(_, used)| both(used)) => None,
         [_] => Some((why.clone(), span)),
@@ -168,11 +168,10 @@ fn merge(
             Use::Signal(at) => Some(*at),
             _ => None,
         });
-        // No promise of freedom from races says that nobody waits for anybody.
+        // Freedom from data races does not exclude that workgroups wait for each other.
         if let Some(at) = signal {
             let why = format!(
-                "{why}; it loads and stores them atomically, by which workgroups may wait for each \
-                 other"
+                "{why}; it loads and stores them atomically, so workgroups may wait for each other"
             );
             return Err((why, Some(at)));
         }
@@ -187,7 +186,7 @@ fn merge(
     Ok(Merge::Difference { why, at: at.unwrap_or_default() })
 }
 
-/// How the members of a binding come together.
+/// How the bands' writes to each member of a binding are merged.
 fn by_member(kernel: &Kernel, id: usize, uses: &Uses) -> ByMember {
     let binding = &kernel.signature().bindings[id];
     let reduction = |used: &Use| match used {
@@ -212,8 +211,8 @@ fn by_member(kernel: &Kernel, id: usize, uses: &Uses) -> ByMember {
     }
 }
 
-/// What a band touches of a binding: elements that it reads, those that it may write, and whether it may
-/// write the header.
+/// What a band touches of a binding: the elements that it reads, the elements that it may write,
+/// and whether it may write the header.
 type Touched<'a> = (&'a Region, &'a Region, bool);
 
 fn all(band: &Band, id: usize) -> Touched<'_> {
@@ -221,7 +220,7 @@ fn all(band: &Band, id: usize) -> Touched<'_> {
     (&print.read, &print.may_write, print.writes_header)
 }
 
-/// Of members that are stored to and looked at, where others are used differently.
+/// The same for only the members that are both stored to and read, if members are used differently.
 fn exchanged(band: &Band, id: usize) -> Touched<'_> {
     let print = &band.footprints[id].exchanged;
     (&print.read, &print.may_write, print.writes_header)
@@ -346,8 +345,9 @@ pub(super) fn rerunnable(split: &Split) -> bool {
     })
 }
 
-/// Why other devices, or the same once more, may rightly give other bits whatever the data: the kernel's
-/// text shows the order in which invocations ran, or who is in a subgroup. With the line.
+/// Why other devices, or the same device a second time, may rightly give other bits on any data,
+/// with the line. The kernel's text shows the order in which invocations ran, or which invocations
+/// are in a subgroup.
 pub(super) fn order_shown(
     kernel: &Kernel,
     facts: &Facts,
@@ -368,8 +368,9 @@ pub(super) fn order_shown(
     shown.or_else(of_workgroup).or_else(of_subgroups)
 }
 
-/// Why other devices may rightly give other bits, by the atomic loads and stores of a launch: what is
-/// loaded may or may not have been stored yet, and of two stores to one element the last one counts.
+/// Why other devices may rightly give other bits because of a launch's atomic loads and stores. A
+/// load may come before or after a store by another workgroup, and the last of two stores to one
+/// element wins.
 pub(super) fn order_of_accesses(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
@@ -381,7 +382,7 @@ pub(super) fn order_of_accesses(
     let mut uses = uses.flat_map(|(id, uses)| uses.iter().map(move |(_, used)| (id, used)));
     let loaded = uses.find_map(|(id, used)| match used {
         Use::Signal(at) => Some(format!(
-            "what it loads of `{}` atomically may show in which order workgroups ran{}",
+            "its atomic loads of `{}` may show in which order workgroups ran{}",
             name(id),
             line(kernel, *at)
         )),
@@ -394,8 +395,8 @@ pub(super) fn order_of_accesses(
     let stored = || {
         let (id, at) = facts.atomic_stores.iter().find(|(id, _)| meet(*id))?;
         Some(format!(
-            "of what it stores to `{}` atomically the last may count, which shows in which order \
-             workgroups ran{}",
+            "the last of its atomic stores to `{}` may win, which shows in which order workgroups \
+             ran{}",
             name(*id),
             line(kernel, *at)
         ))
@@ -403,14 +404,14 @@ pub(super) fn order_of_accesses(
     loaded.or_else(stored)
 }
 
-/// A line of the kernel's text, in parentheses, where it is known.
+/// A line of the kernel's text, in parentheses, if it is known.
 fn line(kernel: &Kernel, span: Span) -> String {
     kernel.source().line(span).map_or_else(String::new, |line| format!(" (line {line})"))
 }
 
-/// Why a launch might not give the same bits once more, beyond what [`order_shown`] says. A kernel that
-/// no cut was tried of, as one device runs it, is cut in two for this; what may meet across that cut
-/// may depend on who comes first.
+/// Why a launch might not give the same bits a second time, for reasons beyond [`order_shown`]. If
+/// the launch was not cut because one device runs it, this cuts it in two: the order matters for an
+/// element that both parts may touch.
 pub(super) fn unrepeatable(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
@@ -433,7 +434,7 @@ pub(super) fn unrepeatable(
         Split::Whole { reason, .. } => Some(met(&reason)),
         Split::Bands { merges, .. } => merges.iter().find_map(|merge| match merge {
             Merge::Difference { why, .. } => Some(met(why)),
-            // Reductions are no matter of order; what else is merged may be.
+            // The order of reductions does not matter; the order of other merged stores may.
             Merge::Members(by_member) => {
                 let stored = by_member.parts.iter().find(|(_, reduction)| reduction.is_none())?;
                 Some(met(&format!("they may both write `{}`", stored.0.join("`, `"))))
@@ -502,8 +503,8 @@ pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
         || touched.windows(2).all(|w| w[1].end <= w[0].start)
 }
 
-/// The index that could not be bounded in what a band touches of a binding: of the band in the middle, or
-/// else of any.
+/// The index that could not be bounded in the footprint of a binding: that of the band in the
+/// middle, or else of any band.
 pub(super) fn unbounded(split: &Split, binding: usize) -> Option<Span> {
     let bands = split.bands();
     let of = |band: &Band| band.footprints[binding].unbounded;

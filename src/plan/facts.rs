@@ -16,7 +16,7 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.push(match (facts.divergent_barrier, facts.barrier) {
         (Some(span), _) => format!(
-            "Its invocations wait for each other at barriers, one of which{} may not be reached by all.",
+            "Its invocations wait for each other at barriers; some may not reach the barrier{}.",
             at(span)
         ),
         (None, Some(span)) => {
@@ -61,13 +61,13 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
     sentences
 }
 
-/// That the analysis ran out of its budget, where, and what follows from that.
+/// A sentence that says where the analysis exhausted its budget, and the consequences.
 pub(super) fn hurried(kernel: &Kernel, span: Span) -> String {
     let line = kernel.source().line(span);
     let place = line.map_or_else(|| "a loop".to_owned(), |line| format!("the loop at line {line}"));
     format!(
-        "The analysis ran out of its budget at {place}: from there on a loop may count as endless \
-         that ends, and a range may be larger than what is touched."
+        "The analysis exhausted its budget at {place}: from there on it may take a loop that ends for \
+         endless, and a range may be larger than the elements that are touched."
     )
 }
 

@@ -59,17 +59,18 @@ pub struct Plan {
     /// Why the launch might not give the same bits once more, on the same device; nothing where it
     /// would.
     pub(crate) unrepeatable: Option<Arc<str>>,
-    /// Why another device may rightly give other bits: the kernel shows an order, or subgroups.
+    /// Why another device may rightly give other bits: the kernel shows an order, or subgroups
+    /// differ.
     pub(crate) shows_order: Option<Arc<str>>,
-    /// The size of the subgroups that the kernel uses, where it is the same on all devices.
+    /// The size of the subgroups that the kernel uses, if it is the same on all devices.
     pub(crate) subgroup_size: Option<u32>,
-    /// What was asked for without effect, a sentence each.
+    /// Requests of the caller that have no effect, a sentence each.
     pub(crate) without_effect: Arc<[String]>,
     /// What a band should cost.
     pub(crate) work: Work,
     warnings: Arc<[String]>,
     unions: Unions,
-    /// That the analysis ran out of its budget, in words.
+    /// That the analysis exhausted its budget, in words.
     hurried: Option<String>,
 }
 
@@ -91,8 +92,8 @@ pub(crate) struct BufferUse {
     pub(crate) elements: u64,
     pub(crate) element_name: String,
     pub(crate) stride: u64,
-    /// Where a footprint had to be widened to the whole buffer, of the band in the middle or else of any:
-    /// the line of WGSL.
+    /// The WGSL line at which a footprint was widened to the whole buffer: that of the band in the
+    /// middle, or else of any band.
     pub(crate) unbounded_line: Option<u32>,
     /// Position in the footprints of a band.
     pub(crate) binding: usize,
@@ -128,7 +129,7 @@ pub(crate) enum Split {
 }
 
 impl Split {
-    /// The parts that devices may take singly.
+    /// The bands that devices may take, in order.
     fn bands(&self) -> &[Band] {
         match self {
             Split::Nothing => &[],
@@ -153,24 +154,24 @@ pub(crate) enum Merge {
     },
     /// Each updates a copy that starts as the launch's input; the updates are put together.
     Reduce(Reduction),
-    /// As the two before, each for some members.
+    /// Either of the two above, for each member.
     Members(Arc<ByMember>),
 }
 
-/// How what chunks write to the members of a buffer comes together.
+/// How the chunks' writes to the members of a buffer are merged.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ByMember {
-    /// Members that are written, by name, and the reduction into them; nothing where what differs is
-    /// taken over.
+    /// The names of members that are written, and the reduction into them. Without a reduction,
+    /// elements that differ from the input are taken over.
     pub(crate) parts: Vec<(Vec<String>, Option<Reduction>)>,
-    /// The scalars of the header that are reduced into, by their offsets, which rise.
+    /// The scalars of the header that are reduced into, by ascending offset.
     pub(crate) header: Vec<(u64, Reduction)>,
-    /// Those of each element.
+    /// The same for the scalars of each element.
     pub(crate) element: Vec<(u64, Reduction)>,
 }
 
 impl Merge {
-    /// Whether of two stores to one scalar the one of the highest chunk counts, for some scalars at least.
+    /// Whether, for at least some scalars, the store of the highest chunk wins.
     pub(crate) fn keeps_the_last(&self) -> bool {
         match self {
             Merge::Apart | Merge::Reduce(_) => false,
@@ -179,7 +180,7 @@ impl Merge {
         }
     }
 
-    /// The reduction into the scalar that begins so many bytes into a buffer, if it is reduced into.
+    /// The reduction into the scalar at byte offset `at` of a buffer, if it is reduced into.
     pub(crate) fn reduction(&self, layout: &Layout, at: u64) -> Option<Reduction> {
         let by_member = match self {
             Merge::Apart | Merge::Difference { .. } => return None,
@@ -251,7 +252,7 @@ pub(crate) fn plan(
         None => (bands::split(kernel, analysis, &able, wishes, &mut consulted), None),
     };
     let rerunnable = bands::rerunnable(&split);
-    // It may be computed once more by any device that has subgroups.
+    // Any device that has subgroups may compute it again.
     let with = infos.iter().copied().filter(|info| info.limits.subgroup_size.is_some());
     let subgroups = common_size(&with.collect::<Vec<_>>(), signature.workgroup_size);
     let facts = analysis.facts();
@@ -310,7 +311,7 @@ pub(crate) fn plan(
     }
 }
 
-/// What was wished for and changed nothing, a sentence each.
+/// The caller's requests that have no effect, a sentence each.
 fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> {
     let mut sentences = Vec::new();
     let (bands, axis, merges): (usize, usize, &[Merge]) = match split {
@@ -341,7 +342,7 @@ fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> 
                 format!("freedom from data races was promised, which does not help: {reason}")
             }
             _ => {
-                "freedom from data races was promised, and need not be: it is split safely without"
+                "freedom from data races was promised, but need not be: the launch is split safely without"
                     .to_owned()
             }
         });
@@ -399,9 +400,9 @@ fn buffer_uses(
 }
 
 impl Plan {
-    /// What was asked for ([`Launch::chunks`](crate::Launch::chunks),
-    /// [`Launch::assume_race_free`](crate::Launch::assume_race_free)) and changes nothing here, and
-    /// why: a sentence each, without a full stop.
+    /// Requests ([`Launch::chunks`](crate::Launch::chunks),
+    /// [`Launch::assume_race_free`](crate::Launch::assume_race_free)) that have no effect on this
+    /// plan, and why: a sentence each, without a full stop.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
@@ -420,14 +421,15 @@ impl Plan {
         &self.without_effect
     }
 
-    /// The number of bands that devices may take singly.
+    /// The bands, which devices may take singly.
     pub(crate) fn bands(&self) -> &[Band] {
         self.split.bands()
     }
 
-    /// What of the launch is hardly meant, in sentences: buffers of which it surely touches what is
-    /// outside of them (accesses whose index depends on data are not among these), and a barrier
-    /// that may not be reached by all. `Launch::check` executes the launch, and says where and who.
+    /// Probable mistakes in the launch, in sentences: buffers that the kernel certainly accesses
+    /// out of bounds, and a barrier in control flow that may diverge. Accesses whose index depends
+    /// on data are not included. `Launch::check` executes the launch, and reports the lines and the
+    /// invocations.
     ///
     /// ```
     /// let kernel = coexec::Kernel::from_wgsl(

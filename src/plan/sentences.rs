@@ -101,8 +101,8 @@ fn put_together(reduction: Reduction) -> &'static str {
         Reduction::Sum => "added up",
         Reduction::Minimum => "put together by their minimum",
         Reduction::Maximum => "put together by their maximum",
-        Reduction::And => "put together by and",
-        Reduction::Or => "put together by or",
+        Reduction::And => "put together by bitwise and",
+        Reduction::Or => "put together by bitwise or",
         Reduction::Xor => "put together by exclusive or",
     }
 }
@@ -132,8 +132,8 @@ impl BufferUse {
         )
     }
 
-    /// Which parts of the grid may touch all of it because an index could not be bounded: the one that
-    /// is shown, or else others. `part` is what such a part is called.
+    /// The parts of the grid that may touch the whole buffer because an index could not be bounded:
+    /// the part that is shown, or else the others. `part` is the noun for such a part.
     fn widened(&self, parts: &[Band], shown: usize, part: &str) -> String {
         let Some(line) = self.unbounded_line else { return String::new() };
         let of = |at: usize| &parts[at].footprints[self.binding];

@@ -1,9 +1,10 @@
 //! Whether all devices put the same invocations into one subgroup.
 //!
-//! What a kernel computes with subgroups follows from who is in one. So such a kernel is split, and
-//! computed again elsewhere, only where that is the same on all devices: their subgroups have one
-//! size, fixed, and lie in the same way. Devices of one kind agree on the latter. Others do where
-//! invocations can only be numbered in one way: along a row of the workgroup.
+//! The result of a subgroup operation depends on which invocations are in the subgroup. A kernel
+//! with such operations is therefore split, or computed again on another device, only if all
+//! devices form the same subgroups: of one fixed size, and of the same invocations. Devices of one
+//! kind form them of the same invocations. Different devices do so if there is only one order of
+//! invocations: along a row of the workgroup.
 
 use crate::device::{DeviceInfo, DeviceKind};
 

@@ -1,13 +1,15 @@
-//! What of a launch is hardly meant, in sentences: accesses that are surely out of bounds, barriers
-//! that perhaps not all reach.
+//! Probable mistakes in a launch, in sentences: accesses that are certainly out of bounds, and
+//! barriers in control flow that may diverge.
 //!
-//! Nothing is said of an index that may be outside: a footprint that is merely wide is no mistake.
+//! An index that may be out of bounds gives no warning: a footprint that is merely wide is no
+//! mistake.
 
 use super::bands::Band;
 use crate::analysis::{Argument, Arguments, Facts, Outside};
 use crate::kernel::Kernel;
 
-/// A sentence for each buffer and way of touching it, and one for the first barrier.
+/// A sentence for each buffer that is read, or written, out of bounds, and one for the first
+/// barrier in divergent control flow.
 pub(super) fn warnings(
     kernel: &Kernel,
     facts: &Facts,
@@ -27,12 +29,12 @@ pub(super) fn warnings(
         };
         if let Some(furthest) = outside.written {
             found.push(format!(
-                "{has}, and the kernel writes up to element {furthest}: what it writes outside is lost"
+                "{has}, and the kernel writes up to element {furthest}: writes outside of it are lost"
             ));
         }
         if let Some(furthest) = outside.read {
             found.push(format!(
-                "{has}, and the kernel reads up to element {furthest}: what it reads outside is 0"
+                "{has}, and the kernel reads up to element {furthest}: reads outside of it give 0"
             ));
         }
     }
@@ -42,8 +44,8 @@ pub(super) fn warnings(
         let line = kernel.source().line(span);
         let at = line.map_or_else(String::new, |line| format!(" on line {line}"));
         found.push(format!(
-            "whether an invocation reaches the barrier{at} depends on its id: WGSL wants all of a \
-             workgroup to reach it, or none, and devices differ where they do not"
+            "whether an invocation reaches the barrier{at} depends on its id: WGSL requires that all \
+             invocations of a workgroup reach it, or none; otherwise devices differ"
         ));
     }
     found
@@ -56,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// Of a body of one-dimensional workgroups of 64, with these buffers and `n`.
+    /// The warnings of a kernel with this body, workgroups of 64, buffers of these sizes, and `n`.
     fn said(body: &str, groups: u32, (src, dst): (u64, u64), n: u32) -> Vec<String> {
         let kernel = Kernel::from_wgsl(&format!(
             "@group(0) @binding(0) var<storage, read> src: array<i32>;

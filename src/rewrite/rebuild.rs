@@ -330,7 +330,7 @@ impl<'a> Rebuild<'a> {
                 let ty = self.ty(result);
                 let local = self.out.zeroed_local(ty, span);
                 if let AtomicFunction::Exchange { compare: Some(compare) } = fun {
-                    // It compares with the zero that it reads.
+                    // The out-of-bounds exchange compares with the zero that it reads.
                     let exchanged = Expression::AccessIndex { base: local, index: 1 };
                     let exchanged = self.out.expr(exchanged, span);
                     let zero = self.out.zero(value_type);

@@ -1,5 +1,5 @@
-//! Rewritten modules as MSL and HLSL. Neither Metal nor DirectX is needed to write them, only to run them: so at
-//! least nothing that naga's writers refuse or give up on comes out of the rewriting.
+//! Rewritten modules as MSL and HLSL. Writing them needs neither Metal nor DirectX, only running
+//! them does. So these tests show at least that naga's writers accept every rewritten module.
 
 use naga::back::{hlsl, msl};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
@@ -9,7 +9,7 @@ use super::tests::all_finite;
 use super::trusted_tests::texts;
 use super::*;
 
-/// As wgpu asks for it of a trusted module.
+/// Writes MSL with the options that wgpu uses for a trusted module.
 fn as_msl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
     let unchecked = BoundsCheckPolicy::Unchecked;
     let options = msl::Options {
@@ -31,7 +31,7 @@ fn as_msl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
     }
 }
 
-/// As wgpu asks for it of a trusted module.
+/// Writes HLSL with the options that wgpu uses for a trusted module.
 fn as_hlsl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
     let target = hlsl::BindTarget { space: 1, ..hlsl::BindTarget::default() };
     let options = hlsl::Options {
@@ -56,7 +56,7 @@ fn as_hlsl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
 fn every_rewritten_kernel_can_be_written_as_msl_and_hlsl() {
     let (mut seen, mut failures) = (0, Vec::new());
     for (name, text) in texts() {
-        // Some are there to be refused.
+        // Some kernels are there to be refused.
         let Ok(kernel) = Kernel::from_wgsl(&text) else { continue };
         seen += 1;
         let all: Vec<usize> = (0..kernel.signature().bindings.len()).collect();
@@ -86,7 +86,7 @@ fn every_rewritten_kernel_can_be_written_as_msl_and_hlsl() {
     assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
 }
 
-/// A layout that naga's own rules would not give is kept by what pads structs in either language.
+/// The padding of structs keeps a layout that naga's own rules would not give, in both languages.
 #[test]
 fn structs_that_are_aligned_by_an_attribute_are_padded_in_msl_and_hlsl() {
     let kernel = super::tests::kernel(

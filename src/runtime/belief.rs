@@ -1,57 +1,58 @@
-//! What is believed of devices' speeds before a launch, and when a belief is put to the test.
+//! Which speeds of devices are believed before a launch, and when a belief is tested.
 //!
-//! What this runtime measured is believed. What an earlier program left in the file of profiles is
-//! *hearsay*: it may be of another machine, or have been measured while something was wrong. Hearsay
-//! that sets devices further apart than hardware is, against what their rooflines say, is dropped; so
-//! are rooflines that do, against what one guesses of such devices.
-//! What is only estimated is put in proportion to what was measured.
+//! A measurement by this runtime is believed. A speed that an earlier program left in the file of
+//! profiles is *hearsay*: it may come from another machine, or from a time when something was
+//! wrong. Hearsay is dropped if it contradicts the devices' rooflines by more than hardware
+//! differs. Rooflines are dropped if they contradict the guesses for such devices in the same way.
+//! Estimates are scaled by the measurements.
 //!
-//! A device that the others are expected to be done without computes nothing, so nothing would ever
-//! show that this is wrong. So it is tried now and then. What always holds: trials of a device that
-//! is as slow as believed cost a small part of all time, however slow it is. Pure: no clock, no device.
+//! A device without which the others are expected to finish computes nothing, so nothing would show
+//! that the expectation is wrong. Such a device is therefore tried now and then. What always holds:
+//! trials of a device that is as slow as believed take a small part of all time, however slow it
+//! is. Pure: no clock, no device.
 
 use crate::plan::{Prior, Speed};
 
-/// Devices that are so many times further apart than they should be are measured wrongly: an
-/// interpreter is that much slower than compiled code.
+/// Ratios of speeds that are this many times apart are not both right; an interpreter is that much
+/// slower than compiled code.
 const APART: f64 = 64.0;
 
-/// A trial is due when launches without the device took so many times what it would cost: then
-/// trials cost a sixteenth of all time.
+/// A trial is due when launches without the device took this many times the cost of a trial, so
+/// that trials take a sixteenth of all time.
 const PATIENCE: f64 = 16.0;
 
-/// What is known of one device that can run a launch. Speeds are in bands per second.
+/// The known speeds of one device that can run a launch, in bands per second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) measured: Option<Measured>,
-    /// By what launches have shown of its roofline.
+    /// The speed by the roofline that launches have shown.
     pub(super) shown: f64,
-    /// By what one guesses of such a device.
+    /// The speed by the guessed roofline of such a device.
     pub(super) guess: f64,
 }
 
-/// What a device did in launches of the same kernel.
+/// The speed of a device in launches of the same kernel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measured {
     pub(super) speed: f64,
     /// Whether the launches were of another size.
     pub(super) near: bool,
-    /// Whether an earlier program says so.
+    /// Whether the measurement is by an earlier program.
     pub(super) hearsay: bool,
 }
 
-/// Whether ratios are further apart than hardware is. Which of them is wrong does not show.
+/// Whether ratios are further apart than hardware is. This does not tell which of them is wrong.
 fn are_apart(ratios: impl Iterator<Item = f64>) -> bool {
     let (least, most) = ratios.fold((f64::INFINITY, 0.0f64), |(l, m), r| (l.min(r), m.max(r)));
     most > APART * least
 }
 
-/// Whether what launches have shown of the devices' rooflines is believed.
+/// Whether the rooflines that launches have shown are believed.
 pub(super) fn rooflines_hold(devices: &[Option<Known>]) -> bool {
     !are_apart(devices.iter().flatten().map(|known| known.shown / known.guess))
 }
 
-/// The speed of each device that is believed.
+/// The believed speed of each device.
 pub(super) fn speeds(devices: &[Option<Known>]) -> Vec<Option<Speed>> {
     let hold = rooflines_hold(devices);
     let estimate = |known: &Known| if hold { known.shown } else { known.guess };
@@ -70,7 +71,7 @@ pub(super) fn speeds(devices: &[Option<Known>]) -> Vec<Option<Speed>> {
     devices.iter().map(|known| known.as_ref().map(speed)).collect()
 }
 
-/// Whether a device is to be tried that computed nothing in launches that took `idle` seconds.
+/// Whether a trial is due of a device that computed nothing in launches of `idle` seconds.
 pub(super) fn is_due(idle: f64, device: usize, priors: &[Option<Prior>], bands: u32) -> bool {
     let rate = |prior: &Prior| match prior.speed {
         Speed::Measured(rate) | Speed::Estimated(rate) => rate,

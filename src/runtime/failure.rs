@@ -167,8 +167,8 @@ pub(super) struct Failures {
     pub(super) events: Vec<FailureEvent>,
     /// For each device that is out of the launch, why, in the order in which they left it.
     pub(super) causes: Vec<String>,
-    /// The errors of devices that are out because their drivers allow a loop fewer turns than the
-    /// launch does.
+    /// The errors of devices that left the launch because their drivers allow fewer iterations of a
+    /// loop than the launch does.
     endless: Vec<Error>,
     /// By device: the most bands of a run, since it had no memory for more.
     most: Vec<Option<u32>>,
@@ -197,11 +197,12 @@ impl Failures {
         self.endless = attempt.endless;
     }
 
-    /// The error of a launch that has no device left; `unable` says why devices could not begin.
+    /// The error of a launch without any device left; `unable` has the causes of devices that could
+    /// not begin.
     pub(super) fn no_device_left(&mut self, kernel: &str, mut unable: Vec<String>) -> Error {
         unable.append(&mut self.causes);
         match self.endless.pop() {
-            // A loop that no device brings to its end is the kernel's fault, and not the devices'.
+            // A loop that ends on no device is the fault of the kernel, and not of the devices.
             Some(error) if self.endless.len() + 1 == unable.len() => error,
             _ => Error::NoDevice { kernel: kernel.to_owned(), causes: unable },
         }
@@ -259,7 +260,8 @@ impl Session<'_> {
         let (id, kind, cause) = match error.of_device() {
             Ok(failure) => failure,
             Err(error) => {
-                // The kernel's own fault, a cancellation or a bug: another device would do no better.
+                // A fault of the kernel, a cancellation or a bug: another device would not do
+                // better.
                 state.policy.fail(task.id, now);
                 state.stopped.get_or_insert(error);
                 shared.tell(state);
@@ -334,7 +336,8 @@ pub(super) fn unable(
     (unable, events)
 }
 
-/// Has a device make a kernel ready. It is quarantined if it fails so that it may not recover.
+/// Compiles a kernel on a device, which is quarantined if it fails in a way that it may not recover
+/// from.
 pub(super) fn prepare(index: usize, member: &Member, kernel: &Kernel, fleet: &Fleet) -> Result<()> {
     if let Some(Quarantined { device, kind, cause }) = &member.quarantined {
         return Err(Error::Device {
@@ -351,7 +354,7 @@ pub(super) fn prepare(index: usize, member: &Member, kernel: &Kernel, fleet: &Fl
     })
 }
 
-/// Why a device is quarantined after it failed to make a kernel ready, if it is.
+/// The quarantine of a device that failed to compile a kernel, if it needs one.
 fn quarantines(member: &Member, error: &Error) -> Option<Quarantined> {
     let Error::Device { device, kind, doing, cause } = error else { return None };
     (kind.quarantines() && !member.device.in_place()).then(|| Quarantined {

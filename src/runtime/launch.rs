@@ -18,14 +18,14 @@ use crate::memory::{BufferRange, reserve};
 use crate::pending::{Job, Pending};
 use crate::plan::{Plan, Wishes, facts_in_words};
 
-/// Iterations that one invocation may make in loops that are not known to end: far more than a kernel
-/// does that is meant to end, and a second or so of machine code.
+/// Iterations that one invocation may make in loops that are not known to end: far more than any
+/// kernel needs that is meant to end, and about a second of machine code.
 const LOOP_BUDGET: u64 = 1 << 26;
 
-/// The same where each iteration is interpreted and looked at.
+/// The same for launches that are interpreted and watched, where each iteration takes longer.
 const WATCHED_LOOP_BUDGET: u64 = 1 << 16;
 
-/// The end of a submitted launch.
+/// A launch that was submitted.
 pub type LaunchFuture = Pending<Report>;
 
 /// A launch being described; made by [`Runtime::launch`].
@@ -79,9 +79,9 @@ impl Launch {
     /// Binds a buffer, or a part of one ([`crate::Buffer::slice`]), to a storage variable, by its
     /// WGSL name or as `GROUP:BINDING`.
     ///
-    /// The element type must lie in memory as the WGSL type does: of the same stride, or the
-    /// scalar that a WGSL element without padding is made of, or `u8`. Numbers and arrays of them are
-    /// checked by kind too, as [`Launch::set`] does.
+    /// The element type must have the memory layout of the WGSL type. It has the same stride, or it
+    /// is the scalar that a WGSL element without padding consists of, or it is `u8`. Numbers and
+    /// arrays of numbers are checked by kind too, as [`Launch::set`] does.
     pub fn bind(self, name: &str, buffer: impl Into<BufferRange>) -> Self {
         let buffer = buffer.into();
         self.attempt(|launch| {
@@ -90,8 +90,8 @@ impl Launch {
                 return Err(Error::Binding {
                     name: name.to_owned(),
                     problem: format!(
-                        "it is a {}, which takes a value; use set, or set_bytes with what the \
-                         buffer holds",
+                        "it is a {}, which takes a value; use set, or set_bytes with the contents \
+                         of the buffer",
                         if binding.space == Space::Uniform { "uniform" } else { "var<immediate>" }
                     ),
                 });
@@ -106,7 +106,7 @@ impl Launch {
     /// Gives a uniform (or `var<immediate>`) its value, by WGSL name or as `GROUP:BINDING`. The Rust
     /// type must have the size of the WGSL type, with or without the padding at its end.
     ///
-    /// A number or an array is checked by type: floats for floats, integers for integers (`i32` and
+    /// A number or an array is checked by kind: floats for floats, integers for integers (`i32` and
     /// `u32` are the same bits), and rows of the same length:
     ///
     /// | WGSL | Rust |
@@ -118,9 +118,9 @@ impl Launch {
     /// | `array<vec4<f32>, 9>` | `[[f32; 4]; 9]`, or `[f32; 36]` |
     /// | `struct Grid { size: vec2<u32>, step: f32 }` | `#[derive(Clone, Copy, bytemuck::NoUninit)]` `#[repr(C)]` `struct Grid { size: [u32; 2], step: f32 }` |
     ///
-    /// The fields of a Rust struct can't be seen from here: its size is checked, their order and types
-    /// are not. [`Launch::set_field`] checks each field by its name. Integers that are given for a WGSL
-    /// struct with fields of several types are taken for its words.
+    /// For a Rust struct only the size is checked, since the order and types of its fields are not
+    /// known here. [`Launch::set_field`] checks each field by its name. An array of integers for a
+    /// WGSL struct with fields of several types gives the struct's 32-bit words.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
@@ -148,8 +148,8 @@ impl Launch {
         self.attempt(|launch| launch.give(name, bytes, check))
     }
 
-    /// As [`Launch::set`], from bytes in WGSL's memory layout. There may be more than the type has, as
-    /// in a uniform buffer that is padded to a multiple of 256: those behind it are not used.
+    /// As [`Launch::set`], from bytes in WGSL's memory layout. Bytes beyond the end of the type are
+    /// ignored, such as the padding of a uniform buffer to a multiple of 256.
     ///
     /// ```
     /// # use coexec::{Buffer, Kernel, Runtime};
@@ -173,9 +173,9 @@ impl Launch {
         self.attempt(|launch| launch.give(name, bytes, check))
     }
 
-    /// Gives a part of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`,
-    /// `GROUP:BINDING.x`. Every field must be given before the launch is run. A whole number converts to any
-    /// type that has it: `2` is also a float.
+    /// Gives one field of a uniform (or `var<immediate>`) its value: `grid.width`, `a.b[3].x`,
+    /// `GROUP:BINDING.x`. The launch needs a value for every field. A whole number converts to any
+    /// type that can represent it: `2` is also a float.
     ///
     /// ```
     /// # use coexec::{Buffer, Kernel, Runtime};
@@ -277,9 +277,9 @@ impl Launch {
         self
     }
 
-    /// Iterations that one invocation may make in loops that are not known to end. If not given 2²⁶,
-    /// and 2¹⁶ for [`Launch::check`] and [`Launch::measure`], which take longer for each. More end
-    /// the launch with [`Error::EndlessLoop`].
+    /// Iterations that one invocation may make in loops that are not known to end. The default is
+    /// 2²⁶, and 2¹⁶ for [`Launch::check`] and [`Launch::measure`], which take longer per iteration.
+    /// A launch that exceeds it ends with [`Error::EndlessLoop`].
     pub fn loop_budget(mut self, iterations: u64) -> Self {
         self.loop_budget = Some(iterations);
         self
@@ -293,12 +293,15 @@ impl Launch {
     }
 
     /// Computes a part of the grid, from 0 to 1, a second time on another device (on the CPU's
-    /// interpreter where there is no other) and compares: floats within [`Launch::tolerance`], integers
-    /// to the bit or within [`Launch::integer_tolerance`]. [`Report::verified`] says how much was
-    /// compared. A kernel that shows in which order its invocations ran (tickets from an atomic), or
-    /// subgroups where devices' differ, is not verified, as two devices may both be right. At least one piece of each device's work is looked at. A third device
-    /// decides a dispute; the work of one that was wrong is computed again, the report names the
-    /// element and both values. Costs a copy of what is written in place.
+    /// interpreter if there is no other) and compares: floats within [`Launch::tolerance`],
+    /// integers to the bit or within [`Launch::integer_tolerance`]. [`Report::verified`] says how
+    /// much was compared. At least one piece of each device's work is verified. A third device
+    /// decides a dispute; the work of the device that was wrong is computed again, and the report
+    /// names the element and both values. Costs a copy of what is written in place.
+    ///
+    /// A kernel is not verified if its results depend on the order in which its invocations ran
+    /// (tickets from an atomic), or on the subgroup size where devices differ in it: two devices
+    /// may then both be right.
     pub fn verify(self, fraction: f64) -> Self {
         self.attempt(|launch| {
             if !(0.0..=1.0).contains(&fraction) {
@@ -319,9 +322,9 @@ impl Launch {
         self
     }
 
-    /// By how much integers may differ from device to device when a launch is verified; 0 if not given.
-    /// For integers that are made of floats, such as fixed-point numbers: where a float differs by its
-    /// last bit, the integer differs by a few.
+    /// By how much integers may differ between devices when a launch is verified; the default is 0.
+    /// For integers that are computed from floats, such as fixed-point numbers: if a float differs
+    /// in its last bit, the integer may differ by a few units.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
@@ -357,7 +360,7 @@ impl Launch {
         execute::run(&checked, &buffers, &Job::default())
     }
 
-    /// Starts the launch and gives a future of its end, with progress and cancellation
+    /// Starts the launch and returns a future of its report, with progress and cancellation
     /// ([`Pending`] has an example). Later launches and reads of the same buffers wait for it.
     ///
     /// # Errors
@@ -396,11 +399,12 @@ impl Launch {
     }
 
     /// Runs the launch under watch, on one thread of the CPU whatever the runtime's devices, and
-    /// tells of data races, accesses out of bounds, and barriers and subgroup operations in divergent
-    /// control flow. Each finding really happened on this data: none is a guess. The buffers stay as they are; the
-    /// results are thrown away. With [`Launch::chunks`], races across workgroups also tell whether
-    /// they are between chunks, if the grid were cut into so many along its last axis. `tracing` events
-    /// of the target `coexec::progress` say how many workgroups are `done`, of a `total`.
+    /// reports data races, accesses out of bounds, and barriers and subgroup operations in
+    /// divergent control flow. Each finding really happened on this data: none is a guess. The
+    /// buffers stay as they are; the results are thrown away. With [`Launch::chunks`], a race
+    /// across workgroups is also marked if it is between chunks, for a grid that is cut into so
+    /// many along its last axis. `tracing` events of the target `coexec::progress` report the
+    /// progress: `done` workgroups of `total`.
     ///
     /// ```
     /// let kernel = coexec::Kernel::from_wgsl(
@@ -463,7 +467,7 @@ impl Launch {
         self
     }
 
-    /// As `checked`, for a launch that the interpreter runs and something watches.
+    /// As `checked`, for a launch that runs in the interpreter under watch.
     fn watched(mut self) -> Result<Checked> {
         self.loop_budget.get_or_insert(WATCHED_LOOP_BUDGET);
         self.checked()

@@ -104,7 +104,7 @@ fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
 /// What is expected of a device in a launch.
 pub(super) struct Expected {
     pub(super) prior: Prior,
-    /// Seconds of launches without the device since it was last measured, or tried.
+    /// Seconds of launches without the device since it was last measured or tried.
     pub(super) idle: f64,
     key: Key,
     /// What was believed of the device.
@@ -132,7 +132,7 @@ impl Memo {
         Memo { profiles: Profiles::of_one_runtime(), ..Memo::default() }
     }
 
-    /// One whose profiles are kept in a directory.
+    /// A memo whose profiles are kept in a directory.
     #[cfg(test)]
     pub(super) fn kept_in(directory: std::path::PathBuf) -> Memo {
         Memo { profiles: Profiles::at(Some(directory)), ..Memo::default() }
@@ -217,8 +217,8 @@ impl Memo {
         plans.push_front(Planned { asked, contents, plan, unable });
     }
 
-    /// What is expected of each device before a launch of `groups` workgroups; nothing of one that is
-    /// not able. A launch that is to be the same each time looks at nothing that was measured.
+    /// The expectation for each device before a launch of `groups` workgroups; `None` for a device
+    /// that is not able. A reproducible launch does not depend on any measurement.
     pub(super) fn expect<'d>(
         &self,
         kernel: &Kernel,
@@ -264,7 +264,8 @@ impl Memo {
         self.profiles.measured(expected.key, rate * expected.band, report.busy);
     }
 
-    /// A device did all of its part of a launch without compiling: that shows what it can do.
+    /// Records that a device did all of its part of a launch without compiling, which shows its
+    /// speed.
     pub(super) fn remember_roofline(&self, expected: &Expected, report: &DeviceReport) {
         let work = expected.work.times(report.workgroups as f64 / expected.band);
         let moved = (report.uploaded + report.downloaded) as f64;
@@ -272,7 +273,8 @@ impl Memo {
         self.profiles.showed(expected.key.device, shown, report.workgroups, report.busy);
     }
 
-    /// A device computed nothing that counts in a launch that took so long, though it was tried or not.
+    /// Records that a device computed nothing that counts in a launch of length `took`; `tried`
+    /// says whether it was tried.
     pub(super) fn left_out(&self, expected: &Expected, took: Duration, tried: bool) {
         self.profiles.left_out(expected.key, took, tried);
     }

@@ -4,8 +4,9 @@
 //! each chunk works on a copy of its own that starts as the launch's input. When a chunk is done,
 //! what differs between its copy and the buffer is kept, scalar by scalar and bit by bit; when all
 //! are done, the differences are put into the buffer in the order of the chunks, so that of two
-//! that changed a scalar the higher wins, whatever the order in which they ran. Reductions
-//! combine with what is there; of a struct some members may be reduced into and others not. Padding is not looked at. A chunk that fails leaves no trace.
+//! that changed a scalar the higher wins, whatever the order in which they ran. Reductions combine
+//! with the current value; in a struct, some members may be reduced into and others not. Padding is
+//! not compared. A chunk that fails leaves no trace.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -73,8 +74,8 @@ pub(super) fn put_back(
 struct Scalars {
     header: u64,
     stride: u64,
-    /// By half word of the header, and of an element. Empty where not all scalars are listed: then words
-    /// are compared, padding too.
+    /// By half word of the header, and of an element. Empty if not all scalars are listed: whole
+    /// words are then compared, with the padding.
     header_table: Vec<Option<ScalarType>>,
     element_table: Vec<Option<ScalarType>>,
 }

@@ -62,11 +62,12 @@ use select::{CpuChoice, Selection};
 
 /// The devices that launches run on. Cheap to clone; clones share the devices.
 ///
-/// How fast devices ran kernels is kept from program to program in a small file, `profiles.txt`, in the
-/// user's cache directory: `coexec` in `$XDG_CACHE_HOME` or `~/.cache`, on macOS in `~/Library/Caches`, on
-/// Windows in `%LOCALAPPDATA%`. All programs of a user share it. It is read at the first launch and
-/// written when the last clone of a runtime is dropped. The environment variable `COEXEC_CACHE_DIR` names another directory;
-/// empty, it turns the file off. Nothing hangs on it but the balance of first launches.
+/// How fast devices ran kernels is kept between programs in a small file, `profiles.txt`, in the
+/// user's cache directory: `coexec` in `$XDG_CACHE_HOME` or `~/.cache`, on macOS in
+/// `~/Library/Caches`, on Windows in `%LOCALAPPDATA%`. All programs of a user share the file. It is
+/// read at the first launch and written when the last clone of a runtime is dropped. The
+/// environment variable `COEXEC_CACHE_DIR` names another directory; if empty, it turns the file
+/// off. The file only affects how well the first launches are balanced.
 ///
 /// ```
 /// use coexec::{Buffer, Kernel, Runtime};
@@ -159,11 +160,11 @@ impl Runtime {
         self.inner.fleet.retry()
     }
 
-    /// Compiles a kernel now, on every device, so that its first launch need not. A device that can't
-    /// run it is told of here, and not by a launch that does without it.
+    /// Compiles a kernel on every device now, so that its first launch need not. A device that
+    /// can't run the kernel is reported here, whereas a launch does without it.
     ///
-    /// A launch may still compile what its grid or its buffers ask for: what is left of a row of small
-    /// workgroups, windows that are boxes.
+    /// A launch may still compile more for its grid or its buffers: a program for the rest of a row
+    /// of small workgroups, or code for windows that are boxes.
     ///
     /// ```
     /// use coexec::{Engine, Error, Kernel, Runtime};
@@ -179,9 +180,9 @@ impl Runtime {
     /// ```
     ///
     /// # Errors
-    /// Where no device can run it: the device's own error if there is one device
+    /// If no device can run the kernel: the device's own error if there is one device
     /// ([`Error::Unsupported`] from an engine that lacks something), else [`Error::NoDevice`] with all
-    /// causes. Where some can, those of the others are in [`Prepared::error`].
+    /// causes. If some can, [`Prepared::error`] has the errors of the others.
     pub fn prepare(&self, kernel: &Kernel) -> Result<Vec<Prepared>> {
         prepare::prepare(self, kernel)
     }
@@ -229,8 +230,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// The engine that runs kernels on the CPU. With [`Engine::Auto`], as if not given, it is the one that
-    /// the environment variable `COEXEC_CPU_ENGINE` names, else the fastest that can run the kernel.
+    /// The engine that runs kernels on the CPU. [`Engine::Auto`], the default, stands for the
+    /// engine that the environment variable `COEXEC_CPU_ENGINE` names, else for the fastest one
+    /// that can run the kernel.
     pub fn cpu_engine(mut self, engine: Engine) -> Self {
         self.cpu.engine = engine;
         self
@@ -242,9 +244,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Invocations of a subgroup on the CPU: 8, 16, 32 or 64. If not given, as many as on the GPUs
-    /// beside it, where that is one of these and the same on all: then kernels that use subgroups are
-    /// split over them. Else 32.
+    /// Invocations of a subgroup on the CPU: 8, 16, 32 or 64. The default is the subgroup size of
+    /// the GPUs in the runtime, if all have the same one of these, so that kernels with subgroups
+    /// can be split. Otherwise it is 32.
     pub fn subgroup_size(mut self, size: u32) -> Self {
         self.cpu.subgroup_size = Some(size);
         self
@@ -317,8 +319,8 @@ impl RuntimeBuilder {
     /// Opens the devices.
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`] for a name that is none, [`Error::NoSuchEngine`] where the environment names
-    /// an engine that is none, [`Error::Device`] when a device that was named can't be opened.
+    /// [`Error::NoSuchDevice`] if no device has a given name, [`Error::NoSuchEngine`] if the
+    /// environment names an unknown engine, [`Error::Device`] when a named device can't be opened.
     pub fn build(self) -> Result<Runtime> {
         let selection = match &self.devices {
             None => Selection::Default,

@@ -5,17 +5,17 @@ use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 
-/// What a device made of a kernel; see [`Runtime::prepare`].
+/// The result of compiling a kernel for one device; see [`Runtime::prepare`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Prepared {
     /// `cpu`, `gpu0`…
     pub device: String,
-    /// What will run the kernel there, where the device has several ways: never [`Engine::Auto`].
+    /// The engine that will run the kernel, if the device has several: never [`Engine::Auto`].
     pub engine: Option<Engine>,
-    /// Why it is not a faster engine, where one was tried: "not llvm: …".
+    /// Why a faster engine is not used, if one was tried: "not llvm: …".
     pub fallback: Option<String>,
-    /// Why the device can't run the kernel. Nothing where it can.
+    /// Why the device can't run the kernel; `None` if it can.
     pub error: Option<Error>,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn prepare(runtime: &Runtime, kernel: &Kernel) -> Result<Vec<Prepared
         })
         .collect();
     if prepared.iter().any(|one| one.error.is_none()) {
-        // A launch asks for it next.
+        // The first launch needs the analysis, too.
         runtime.inner.memo.analysis(kernel);
         return Ok(prepared);
     }

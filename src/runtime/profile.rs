@@ -1,18 +1,19 @@
-//! What was measured, kept from run to run: workgroups per second by kernel, device and size
+//! Measurements that are kept from run to run: workgroups per second by kernel, device and size
 //! class, and the roofline of each device, as launches have shown it.
 //!
-//! One small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty: nothing is
-//! kept), else the system's place for caches. All programs of a user share it; `Runtime`'s
-//! documentation tells users. It is read when the first launch asks, and written
-//! when the runtime is dropped, if something worth keeping was measured; never in between. A file
-//! that is not there, is of another version, was cut short or holds nonsense is as good as none, and one
-//! that can't be written is left as it is: profiles make first launches better, and nothing hangs
-//! on them. What it says is hearsay (`belief`) until this runtime has measured the same: a
-//! measurement that contradicts it takes its place.
+//! They are in one small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty:
+//! nothing is kept), else the system's place for caches. All programs of a user share it; the
+//! documentation of `Runtime` describes it for users. The file is read when the first launch asks,
+//! and written when the runtime is dropped, if something worth keeping was measured; never in
+//! between. A file that is missing, of another version, cut short or invalid counts as empty, and
+//! one that can't be written is left as it is: profiles only improve the first launches. Its
+//! contents are hearsay (`belief`) until this runtime has measured the same. A measurement that
+//! contradicts hearsay replaces it.
 //!
-//! Also kept is for how long launches went on without a device (`belief` tries it then). A roofline is
-//! the largest rate that was shown, and fades slowly where launches show less. A runtime whose devices fail or are slow on purpose neither reads nor writes them. Writing
-//! goes through a file of its own that is renamed, so that a reader sees the old or the new one.
+//! The file also holds for how long launches ran without a device, so that `belief` can try the
+//! device. A roofline is the largest rate that was shown, and fades slowly if launches show less. A
+//! runtime whose devices fail or are slow on purpose neither reads nor writes the file. The file is
+//! written under another name and then renamed, so that a reader sees the old or the new one.
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -38,11 +39,11 @@ const WORTH: Duration = Duration::from_millis(1);
 const STEP: f64 = 3.0;
 /// The least weight of a new measurement.
 const WEIGHT: f64 = 0.3;
-/// What is left of a roofline after a launch that showed less.
+/// The factor of a roofline after a launch that showed less.
 const FADE: f64 = 0.9;
-/// Workgroups below which a launch leaves parts of a device idle, so that its roofline does not fade.
+/// Launches with fewer workgroups leave parts of a device idle, so that its roofline does not fade.
 const FULL: u64 = 64;
-/// Hearsay of a roofline is no more than so many times what a launch shows.
+/// A roofline from hearsay is at most this many times the rate that a launch shows.
 const MOST_UNUSED: f64 = 64.0;
 
 /// What a rate was measured of.
@@ -60,9 +61,9 @@ const ANY_KERNEL: u64 = 0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Known {
     rate: f64,
-    /// Measurements; none where only `idle` is known.
+    /// The number of measurements; 0 if only `idle` is known.
     samples: u32,
-    /// Seconds of launches without the device since it was last measured, or tried.
+    /// Seconds of launches without the device since it was last measured or tried.
     idle: f64,
     /// Whether this runtime measured it.
     own: bool,
@@ -71,7 +72,7 @@ struct Known {
 impl Known {
     const NOTHING: Known = Known { rate: 1.0, samples: 0, idle: 0.0, own: false };
 
-    /// Takes a measurement in: an outlier only a step far, but in place of hearsay.
+    /// Adds a measurement. An outlier counts only up to a limit, except that it replaces hearsay.
     fn add(&mut self, rate: f64) {
         let contradicts = !(1.0 / STEP..=STEP).contains(&(rate / self.rate));
         if self.samples == 0 || !self.own && contradicts {
@@ -84,7 +85,8 @@ impl Known {
         self.samples = self.samples.saturating_add(1);
     }
 
-    /// Takes in what a launch showed of a roofline. `full`: it had enough for the whole device.
+    /// Adds the rate of a launch to a roofline. `full`: the launch had enough work for the whole
+    /// device.
     fn show(&mut self, rate: f64, full: bool) {
         let before = match (self.samples, self.own, full) {
             (0, ..) => 0.0,
@@ -183,7 +185,7 @@ impl Profiles {
         Profiles::at(None)
     }
 
-    /// Profiles that are kept in a directory.
+    /// Profiles in a directory; without one they are not kept.
     pub(super) fn at(directory: Option<PathBuf>) -> Profiles {
         Profiles { directory, inner: Mutex::default() }
     }
@@ -219,12 +221,13 @@ impl Profiles {
         of(key, false).or_else(|| (1..=6).find_map(near))
     }
 
-    /// Seconds of launches without the device since it was last measured, or tried.
+    /// Seconds of launches without the device since it was last measured or tried.
     pub(super) fn idle(&self, key: Key) -> f64 {
         self.inner().known.get(&key).map_or(0.0, |known| known.idle)
     }
 
-    /// The device computed nothing in a launch that took so long; or it was tried, and called off.
+    /// Records a launch of length `took` in which the device computed nothing, or was tried and
+    /// called off.
     pub(super) fn left_out(&self, key: Key, took: Duration, tried: bool) {
         let mut inner = self.inner();
         let known = inner.known.entry(key).or_insert(Known::NOTHING);
@@ -245,12 +248,13 @@ impl Profiles {
         })
     }
 
-    /// A device ran a launch of `key` at `rate`, and was busy for so long.
+    /// Records that a device ran a launch of `key` at `rate`, and was busy for `busy`.
     pub(super) fn measured(&self, key: Key, rate: f64, busy: Duration) {
         self.note(key, rate, busy, Known::add);
     }
 
-    /// A device computed so many workgroups in so long, and showed a part of its roofline.
+    /// Records that a device computed `workgroups` in `busy`, and thereby showed a rate of its
+    /// roofline.
     pub(super) fn showed(
         &self,
         device: u64,

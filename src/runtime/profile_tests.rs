@@ -1,4 +1,4 @@
-//! What becomes of launches when the file of profiles is spoilt: balance recovers by itself.
+//! A damaged file of profiles: the balance of launches recovers by itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{LOG_MEMORY, Report, Runtime};
 /// Launches within which the work must be balanced again.
 const FEW: usize = 6;
 
-/// What a workgroup takes on each of the two devices.
+/// The time of a workgroup on each of the two devices.
 const EACH: Script = Script::Each(Duration::from_micros(200));
 
 struct Cache(PathBuf);
@@ -24,7 +24,7 @@ impl Cache {
         Cache(place)
     }
 
-    /// A new program of the same user.
+    /// A runtime in a new program of the same user.
     fn program(&self) -> Runtime {
         let memo = Memo::kept_in(self.0.clone());
         Runtime::with(devices(&[(EACH, 1), (EACH, 1)]), None, LOG_MEMORY, memo)
@@ -47,17 +47,17 @@ fn run(runtime: &Runtime) -> Report {
     report.unwrap()
 }
 
-/// Whether both equal devices did a good part.
+/// Whether each of the two equal devices did a large part.
 fn is_balanced(report: &Report) -> bool {
     report.devices.iter().all(|device| device.share > 0.25)
 }
 
-/// What the second device is called in a file.
+/// The hash of the second device in a file.
 fn second() -> u64 {
     device_hash(devices(&[(EACH, 1), (EACH, 1)])[1].info())
 }
 
-/// The lines of a file about the second device, with the rate of each multiplied.
+/// A file in which the rates of the second device are multiplied.
 fn second_by(text: &str, factor: f64) -> String {
     let second = format!("{:x}", second());
     let line = |line: &str| {
@@ -70,7 +70,7 @@ fn second_by(text: &str, factor: f64) -> String {
     text.lines().map(line).collect()
 }
 
-/// The file with lines of its own in front of the end; `rates` says whether the others stay.
+/// A file with additional lines before the end; `rates` says whether the others stay.
 fn with_lines(text: &str, rates: bool, lines: &[(u8, f64)]) -> String {
     let second = second();
     let head = text.lines().next().unwrap();
@@ -84,7 +84,7 @@ fn with_lines(text: &str, rates: bool, lines: &[(u8, f64)]) -> String {
     all + "end\n"
 }
 
-/// How a file may be spoilt.
+/// A way to damage a file.
 type Way = (&'static str, fn(&str) -> Vec<u8>);
 
 const WAYS: [Way; 12] = [
@@ -113,7 +113,7 @@ const WAYS: [Way; 12] = [
 #[test]
 fn in_whichever_way_profiles_are_spoilt_the_work_is_balanced_within_a_few_launches() {
     let cache = Cache::new();
-    // As one program measures it.
+    // The file as one program measures it.
     assert!((0..FEW).any(|_| is_balanced(&run(&cache.program()))));
     let whole = std::fs::read_to_string(cache.file()).unwrap();
     assert!(whole.lines().count() >= 4, "{whole}");

@@ -21,36 +21,38 @@ pub struct Report {
     /// Chunks of earlier launches that were computed once more in the course of this one, since only
     /// a lost device had their results. Launches at the same time count each other's.
     pub repeated: u64,
-    /// What was computed a second time and compared, where [`Launch::verify`](crate::Launch::verify)
-    /// asked for it.
+    /// The part of the launch that was computed a second time and compared, if
+    /// [`Launch::verify`](crate::Launch::verify) asked for it.
     pub verified: Option<Verified>,
     /// Why the launch was split as it was.
     pub plan: Plan,
 }
 
-/// How much of a launch was computed a second time, by whom, and compared. `Display` is a line.
+/// How much of a launch was computed a second time and compared, and by which device. `Display`
+/// gives one line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// Why nothing was: another device may rightly compute something else. With the WGSL line.
+    /// Why nothing was verified, with the WGSL line: another device may rightly compute something
+    /// else.
     pub not_done: Option<String>,
-    /// Who verified how much of whose work.
+    /// How much work of each device was verified, and by which device.
     pub parts: Vec<VerifiedPart>,
-    /// Pieces of work on which two devices did not agree; [`Report::events`] tells of each.
+    /// Pieces of work whose two results did not agree; [`Report::events`] has each.
     pub disputes: u32,
     /// What counts as equal, in words.
     pub within: String,
 }
 
-/// Work of one device that another verified.
+/// Work of one device that another device verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifiedPart {
-    /// Who computed it: `gpu0`.
+    /// The device that computed it first: `gpu0`.
     pub device: String,
-    /// Who computed it once more: `cpu`, or "the CPU's interpreter".
+    /// The device that computed it again: `cpu`, or "the CPU's interpreter".
     pub by: String,
-    /// How much, in workgroups.
+    /// The amount, in workgroups.
     pub workgroups: u64,
 }
 
@@ -87,12 +89,12 @@ pub struct DeviceReport {
     pub id: String,
     /// The product's name.
     pub name: String,
-    /// The driver and its version; for the CPU the fastest engine that it has, such as "LLVM 22".
+    /// The driver and its version; for the CPU the fastest engine available, such as "LLVM 22".
     pub driver: String,
-    /// What ran the kernel there: never [`Engine::Auto`]. Nothing for a device that did nothing, or that
-    /// has but one way, as GPUs have.
+    /// The engine that ran the kernel there, never [`Engine::Auto`]. `None` for a device that did
+    /// nothing, and for GPUs, which have no choice of engines.
     pub engine: Option<Engine>,
-    /// Why it was not a faster engine, where one was tried: "not llvm: …".
+    /// Why a faster engine was not used, if one was tried: "not llvm: …".
     pub fallback: Option<String>,
     /// Chunks completed.
     pub chunks: u32,
@@ -189,11 +191,11 @@ pub(super) fn table(f: &mut fmt::Formatter<'_>, devices: &[DeviceReport]) -> fmt
     Ok(())
 }
 
-/// The product, what ran the kernel there, and why nothing faster did.
+/// The product, the engine that ran the kernel there, and why no faster engine did.
 fn described(device: &DeviceReport) -> String {
     let mut text = device.name.clone();
     if let Some(engine) = device.engine {
-        // Which LLVM it is tells more.
+        // The driver includes the version of LLVM.
         text += &match engine {
             Engine::Llvm => format!(", {}", device.driver),
             other => format!(", {other}"),

@@ -90,8 +90,8 @@ fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn D
     Ok(Arc::new(CpuDevice::new(options)?))
 }
 
-/// The CPU's interpreter on one thread, with subgroups of a size if that matters: it has the last word
-/// on what a kernel computes.
+/// The CPU's interpreter on one thread, which has the last word on the result of a kernel. Its
+/// subgroups have `subgroup_size`, if that matters.
 pub(super) fn interpreter(subgroup_size: Option<u32>) -> Result<Arc<dyn Device>> {
     type Judge = OnceLock<Result<Arc<dyn Device>>>;
     static JUDGES: [Judge; SUBGROUP_SIZES.len() + 1] =
@@ -137,8 +137,8 @@ pub(super) fn open(
     Ok(devices)
 }
 
-/// The choice of a CPU beside GPUs: where nobody asked for a size, its subgroups have theirs, if that
-/// is one size which it can have. So kernels with subgroups can be split.
+/// The choice of a CPU beside GPUs. If the caller gave no subgroup size, the CPU takes that of the
+/// GPUs, if it can have it and all have the same one. Kernels with subgroups can then be split.
 fn beside<'d>(choice: &CpuChoice, gpus: impl Iterator<Item = &'d Arc<dyn Device>>) -> CpuChoice {
     let mut sizes = gpus.map(|gpu| gpu.info().limits.subgroup_size);
     let theirs = match sizes.next() {
@@ -158,7 +158,7 @@ fn is_called(id: &str, name: &str) -> bool {
     id.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// A device that is opened, or nothing in the CPU's place.
+/// An opened device, or `None` for the CPU, which is opened later.
 type Place = Option<Arc<dyn Device>>;
 
 fn open_selection(

@@ -91,8 +91,8 @@ impl Sequence {
         self.queued(times)?.run(&Job::default())
     }
 
-    /// Starts the sequence as [`Sequence::run`] does, and gives a future of its end. Later launches and
-    /// reads of the same buffers wait for it.
+    /// Starts the sequence as [`Sequence::run`] does, and returns a future of its report. Later
+    /// launches and reads of the same buffers wait for it.
     ///
     /// ```
     /// # use coexec::{Buffer, Kernel, Runtime};
@@ -129,7 +129,7 @@ impl Sequence {
     }
 }
 
-/// A sequence that has its places in the queues of all its buffers.
+/// A sequence with its places in the queues of all its buffers.
 struct Queued {
     runtime: Runtime,
     checked: Vec<Checked>,

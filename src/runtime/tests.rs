@@ -22,7 +22,7 @@ const KERNEL: &str = "
 pub(super) enum Script {
     /// Computes; each chunk takes so long.
     Work(Duration),
-    /// Computes; each workgroup takes so long.
+    /// Computes; each workgroup takes this long.
     Each(Duration),
     /// Fails its `n`th chunk, from 0.
     FailAt(u32),

@@ -2,14 +2,14 @@
 //!
 //! When all is computed and before anything is merged, a sample of the work is done again on
 //! copies that hold what the launch began with, by another device than did it: another of the
-//! runtime, else the CPU's interpreter. Values must agree within the launch's tolerance, integers to
-//! the bit if nothing else is said. Where they do not, a third device, at last the interpreter, decides who is right. If
-//! it is the one that verified, all that the other computed in this launch is computed again, and
-//! it is quarantined. If all three differ the launch fails.
+//! runtime, else the CPU's interpreter. Values must agree within the launch's tolerance; integers
+//! to the bit by default. Where they do not, a third device, at last the interpreter, decides which
+//! one is right. If it is the one that verified, all that the other computed in this launch is
+//! computed again, and it is quarantined. If all three differ the launch fails.
 //!
-//! A kernel that shows in which order its invocations ran, or how large subgroups are, may rightly
-//! compute different things on two devices (`Plan::shows_order`). Its launches are not verified, and
-//! the report says why.
+//! The results of a kernel may rightly differ between two devices if they depend on the order of
+//! its invocations or on the subgroup size (`Plan::shows_order`). Its launches are not verified,
+//! and the report says why.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,7 +39,8 @@ pub(super) struct Verification {
     pub(super) tolerance: Tolerance,
 }
 
-/// What values may differ by: floats by so much, or so much of the larger one; integers by a number.
+/// The allowed difference of two values: absolute, or relative to the larger one, for floats; a
+/// number for integers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tolerance {
     pub(super) absolute: f64,
@@ -75,11 +76,12 @@ struct Mismatch {
     place: String,
     first: String,
     second: String,
-    /// Whether they are integers that differ by a few.
+    /// Whether they are integers with a small difference.
     few: bool,
 }
 
-/// Integers that differ by no more may be made of floats that differ by their last bits.
+/// Integers with at most this difference may be computed from floats that differ in their last
+/// bits.
 const FEW: u32 = 256;
 
 /// Who verifies: a device of the runtime, or the interpreter.
@@ -90,7 +92,8 @@ struct Judge {
 }
 
 impl Session<'_> {
-    /// Why another device may rightly compute something else, or the interpreter can't decide.
+    /// Why the launch is not verified: two devices may both be right, or the interpreter can't
+    /// decide.
     fn unverifiable(&self) -> Option<String> {
         if let Some(why) = &self.plan.shows_order {
             return Some(why.to_string());
@@ -138,7 +141,7 @@ impl Session<'_> {
             };
             let Mismatch { place, first, second, few } = &mismatch;
             let hint = match few {
-                true => " (if these integers are made of floats, give a tolerance for integers)",
+                true => " (if these are computed from floats, give a tolerance for integers)",
                 false => "",
             };
             let cause = |right: &[&str], wrong_value: &str, right_value: &str| {
@@ -445,7 +448,7 @@ impl Session<'_> {
 }
 
 impl Verified {
-    /// Work of a device was computed once more by another.
+    /// Records that `by` computed work of a device again.
     fn add(&mut self, device: &str, by: &str, workgroups: u64) {
         let same = |part: &&mut VerifiedPart| part.device == device && part.by == by;
         match self.parts.iter_mut().find(same) {

@@ -49,7 +49,7 @@ pub(crate) enum Cut {
 pub(crate) struct Tolerance {
     /// A float is right within `.0` absolutely or within `.1` of the expected value.
     pub(crate) distance: Option<(f64, f64)>,
-    /// In place of `distance` on GPUs.
+    /// Replaces `distance` on GPUs.
     pub(crate) gpu_distance: Option<(f64, f64)>,
     /// Units in the last place; on the CPU always, elsewhere where there is no `distance`.
     pub(crate) ulps: Option<u32>,

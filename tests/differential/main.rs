@@ -11,8 +11,8 @@
 //!
 //!     COEXEC_DIFF_SEEDS=0..100000 cargo test --test differential on_every_engine -- --nocapture
 //!
-//! It says at once which seeds fail, and now and then how far it is. Seeds do not depend on each other,
-//! so ranges may run side by side, a process each.
+//! It reports failing seeds at once, and its progress now and then. Seeds are independent, so
+//! several processes may run ranges of them side by side.
 
 #[path = "../case/mod.rs"]
 mod case;
@@ -276,7 +276,8 @@ fn check_finds_no_race_in_random_kernels_and_divergent_barriers_only_where_they_
         let wrong = |f: &&coexec::Finding| match f.rule {
             coexec::Rule::OutOfBounds => false,
             coexec::Rule::DivergentBarrier => !cpu_only,
-            // They have subgroup operations anywhere: what comes of those that reach them is compared.
+            // Subgroup operations stand anywhere in them: their results are compared for the
+            // invocations that reach them.
             coexec::Rule::DivergentSubgroup => false,
             _ => true,
         };

@@ -54,8 +54,8 @@ pub(crate) fn cpus() -> Vec<Vec<Setup>> {
     cpu_engines().into_iter().map(|engine| cuttings("cpu", Class::Cpu, engine)).collect()
 }
 
-/// Every adapter, software too, each under every cutting. The first of each is the unsplit run. Where there are
-/// several, last all of them together with the CPU.
+/// Every adapter, including software, each with every cutting. The first of each is the unsplit
+/// run. If there are several adapters, all of them together with the CPU come last.
 ///
 /// # Panics
 /// When there is none and one is required.
@@ -91,7 +91,7 @@ pub(crate) fn skip(test: &str, why: &str) {
     eprintln!("SKIPPED {test}: {why}");
 }
 
-/// Whether a kernel was refused because the device lacks what it needs, which is no fault of either.
+/// Whether a kernel was refused because the device lacks a feature, which is no fault of either.
 pub(crate) fn is_beyond_the_device(error: &coexec::Error) -> bool {
     error.to_string().trim_end().ends_with("which the device does not have")
 }

@@ -9,7 +9,7 @@
 //! than all the rest.
 
 mod executions;
-// Fuzzers run on CPUs alone, and don't ask which kernels are for these.
+// Fuzzers run only on CPUs, and do not ask which kernels are for CPUs alone.
 #[allow(dead_code)]
 #[path = "../differential/generator/mod.rs"]
 mod generator;

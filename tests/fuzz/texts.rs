@@ -1,4 +1,4 @@
-//! Texts of kernels: those of the repository and some generated ones, changed at a few places.
+//! Texts of kernels: those of the repository and some generated ones, each changed at a few places.
 
 use std::path::Path;
 
@@ -144,7 +144,7 @@ pub(crate) fn mutated(random: &mut Random, corpus: &[String]) -> String {
                 pieces.splice(at..at, part);
             }
             10 => {
-                // A chain, or a deep nest.
+                // This makes a chain, or a deep nest.
                 let end = (at + 1 + random.below(12)).min(pieces.len());
                 let part = pieces[at..end].concat().repeat(*random.pick(&[3, 30, 300]));
                 pieces.insert(end, part);

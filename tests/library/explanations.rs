@@ -356,11 +356,11 @@ fn a_member_that_is_added_to_and_one_that_is_read_are_no_obstacle_to_each_other(
              over, the highest chunk winning.",
         ],
     );
-    // What is stored to and looked at must lie apart by itself.
+    // Members that are both stored to and read must be disjoint.
     says(&cells("atomicAdd(&cells[c].sum, 1); cells[g.x].mass += 2;"), &["what differs of `mass`"]);
     let text = cells("atomicAdd(&cells[c].sum, 1); cells[c].mass += 2;");
     says(&text, &["It runs whole on one device", "both write `cells`", "cells[c].mass += 2"]);
-    // Where all of it lies apart, nothing is copied.
+    // If all members are disjoint, nothing is copied.
     let text = cells("atomicAdd(&cells[g.x].sum, cells[g.x].mass);");
     says(&text, &[DISJOINT]);
 }
@@ -408,7 +408,7 @@ fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
             |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([16, 1, 1]),
         )
     };
-    // What lies below zero lies nowhere.
+    // Indexes below zero touch nothing.
     let before = text("select(src[g.x - 1u], 0u, g.x == 0u)");
     says(&before, &["reads its own 64 elements (511 to 574).", DISJOINT]);
     let halves = text("src[(g.x - 1u) / 2u]");

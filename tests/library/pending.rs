@@ -18,7 +18,7 @@ fn hundred(runtime: &Runtime, data: &Buffer<u32>) -> Launch {
     runtime.launch(&increment()).bind("data", data).invocations([800, 1, 1]).chunks(10)
 }
 
-/// What was seen of the progress until the end.
+/// The values of the progress until the end.
 fn watched<T>(pending: &Pending<T>) -> Vec<f64> {
     let begun = Instant::now();
     let mut seen = vec![pending.progress()];
@@ -93,7 +93,7 @@ fn a_sequence_that_is_cancelled_ends_soon_and_its_buffers_are_poisoned() {
     pending.cancel();
     assert!(matches!(pending.wait(), Err(Error::Cancelled)));
     assert!(matches!(data.to_vec(), Err(Error::Poisoned { .. })));
-    // One that is dropped is cancelled, too.
+    // Dropping the future cancels the work, too.
     data.write(0, &[0; 800]).expect("all of it heals");
     drop(sequence.submit(100_000).expect("a submission"));
     match data.to_vec() {
@@ -126,7 +126,7 @@ fn a_submitted_sequence_is_checked_and_queued_at_once() {
     assert!(matches!(unbound.submit(1), Err(Error::Binding { .. })));
     let sequence = runtime.sequence().then(hundred(&runtime, &data));
     let pending = sequence.submit(2).expect("a submission");
-    // Reading waits for all that was submitted.
+    // A read waits for all submitted launches.
     assert_eq!(data.read(..1).expect("a result"), [2]);
     pending.wait().expect("a report");
     let report = runtime.sequence().submit(3).expect("nothing to do").wait().expect("a report");

@@ -1,5 +1,5 @@
-//! Kernels that use subgroups: split where all devices put the same invocations into one, verified
-//! there, and whole elsewhere, with the reason.
+//! Kernels that use subgroups. They are split and verified if all devices form the same subgroups;
+//! otherwise they run whole, with the reason.
 
 use coexec::{Buffer, Kernel, Launch, Runtime};
 
@@ -7,7 +7,7 @@ use super::engines;
 
 const N: usize = 64 * 24;
 
-/// The largest of each subgroup, which shows how large it is.
+/// The largest value of each subgroup, which shows the size of subgroups.
 fn largest() -> Kernel {
     Kernel::from_wgsl(
         "enable subgroups;
@@ -28,7 +28,7 @@ fn launch(rt: &Runtime, y: &Buffer<f32>) -> Launch {
     rt.launch(&largest()).bind("x", &x).bind("y", y).workgroups([24, 1, 1])
 }
 
-/// What subgroups of a size compute.
+/// The results for subgroups of a size.
 fn by_hand(size: usize) -> Vec<f32> {
     let all = given();
     let largest = |i: usize| all[i / size * size..][..size].iter().copied().fold(0.0, f32::max);
@@ -56,7 +56,7 @@ fn devices_whose_subgroups_have_one_size_share_a_kernel_that_uses_them() {
             size.is_some_and(|(least, most)| least == most && least as usize == self::size(&rt))
         });
         if selection.ends_with("cpu") && !selection.starts_with("virtual") && !shared {
-            // A GPU whose subgroups have sizes that the CPU's can't have.
+            // A GPU with a subgroup size that the CPU does not support.
             continue;
         }
         let chunks: u32 = report.devices.iter().map(|device| device.chunks).sum();
@@ -103,7 +103,7 @@ fn wishes_that_change_nothing_are_told_and_others_are_not() {
     assert!(many[0].starts_with("25 chunks were asked for, and there are 24"), "{many:?}");
     let promised = said(launch(&rt, &y).assume_race_free());
     assert!(promised[0].contains("need not be"), "{promised:?}");
-    // Where the promise does help.
+    // A kernel for which the promise helps.
     let shift = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
          @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) g: vec3u) {

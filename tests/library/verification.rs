@@ -1,5 +1,6 @@
-//! What is verified and what is not: kernels that may rightly compute different things on two devices
-//! accuse none, and the report says how much was compared, by whom, or why nothing was.
+//! Which kernels are verified. A kernel that may rightly give different results on two devices
+//! accuses neither of them. The report says how much was compared and by which device, or why
+//! nothing was.
 
 use coexec::{Buffer, Kernel, Report, Runtime};
 

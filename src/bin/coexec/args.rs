@@ -26,12 +26,12 @@ pub(crate) enum Command {
     /// Run a kernel on files or generated data
     #[command(after_help = INJECT)]
     Run(RunArgs),
-    /// Say in words what a kernel binds; with a grid and data, what it reads and writes, and how it
+    /// Describe what a kernel binds; with a grid and data, also what it reads and writes, and how it
     /// would be split
     Explain(ExplainArgs),
-    /// Run a kernel under watch and tell of data races, accesses out of bounds, and barriers and
-    /// subgroup operations in divergent control flow, with the lines and the invocations. The exit code is 3 if there are
-    /// any
+    /// Run a kernel under watch and report data races, accesses out of bounds, and barriers and
+    /// subgroup operations in divergent control flow, with the lines and the invocations. The exit
+    /// code is 3 if there are any
     Check(CheckArgs),
     /// Run the kernels that come with coexec on each device and on all, checked and timed
     Bench(BenchArgs),
@@ -40,11 +40,11 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
 }
 
-/// What the program ends with.
+/// The meanings of the exit codes.
 const EXIT_CODES: &str = "\
-Exit codes: 0 success; 1 it failed (a file that can't be read or is damaged, WGSL that is not valid, a
-device, a loop without end, a comparison that differs); 2 what is asked for can't be (a wrong flag, or
-data whose name, type or size does not fit the kernel); 3 check found errors in the kernel; 130 Ctrl-C.";
+Exit codes: 0 success; 1 failure (an unreadable or damaged file, invalid WGSL, a device, a loop
+without end, a comparison that differs); 2 wrong usage (a wrong flag, or data whose name, type or size
+does not fit the kernel); 3 check found errors in the kernel; 130 Ctrl-C.";
 
 const INJECT: &str = "\
 Faults on purpose: the environment variable COEXEC_INJECT makes devices fail, to see what becomes of
@@ -94,14 +94,14 @@ pub(crate) struct LaunchArgs {
     #[arg(long)]
     pub(crate) assume_race_free: bool,
 
-    /// Iterations that one invocation may make in loops that are not known to end, before the run
-    /// fails. 67108864 if not given, and 65536 for check and --measure, which are slower
+    /// The most iterations of one invocation in loops that are not known to end; more fail the run.
+    /// Default 67108864; 65536 for check and --measure, which are slower
     #[arg(long, value_name = "N")]
     pub(crate) loop_budget: Option<u64>,
 
     /// Data for a storage binding. NAME is a WGSL variable or GROUP:BINDING; SRC is @FILE.npy,
-    /// @FILE.bin (raw little-endian bytes; also .raw, .dat, .f32, .f16, .i32, .u32 or no suffix), raw:FILE
-    /// (the same of any file), zeros:BYTES (k, M and G mean powers of 1024),
+    /// @FILE.bin (raw little-endian bytes; also .raw, .dat, .f32, .f16, .i32, .u32 or no suffix),
+    /// raw:FILE (raw bytes from a file of any name), zeros:BYTES (k, M and G mean powers of 1024),
     /// random:SEED:COUNT:TYPE or list:TYPE:1,2,3. TYPE is f32, f16, i32 or u32; random floats are
     /// in [0, 1), random integers over their whole range
     #[arg(long = "bind", value_name = "NAME=SRC", value_parser = binding)]
@@ -118,7 +118,7 @@ pub(crate) struct LaunchArgs {
 }
 
 impl LaunchArgs {
-    /// Whether there is a kernel, and nothing to launch it on.
+    /// Whether neither a grid nor data was given, so that there is only a kernel.
     pub(crate) fn describes_no_launch(&self) -> bool {
         let grid = self.workgroups.or(self.invocations);
         grid.is_none() && self.binds.is_empty() && self.sets.is_empty()
@@ -161,8 +161,8 @@ pub(crate) struct RunArgs {
     pub(crate) launch: LaunchArgs,
 
     /// Write a binding to a file afterwards: FILE.npy, FILE.bin (raw little-endian bytes; also the
-    /// suffixes that --bind reads) or raw:FILE (the same under any name). Without --out a summary of
-    /// each binding that the kernel writes is printed
+    /// suffixes that --bind reads) or raw:FILE (raw bytes to a file of any name). Without --out a
+    /// summary of each binding that the kernel writes is printed
     #[arg(long = "out", value_name = "NAME=FILE", value_parser = out)]
     pub(crate) outs: Vec<(String, DataFile)>,
 
@@ -181,8 +181,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FRACTION", value_parser = fraction, conflicts_with = "compare")]
     pub(crate) verify: Option<f64>,
 
-    /// What --compare and --verify allow: floats agree within ABS or within REL of the larger one,
-    /// integers within INT; to the bit without INT
+    /// The differences that --compare and --verify allow: floats agree within ABS or within REL of
+    /// the larger one, integers within INT; without INT integers must be equal
     #[arg(long, value_name = "ABS,REL[,INT]", value_parser = tolerance, default_value = "1e-6,1e-5")]
     pub(crate) tolerance: Tolerance,
 
@@ -268,12 +268,13 @@ pub(crate) struct SimulateArgs {
     #[arg(value_name = "SCENARIO.toml")]
     pub(crate) scenario: Option<PathBuf>,
 
-    /// Numbers of devices, instead of the scenario's. 2,3,4,8,16,32,64 without a file; 4096 take a
-    /// minute
+    /// The numbers of devices, instead of those of the scenario. Default without a file:
+    /// 2,3,4,8,16,32,64. 4096 take a minute
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) devices: Vec<u32>,
 
-    /// Launches for each number of devices, instead of the scenario's. 100 without a file
+    /// The launches for each number of devices, instead of those of the scenario. Default without a
+    /// file: 100
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: Option<u32>,
 
@@ -371,7 +372,7 @@ fn out(text: &str) -> Result<(String, DataFile), String> {
 fn tolerance(text: &str) -> Result<Tolerance, String> {
     let wrong = || {
         format!(
-            "`{text}` is not two numbers such as 1e-6,1e-5, or three with a whole one: 1e-6,1e-5,4"
+            "`{text}` is neither two numbers such as 1e-6,1e-5 nor two and an integer: 1e-6,1e-5,4"
         )
     };
     let (abs, rest) = text.split_once(',').ok_or_else(wrong)?;

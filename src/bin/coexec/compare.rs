@@ -1,7 +1,8 @@
 //! `coexec run --compare`: the same launch on several device selections, and what differs.
 //!
-//! The first selection is the one that the others are compared with. Integers must agree to the
-//! bit, or within a number; floats within an absolute or a relative bound. Two NaNs agree, whatever their payload.
+//! The first selection is the one that the others are compared with. Integers must be equal, or
+//! agree within a number; floats within an absolute or a relative bound. Two NaNs agree, whatever
+//! their payload.
 
 use anyhow::Result;
 use coexec::{Binding, ScalarType, Space};

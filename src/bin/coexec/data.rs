@@ -16,20 +16,20 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 use crate::Usage;
 use crate::args::scalar_type;
 
-/// A file of data, and how its bytes are to be taken.
+/// A file of data, and the format of its contents.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
-    /// An array of numpy's, and not raw little-endian bytes.
+    /// Whether it holds a numpy array, and not raw little-endian bytes.
     pub(crate) npy: bool,
 }
 
-/// Suffixes of files of raw bytes; none is one, too.
+/// Suffixes of files of raw bytes. A file without a suffix is such a file, too.
 const RAW: [&str; 8] = ["", "bin", "raw", "dat", "f32", "f16", "i32", "u32"];
 
 impl DataFile {
-    /// A file by its name: `a.npy`, `a.bin`, `raw:a.any`. What a `.csv` or a `.npz` holds would be
-    /// taken for numbers that it is not.
+    /// A file by its name: `a.npy`, `a.bin`, `raw:a.any`. Other suffixes are refused, since the
+    /// bytes of a `.csv` or `.npz` file are not the numbers that it holds.
     pub(crate) fn named(text: &str) -> Result<DataFile, String> {
         if let Some(path) = text.strip_prefix("raw:") {
             return Ok(DataFile { path: path.into(), npy: false });
@@ -40,9 +40,9 @@ impl DataFile {
             "npy" => Ok(DataFile { path, npy: true }),
             raw if RAW.contains(&raw) => Ok(DataFile { path, npy: false }),
             _ => Err(format!(
-                "`{text}` is neither a .npy file nor raw bytes by its name (.bin, .raw, .dat, .f32, \
-                 .f16, .i32, .u32). numpy.save makes a .npy file of an array; for the bytes as they \
-                 are, write raw:{text}"
+                "the suffix of `{text}` is neither .npy nor one of raw bytes (.bin, .raw, .dat, .f32, \
+                 .f16, .i32, .u32). Convert the array with numpy.save, or write raw:{text} to use \
+                 the file as raw bytes"
             )),
         }
     }
@@ -239,7 +239,7 @@ fn fill_random(bytes: &mut [u8], seed: u64, scalar: ScalarType) {
     }
 }
 
-/// The error of a sound file whose array is not what the binding takes.
+/// The error for a valid file whose array does not fit the binding.
 fn unfit(why: String) -> Result<Data> {
     Err(Usage(why).into())
 }

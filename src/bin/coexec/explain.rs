@@ -1,5 +1,5 @@
-//! `coexec explain`: a kernel's signature, and what a launch of it, if one is described, reads, writes and
-//! costs, in words. Nothing runs, but for --measure and --iterations.
+//! `coexec explain`: a kernel's signature; and, for a launch with a grid and data, its accesses and
+//! its cost, in words. Nothing runs, except for --measure and --iterations.
 
 use std::fmt::Write;
 
@@ -27,7 +27,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     output::print(&format!("{}{facts}\n\n", signature(&kernel)?))?;
     if args.launch.describes_no_launch() {
         return output::print(&format!(
-            "To see how a launch of it would be split, add{}\n",
+            "To see how a launch of the kernel would be split, add{}\n",
             prepare::flags(&kernel)
         ));
     }
@@ -38,7 +38,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     output::print(&text?)
 }
 
-/// What a launch reads, writes and costs.
+/// The accesses and the cost of a launch.
 fn in_words(args: &ExplainArgs, prepared: &Prepared, runtime: &Runtime) -> Result<String> {
     let buffers = prepared.upload();
     let plan = prepared.launch(runtime, &buffers).plan()?;

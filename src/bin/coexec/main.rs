@@ -1,6 +1,6 @@
 //! coexec on the command line: the library without Rust.
 //!
-//! Exit codes are in `args::EXIT_CODES`. Results go to stdout, everything else to stderr.
+//! `args::EXIT_CODES` explains the exit codes. Results go to stdout, everything else to stderr.
 
 mod args;
 mod bench;
@@ -25,7 +25,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 
-/// What was asked for can't be: a flag is wrong, or its data does not fit the kernel.
+/// Wrong usage: a wrong flag, or data that does not fit the kernel.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);

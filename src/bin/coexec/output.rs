@@ -95,7 +95,7 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a buffer as .npy or as its bytes.
+/// Writes a buffer as .npy or as raw bytes.
 pub(crate) fn write_buffer(
     files: &mut PendingFiles,
     file: &DataFile,
@@ -248,7 +248,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Prints warnings of a launch to stderr, and how to see more.
+/// Prints warnings of a launch to stderr, with the command that shows more.
 pub(crate) fn warn(warnings: &[String]) {
     for warning in warnings {
         eprintln!("warning: {warning}. `coexec check` with the same flags says where");

@@ -168,7 +168,7 @@ impl Prepared {
     }
 }
 
-/// The binding of that name, or of that `GROUP:BINDING`. Those that the kernel does not use come last.
+/// The binding with that name or `GROUP:BINDING`. Unused bindings come after the used ones.
 fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
     let Signature { bindings, unused, .. } = kernel.signature();
     let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
@@ -188,7 +188,7 @@ fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
         })
 }
 
-/// The grid, if it and all data are given; else an error that says all that is missing.
+/// The grid, if the grid and all data are given; else an error that lists what is missing.
 fn complete(kernel: &Kernel, given: &[bool], grid: Option<Grid>) -> Result<Grid> {
     let bindings = kernel.signature().bindings.iter().zip(given);
     let bindings: Vec<String> = bindings
@@ -216,13 +216,13 @@ fn complete(kernel: &Kernel, given: &[bool], grid: Option<Grid>) -> Result<Grid>
 /// The flags that give a launch its grid.
 const GRID: &str = "--invocations X,Y,Z   or --workgroups X,Y,Z";
 
-/// Each on a line of its own, indented.
+/// The flags, each on an indented line of its own.
 fn lines(flags: impl Iterator<Item = String>) -> String {
     flags.map(|flag| format!("\n    {flag}")).collect()
 }
 
-/// The flags that describe a launch of a kernel, each on a line: its grid, and what gives each
-/// binding its data.
+/// The flags that describe a launch of a kernel, each on a line: one for its grid, and one for the
+/// data of each binding.
 pub(crate) fn flags(kernel: &Kernel) -> String {
     let bindings = kernel.signature().bindings.iter();
     let bindings = bindings.map(|binding| how_to_give(kernel, binding));

@@ -1,8 +1,8 @@
-//! A line on stderr that says that a long command is at work, and how far it is.
+//! A line on stderr that shows that a long command is running, and its progress.
 //!
-//! The library counts, as `tracing` events of the target `coexec::progress` that hold `done` and
-//! `total`. A terminal shows one line, drawn anew after each moment and gone at the end; a file gets
-//! a line now and then. What ends soon shows nothing.
+//! The library reports progress as `tracing` events of the target `coexec::progress` with the
+//! fields `done` and `total`. A terminal shows one line, which is redrawn at short intervals and
+//! removed at the end; a file gets a line every ten seconds. Short commands show nothing.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,28 +14,28 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// What the library last said: how much is done, and of how much.
+/// The last progress that the library reported.
 static DONE: AtomicU64 = AtomicU64::new(0);
 static TOTAL: AtomicU64 = AtomicU64::new(0);
 
-/// Until when nothing is shown, and how often something is: on a terminal and elsewhere.
+/// The delay before the first line, and the interval between lines: on a terminal and elsewhere.
 const TERMINAL: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(250)];
 const FILE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(10)];
 
-/// From now on what the library counts is heard.
+/// Begins to listen to the progress that the library reports.
 pub(crate) fn listen() {
-    // That another subscriber is there can only cost the counts.
+    // If another subscriber exists, only the counts are missing.
     let _ = tracing::subscriber::set_global_default(Listener);
 }
 
-/// Work under way. Until it is dropped, stderr tells.
+/// Running work. Until it is dropped, its progress is shown on stderr.
 pub(crate) struct Progress {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Begins to tell of some work: "checking k.wgsl".
+    /// Begins to show the progress of `work`, such as "checking k.wgsl".
     pub(crate) fn of(work: String) -> Progress {
         DONE.store(0, Relaxed);
         TOTAL.store(0, Relaxed);
@@ -57,7 +57,7 @@ impl Progress {
                 let _ = write!(std::io::stderr(), "\r\x1b[K");
             }
         });
-        // Without a thread it works in silence.
+        // Without a thread no progress is shown.
         Progress { end: Some(end), thread: thread.ok() }
     }
 }
@@ -79,7 +79,7 @@ fn line(work: &str, elapsed: Duration, done: u64, total: u64) -> String {
     format!("{work}{part}, {} s (Ctrl-C ends it)", elapsed.as_secs())
 }
 
-/// Hears the library's counts, and nothing else.
+/// Receives the progress that the library reports, and no other event.
 struct Listener;
 
 impl Subscriber for Listener {

@@ -1,7 +1,7 @@
 //! What a check comes to: plain data, and its words.
 //!
-//! Findings of one rule on one variable at the same lines are one, with a count; the first of them is told. The
-//! order is that of the text.
+//! Findings of one rule on one variable at the same lines are merged into the first of them, with a
+//! count. Findings are ordered by their position in the text.
 
 use std::fmt;
 
@@ -92,7 +92,7 @@ pub enum Action {
     Update,
     /// Reached a barrier or a subgroup operation.
     Reach,
-    /// Did not reach it: the place is where its way parted.
+    /// Did not reach it: the place is where its control flow diverged.
     Miss,
     /// Computed a value.
     Compute,
@@ -137,7 +137,8 @@ pub struct Finding {
     pub address: String,
     /// Who did it; of a race, who came first.
     pub first: Witness,
-    /// The other one of a race; at a barrier or a subgroup operation, one that did not arrive.
+    /// The other invocation of a race; at a barrier or a subgroup operation, one that did not
+    /// arrive.
     pub second: Option<Witness>,
     /// What to know about it.
     pub note: String,

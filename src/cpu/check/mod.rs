@@ -17,8 +17,8 @@
 //! - Two writes race even when they write the same value.
 //! - A barrier that some invocations reach while others have returned is divergent. Execution
 //!   counts those as arrived.
-//! - The same holds of subgroup operations and the invocations of a subgroup, here of the size that
-//!   the CPU's have. WGSL wants uniform control flow for both.
+//! - The same holds for subgroup operations and the invocations of a subgroup, here of the CPU's
+//!   subgroup size. WGSL requires uniform control flow for both.
 //! - The index of a pointer is checked when the pointer is used, not when it is made.
 //! - A store to a component of a vector touches that component, nothing beside it.
 

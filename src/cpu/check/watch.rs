@@ -400,7 +400,7 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// Either all of these lanes are here, or none is; else it breaks the rule.
+    /// Reports a violation of the rule unless all of these lanes are here, or none is.
     fn meeting(&mut self, note: &Note, planes: &Planes<'_>, lanes: Range<usize>, rule: Rule) {
         let here = |lane: &usize| planes.lane(note.mask, *lane) != 0;
         let present = lanes.clone().find(here);
@@ -521,7 +521,7 @@ impl<'c> Watcher<'c> {
     }
 }
 
-/// Makes one of the findings of one rule on one variable at the same lines: the first of them.
+/// Merges findings of one rule on one variable at the same lines into the first of them.
 fn by_line(findings: Vec<Finding>) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::new();
     let mut known = HashMap::new();
@@ -591,7 +591,7 @@ impl Probe for Watcher<'_> {
     }
 }
 
-/// The statement that a barrier or a subgroup operation is nested in most closely, or itself.
+/// The innermost statement around a barrier or a subgroup operation, or the operation itself.
 fn enclosing(body: &Block, meeting: Span) -> Span {
     let mut stack: Vec<(&Block, Span)> = vec![(body, meeting)];
     while let Some((block, around)) = stack.pop() {

@@ -1,14 +1,14 @@
-//! What findings say: messages, and what to know about them.
+//! The text of findings: messages, and notes that explain them.
 
 use super::findings::Rule;
 use crate::cpu::interpreter::memory::Planes;
 use crate::cpu::interpreter::note::Step;
 
-/// What is said of memory that nobody has written.
+/// The note for memory that no invocation has written.
 pub(super) const ZERO_BY_DEFAULT: &str =
     "it is zero only because WGSL says so; where that is meant, an explicit zero says it";
 
-/// What to know about a race.
+/// The note for a race.
 pub(super) fn race_note(within: bool, storage: bool, both_write: bool) -> &'static str {
     match (within, storage, both_write) {
         (true, false, false) => "no workgroupBarrier() is between them",
@@ -30,7 +30,7 @@ pub(super) fn race_note(within: bool, storage: bool, both_write: bool) -> &'stat
     }
 }
 
-/// Address, message and note of an index that is outside.
+/// The address, the message and the note for an index that is out of bounds.
 pub(super) fn outside(
     steps: &[Step],
     wrong: usize,
@@ -64,14 +64,14 @@ pub(super) fn outside(
     (text(steps), message, "coexec reads zero there and writes nothing; others may not")
 }
 
-/// Address, message and note of what not all of a group reached together.
+/// The address, the message and the note for an operation that only a part of a group reached.
 pub(super) fn meeting(rule: Rule, count: usize, size: usize) -> (String, String, &'static str) {
     let (thing, group, note) = match rule {
         Rule::DivergentSubgroup => (
             "a subgroup operation",
             "subgroup",
-            "all invocations of a subgroup must reach it, or none; which ones are one subgroup \
-             differs from device to device",
+            "all invocations of a subgroup must reach it, or none; which invocations form a \
+             subgroup differs from device to device",
         ),
         _ => (
             "a barrier",

@@ -83,7 +83,7 @@ impl Emitter<'_, '_> {
                 .map(|quad| self.b.ins().load(types::I32X4, flags, slot, 16 * quad))
                 .collect();
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
-                // Lanes outside found zero.
+                // Lanes that are out of bounds read zero.
                 let lanes = self.icmp(IntCC::Equal, &old, compare);
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }

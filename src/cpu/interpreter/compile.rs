@@ -529,10 +529,11 @@ impl<'k> Compiler<'k> {
             .ok_or_else(|| self.unsupported("a type that is not made of 32-bit scalars", self.span))
     }
 
-    /// The planes of a variable or a value.
+    /// The number of planes of a variable or a value.
     pub(in crate::cpu) fn planes(&self, shape: Shape) -> Result<u64> {
         let count = self.flat(shape)?;
-        // One lane of it must fit, or the numbers of the registers themselves would not.
+        // At least one lane of it must fit; a larger one would also exceed the numbers of
+        // registers.
         if count > MAX_FILE / 64 {
             return Err(self.unsupported("a variable or value of that size", self.span));
         }

@@ -299,7 +299,7 @@ impl State<'_> {
                 self.file[plane(atomic.dst)].0[i] = old.unwrap_or(0);
             }
             if atomic.exchanged != NONE {
-                // Outside there is zero, which nothing replaces.
+                // An access out of bounds reads zero and stores nothing.
                 let done = old.unwrap_or(0) == compare;
                 self.file[plane(atomic.exchanged)].0[i] = 0u32.wrapping_sub(u32::from(done));
             }

@@ -82,7 +82,7 @@ pub(in crate::cpu) enum Fact {
         /// Whether to tell when some are missing: not for the second of two in one.
         meeting: bool,
     },
-    /// All invocations of a subgroup must meet here.
+    /// All invocations of a subgroup must reach this place together.
     Subgroup,
     /// The invocations return.
     Leave,

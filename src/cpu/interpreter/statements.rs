@@ -405,7 +405,7 @@ impl<'k> Walk<'_, 'k> {
         }
     }
 
-    /// Notes something that a subgroup does together.
+    /// Notes a subgroup operation.
     fn subgroup(&mut self) {
         self.c.note(self.c.span, Touch::Read, Fact::Subgroup);
     }

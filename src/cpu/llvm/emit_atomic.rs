@@ -103,7 +103,7 @@ impl Emitter<'_> {
         if let Some(slot) = old_slot {
             let old = self.ins(&format!("load {int}, ptr {slot}"));
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
-                // Lanes outside found zero.
+                // Lanes that are out of bounds read zero.
                 let lanes = self.ins(&format!("icmp eq {int} {old}, {compare}"));
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }

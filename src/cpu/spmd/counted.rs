@@ -1,8 +1,9 @@
-//! Loops that plainly end: a counter goes up by one step a turn, and a bound stops it. Also the other
-//! variables that a loop moves by a constant with each turn.
+//! Loops that plainly end: a counter goes up by a constant step in each iteration, and a bound
+//! stops it. Also the other variables to which a loop adds a constant in each iteration.
 //!
-//! Between the decision and the next step the counter is below the bound. A budget costs a check each turn and keeps LLVM from unrolling. This looks at one loop's text
-//! only; what `analysis` proves comes on top.
+//! Between the decision and the next step the counter is below the bound. A budget costs a check in
+//! each iteration and keeps LLVM from unrolling. This looks at one loop's text only; what
+//! `analysis` proves comes on top.
 
 use std::collections::HashMap;
 
@@ -39,8 +40,8 @@ fn region(kernel: &Kernel, inside: &mut Region) {
     }
 }
 
-/// The variables that move by a constant with each turn of a loop, and by how much, as an i32: each is
-/// set once, by all lanes that go on to the next turn.
+/// The variables to which each iteration of a loop adds a constant, and the constant as an i32.
+/// Each is set once, by all lanes that continue with the next iteration.
 pub(super) fn steps(kernel: &Kernel, l: &Loop) -> Vec<(Reg, i32)> {
     let (mut sets, mut skips) = (HashMap::<Reg, u32>::new(), false);
     let mut note = |node: &Node| match node {

@@ -1,13 +1,13 @@
 //! Early leaving made structure: `if c { return; } rest` becomes `if c {} else { rest }`.
 //!
-//! The same for `continue` in a loop's body. What is left are leaves from the middle of something,
-//! those that a barrier follows, and those that would nest deeper than [`DEEPEST`]; they cost masks.
-//! Afterwards regions have their numbers.
+//! The same for `continue` in a loop's body. Some early exits remain and cost masks: those from
+//! inside another statement, those before a barrier, and those that would nest deeper than
+//! [`DEEPEST`]. Afterwards regions have their numbers.
 
 use super::ir::{Kernel, Node, Region};
 
-/// Regions inside of regions that this pass makes at most: whoever walks a kernel recurses over them,
-/// and takes longer the deeper they are.
+/// The deepest nesting of regions that this pass creates: passes recurse over the regions of a
+/// kernel, and take longer the deeper they are nested.
 const DEEPEST: usize = 64;
 
 /// Rewrites the kernel.
@@ -20,7 +20,7 @@ pub(super) fn structure(kernel: &mut Kernel) {
     kernel.regions = next;
 }
 
-/// `depth` is how many regions are around.
+/// `depth` is the number of enclosing regions.
 fn inner_loops(region: &mut Region, depth: usize) {
     for node in &mut region.nodes {
         if let Node::Loop(l) = node {
@@ -35,7 +35,7 @@ fn inner_loops(region: &mut Region, depth: usize) {
     }
 }
 
-/// A region after which nothing follows but what `leaves` goes to, inside of `depth` others.
+/// Restructures a region that is followed only by the target of `leaves`, inside of `depth` others.
 fn tail(region: Region, depth: usize, leaves: &dyn Fn(&Node) -> bool) -> Region {
     if depth >= DEEPEST {
         return region;

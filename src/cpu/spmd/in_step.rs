@@ -121,7 +121,7 @@ struct Code<'k> {
     shapes: &'k Shapes,
     /// What sets each register of the loop.
     ops: HashMap<Reg, Op>,
-    /// Variables that move by a constant with each turn.
+    /// Variables to which each iteration adds a constant.
     steps: HashMap<Reg, i32>,
 }
 
@@ -131,10 +131,10 @@ impl Code<'_> {
         self.shapes.regs[index as usize].class == Class::Strided(1)
     }
 
-    /// Whether an index goes past what a gang has with each turn: some term of the sum that it is does.
+    /// Whether an index moves by two gangs or more in each iteration: some term of its sum does.
     fn jumps(&self, index: Reg) -> bool {
         let far = |step: u32| step >= 2 * self.kernel.width;
-        // A variable that the loop carries is made of itself.
+        // A variable that the loop carries depends on itself.
         let (mut terms, mut seen) = (vec![index], HashSet::new());
         while let Some(term) = terms.pop() {
             if !seen.insert(term) {
@@ -157,7 +157,7 @@ impl Code<'_> {
                         (Some(step), None, _, Some(by)) | (None, Some(step), Some(by), _) => {
                             far(step.saturating_mul(by))
                         }
-                        // Rows of a length that the launch gives.
+                        // Rows of a length that only the launch gives.
                         (Some(_), None, _, None) | (None, Some(_), None, _) => true,
                         _ => false,
                     }
@@ -175,7 +175,8 @@ impl Code<'_> {
         false
     }
 
-    /// By how much a register moves with each turn, up or down, if that is a variable's step.
+    /// By how much a register moves in each iteration, up or down, if it is a variable with a
+    /// constant step.
     fn step(&self, reg: Reg) -> Option<u32> {
         match self.ops.get(&reg)? {
             Op::Unary { f: Unary::Copy, a, .. } => {
@@ -242,7 +243,7 @@ mod tests {
         let inner = "for (var j = 0u; j < 4u; j++) { for (var k = 0u; k < 4u; k++) {
             sum += src[k + i]; } }";
         assert!(!is_in_step(64, inner));
-        // Each sum is made of the last twice.
+        // Each sum uses the previous one twice.
         let doubled = format!(
             "for (var k = 0u; k < 40u; k++) {{ var a = i; {} sum += src[a]; }}",
             "a = a + a;".repeat(20)

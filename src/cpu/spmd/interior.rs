@@ -26,10 +26,10 @@ use ranges::Interval;
 /// Nodes of a region that is worth having twice.
 const LARGEST: usize = 600;
 
-/// Operations that find an index's next value.
+/// The most operations from an index to its value in the next iteration.
 const AHEAD: u32 = 32;
 
-/// Operations that a guard's condition is made of.
+/// The most operations of a guard's condition.
 const CONDITION: u32 = 32;
 
 /// Comparisons that a workgroup makes at most.
@@ -42,7 +42,7 @@ pub(super) fn split(kernel: &mut Kernel, source: &Source, shapes: &mut Shapes) {
     kernel.body = body;
 }
 
-/// `steps` are variables that move with each turn of a loop around the region.
+/// `steps` are the variables to which each iteration of a loop around the region adds a constant.
 fn region(
     kernel: &mut Kernel,
     source: &Source,
@@ -147,7 +147,8 @@ struct Walk<'k> {
     stored: HashMap<Reg, Reg>,
     /// The new register of each old one.
     names: HashMap<Reg, Reg>,
-    /// Variables of the workgroup that move with each turn of the loop around the region.
+    /// Variables of the workgroup to which each iteration of the loop around the region adds a
+    /// constant.
     steps: &'k [(Reg, i32)],
     /// How many invocations execute the region, if not all.
     most: Option<i64>,

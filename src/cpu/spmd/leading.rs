@@ -11,7 +11,7 @@ use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
-/// Operations that a condition is made of.
+/// The most operations of a condition.
 const CONDITION: u32 = 32;
 
 /// Limits the regions of a kernel that was split at its barriers.
@@ -68,8 +68,8 @@ struct Lanes<'k> {
 }
 
 impl Lanes<'_> {
-    /// A number of invocations, the first ones, that has all in which a condition is as given; nothing
-    /// where it is made of more than `left` operations.
+    /// A number of invocations, from the first one, that includes all for which the condition has
+    /// this truth value; `None` if the condition has more than `left` operations.
     fn first(&self, condition: Reg, truth: bool, left: &mut u32) -> Option<u32> {
         *left = left.checked_sub(1)?;
         match **self.ops.get(&condition)? {

@@ -134,8 +134,9 @@ impl Walk<'_> {
                 let out = std::mem::take(live);
                 self.result.exit[l.target as usize] = out.clone();
                 self.breaks.insert(l.target, out.clone());
-                // In a loop that is walked over again, what is live only grows. From nothing each time,
-                // every loop inside of another would double the walks.
+                // When an outer loop walks over this loop again, live sets only grow, so the walk
+                // starts from the last result. If it started from nothing, each level of nested
+                // loops would double the number of walks.
                 let mut head = self.result.entry[l.body.id as usize].clone();
                 loop {
                     let mut after = head.clone();

@@ -150,8 +150,8 @@ pub(super) fn refresh(kernel: &Kernel, source: &Source, shapes: &mut Shapes, reg
     *shapes = walk.result;
 }
 
-/// Walks after which the analysis gives up, beside one for each register: what a loop's variables copy
-/// to each other comes one of them further with each walk. A handful is the rule.
+/// The most walks, in addition to one for each register. If variables of a loop are copied to each
+/// other, each walk reaches one more of them. Most kernels need a handful of walks.
 const ROUNDS: usize = 100;
 
 fn low_bit(value: u32) -> u32 {

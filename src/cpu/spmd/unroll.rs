@@ -21,7 +21,7 @@ const TURNS: usize = 16;
 /// Nodes that all turns of a loop may have together.
 const NODES: usize = 400;
 
-/// Nodes that may be looked at to find out: loops in loops are tried again and again.
+/// The most nodes examined for the decision: inner loops are examined again for each outer loop.
 const LOOKS: usize = 10 * NODES;
 
 /// What variables hold, where that is known.

@@ -1,7 +1,8 @@
-//! Kernels of long chains and deep nests, on a small stack: what walks over code is bounded.
+//! Kernels of long chains and deep nests, on a small stack: every walk over code is bounded.
 //!
-//! A chain of values can be as long as a kernel, cross the turns of a loop, and meet itself. Each
-//! engine runs such kernels to the same bits, however small the stack of the thread that launches.
+//! A chain of values can be as long as a kernel, run through the iterations of a loop, and reach
+//! the same value on many paths. Each engine runs such kernels to the same bits, however small the
+//! stack of the launching thread is.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +11,14 @@ use crate::analysis::{Analysis, Argument, Arguments};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
-/// The stack of the thread that launches. Programs get 2 MiB for each of theirs, or more.
+/// The stack of the launching thread. Rust gives a thread 2 MiB or more.
 const STACK: usize = 512 << 10;
 
-/// What no engine needs for any of these, in a build that checks everything, on a busy machine.
+/// More time than any engine needs for one of these, in a build with all checks, on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 
-/// A kernel of gangs that meet at a barrier; it has an id `l`, an input `src`, and a sum `x`.
+/// A kernel with several gangs and workgroup memory; it has an id `l`, an input `src`, and a sum
+/// `x`.
 fn kernel(size: u32, body: &str) -> String {
     format!(
         "@group(0) @binding(0) var<storage, read> src: array<u32>;
@@ -30,7 +32,7 @@ fn kernel(size: u32, body: &str) -> String {
     )
 }
 
-/// Runs a kernel on all engines. All that take it give the interpreter's bits.
+/// Runs a kernel on all engines. Each must give the interpreter's bits.
 fn run(size: u32, body: &str) {
     let text = kernel(size, body);
     let name: String = body.chars().take(60).collect();
@@ -43,7 +45,7 @@ fn run(size: u32, body: &str) {
         let mut wanted = None;
         for engine in [Engine::Interpreter, Engine::Cranelift, Engine::Llvm] {
             let options = CpuOptions { threads: Some(1), engine, ..CpuOptions::default() };
-            // LLVM may not be there.
+            // LLVM may be missing.
             let Ok(device) = CpuDevice::new(options) else { continue };
             let mut data = [(0..300).map(|i| i * 7919 % 101).collect(), vec![0; size as usize]];
             let begun = Instant::now();
@@ -63,7 +65,7 @@ fn run(size: u32, body: &str) {
     });
 }
 
-/// The rest of a kernel behind a barrier.
+/// Code that places the rest of a kernel behind a barrier.
 const MEET: &str = "cells[l] = x; workgroupBarrier(); x += cells[63u - l];";
 
 #[test]
@@ -78,7 +80,8 @@ fn values_made_of_the_last_one_twice_are_walked_over_once() {
         let steps = (1..60).map(|i| format!("let {of}{i}: {ty} = {of}{0} {op} {of}{0};", i - 1));
         steps.collect()
     };
-    // As indices in a loop, of a guard in the interior, around a barrier, and before the next turn.
+    // As an index in a loop, in a guard in the interior, around a barrier, and before the next
+    // iteration.
     let indices = doubled("a", "+", "u32");
     run(64, &format!("let a0 = l >> 1u; {indices} x += src[a59] + src[a3]; {MEET}"));
     run(64, &format!("let a0 = l; {indices} if a7 < 9000u {{ x += src[a5]; }} {MEET}"));
@@ -102,7 +105,7 @@ fn values_made_of_the_last_one_twice_are_walked_over_once() {
 
 #[test]
 fn variables_that_a_loop_copies_to_each_other_are_followed_once() {
-    // With each walk over the loop an analysis comes one of them further.
+    // Each walk of an analysis over the loop reaches one more of them.
     let n = 200;
     let start: String = (0..n).map(|i| format!("var v{i} = l + {i}u;")).collect();
     let up: String = (1..n).map(|i| format!("v{i} = v{};", i - 1)).collect();
@@ -129,7 +132,7 @@ fn leaving_early_hundreds_of_times_nests_no_deeper_than_is_allowed() {
 
 #[test]
 fn blocks_as_deep_as_the_front_end_takes_them_are_compiled() {
-    // Text nests less deep than calls.
+    // Text must nest less deeply than calls.
     let functions: String = (1..80)
         .map(|i| {
             format!(

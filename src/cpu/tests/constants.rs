@@ -1,4 +1,5 @@
-//! Calls with constant arguments, which naga evaluates while it parses, against the same calls at run time.
+//! Calls with constant arguments, which naga evaluates while it parses, against the same calls at
+//! run time.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use super::super::{CpuDevice, CpuOptions, Engine};
 use super::launch_on;
 
-/// Arguments, of either sign: those around which functions change their way of computing.
+/// Absolute values of the arguments, around the points at which functions change their method.
 const FLOATS: [f64; 32] = [
     0.0,
     1e-15,
@@ -60,7 +61,7 @@ const OF_INTEGERS: [&str; 3] = [
     "clamp extractBits",
 ];
 
-/// A call: the function, the type of its arguments, and these.
+/// A call: the function, and the type and the text of its arguments.
 struct Call {
     function: &'static str,
     ty: String,
@@ -68,7 +69,8 @@ struct Call {
 }
 
 impl Call {
-    /// A block that keeps the call with constants, and with variables. Of a vector it keeps the second component.
+    /// A block that stores the results of the call with constants, and with variables. For a vector
+    /// it stores the second component.
     fn block(&self, k: usize) -> String {
         let Call { function, ty, arguments } = self;
         let constants = arguments.join(", ");
@@ -104,8 +106,9 @@ fn is_valid(text: &str) -> bool {
     naga::front::wgsl::parse_str(text).is_ok_and(|module| validator.validate(&module).is_ok())
 }
 
-/// Compares calls of each function with constants and at run time, to a few units of the type's precision. What naga
-/// refuses, because it is out of the function's domain, is left out. Returns the functions that took anything.
+/// Compares calls of each function with constants and at run time, to a few units of the type's
+/// precision. Calls that naga refuses, as out of the function's domain, are left out. Returns the
+/// functions that accepted any arguments.
 fn compare(
     functions: &'static str,
     ty: &str,
@@ -118,7 +121,7 @@ fn compare(
     let device = CpuDevice::new(options).unwrap();
     let mut compared = BTreeSet::new();
     for function in functions.split_whitespace() {
-        // Values near each other, and far from each other.
+        // Values near each other, and far apart.
         let places = (0..values.len()).flat_map(|i| [[i, i + 1, i + 3], [i, 7 * i + 5, 3 * i + 1]]);
         let each = places.step_by(if count == 1 { 2 } else { 1 }).map(|places| Call {
             function,
@@ -147,7 +150,7 @@ fn compare(
     compared
 }
 
-/// The values as WGSL, those that the type can hold.
+/// The values that the type can represent, as WGSL.
 fn literals(suffix: &str, round: fn(f64) -> f64) -> Vec<String> {
     let signed = FLOATS.iter().flat_map(|&x| [x, -x]).map(round).filter(|x| x.is_finite());
     signed.map(|x| format!("({x:?}{suffix})")).collect()
@@ -183,7 +186,7 @@ fn calls_with_constants_of_f32_give_what_they_give_at_run_time() {
     assert_eq!(compared, names(&OF_VECTORS));
 }
 
-/// No vectors: a sum of f32 cancels where one of f64 does not.
+/// Without vectors: a sum cancels in f32 where it does not in f64.
 #[test]
 fn calls_with_numbers_without_a_type_give_what_they_give_at_run_time() {
     let values = literals("", |x| f64::from(x as f32));

@@ -1,9 +1,9 @@
 //! The analysis held against what the interpreter really touches.
 //!
-//! A recorder watches a chunk. Every element that was read or written must be in the footprint
-//! that the analysis gave, and of a buffer whose members are used differently in what it said of
-//! that member; every element that it called surely written must have been written, all of it, and
-//! not read. Loops that it called finite have no budget in the interpreter, so a
+//! A recorder watches a chunk. Every element that was read or written must be in the footprint that
+//! the analysis gave. If members of a buffer are used differently, it must also be in the footprint
+//! of that member. Every element that the analysis called surely written must have been written,
+//! all of it, and not read. Loops that it called finite have no budget in the interpreter, so a
 //! wrong claim hangs the test.
 
 use std::fmt::Write as _;
@@ -652,7 +652,7 @@ impl Writer {
         self.depth -= 1;
     }
 
-    /// Something with members of a struct, each mostly in its own way.
+    /// A statement with members of a struct, each mostly used in its own way.
     fn member(&mut self) {
         let (i, j, value) = (self.unsigned(2), self.unsigned(1), self.unsigned(1));
         let _ = match self.random.below(12) {

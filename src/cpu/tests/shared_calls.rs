@@ -1,12 +1,12 @@
-//! Calls that share one copy of their callee do what calls with a copy each do.
+//! Calls that share one copy of their callee give the same results as calls with a copy each.
 
 use super::{device, launch_kernel_on};
 use crate::kernel::Kernel;
 
 const INVOCATIONS: u32 = 24;
 
-/// Functions, and the body of an entry point that sets `out[i]`; `i` is its index, `x` a buffer of
-/// numbers.
+/// Functions, and the body of an entry point that sets `out[i]`; `i` is the invocation's index, `x`
+/// a buffer of numbers.
 const CASES: &[(&str, &str)] = &[
     // In a row; results that are used later, together, and not at all.
     (

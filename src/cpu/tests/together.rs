@@ -256,7 +256,8 @@ fn a_kernel_is_compiled_once() {
 
 #[test]
 fn the_time_in_which_a_chunk_is_compiled_is_no_part_of_what_it_took() {
-    // A row of one workgroup is no whole pack of workgroups: its program is made when it is met.
+    // A row of a single workgroup does not fill a pack: its program is compiled when it is first
+    // needed.
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> a: array<u32, 64>;
         @compute @workgroup_size(1) fn main() {

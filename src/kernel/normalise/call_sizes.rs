@@ -1,25 +1,27 @@
-//! How large the entry point becomes with its calls inlined, and which callees are therefore
-//! *shared*: kept in one copy for all calls of a body, by `inline::sharing`.
+//! The size of the entry point with its calls inlined, and the callees that are *shared* for that
+//! reason: `inline::sharing` keeps one copy of them for all calls of a body.
 //!
-//! Code that calls a function twice, which calls another twice, doubles with each level. Small
-//! kernels gain from a copy for each call, since each copy is compiled for its arguments. So nothing is
-//! shared up to [`MOST_INLINED`]; above, the largest callees are shared first, and only as many as it takes.
+//! If each function calls the next one twice, the inlined code doubles with each level. Small
+//! kernels gain from a copy for each call, since each copy is compiled for its arguments. So
+//! nothing is shared up to [`MOST_INLINED`]. Above it the largest callees are shared first, and
+//! only as many as needed.
 
 use naga::{Block, Expression, Function, Handle, Module, Statement};
 
-/// Expressions and statements of an entry point with all calls inlined, up to which no callee is
-/// shared. The largest kernel of `kernels/` has 645. A nest of calls that is shared down to this size
-/// compiles in a fifth of a second, and runs no slower than with 4,000.
+/// Up to this many expressions and statements of an entry point with all calls inlined, no callee
+/// is shared. The largest kernel of `kernels/` has 645. A nest of calls that is shared down to this
+/// size compiles in a fifth of a second, and runs no slower than with a limit of 4,000.
 pub(in crate::kernel) const MOST_INLINED: u64 = 1000;
 
-/// Callees smaller than this are never shared: the code around a shared copy would be as large.
+/// Smaller callees are never shared: the code around a shared copy would be as large.
 const LEAST_SHARED: u64 = 32;
 
 /// Statements around a shared copy, for each call that it serves.
 const PER_CALL: u64 = 8;
 
-/// For each function of the module: whether its calls share one copy where a body has several, so
-/// that the entry point has `most` expressions and statements, if that can be. With 0 all do that may.
+/// For each function of the module: whether its calls share one copy in a body with several of
+/// them, so that the entry point has at most `most` expressions and statements, if that is
+/// possible. With 0, all functions are shared that can be.
 pub(super) fn shared_callees(module: &Module, most: u64) -> Vec<bool> {
     let calls: Vec<Calls> = module.functions.iter().map(|(_, f)| Calls::of(f)).collect();
     let entry = Calls::of(&module.entry_points[0].function);
@@ -42,12 +44,12 @@ pub(super) fn shared_callees(module: &Module, most: u64) -> Vec<bool> {
     best.1
 }
 
-/// The size of the entry point, and the callees that are shared: those that may be and are at
-/// least so large.
+/// The size of the entry point if all shareable callees of at least `least` expressions and
+/// statements are shared, and those callees.
 fn sizes(calls: &[Calls], entry: &Calls, may_share: &[bool], least: u64) -> (u64, Vec<bool>) {
     let mut shared = vec![false; calls.len()];
     let mut inlined: Vec<u64> = Vec::with_capacity(calls.len());
-    // A function stands behind those that it calls.
+    // A function stands after the functions that it calls.
     for (i, function) in calls.iter().enumerate() {
         let size = function.size(&inlined, &shared);
         shared[i] = may_share[i] && size >= least;
@@ -56,11 +58,11 @@ fn sizes(calls: &[Calls], entry: &Calls, may_share: &[bool], least: u64) -> (u64
     (entry.size(&inlined, &shared), shared)
 }
 
-/// What a function is made of.
+/// The size and the calls of a function.
 struct Calls {
     /// Its own expressions and statements.
     own: u64,
-    /// For its body and each loop's: the callees, in the order of the text.
+    /// The callees in the order of the text, for its body and for the body of each loop.
     bodies: Vec<Vec<usize>>,
     waits: bool,
 }
@@ -107,7 +109,7 @@ impl Calls {
         }
     }
 
-    /// The function's size with its calls inlined, where those of `shared` callees are shared.
+    /// The function's size with its calls inlined, if the `shared` callees are shared.
     fn size(&self, inlined: &[u64], shared: &[bool]) -> u64 {
         let mut size = self.own;
         for body in &self.bodies {
@@ -120,8 +122,8 @@ impl Calls {
     }
 }
 
-/// The functions whose invocations do not wait for each other. A shared copy stands behind a loop counter,
-/// which the validator does not take for the same in all invocations, as barriers need it.
+/// The functions without barriers. A shared copy depends on a loop counter, which the validator
+/// does not take for uniform, as barriers require.
 fn shareable(module: &Module, calls: &[Calls]) -> Vec<bool> {
     let mut shareable: Vec<bool> = Vec::with_capacity(module.functions.len());
     for function in calls {

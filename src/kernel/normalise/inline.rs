@@ -1,6 +1,6 @@
 //! Pass 4: the entry point's function is rebuilt with every call inlined.
 //!
-//! Calls of a callee that is *shared* (`call_sizes` says which) may stand for one copy ([`sharing`]).
+//! Calls of a callee that `call_sizes` marks as *shared* may use one copy of it ([`sharing`]).
 //!
 //! What holds of the result: no `Call`, no `CallResult`, no nested `Block` statement, nothing
 //! after a statement that leaves its block; a callee's locals are locals of the entry point, one
@@ -43,7 +43,8 @@ const MAX_CALL_DEPTH: usize = 1000;
 const MAX_COPIES: usize = 400_000;
 
 /// Replaces the entry point's function by one that calls nothing, and drops all functions.
-/// Callees are shared where it would have more than `most` expressions and statements otherwise.
+/// Callees are shared if the function would otherwise have more than `most` expressions and
+/// statements.
 pub(super) fn inline(
     source: &Source,
     module: &mut naga::Module,
@@ -146,7 +147,7 @@ struct Inliner<'a> {
     functions: &'a Arena<Function>,
     /// Whether calls of the current body may share a copy of their callee.
     sharing: bool,
-    /// By function: whether its calls share a copy where they may.
+    /// By function: whether its calls share a copy if possible.
     shared_callees: Vec<bool>,
     /// By function and argument: whether it is a pointer that the function may store through.
     stored_arguments: Vec<Vec<bool>>,

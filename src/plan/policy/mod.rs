@@ -144,12 +144,13 @@ struct Device {
     resting: f64,
     /// How long a band would have taken, and how long all the rest, when it was last refused.
     refused: Option<(f64, f64)>,
-    /// Whether what is believed of it is put to the test, and bands that it gets for that.
+    /// Whether the device is tried, and how many bands it may still get for that.
     tried: bool,
     trials: u32,
 }
 
-/// Bands for a device that is tried, until one is measured: a driver may compile for the first.
+/// Bands for a device that is tried, until one is measured: a driver may compile for the first
+/// band.
 const TRIALS: u32 = 2;
 
 impl Device {
@@ -220,8 +221,8 @@ impl Policy {
         self
     }
 
-    /// Has a device compute a band even if the others are expected to be done without it: what is
-    /// believed of it may be wrong. Only our own strategy refuses devices.
+    /// Gives a device a band even if the others are expected to finish without it, since its
+    /// expected speed may be wrong. Only the adaptive strategy leaves devices without bands.
     pub(crate) fn with_trial(mut self, device: usize) -> Policy {
         let this = &mut self.devices[device];
         (this.tried, this.trials) = (true, TRIALS);
@@ -416,7 +417,7 @@ impl Policy {
         Some((run, original))
     }
 
-    /// A task is complete; `seconds` is what the device took for it alone, where that is known.
+    /// Completes a task. `seconds` is the device's own time for it, if that is known.
     pub(crate) fn complete(
         &mut self,
         id: TaskId,
@@ -429,7 +430,7 @@ impl Policy {
         if let Some(seconds) = seconds.into() {
             device.trials = 0;
             let error = device.pace.observe(bands, seconds, device.overhead);
-            // A belief that was wrong says nothing of estimates.
+            // A wrong belief says nothing about the quality of estimates.
             if let Some(error) = error.filter(|_| !device.tried) {
                 self.errors = (self.errors.0 + error.ln(), self.errors.1 + 1);
             }

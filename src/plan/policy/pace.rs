@@ -44,7 +44,7 @@ impl Pace {
         self.weight == 0.0
     }
 
-    /// What was known before the launch counts as an estimate.
+    /// Demotes the speed that was known before the launch to an estimate.
     pub(super) fn doubt(&mut self) {
         self.weight = 0.0;
     }

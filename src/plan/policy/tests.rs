@@ -167,7 +167,7 @@ fn a_device_that_is_tried_computes_a_band_and_is_believed_at_once() {
     assert!((policy.rate(1).expect("it was measured") / 10.0 - 1.0).abs() < 0.01);
     assert!(take(&mut policy, 1, 0.1).is_some(), "it goes on");
 
-    // One that was compiled for shows nothing, and there is a second.
+    // A band with compilation in its time shows nothing, so the device gets a second one.
     let mut policy = Policy::new(Strategy::Adaptive, 100, &priors).with_trial(1);
     assert!(take(&mut policy, 0, 0.0).is_some());
     let first = take(&mut policy, 1, 0.0).expect("a band");

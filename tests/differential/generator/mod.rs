@@ -17,7 +17,7 @@ use types::{Array, Callee, Scalar, Scope, Type, Variable};
 
 use Scalar::{Approximate, Bool, Exact, Half, I32, U32, Wild};
 
-/// Elements of each read-only input, and of the integer ones where loops sweep over them.
+/// Elements of each read-only input, and of the integer inputs if loops walk through them.
 const INPUT: u64 = 40;
 const SWEPT: u64 = 300;
 
@@ -64,7 +64,7 @@ pub(super) struct Generator {
     subgroups: bool,
     /// Barriers in divergent control flow and after early returns, which GPUs need not stand.
     rough: bool,
-    /// Loops that walk through memory.
+    /// Whether loops walk through memory.
     sweeps: bool,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn generate(seed: u64) -> Generated {
         half,
         subgroups,
         rough,
-        // Not by chance: the others are what they were before there were such loops.
+        // Not drawn by chance, so that the kernels of other seeds stay as they were.
         sweeps: seed % 8 >= 2,
     };
     generator.kernel(seed)
@@ -159,7 +159,7 @@ impl Generator {
         Generated { text: self.text, cpu_only }
     }
 
-    /// Elements of each input of integers.
+    /// The number of elements of each input of integers.
     fn input(&self) -> u64 {
         if self.sweeps { SWEPT } else { INPUT }
     }

@@ -1,7 +1,7 @@
-//! Loops that walk through memory: counters that go up and down, second variables that move beside
-//! them, loops in loops, and barriers around all of it.
+//! Loops that walk through memory: counters that go up and down, second variables that move with
+//! them, nested loops, and barriers around all of it.
 //!
-//! Only the counter decides how often a loop turns, and nothing but the loop's header sets it.
+//! Only the counter decides how many iterations a loop has, and only the loop's header sets it.
 
 use super::types::{Scalar, Type, Variable};
 use super::{Generator, SWEPT};
@@ -9,8 +9,8 @@ use super::{Generator, SWEPT};
 use Scalar::{Bool, U32};
 
 impl Generator {
-    /// A loop that sums what it walks over, maybe inside of another one. With `meets` every
-    /// invocation of the workgroup gets here, and they may exchange what they found.
+    /// A loop that sums the elements that it walks over, possibly inside of another loop. With
+    /// `meets`, every invocation of the workgroup gets here, and they may exchange their sums.
     pub(super) fn sweep(&mut self, meets: bool) {
         let outer = self.scope.clone();
         let (at, sum) = (self.fresh("at"), self.fresh("sum"));
@@ -59,12 +59,12 @@ impl Generator {
             mutable: true,
         });
         if self.in_function.is_none() {
-            // What is written in the end comes from it.
+            // The output depends on it.
             self.line(&format!("i0 = i0 * 5 + i32({sum});"));
         }
     }
 
-    /// What goes up by one from invocation to invocation, where there is such a thing.
+    /// A value that goes up by one from invocation to invocation, if there is one.
     fn lane(&mut self) -> &'static str {
         match (self.in_function.is_some(), self.random.below(4)) {
             (true, _) => "params.turns",
@@ -83,7 +83,7 @@ impl Generator {
         }
     }
 
-    /// By how much a variable moves: often by what the workgroup is wide, or by one.
+    /// By how much a variable moves: often by the width of the workgroup, or by one.
     fn step(&mut self) -> u64 {
         *self.random.pick(&[1, 1, 2, 3, 16, 64, 64, self.size.max(1), self.size.max(1)])
     }
@@ -160,7 +160,7 @@ impl Generator {
         self.line("}");
     }
 
-    /// How the second variable moves.
+    /// The statement that moves the second variable.
     fn moves(&mut self, at: &str, other: Option<&str>) -> String {
         let step = self.step();
         if let Some(other) = other {
@@ -178,7 +178,7 @@ impl Generator {
         }
     }
 
-    /// Something of an input, or of workgroup memory, as a u32.
+    /// An element of an input, or of workgroup memory, as a u32.
     fn element(&mut self, at: &str, k: &str, fill: bool) -> String {
         let (lane, step) = (self.lane(), self.step());
         let index = match self.random.below(9) {

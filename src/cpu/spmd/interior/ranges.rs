@@ -36,7 +36,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What has to hold for a condition to be true, or false; nothing where it is made of more than
+    /// The facts for which a condition is true, or false; `None` if the condition has more than
     /// `left` operations.
     pub(super) fn assume(
         &mut self,
@@ -102,7 +102,7 @@ impl Walk<'_> {
         }
         let mut interval = self.find(reg);
         if let Some(found) = &mut interval {
-            // Both operands of a sum may need the same.
+            // Both operands of a sum may need the same facts.
             found.needs.sort_unstable();
             found.needs.dedup();
         }

@@ -10,7 +10,7 @@
 //! - in a loop or a switch of the callee, the return breaks, and after each loop or switch that
 //!   still is inside another, `if returned { break; }` follows.
 //!
-//! No loop is made here.
+//! This lowering adds no loops.
 
 use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase, Type, TypeInner};
 
@@ -136,7 +136,8 @@ impl Inliner<'_> {
             }
             Statement::Loop { body, continuing, break_if } => {
                 self.loops += 1;
-                // What the body computes for `continuing` must not be inside of a segment.
+                // Values that the body computes for `continuing` must not be computed inside of a
+                // segment.
                 let alone = break_if.is_none() && !uses_from(frame.function, body, continuing);
                 let sharing = self.sharing;
                 self.sharing &= alone;
@@ -214,7 +215,7 @@ impl Inliner<'_> {
     }
 }
 
-/// Whether a loop's `continuing` uses what its body computes.
+/// Whether a loop's `continuing` uses values that its body computes.
 fn uses_from(function: &Function, body: &Block, continuing: &Block) -> bool {
     let mut computed = Vec::new();
     body.iter().for_each(|statement| results(statement, &mut computed));

@@ -1,8 +1,9 @@
 //! Calls of one body that share one inlined copy of their callee.
 //!
-//! The statements from the first such call of a body to its last are cut into *segments*, which end where a
-//! call is due, or where paths meet behind one. A counted loop takes its turns over the segments in
-//! the order of the text; the callee stands behind them, once:
+//! The statements from the first such call of a body to the last are cut into *segments*. A segment
+//! ends at a call, or before a point where paths meet behind a call. A counted loop runs at most
+//! one segment in each iteration, in the order of the text. Each callee stands once, after the
+//! segments:
 //!
 //! ```text
 //! let x = f(a) + f(b);        for (turn = 0; turn < 2; turn++) {
@@ -13,16 +14,16 @@
 //!                             let x = x0 + result;
 //! ```
 //!
-//! A segment that only some paths get to is guarded: it runs where `at` holds its number. `due` says
-//! which callee a turn ends with, where that is not the same one in all turns. What a segment
-//! computes and a later one uses goes through a local; pointers and small integer expressions are
-//! computed again instead, so that indices stay as easy to bound as they were. A pointer argument that
-//! is not the same in all calls is passed by copying what it points to, in and out: WGSL forbids that the
-//! callee gets at it in another way. A `break` or `continue` of a loop around is taken after the
-//! loop over the segments (`leave`).
+//! A segment that only some paths reach is guarded: it runs if `at` holds its number. `due` names
+//! the callee that an iteration ends with, if that is not the same in all iterations. Values that
+//! one segment computes and a later one uses go through a local. Pointers and small integer
+//! expressions are computed again instead, so that indices stay as easy to bound as they were. A
+//! pointer argument that differs between calls is passed by copying the pointee in and out, since
+//! WGSL forbids that the callee accesses it in another way. A `break` or `continue` of a
+//! surrounding loop is executed after the loop over the segments (`leave`).
 //!
-//! What always holds: turns are counted and their number is known; all invocations take the same turns;
-//! segments run in the order of the text, each at most once.
+//! What always holds: the number of iterations is known; all invocations execute the same
+//! iterations; segments run in the order of the text, each at most once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,7 +38,7 @@ use crate::error::Result;
 use crate::kernel::normalise::returns::may_return;
 use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
 
-/// Integer expressions of at most so many operations are computed again in a later segment.
+/// Integer expressions of at most this many operations are computed again in a later segment.
 const SMALL: usize = 12;
 
 /// The number of a segment.
@@ -49,11 +50,11 @@ enum Action<'f> {
     Copy(Item<'f>),
     If(Handle<Expression>, [Vec<Action<'f>>; 2], Span),
     Switch(Handle<Expression>, Vec<(SwitchValue, bool, Vec<Action<'f>>)>, Span),
-    /// The arguments of a shared call are set; the label is where its result is used.
+    /// Sets the arguments of a shared call; the label is the segment that uses its result.
     Call(Item<'f>, Label),
-    /// The path goes on there.
+    /// Continues at that segment.
     Go(Label, Span),
-    /// A callee's loop that may return; where it did not, the path goes on.
+    /// A callee's loop that may return; if it did not, the path continues at that segment.
     Returning(Item<'f>, Label),
     /// The path leaves the segments.
     Jump(Item<'f>),
@@ -61,10 +62,10 @@ enum Action<'f> {
 
 #[derive(Default)]
 struct Segment<'f> {
-    /// The call that ends right before it.
+    /// The call whose result the segment starts with.
     after: Option<Item<'f>>,
     actions: Vec<Action<'f>>,
-    /// Only some paths get here.
+    /// Whether only some paths reach the segment.
     conditional: bool,
 }
 
@@ -73,9 +74,9 @@ struct Segment<'f> {
 enum Passing {
     /// All calls pass this expression of the caller.
     Same(Handle<Expression>),
-    /// Through a local; pointer to it.
+    /// The argument goes through a local; this is the pointer to it.
     Value(Handle<Expression>),
-    /// What the argument points to goes through a local, and back if it may have changed.
+    /// The pointee goes through a local, and is copied back if the callee may have changed it.
     Copied { local: Handle<Expression>, back: bool },
 }
 
@@ -87,21 +88,21 @@ struct Callee {
     result: Option<Handle<Expression>>,
 }
 
-/// The segments of one body, and what becomes of what they compute.
+/// The segments of one body, and where their values are kept.
 #[derive(Default)]
 struct Plan<'f> {
     /// By label.
     segments: Vec<Segment<'f>>,
     /// Labels in the order of the text.
     order: Vec<Label>,
-    /// The segment that computes each of the caller's expressions, of those that segments do.
+    /// The segment that computes each of the caller's expressions, for those that segments compute.
     home: HashMap<Handle<Expression>, Label>,
     /// Expressions of earlier segments that a segment uses; by label.
     needs: Vec<Vec<Handle<Expression>>>,
-    /// Expressions that go through a local; pointer to it.
+    /// Expressions that go through a local, with the pointer to it.
     kept: HashMap<Handle<Expression>, Handle<Expression>>,
     callees: Vec<Callee>,
-    /// Pointers to the locals, where they are needed.
+    /// Pointers to the control locals, if they are needed.
     at: Option<Handle<Expression>>,
     due: Option<Handle<Expression>>,
     leave: Option<Handle<Expression>>,
@@ -111,8 +112,9 @@ const BREAK: u32 = 1;
 const CONTINUE: u32 = 2;
 
 impl<'a> Inliner<'a> {
-    /// How many of these statements, from the first on, are worth running as segments: up to the
-    /// last shared call, where the first statement has one and some callee is called twice.
+    /// How many of these statements, from the first on, are worth running as segments: all up to
+    /// the last shared call, if the first statement has a shared call and some callee is called
+    /// twice.
     pub(super) fn worth_sharing(&self, statements: &[Item<'_>]) -> Option<usize> {
         if !self.sharing || !statements.first().is_some_and(|first| self.has_shared_call(first.0)) {
             return None;
@@ -131,7 +133,7 @@ impl<'a> Inliner<'a> {
         !calls.is_empty()
     }
 
-    /// Shared callees that a statement calls outside of loops inside of it.
+    /// Shared callees that a statement calls, except in loops inside of it.
     fn shared_calls(&self, statement: &Statement, found: &mut Vec<Handle<Function>>) {
         match statement {
             Statement::Call { function, .. } if self.shared_callees[function.index()] => {
@@ -145,7 +147,7 @@ impl<'a> Inliner<'a> {
         }
     }
 
-    /// Copies statements whose shared calls stand in the first `count` of them.
+    /// Copies statements, with all shared calls in the first `count` of them.
     pub(super) fn copy_sharing<'f>(
         &mut self,
         frame: &mut Frame<'f>,
@@ -169,7 +171,7 @@ impl<'a> Inliner<'a> {
         self.locals_of(frame, &mut plan, span)?;
         self.turns(frame, &mut plan, keep, span, out)?;
 
-        // The path that did not leave.
+        // Paths that left a surrounding loop leave it now.
         if let Some(leave) = plan.leave {
             let statements = [(BREAK, Statement::Break), (CONTINUE, Statement::Continue)];
             for (value, statement) in statements {
@@ -201,8 +203,8 @@ impl<'a> Inliner<'a> {
         Ok(())
     }
 
-    /// Fills segment `here` with statements, and the segments behind it; the path goes on at
-    /// `next`. `breaks` is where a `break` goes, in a switch.
+    /// Fills segment `here` with statements, and creates the segments after it; the path continues
+    /// at `next`. In a switch, `breaks` is the target of a `break`.
     fn plan<'f>(
         &self,
         plan: &mut Plan<'f>,
@@ -214,11 +216,11 @@ impl<'a> Inliner<'a> {
         plan.order.push(here);
         let actions = self.actions(plan, keep, statements, next, breaks);
         plan.segments[here].actions = actions;
-        // Segments that the actions lead to were filled meanwhile: they follow in the order.
+        // The segments that the actions lead to were filled meanwhile, and follow in the order.
     }
 
-    /// What the current segment does for these statements. Where they go on in another segment,
-    /// that one is filled.
+    /// The actions of the current segment for these statements. If they continue in another
+    /// segment, that segment is filled too.
     fn actions<'f>(
         &self,
         plan: &mut Plan<'f>,
@@ -262,7 +264,7 @@ impl<'a> Inliner<'a> {
                 Statement::Switch { selector, cases } => {
                     let then = if rest.is_empty() { next } else { plan.label() };
                     let cases = cases.iter().map(|case| {
-                        // A case that falls through is empty in WGSL.
+                        // naga has only empty cases that fall through for WGSL.
                         let body = match case.fall_through {
                             true => Vec::new(),
                             false => self.actions(plan, keep, &items(&case.body), then, Some(then)),
@@ -294,7 +296,7 @@ impl<'a> Inliner<'a> {
         actions
     }
 
-    /// Whether a statement ends its segment: it has a shared call, or leaves.
+    /// Whether a statement ends its segment: it has a shared call, or leaves the segments.
     fn is_cut(&self, statement: &Statement, keep: bool) -> bool {
         let ends = matches!(statement, Statement::Return { .. } | Statement::Kill);
         self.has_shared_call(statement)
@@ -303,7 +305,7 @@ impl<'a> Inliner<'a> {
             || !keep && may_return(std::slice::from_ref(statement))
     }
 
-    /// Which expressions each segment takes from others, and which of them need a local.
+    /// Finds the expressions that each segment takes from others, and those that need a local.
     fn find_needs(&self, frame: &Frame<'_>, plan: &mut Plan<'_>) {
         plan.needs = vec![Vec::new(); plan.segments.len()];
         let mut kept = HashSet::new();
@@ -311,7 +313,7 @@ impl<'a> Inliner<'a> {
             let mut used = Vec::new();
             used_in_actions(frame.function, &plan.segments[label].actions, &mut used);
             if let Some((Statement::Call { arguments, .. }, _)) = plan.segments[label].after {
-                // Pointers whose copies go back.
+                // Pointers to arguments that are copied back.
                 used.extend(arguments);
             }
             let mut needs: Vec<Handle<Expression>> = Vec::new();
@@ -327,7 +329,7 @@ impl<'a> Inliner<'a> {
         plan.kept = kept.into_iter().map(|expression| (expression, expression)).collect();
     }
 
-    /// Finds what must be kept so that an expression can be had in another segment.
+    /// Finds the values that must be kept in locals so that another segment can use an expression.
     fn keep(
         &self,
         frame: &Frame<'_>,
@@ -346,8 +348,8 @@ impl<'a> Inliner<'a> {
         expression_operands(&mut inner, |operand| self.keep(frame, plan, *operand, kept));
     }
 
-    /// Whether an expression is computed again rather than kept in a local: a pointer, and a small
-    /// expression on integers. Its operands are asked in turn.
+    /// Whether an expression is computed again instead of being kept in a local: a pointer, or a
+    /// small expression on integers. The same question is decided for each operand in turn.
     fn is_computed_again(
         &self,
         frame: &Frame<'_>,
@@ -362,7 +364,7 @@ impl<'a> Inliner<'a> {
         integers && size_of_pure(frame.function, plan, expression, SMALL).is_some()
     }
 
-    /// Makes the locals: of arguments and results, of what is kept, and those that steer.
+    /// Makes the locals: for arguments and results, for kept values, and for control.
     fn locals_of(&mut self, frame: &mut Frame<'_>, plan: &mut Plan<'_>, span: Span) -> Result<()> {
         let mut kept: Vec<_> = plan.kept.keys().copied().collect();
         kept.sort_by_key(|expression| expression.index());
@@ -519,7 +521,8 @@ impl<'a> Inliner<'a> {
         Ok(())
     }
 
-    /// What a segment starts with: the end of the call before it, and what it takes from others.
+    /// The start of a segment: the end of the call before it, and the values that it takes from
+    /// others.
     fn segment_start(
         &mut self,
         frame: &mut Frame<'_>,
@@ -552,7 +555,7 @@ impl<'a> Inliner<'a> {
         Ok(())
     }
 
-    /// An expression of another segment.
+    /// Takes an expression of another segment.
     fn take(
         &mut self,
         frame: &Frame<'_>,
@@ -582,7 +585,8 @@ impl<'a> Inliner<'a> {
         }
     }
 
-    /// Keeps an expression that was just computed, if a later segment takes it, and its name.
+    /// Keeps an expression that was just computed, if a later segment takes it, together with its
+    /// name.
     fn computed(
         &mut self,
         frame: &Frame<'_>,
@@ -781,7 +785,7 @@ impl<'f> Plan<'f> {
         self.segments.len() - 1
     }
 
-    /// A label's place in the order of the text, from 1.
+    /// A label's position in the order of the text, from 1.
     fn number(&self, label: Label) -> u32 {
         self.order.iter().position(|&l| l == label).map_or(0, |at| at as u32 + 1)
     }
@@ -791,7 +795,7 @@ impl<'f> Plan<'f> {
         found.ok_or_else(|| broken("a shared callee without a copy"))
     }
 
-    /// All segments are conditional but those that the first one gets to whatever happens.
+    /// Marks all segments as conditional except those that every path from the first one reaches.
     fn mark_conditional(&mut self, first: Label) {
         self.segments.iter_mut().for_each(|segment| segment.conditional = true);
         let mut at = Some(first);
@@ -804,8 +808,8 @@ impl<'f> Plan<'f> {
         }
     }
 
-    /// Puts the last segment behind the turns. A segment that only awaits the last call needs no
-    /// turn of its own.
+    /// Puts the last segment after the loop. A segment that only waits for the last call needs no
+    /// iteration of its own.
     fn end_at(&mut self, done: Label) {
         if let Some(&last) = self.order.last()
             && !self.segments[last].conditional
@@ -832,7 +836,7 @@ impl<'f> Plan<'f> {
     }
 }
 
-/// The statements directly inside a statement.
+/// The blocks directly inside a statement.
 fn inner_blocks(statement: &Statement) -> Vec<&Block> {
     match statement {
         Statement::Block(inner) => vec![inner],
@@ -843,8 +847,8 @@ fn inner_blocks(statement: &Statement) -> Vec<&Block> {
     }
 }
 
-/// Whether control may leave the loop body or switch case that a statement stands in, by a
-/// `break` or a `continue`.
+/// Whether a `break` or `continue` in a statement may leave the loop body or switch case that the
+/// statement stands in.
 fn leaves_body(statement: &Statement, in_switch: bool) -> bool {
     match statement {
         Statement::Break => !in_switch,
@@ -881,7 +885,7 @@ fn leaves_loop(actions: &[Action<'_>]) -> bool {
     })
 }
 
-/// What a statement computes for those after it.
+/// The expressions that a statement computes for later statements.
 pub(super) fn results(statement: &Statement, found: &mut Vec<Handle<Expression>>) {
     match statement {
         Statement::Emit(range) => found.extend(range.clone()),
@@ -889,7 +893,7 @@ pub(super) fn results(statement: &Statement, found: &mut Vec<Handle<Expression>>
     }
 }
 
-/// What an action computes for those after it.
+/// The expressions that an action computes for later actions.
 fn computed_by(action: &Action<'_>, found: &mut Vec<Handle<Expression>>) {
     match action {
         Action::Copy((statement, _)) => results(statement, found),
@@ -903,7 +907,7 @@ fn computed_by(action: &Action<'_>, found: &mut Vec<Handle<Expression>>) {
     }
 }
 
-/// What a statement and the statements inside of it use.
+/// The expressions that a statement and the statements inside of it use.
 pub(super) fn used(
     function: &Function,
     statement: &Statement,
@@ -920,7 +924,7 @@ pub(super) fn used(
         used(function, inner, found);
     }
     match statement {
-        // Cheap to copy: its blocks stay behind.
+        // Avoids a clone of the statement with its blocks.
         Statement::If { condition: one, .. }
         | Statement::Switch { selector: one, .. }
         | Statement::Loop { break_if: Some(one), .. } => found.push(*one),
@@ -953,8 +957,8 @@ fn used_in_actions(
     }
 }
 
-/// The number of operations of an expression that depends on nothing but its operands, if that is
-/// at most `most`. Operands that do count as one.
+/// The number of operations of an expression that depends only on its operands, if it is at most
+/// `most`. Operands that are not such expressions count as one.
 fn size_of_pure(
     function: &Function,
     plan: &Plan<'_>,
