@@ -398,21 +398,22 @@ impl<'a> Inliner<'a> {
             }
             match statement {
                 Statement::Emit(range) => self.emit(frame, range, span, out)?,
+                // The rest moves to where the block's paths end, or into the same segments.
                 Statement::Block(block)
-                    if !(self.sharing && self.has_shared_call(statement))
-                        && (!matches!(returns, Returns::Tail | Returns::Flag)
-                            || frame.direct
-                            || !may_return(block)) =>
+                    if self.sharing && self.has_shared_call(statement)
+                        || matches!(returns, Returns::Tail | Returns::Flag)
+                            && !frame.direct
+                            && may_return(block) =>
                 {
+                    let mut joined = items(block);
+                    joined.extend_from_slice(rest);
+                    return self.copy(frame, &joined, returns, out);
+                }
+                Statement::Block(block) => {
                     self.copy(frame, &items(block), returns, out)?;
                     if leaves(out) {
                         return Ok(());
                     }
-                }
-                Statement::Block(block) => {
-                    let mut joined = items(block);
-                    joined.extend_from_slice(rest);
-                    return self.copy(frame, &joined, returns, out);
                 }
                 Statement::Return { value } => {
                     return self.lower_return(frame, *value, span, returns, out);

@@ -182,7 +182,8 @@ impl<'a> Inliner<'a> {
         }
         let mut end = Block::new();
         self.segment_start(frame, &plan, done, &mut end)?;
-        let may_have_returned = !keep && inside.iter().any(|item| may_return(&[item.0.clone()]));
+        let returns_inside = |item: &Item<'_>| may_return(std::slice::from_ref(item.0));
+        let may_have_returned = !keep && inside.iter().any(returns_inside);
         if !may_have_returned {
             out.append(&mut end);
             return self.copy(frame, rest, returns, out);
