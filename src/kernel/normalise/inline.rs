@@ -14,6 +14,7 @@
 //! `init` does that; where the call is inside a loop, a store stands at the call.
 
 mod leaving;
+mod segments;
 mod sharing;
 
 use std::collections::HashMap;

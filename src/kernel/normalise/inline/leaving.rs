@@ -14,7 +14,7 @@
 
 use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase, Type, TypeInner};
 
-use super::sharing::{self, results};
+use super::segments::{self, results};
 use super::{Frame, Inliner, Item, Split, broken, items};
 use crate::error::Result;
 use crate::kernel::normalise::returns::{always_returns, may_return};
@@ -220,6 +220,6 @@ fn uses_from(function: &Function, body: &Block, continuing: &Block) -> bool {
     let mut computed = Vec::new();
     body.iter().for_each(|statement| results(statement, &mut computed));
     let mut used = Vec::new();
-    continuing.iter().for_each(|statement| sharing::used(function, statement, &mut used));
+    continuing.iter().for_each(|statement| segments::used(function, statement, &mut used));
     used.iter().any(|expression| computed.contains(expression))
 }
