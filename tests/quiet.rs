@@ -1,5 +1,6 @@
-//! A program that opens devices writes nothing on standard error of its own accord, whatever drivers do. It is started
-//! once more as a program of one thread without a desktop, for which Mesa has a complaint.
+//! A program that opens devices writes nothing to standard error, whatever the drivers do. The test
+//! starts itself again as a program with one thread and without a desktop session, for which Mesa
+//! would print an error.
 
 use std::process::{Command, ExitCode};
 

@@ -44,9 +44,9 @@ pub enum Listing {
 /// engine that `COEXEC_CPU_ENGINE` names, else LLVM if there is a libLLVM, else Cranelift.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a kernel that only the interpreter runs, and for the interpreter, which
-/// makes no code; [`Error::Device`] when the back end fails or is missing; [`Error::NoSuchEngine`] if
-/// the variable names an unknown engine.
+/// [`Error::Unsupported`] for a kernel that only the interpreter runs, and for the interpreter,
+/// which makes no code; [`Error::Device`] when the back end fails or is missing;
+/// [`Error::NoSuchEngine`] if the variable names an unknown engine.
 pub fn listing(kernel: &crate::kernel::Kernel, engine: Engine, stage: Listing) -> Result<String> {
     let engine = engine.or_forced()?;
     isolated(&format!("cpu::{engine} (listing)"), || match engine {

@@ -93,8 +93,8 @@ impl Binding {
         &self.header_scalars
     }
 
-    /// The scalars of one element, in bytes from its start, without padding. At most 2¹⁶ of them are
-    /// listed.
+    /// The scalars of one element, in bytes from its start, without padding. At most 2¹⁶ of them
+    /// are listed.
     pub fn element_scalars(&self) -> &[(u64, ScalarType)] {
         &self.element_scalars
     }

@@ -300,8 +300,8 @@ impl<T: Pod> Buffer<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Device`] when no thread can
-    /// be started; the future has the other errors of [`Buffer::read`].
+    /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Device`] when no thread
+    /// can be started; the future has the other errors of [`Buffer::read`].
     pub fn read_async(&self, range: impl RangeBounds<usize>) -> Result<Pending<Vec<T>>>
     where
         T: Send,

@@ -29,12 +29,12 @@ pub(super) fn warnings(
         };
         if let Some(furthest) = outside.written {
             found.push(format!(
-                "{has}, and the kernel writes up to element {furthest}: writes outside of it are lost"
+                "{has}, and the kernel writes up to element {furthest}: writes outside of the buffer are lost"
             ));
         }
         if let Some(furthest) = outside.read {
             found.push(format!(
-                "{has}, and the kernel reads up to element {furthest}: reads outside of it give 0"
+                "{has}, and the kernel reads up to element {furthest}: reads outside of the buffer give 0"
             ));
         }
     }

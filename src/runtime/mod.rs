@@ -181,8 +181,8 @@ impl Runtime {
     ///
     /// # Errors
     /// If no device can run the kernel: the device's own error if there is one device
-    /// ([`Error::Unsupported`] from an engine that lacks something), else [`Error::NoDevice`] with all
-    /// causes. If some can, [`Prepared::error`] has the errors of the others.
+    /// ([`Error::Unsupported`] from an engine that lacks something), else [`Error::NoDevice`] with
+    /// all causes. If some can, [`Prepared::error`] has the errors of the others.
     pub fn prepare(&self, kernel: &Kernel) -> Result<Vec<Prepared>> {
         prepare::prepare(self, kernel)
     }

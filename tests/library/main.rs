@@ -1,8 +1,8 @@
-//! The library as its users see it: what works (`api`), what is refused and how (`bad_input`),
-//! what a plan says (`plans`), what stays on devices (`residency`), what becomes of
-//! that when they fail (`log`), launches from many threads (`threads`), futures (`pending`), how tight
-//! footprints are (`tightness`), kernels with subgroups (`subgroups`), and what is computed a second
-//! time (`verification`).
+//! The library as its users see it: what works (`api`), what is refused and how (`bad_input`), what
+//! a plan says (`plans`), what stays on devices (`residency`), what becomes of that when they fail
+//! (`log`), launches from many threads (`threads`), futures (`pending`), how tight footprints are
+//! (`tightness`), kernels with subgroups (`subgroups`), and what is computed a second time
+//! (`verification`).
 
 mod api;
 mod bad_input;

@@ -26,8 +26,8 @@ pub(crate) enum Command {
     /// Run a kernel on files or generated data
     #[command(after_help = INJECT)]
     Run(RunArgs),
-    /// Describe what a kernel binds; with a grid and data, also what it reads and writes, and how it
-    /// would be split
+    /// Describe what a kernel binds; with a grid and data, also what it reads and writes, and how
+    /// it would be split
     Explain(ExplainArgs),
     /// Run a kernel under watch and report data races, accesses out of bounds, and barriers and
     /// subgroup operations in divergent control flow, with the lines and the invocations. The exit
