@@ -71,8 +71,8 @@ pub(crate) struct Facts {
     /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
     /// arguments.
     pub(crate) finite_loops: Vec<bool>,
-    /// The loop at which the analysis ran out of its budget: from there on it assumed nothing of what a
-    /// loop changes.
+    /// The loop at which the analysis ran out of its budget: from there on it looks at loops less
+    /// closely.
     pub(crate) hurried: Option<Span>,
 }
 

@@ -4,6 +4,7 @@
 //! linear only while it has one value. [`Scaling`] finds such loops in the text. A walk over one takes
 //! each turn by itself, as if the loop were written out. It counts only if, of every turn, it is
 //! known whether it is the last; else nothing of it is left, and `loops` walks the loop as any other.
+//! So it does once the walks of a launch have spent their common budget on turns.
 
 use naga::{BinaryOperator, BuiltIn, Expression, Function, Handle};
 
@@ -15,6 +16,8 @@ use crate::kernel::{Kernel, expression_operands};
 const MOST_TURNS: u32 = 33;
 /// Expressions and statements that the turns of a loop may take, loops inside it included.
 const FUEL: u64 = 1 << 14;
+/// What they may take in all walks of a launch together: most need one walk, or a short one for each band.
+pub(super) const FUEL_OF_LAUNCH: u64 = 1 << 18;
 
 /// What the text shows of how variables get into indexes.
 pub(super) struct Scaling<'a> {
@@ -169,10 +172,22 @@ impl Machine<'_> {
         if !inner.unroll || self.hints.borrow().rolled.contains(&inner.id) {
             return None;
         }
+        let spent = self.hints.borrow().spent_on_turns;
+        let fuel = self.fuel;
+        let budget = FUEL.min(fuel / 2).min(FUEL_OF_LAUNCH.saturating_sub(spent));
+        let end = if budget > 0 { self.turns(inner, entry, fuel - budget) } else { None };
+        self.hints.borrow_mut().spent_on_turns = spent + (fuel - self.fuel);
+        if end.is_none() && fuel - self.fuel >= budget {
+            self.hurried.get_or_insert(inner.span);
+        }
+        end
+    }
+
+    /// As `unrolled`, as long as more than the least fuel is left.
+    fn turns(&mut self, inner: &Loop, entry: &State, least: u64) -> Option<Option<State>> {
         let symbols = self.symbols.len();
         let remembered = self.remembered();
         let mark = self.recorder.mark();
-        let least = self.fuel.saturating_sub(FUEL.min(self.fuel / 2));
         // Of each loop inside: whether it ended in every turn, and its own turns in all of them.
         let inside = inner.id + 1..inner.id + 1 + inner.loops;
         let mut finite = vec![true; inside.len()];
