@@ -76,6 +76,8 @@ pub(super) struct Hints {
     heads: Vec<Hint>,
     /// Loops whose unrolling failed.
     pub(super) rolled: Vec<usize>,
+    /// Expressions and statements that walks turn by turn have looked at.
+    pub(super) spent_on_turns: u64,
 }
 
 #[derive(Debug)]

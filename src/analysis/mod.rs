@@ -71,8 +71,8 @@ pub(crate) struct Facts {
     /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
     /// arguments.
     pub(crate) finite_loops: Vec<bool>,
-    /// The loop at which the analysis exhausted its budget: from there on it made no assumptions
-    /// about the variables that loops change.
+    /// The loop at which the analysis exhausted its budget: from there on it looks at loops less
+    /// closely.
     pub(crate) hurried: Option<Span>,
 }
 

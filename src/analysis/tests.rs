@@ -406,3 +406,44 @@ fn an_analysis_that_runs_out_of_its_budget_says_so_and_keeps_what_does_not_hang_
     assert_eq!(got[0].read, Region::from(192..320));
     assert_eq!(got[1].may_write, Region::from(0..6400));
 }
+
+#[test]
+fn walks_turn_by_turn_share_one_budget_of_a_launch_and_what_comes_after_it_is_still_covered() {
+    // Each workgroup exchanges with others, so that no band is a shift of another.
+    let sort = "for (var k = 2u; k <= arrayLength(&a); k <<= 1u) {
+        for (var j = k >> 1u; j > 0u; j >>= 1u) {
+            let o = g.x ^ j;
+            if o > g.x {
+                let x = a[g.x]; let y = a[o];
+                if (g.x & k) == 0u { if x > y { a[g.x] = y; a[o] = x; } }
+                else { if x < y { a[g.x] = y; a[o] = x; } }
+            }
+            storageBarrier();
+        } }\n";
+    let text = format!(
+        "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+         @compute @workgroup_size(64)
+         fn main(@builtin(global_invocation_id) g: vec3u) {{ {} }}",
+        sort.repeat(2)
+    );
+    let mut launch = Launch::new(&text, &[], &[1 << 14], [256, 1, 1]);
+    launch.arguments(|analysis, arguments| {
+        let launch = analysis.of_launch(arguments);
+        let edges: Vec<u32> = (0..=64).map(|band| band * 4).collect();
+        let bands = launch.bands(0, &edges);
+        let spent = launch.hints.borrow().spent_on_turns;
+        assert!(
+            (unroll::FUEL_OF_LAUNCH..unroll::FUEL_OF_LAUNCH + 1000).contains(&spent),
+            "{spent}"
+        );
+        assert!(launch.hurried().is_some());
+        for (band, found) in bands.iter().enumerate() {
+            let band = band as u64;
+            let touched = found[0].read.hull();
+            let farthest = (0..6).map(|bit| band ^ (1 << bit)).filter(|&other| other > band).max();
+            assert!(touched.start <= band * 256, "{band}: {touched:?}");
+            let end = (farthest.unwrap_or(band) + 1) * 256;
+            assert!(touched.end >= end, "{band}: {touched:?}, not up to {end}");
+        }
+    });
+}

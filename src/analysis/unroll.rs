@@ -5,7 +5,7 @@
 //! only while it has one value. [`Scaling`] finds such loops in the text. A walk takes each
 //! iteration by itself, as if the loop were written out. It counts only if every iteration is known
 //! to be the last or not; otherwise its results are dropped, and `loops` walks the loop like any
-//! other.
+//! other. The same holds once the walks of a launch have spent their common budget on iterations.
 
 use naga::{BinaryOperator, BuiltIn, Expression, Function, Handle};
 
@@ -17,6 +17,8 @@ use crate::kernel::{Kernel, expression_operands};
 const MOST_TURNS: u32 = 33;
 /// Expressions and statements that the iterations of a loop may take, including loops inside it.
 const FUEL: u64 = 1 << 14;
+/// What they may take in all walks of a launch together: most need one walk, or a short one for each band.
+pub(super) const FUEL_OF_LAUNCH: u64 = 1 << 18;
 
 /// How the text uses variables in indexes.
 pub(super) struct Scaling<'a> {
@@ -172,10 +174,22 @@ impl Machine<'_> {
         if !inner.unroll || self.hints.borrow().rolled.contains(&inner.id) {
             return None;
         }
+        let spent = self.hints.borrow().spent_on_turns;
+        let fuel = self.fuel;
+        let budget = FUEL.min(fuel / 2).min(FUEL_OF_LAUNCH.saturating_sub(spent));
+        let end = if budget > 0 { self.turns(inner, entry, fuel - budget) } else { None };
+        self.hints.borrow_mut().spent_on_turns = spent + (fuel - self.fuel);
+        if end.is_none() && fuel - self.fuel >= budget {
+            self.hurried.get_or_insert(inner.span);
+        }
+        end
+    }
+
+    /// As `unrolled`, as long as more than the least fuel is left.
+    fn turns(&mut self, inner: &Loop, entry: &State, least: u64) -> Option<Option<State>> {
         let symbols = self.symbols.len();
         let remembered = self.remembered();
         let mark = self.recorder.mark();
-        let least = self.fuel.saturating_sub(FUEL.min(self.fuel / 2));
         // For each loop inside: whether it ended in every iteration, and the sum of its own
         // iterations.
         let inside = inner.id + 1..inner.id + 1 + inner.loops;

@@ -250,12 +250,12 @@ fn check(
         .filter(|(_, region)| !region.is_empty())
         .collect();
     if let Some((&(a, first), &(b, second))) = clash(&writers) {
+        let (of_a, of_b) = (elements(first), elements(second));
+        let both = if of_a == of_b { of_a } else { format!("{of_a}, and {}", numbers(second)) };
         return Err((
             format!(
-                "along {axis}, bands {a} and {b} of {} may both write `{name}`: elements {} and {}",
-                bands.len(),
-                elements(first),
-                elements(second)
+                "along {axis}, bands {a} and {b} of {} may both write `{name}`: {both}",
+                bands.len()
             ),
             unbounded(a).or_else(|| first_store(kernel, id)),
         ));
@@ -266,11 +266,11 @@ fn check(
         if let Some((writer, write)) = met {
             return Err((
                 format!(
-                    "along {axis}, band {reader} of {} reads elements {} of `{name}`, of which \
+                    "along {axis}, band {reader} of {} reads {} of `{name}`, of which \
                      band {writer} may write {}",
                     bands.len(),
                     elements(read),
-                    elements(write)
+                    numbers(write)
                 ),
                 unbounded(reader).or_else(|| first_store(kernel, id)),
             ));
@@ -300,8 +300,14 @@ fn clash<'a>(writers: &'a [(usize, &Region)]) -> Option<Clash<'a>> {
 /// Two bands by number, with what they write.
 type Clash<'a> = (&'a (usize, &'a Region), &'a (usize, &'a Region));
 
-/// `a to b`, both included; or the rows of a box.
+/// `element a`, or `elements` with their numbers.
 pub(super) fn elements(region: &Region) -> String {
+    let plural = if region.len() == 1 { "" } else { "s" };
+    format!("element{plural} {}", numbers(region))
+}
+
+/// `a to b`, both included; or the rows of a box.
+pub(super) fn numbers(region: &Region) -> String {
     let hull = region.hull();
     if hull.is_empty() {
         return "none".to_owned();

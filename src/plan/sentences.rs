@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::bands::{Band, cover, elements};
+use super::bands::{Band, cover, elements, numbers};
 use super::{BufferUse, Merge, Plan, Split, Tiling};
 use crate::analysis::Reduction;
 use crate::region::Region;
@@ -116,10 +116,10 @@ fn sentence_case(text: &str) -> String {
 fn range_words(read: &Region, write: &Region) -> String {
     match (read.is_empty(), write.is_empty()) {
         (true, true) => "is not touched".to_owned(),
-        (false, true) => format!("reads elements {}", elements(read)),
-        (true, false) => format!("may write elements {}", elements(write)),
+        (false, true) => format!("reads {}", elements(read)),
+        (true, false) => format!("may write {}", elements(write)),
         (false, false) => {
-            format!("reads elements {}, may write {}", elements(read), elements(write))
+            format!("reads {}, may write {}", elements(read), numbers(write))
         }
     }
 }
@@ -333,17 +333,17 @@ impl Plan {
             _ => format!("{n}{more} element{}", if n == 1 { "" } else { "s" }),
         };
         if let Merge::Reduce(_) = self.merge(buffer.binding) {
-            return format!("may update elements {}", elements(writes));
+            return format!("may update {}", elements(writes));
         }
         let count = |n: u64| amount(n, "");
         let more = |n: u64| amount(n, " more");
         let mut parts = Vec::new();
         if !read.is_empty() {
             parts.push(match &own {
-                _ if !reads.is_range() => format!("reads elements {}", elements(reads)),
+                _ if !reads.is_range() => format!("reads {}", elements(reads)),
                 _ if *read == (0..buffer.elements) => "reads all of it".to_owned(),
                 Some(own) if read == own => {
-                    format!("reads its own {} ({})", count(own.end - own.start), elements(reads))
+                    format!("reads its own {} ({})", count(own.end - own.start), numbers(reads))
                 }
                 Some(own) if read.start <= own.start && own.end <= read.end => {
                     let (before, after) = (own.start - read.start, read.end - own.end);
@@ -356,10 +356,10 @@ impl Plan {
                     format!(
                         "reads its own {} and {halo} ({})",
                         count(own.end - own.start),
-                        elements(reads)
+                        numbers(reads)
                     )
                 }
-                _ => format!("reads elements {}", elements(reads)),
+                _ => format!("reads {}", elements(reads)),
             });
         }
         if !write.is_empty() {
@@ -368,10 +368,10 @@ impl Plan {
                     format!(
                         "writes its own {} ({})",
                         count(write.end - write.start),
-                        elements(writes)
+                        numbers(writes)
                     )
                 }
-                _ => format!("may write elements {}", elements(writes)),
+                _ => format!("may write {}", elements(writes)),
             });
             if writes.is_range() && print.must_write == *write && read.is_empty() {
                 parts.push("every one of them, so nothing is uploaded".to_owned());

@@ -322,7 +322,7 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
          }",
         |l| l.bind("src", &words(1024)).bind("best", &words(1)).workgroups([16, 1, 1]),
     );
-    says(&text, &["may update elements 0.", "the updates are put together by their minimum"]);
+    says(&text, &["may update element 0.", "the updates are put together by their minimum"]);
     assert!(!text.contains("What the host holds"), "no index follows from `src`: {text}");
 }
 
@@ -425,6 +425,24 @@ fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
             "reads all of it (an index on line 6 could not be bounded, so all of it counts as read).",
         ],
     );
+}
+
+#[test]
+fn one_element_is_no_elements_and_the_elements_of_two_bands_are_told_apart() {
+    let of = |body: &str| {
+        explained(
+            &format!(
+                "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
+                 @compute @workgroup_size(1)
+                 fn main(@builtin(workgroup_id) w: vec3u) {{ {body} }}"
+            ),
+            |l| l.bind("a", &words(16)).workgroups([4, 1, 1]),
+        )
+    };
+    says(&of("a[0] += 1u;"), &["bands 0 and 1 of 4 may both write `a`: element 0\n"]);
+    says(&of("a[0] += 1u;"), &["reads element 0, may write 0."]);
+    let neighbours = of("a[w.x] += 1u; a[w.x + 1u] += 1u;");
+    says(&neighbours, &["may both write `a`: elements 0 to 1, and 1 to 2\n"]);
 }
 
 #[test]

@@ -118,11 +118,12 @@ fn signature(kernel: &Kernel) -> Result<String> {
     let signature = kernel.signature();
     let [x, y, z] = signature.workgroup_size;
     let mut text = String::new();
+    let invocations = u64::from(x) * u64::from(y) * u64::from(z);
     writeln!(
         text,
-        "kernel `{}`, workgroups of {x} × {y} × {z} = {} invocations",
+        "kernel `{}`, workgroups of {x} × {y} × {z} = {invocations} invocation{}",
         signature.entry_point,
-        u64::from(x) * u64::from(y) * u64::from(z)
+        if invocations == 1 { "" } else { "s" }
     )?;
     let rows: Vec<[String; 5]> = signature
         .bindings
