@@ -2,10 +2,10 @@
 //!
 //! One place that knows the operands of every IR node, for passes that remap or count them.
 //! Nodes that `kernel::unsupported` refuses (textures, rays, cooperative matrices) never reach a
-//! pass and are listed as having no operands. Nested blocks and `Emit` ranges are left to the
-//! caller.
+//! pass and are listed as having no operands. Nested blocks, which [`inner_blocks`] lists, and
+//! `Emit` ranges are left to the caller.
 
-use naga::{AtomicFunction, Expression, GatherMode, Handle, Statement};
+use naga::{AtomicFunction, Block, Expression, GatherMode, Handle, Statement};
 
 /// Calls `visit` with every operand of an expression, in the IR's order.
 pub(crate) fn expression_operands(
@@ -130,5 +130,16 @@ pub(crate) fn statement_result(statement: &mut Statement) -> Option<&mut Handle<
         | Statement::SubgroupGather { result, .. }
         | Statement::SubgroupCollectiveOperation { result, .. } => Some(result),
         _ => None,
+    }
+}
+
+/// The blocks directly inside a statement.
+pub(crate) fn inner_blocks(statement: &Statement) -> Vec<&Block> {
+    match statement {
+        Statement::Block(inner) => vec![inner],
+        Statement::If { accept, reject, .. } => vec![accept, reject],
+        Statement::Switch { cases, .. } => cases.iter().map(|case| &case.body).collect(),
+        Statement::Loop { body, continuing, .. } => vec![body, continuing],
+        _ => Vec::new(),
     }
 }

@@ -118,6 +118,14 @@ const CASES: &[(&str, &str)] = &[
          let g = near(named) + named; let h = near(g) * x[i] + g;
          out[i] = w.n + bitcast<u32>(w.v.x + u.v.y + h + named) + bitcast<u32>(w.m[0].x);",
     ),
+    // Barriers between calls; a `break if` that uses an early value of `continuing`.
+    (
+        "fn f(a: u32) -> u32 { return a * 7u + 3u; }",
+        "let p = f(i); workgroupBarrier(); let q = f(p) + f(p + 1u); workgroupBarrier();
+         var n = f(q) % 9u; var s = 0u;
+         loop { s += n; continuing { let m = f(n); n = f(m) % 50u; break if m > 300u || s > 500u; } }
+         out[i] = q + s + f(s) + f(q);",
+    ),
     // Buffers and their atomics inside of a callee.
     (
         "fn f(a: u32) -> u32 { total[a % 4u] = x[a % 24u]; return u32(x[(a * 5u) % 24u] * 8.0); }",

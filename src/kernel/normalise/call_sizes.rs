@@ -8,6 +8,8 @@
 
 use naga::{Block, Expression, Function, Handle, Module, Statement};
 
+use crate::kernel::operands::inner_blocks;
+
 /// Up to this many expressions and statements of an entry point with all calls inlined, no callee
 /// is shared. The largest kernel of `kernels/` has 645. A nest of calls that is shared down to this
 /// size compiles in a fifth of a second, and runs no slower than with a limit of 4,000.
@@ -25,7 +27,9 @@ const PER_CALL: u64 = 8;
 pub(super) fn shared_callees(module: &Module, most: u64) -> Vec<bool> {
     let calls: Vec<Calls> = module.functions.iter().map(|(_, f)| Calls::of(f)).collect();
     let entry = Calls::of(&module.entry_points[0].function);
-    let may_share = shareable(module, &calls);
+    // A shared copy stands behind a loop counter, which the validator does not take for the same in
+    // all invocations, as barriers need it.
+    let may_share: Vec<bool> = waiting_functions(module).iter().map(|waits| !waits).collect();
     let mut best = (u64::MAX, vec![false; calls.len()]);
     if most == 0 {
         return may_share;
@@ -64,13 +68,12 @@ struct Calls {
     own: u64,
     /// The callees in the order of the text, for its body and for the body of each loop.
     bodies: Vec<Vec<usize>>,
-    waits: bool,
 }
 
 impl Calls {
     fn of(function: &Function) -> Calls {
         let own = function.expressions.len() as u64;
-        let mut calls = Calls { own, bodies: Vec::new(), waits: false };
+        let mut calls = Calls { own, bodies: Vec::new() };
         calls.body(&function.body);
         calls
     }
@@ -98,12 +101,6 @@ impl Calls {
                     self.body(body);
                     self.body(continuing);
                 }
-                Statement::ControlBarrier(_)
-                | Statement::MemoryBarrier(_)
-                | Statement::WorkGroupUniformLoad { .. }
-                | Statement::SubgroupBallot { .. }
-                | Statement::SubgroupGather { .. }
-                | Statement::SubgroupCollectiveOperation { .. } => self.waits = true,
                 _ => {}
             }
         }
@@ -122,15 +119,28 @@ impl Calls {
     }
 }
 
-/// The functions without barriers. A shared copy depends on a loop counter, which the validator
-/// does not take for uniform, as barriers require.
-fn shareable(module: &Module, calls: &[Calls]) -> Vec<bool> {
-    let mut shareable: Vec<bool> = Vec::with_capacity(module.functions.len());
-    for function in calls {
-        let callees = function.bodies.iter().flatten();
-        shareable.push(!function.waits && callees.into_iter().all(|&callee| shareable[callee]));
+/// For each function: whether its invocations wait for each other.
+pub(super) fn waiting_functions(module: &Module) -> Vec<bool> {
+    let mut waiting: Vec<bool> = Vec::with_capacity(module.functions.len());
+    for (_, function) in module.functions.iter() {
+        let own = function.body.iter().any(|statement| waits(statement, &waiting));
+        waiting.push(own);
     }
-    shareable
+    waiting
+}
+
+/// Whether invocations wait for each other in a statement; `waiting` says so of functions.
+pub(super) fn waits(statement: &Statement, waiting: &[bool]) -> bool {
+    match statement {
+        Statement::ControlBarrier(_)
+        | Statement::MemoryBarrier(_)
+        | Statement::WorkGroupUniformLoad { .. }
+        | Statement::SubgroupBallot { .. }
+        | Statement::SubgroupGather { .. }
+        | Statement::SubgroupCollectiveOperation { .. } => true,
+        Statement::Call { function, .. } => waiting[function.index()],
+        other => inner_blocks(other).into_iter().flatten().any(|s| waits(s, waiting)),
+    }
 }
 
 /// For each function and each of its arguments: whether it is a pointer that the function may

@@ -25,9 +25,9 @@ use naga::{
     Type,
 };
 
-use super::call_sizes::{shared_callees, stored_arguments};
+use super::call_sizes::{shared_callees, stored_arguments, waiting_functions};
 use super::constant_operands::{Checked, refused_operand};
-use super::returns::{may_return, only_returns_at_end};
+use super::returns::only_returns_at_end;
 use crate::error::{Error, Result};
 use crate::kernel::Source;
 use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
@@ -54,6 +54,7 @@ pub(super) fn inline(
 ) -> Result<()> {
     let shared_callees = shared_callees(module, most);
     let stored_arguments = stored_arguments(module);
+    let waiting = waiting_functions(module);
     let functions = std::mem::take(&mut module.functions);
     let entry = std::mem::take(&mut module.entry_points[0].function);
     let mut inliner = Inliner {
@@ -64,6 +65,7 @@ pub(super) fn inline(
         sharing: shared_callees.contains(&true),
         shared_callees,
         stored_arguments,
+        waiting,
         expressions: Arena::new(),
         locals: Arena::new(),
         names: Vec::new(),
@@ -91,8 +93,16 @@ pub(super) fn inline(
 /// A statement with its span.
 type Item<'f> = (&'f Statement, Span);
 
+/// A block's statements, those of a `Block` in its place.
 fn items(block: &Block) -> Vec<Item<'_>> {
-    block.span_iter().map(|(statement, span)| (statement, *span)).collect()
+    let mut all = Vec::with_capacity(block.len());
+    for (statement, &span) in block.span_iter() {
+        match statement {
+            Statement::Block(inner) => all.extend(items(inner)),
+            other => all.push((other, span)),
+        }
+    }
+    all
 }
 
 /// Expressions that are available without being emitted, and can be shared by all inlined bodies.
@@ -131,12 +141,6 @@ impl Frame<'_> {
     }
 }
 
-/// Whether the end of a block is never reached, by its last statement.
-fn leaves(block: &Block) -> bool {
-    use Statement::{Break, Continue, Kill, Return};
-    matches!(block.last(), Some(Break | Continue | Kill | Return { .. }))
-}
-
 fn broken(cause: &str) -> Error {
     Error::Internal { place: "kernel::normalise::inline".to_owned(), cause: cause.to_owned() }
 }
@@ -152,6 +156,8 @@ struct Inliner<'a> {
     shared_callees: Vec<bool>,
     /// By function and argument: whether it is a pointer that the function may store through.
     stored_arguments: Vec<Vec<bool>>,
+    /// By function: whether invocations wait for each other in it.
+    waiting: Vec<bool>,
     expressions: Arena<Expression>,
     locals: Arena<LocalVariable>,
     names: Vec<(Handle<Expression>, String)>,
@@ -392,30 +398,11 @@ impl<'a> Inliner<'a> {
         for (i, &(statement, span)) in statements.iter().enumerate() {
             let rest = &statements[i + 1..];
             self.account(1, span)?;
-            if !matches!(statement, Statement::Block(_))
-                && let Some(count) = self.worth_sharing(&statements[i..])
-            {
+            if let Some(count) = self.worth_sharing(&statements[i..]) {
                 return self.copy_sharing(frame, &statements[i..], count, returns, out);
             }
             match statement {
                 Statement::Emit(range) => self.emit(frame, range, span, out)?,
-                // The rest moves to where the block's paths end, or into the same segments.
-                Statement::Block(block)
-                    if self.sharing && self.has_shared_call(statement)
-                        || matches!(returns, Returns::Tail | Returns::Flag)
-                            && !frame.direct
-                            && may_return(block) =>
-                {
-                    let mut joined = items(block);
-                    joined.extend_from_slice(rest);
-                    return self.copy(frame, &joined, returns, out);
-                }
-                Statement::Block(block) => {
-                    self.copy(frame, &items(block), returns, out)?;
-                    if leaves(out) {
-                        return Ok(());
-                    }
-                }
                 Statement::Return { value } => {
                     return self.lower_return(frame, *value, span, returns, out);
                 }

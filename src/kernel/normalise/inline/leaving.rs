@@ -142,8 +142,10 @@ impl Inliner<'_> {
                 let sharing = self.sharing;
                 self.sharing &= alone;
                 let body = self.nested(frame, &items(body), span, inside)?;
-                self.sharing = sharing;
+                // Nor what `continuing` computes for `break if`.
+                self.sharing = sharing && break_if.is_none_or(|c| !computed_early(continuing, c));
                 let continuing = self.nested(frame, &items(continuing), span, inside)?;
+                self.sharing = sharing;
                 self.loops -= 1;
                 let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
                 Statement::Loop { body, continuing, break_if }
@@ -213,6 +215,14 @@ impl Inliner<'_> {
         frame.returned = Some(pointer);
         Ok(pointer)
     }
+}
+
+/// Whether statements before the last `Emit` of a block compute an expression.
+fn computed_early(block: &Block, expression: Handle<Expression>) -> bool {
+    let late = usize::from(matches!(block.last(), Some(Statement::Emit(_))));
+    let mut computed = Vec::new();
+    block[..block.len() - late].iter().for_each(|statement| results(statement, &mut computed));
+    computed.contains(&expression)
 }
 
 /// Whether a loop's `continuing` uses values that its body computes.

@@ -6,12 +6,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use naga::{Block, Expression, Function, Handle, ScalarKind, Span, Statement, SwitchValue};
+use naga::{Expression, Function, Handle, ScalarKind, Span, Statement, SwitchValue};
 
 use super::{Frame, Inliner, Item, broken, items};
 use crate::error::Result;
+use crate::kernel::normalise::call_sizes::waits;
 use crate::kernel::normalise::returns::may_return;
-use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
+use crate::kernel::operands::{
+    expression_operands, inner_blocks, statement_operands, statement_result,
+};
 
 /// Integer expressions of at most this many operations are computed again in a later segment.
 const SMALL: usize = 12;
@@ -85,12 +88,14 @@ pub(super) struct Plan<'f> {
 
 impl Inliner<'_> {
     /// How many of these statements, from the first on, are worth running as segments: all up to
-    /// the last shared call, if the first statement has a shared call and some callee is called
-    /// twice.
+    /// the last shared call before a barrier, if the first statement has a shared call and some
+    /// callee is called twice.
     pub(super) fn worth_sharing(&self, statements: &[Item<'_>]) -> Option<usize> {
         if !self.sharing || !statements.first().is_some_and(|first| self.has_shared_call(first.0)) {
             return None;
         }
+        let wait = statements.iter().position(|item| waits(item.0, &self.waiting));
+        let statements = &statements[..wait.unwrap_or(statements.len())];
         let mut calls = Vec::new();
         statements.iter().for_each(|item| self.shared_calls(item.0, &mut calls));
         let twice = (1..calls.len()).any(|i| calls[..i].contains(&calls[i]));
@@ -162,11 +167,6 @@ impl Inliner<'_> {
                     plan.segments[then].after = Some(item);
                     actions.push(Action::Call(item, then));
                     self.plan(plan, keep, rest, (then, next), breaks);
-                }
-                Statement::Block(inner) => {
-                    let mut joined = items(inner);
-                    joined.extend_from_slice(rest);
-                    actions.extend(self.actions(plan, keep, &joined, next, breaks));
                 }
                 Statement::If { condition, accept, reject } => {
                     let then = if rest.is_empty() { next } else { plan.label() };
@@ -335,17 +335,6 @@ impl<'f> Plan<'f> {
             }
             self.home.extend(found.into_iter().map(|expression| (expression, label)));
         }
-    }
-}
-
-/// The blocks directly inside a statement.
-fn inner_blocks(statement: &Statement) -> Vec<&Block> {
-    match statement {
-        Statement::Block(inner) => vec![inner],
-        Statement::If { accept, reject, .. } => vec![accept, reject],
-        Statement::Switch { cases, .. } => cases.iter().map(|case| &case.body).collect(),
-        Statement::Loop { body, continuing, .. } => vec![body, continuing],
-        _ => Vec::new(),
     }
 }
 

@@ -23,7 +23,8 @@
 //! surrounding loop is executed after the loop over the segments (`leave`).
 //!
 //! What always holds: the number of iterations is known; all invocations execute the same
-//! iterations; segments run in the order of the text, each at most once.
+//! iterations; segments run in the order of the text, each at most once. No segment has a barrier:
+//! the validator does not take the loop counter for uniform.
 
 use naga::{
     BinaryOperator, Block, Expression, Handle, Literal, Scalar, Span, Statement, SwitchCase,
