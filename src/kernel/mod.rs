@@ -213,10 +213,10 @@ impl KernelBuilder {
         self
     }
 
-    /// Shares callees even in kernels that are small enough to inline all calls.
+    /// The size up to which calls are inlined; with 0 all share a copy of their callee that may.
     #[cfg(test)]
-    pub(crate) fn share_calls(mut self) -> Self {
-        self.most_inlined = 0;
+    pub(crate) fn most_inlined(mut self, most: u64) -> Self {
+        self.most_inlined = most;
         self
     }
 

@@ -14,6 +14,7 @@ mod footprints;
 mod memory;
 mod numbers;
 mod shared_calls;
+mod shared_nests;
 mod subgroups;
 mod together;
 mod watched;

@@ -118,13 +118,36 @@ const CASES: &[(&str, &str)] = &[
          let g = near(named) + named; let h = near(g) * x[i] + g;
          out[i] = w.n + bitcast<u32>(w.v.x + u.v.y + h + named) + bitcast<u32>(w.m[0].x);",
     ),
-    // Barriers between calls; a `break if` that uses an early value of `continuing`.
+    // Barriers between shared calls.
     (
-        "fn f(a: u32) -> u32 { return a * 7u + 3u; }",
-        "let p = f(i); workgroupBarrier(); let q = f(p) + f(p + 1u); workgroupBarrier();
-         var n = f(q) % 9u; var s = 0u;
-         loop { s += n; continuing { let m = f(n); n = f(m) % 50u; break if m > 300u || s > 500u; } }
-         out[i] = q + s + f(s) + f(q);",
+        "var<workgroup> w: array<u32, 8>;
+         fn f(a: u32) -> u32 { return a * 5u + 1u; }
+         fn meet(a: u32) -> u32 { w[a % 8u] = a; workgroupBarrier(); return w[(a + 1u) % 8u]; }",
+        "var s = f(i) + f(i + 1u);
+         w[i % 8u] = s;
+         workgroupBarrier();
+         let t = w[(i + 3u) % 8u];
+         s += f(t) + f(s);
+         workgroupBarrier();
+         s = f(meet(i)) + f(s);
+         for (var k = 0u; k < 3u; k++) { s += f(k); workgroupBarrier(); w[i % 8u] = f(s); workgroupBarrier(); s += f(w[7]); }
+         out[i] = s;",
+    ),
+    // Blocks around calls, one of which ends with the function's only return.
+    (
+        "fn f(a: u32) -> u32 { return a * 5u + 1u; }
+         fn g(a: u32) -> u32 { let p = f(a); { let q = f(p); { return q * 3u + p; } } }",
+        "var s = f(i); { let p = f(s); { s = f(p) + p; } s += f(s); } out[i] = s + g(s) + g(i);",
+    ),
+    // A `break if` that uses the first of several calls.
+    (
+        "fn f(a: u32) -> bool { return (a * 7u) % 5u == 3u; }",
+        "var s = i; var n = 0u;
+         loop {
+             s += 2u;
+             continuing { let p = f(s); let q = f(n + s); n += 1u + u32(q); if q { n += u32(f(n)); } break if p; }
+         }
+         out[i] = s * 1000u + n + u32(f(n)) + u32(f(s));",
     ),
     // Buffers and their atomics inside of a callee.
     (
@@ -142,8 +165,7 @@ fn run(functions: &str, body: &str, shared: bool) -> (Vec<u32>, Kernel) {
          @compute @workgroup_size(8)
          fn main(@builtin(global_invocation_id) id: vec3u) {{ let i = id.x; {body} out[i] += u32(x[i] + total[0]); }}"
     );
-    let builder = Kernel::builder(text.as_str());
-    let builder = if shared { builder.share_calls() } else { builder };
+    let builder = Kernel::builder(text.as_str()).most_inlined(if shared { 0 } else { u64::MAX });
     let kernel = builder.build().unwrap_or_else(|e| panic!("{e}\n{text}"));
     let x = (0..INVOCATIONS).map(|i| (i as f32 * 0.37 + 0.1).to_bits()).collect();
     let mut data = [x, vec![0; INVOCATIONS as usize]];
