@@ -414,6 +414,9 @@ fn explain_without_data_shows_the_signature_and_what_to_add() {
     ] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
+    let single = file(&folder("single"), "k.wgsl", "@compute @workgroup_size(1) fn main() {}");
+    let text = succeeds(&["explain", &single]);
+    assert!(text.contains("1 × 1 × 1 = 1 invocation\n"), "{text}");
     // Who describes a part of a launch is told what is missing.
     fails(2, &["explain", STENCIL, "--invocations", "8,8"], &["3 more bindings"]);
 }

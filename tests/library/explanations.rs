@@ -439,10 +439,10 @@ fn one_element_is_no_elements_and_the_elements_of_two_bands_are_told_apart() {
             |l| l.bind("a", &words(16)).workgroups([4, 1, 1]),
         )
     };
-    says(&of("a[0] += 1u;"), &["bands 0 and 1 of 4 may both write `a`: element 0\n"]);
+    says(&of("a[0] += 1u;"), &["bands 0 and 1 of 4 may both write `a`: element 0.\n"]);
     says(&of("a[0] += 1u;"), &["reads element 0, may write 0."]);
     let neighbours = of("a[w.x] += 1u; a[w.x + 1u] += 1u;");
-    says(&neighbours, &["may both write `a`: elements 0 to 1, and 1 to 2\n"]);
+    says(&neighbours, &["may both write `a`: elements 0 to 1, and 1 to 2.\n"]);
 }
 
 #[test]
