@@ -202,7 +202,7 @@ impl<'a> Inliner<'a> {
             let mut segment = Block::new();
             self.segment_start(frame, plan, label, &mut segment)?;
             let actions = std::mem::take(&mut plan.segments[label].actions);
-            self.perform(frame, plan, keep, label, actions, &mut segment)?;
+            self.perform(frame, plan, keep, actions, &mut segment)?;
             if let (true, Some(at)) = (plan.segments[label].conditional, plan.at) {
                 let accept = std::mem::take(&mut segment);
                 self.if_is(at, plan.number(label), accept, span, &mut segment)?;
@@ -347,7 +347,6 @@ impl<'a> Inliner<'a> {
         frame: &mut Frame<'f>,
         plan: &Plan<'f>,
         keep: bool,
-        label: Label,
         actions: Vec<Action<'f>>,
         out: &mut Block,
     ) -> Result<()> {
@@ -365,15 +364,15 @@ impl<'a> Inliner<'a> {
                 Action::If(condition, branches, span) => {
                     let condition = frame.get(condition)?;
                     let [accept, reject] = branches;
-                    let accept = self.performed(frame, plan, keep, label, accept, span)?;
-                    let reject = self.performed(frame, plan, keep, label, reject, span)?;
+                    let accept = self.performed(frame, plan, keep, accept, span)?;
+                    let reject = self.performed(frame, plan, keep, reject, span)?;
                     out.push(Statement::If { condition, accept, reject }, span);
                 }
                 Action::Switch(selector, cases, span) => {
                     let selector = frame.get(selector)?;
                     let mut copied = Vec::with_capacity(cases.len());
                     for (value, fall_through, actions) in cases {
-                        let body = self.performed(frame, plan, keep, label, actions, span)?;
+                        let body = self.performed(frame, plan, keep, actions, span)?;
                         copied.push(SwitchCase { value, body, fall_through });
                     }
                     out.push(Statement::Switch { selector, cases: copied }, span);
@@ -433,14 +432,13 @@ impl<'a> Inliner<'a> {
         frame: &mut Frame<'f>,
         plan: &Plan<'f>,
         keep: bool,
-        label: Label,
         actions: Vec<Action<'f>>,
         span: Span,
     ) -> Result<Block> {
         let mut out = Block::new();
         self.nesting += 1;
         self.account(0, span)?;
-        self.perform(frame, plan, keep, label, actions, &mut out)?;
+        self.perform(frame, plan, keep, actions, &mut out)?;
         self.nesting -= 1;
         Ok(out)
     }
