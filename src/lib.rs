@@ -2,23 +2,33 @@
 //!
 //! This is the facade: the names a user imports, and nothing else.
 
-mod analysis;
-mod cpu;
-mod device;
 mod error;
-#[cfg(feature = "gpu")]
-mod gpu;
 mod grid;
-mod kernel;
-mod memory;
-pub mod ops;
+mod region;
+
 mod pending;
 mod pitch;
-mod plan;
-mod region;
+
+mod kernel;
+
+mod device;
+
+mod analysis;
+
 #[cfg(feature = "gpu")]
 mod rewrite;
+
+mod plan;
+
+mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
+
+mod memory;
+
 mod runtime;
+
+pub mod ops;
 
 pub use cpu::{Action, Finding, Findings, Invocation, Listing, Rule, Witness, listing};
 pub use device::{DeviceInfo, DeviceKind, DeviceLimits, Engine};

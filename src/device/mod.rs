@@ -9,8 +9,10 @@
 
 mod engine;
 mod host;
+
 #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "only GPUs have memory of their own"))]
 mod store;
+
 mod throttled;
 
 use std::fmt;
