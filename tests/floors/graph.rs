@@ -12,14 +12,14 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
 /// The path of a module from the crate's root, which is empty.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// One source file.
-pub struct File {
+pub(crate) struct File {
     /// Its path from the source folder.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// All of its text.
-    pub text: String,
+    pub(crate) text: String,
     /// The names that its `use` declarations bring in, with the paths behind them.
     names: BTreeMap<String, Module>,
     /// Every path that it names, from the root, except re-exports of its own children.
@@ -29,9 +29,9 @@ pub struct File {
 }
 
 /// An import from a file that does not lie below the importer.
-pub struct Upward {
+pub(crate) struct Upward {
     /// The folder that has both children.
-    pub folder: Module,
+    pub(crate) folder: Module,
     importer: PathBuf,
     imported: PathBuf,
     /// The children of the folder that the importer and the imported file are, or lie in.
@@ -47,13 +47,13 @@ impl fmt::Display for Upward {
 }
 
 /// All files of a crate, by module.
-pub struct Graph {
+pub(crate) struct Graph {
     files: BTreeMap<Module, File>,
 }
 
 impl Graph {
     /// The graph of these files.
-    pub fn of(sources: Vec<(PathBuf, String)>) -> Graph {
+    pub(crate) fn of(sources: Vec<(PathBuf, String)>) -> Graph {
         let sources: Vec<_> = sources.into_iter().filter(|(path, _)| !is_test(path)).collect();
         let modules: BTreeSet<Module> = sources.iter().map(|(path, _)| module(path)).collect();
         let files = sources.into_iter().map(|(path, text)| {
@@ -64,7 +64,7 @@ impl Graph {
     }
 
     /// The module whose file defines what `path` names.
-    pub fn home(&self, path: &[String]) -> Module {
+    pub(crate) fn home(&self, path: &[String]) -> Module {
         self.follow(path, 0)
     }
 
@@ -95,7 +95,7 @@ impl Graph {
     }
 
     /// The files that each file imports from.
-    pub fn edges(&self) -> BTreeMap<Module, BTreeSet<Module>> {
+    pub(crate) fn edges(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let edge = |(here, file): (&Module, &File)| {
             let to = file.mentions.iter().map(|path| self.home(path)).filter(|to| to != here);
             (here.clone(), to.collect())
@@ -105,7 +105,7 @@ impl Graph {
 
     /// The children of each folder in the groups that its module file declares, lowest first: blank lines stand
     /// between groups.
-    pub fn order(&self, folder: &Module) -> Vec<Vec<String>> {
+    pub(crate) fn order(&self, folder: &Module) -> Vec<Vec<String>> {
         let mut groups = vec![Vec::new()];
         let Some(file) = self.files.get(folder) else { return Vec::new() };
         for line in file.text.lines() {
@@ -124,7 +124,7 @@ impl Graph {
     }
 
     /// Circles of files: each strongly connected set of more than one.
-    pub fn circles(&self) -> Vec<Vec<Module>> {
+    pub(crate) fn circles(&self) -> Vec<Vec<Module>> {
         let edges = self.edges();
         let reach = |from: &Module| {
             let (mut seen, mut open) = (BTreeSet::new(), vec![from.clone()]);
@@ -151,7 +151,7 @@ impl Graph {
     }
 
     /// Imports against the order of groups.
-    pub fn upward(&self) -> Vec<Upward> {
+    pub(crate) fn upward(&self) -> Vec<Upward> {
         let mut wrong = Vec::new();
         for (from, to) in self.edges().iter().flat_map(|(a, all)| all.iter().map(move |b| (a, b))) {
             let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
@@ -172,7 +172,7 @@ impl Graph {
     }
 
     /// Types with inherent methods in a file that does not define them: the file that does, and a line that says so.
-    pub fn scattered(&self) -> Vec<(Module, String)> {
+    pub(crate) fn scattered(&self) -> Vec<(Module, String)> {
         let mut wrong = Vec::new();
         for (here, file) in &self.files {
             for path in &file.implemented {
@@ -193,7 +193,7 @@ impl Graph {
 }
 
 /// Every Rust file below `folder`: its path from there, and its text.
-pub fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(here) = folders.pop() {
@@ -212,12 +212,12 @@ pub fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// Modules in one line.
-pub fn list(modules: &[Module]) -> String {
+pub(crate) fn list(modules: &[Module]) -> String {
     modules.iter().map(|module| module.join("/")).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a file is compiled for tests only.
-pub fn is_test(path: &Path) -> bool {
+pub(crate) fn is_test(path: &Path) -> bool {
     path.iter().any(|part| {
         let part = part.to_string_lossy();
         let name = part.strip_suffix(".rs").unwrap_or(&part);
