@@ -8,7 +8,8 @@
 
 use naga::{BinaryOperator, Block, Expression, MathFunction, Statement, TypeInner};
 
-use super::{Band, Split};
+use super::band::Band;
+use super::split::Split;
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::kernel::Kernel;
 

@@ -1,4 +1,4 @@
-//! Who computes which part of a launch, and why. Pure: no device, no thread, no clock.
+//! How a launch is split over devices, and why. Pure: no device, no thread, no clock.
 //!
 //! [`plan`] turns a kernel, its arguments and the devices at hand into a [`Plan`]; `policy` hands
 //! the plan's bands out to devices as they become free. A plan is data and prints as sentences.
@@ -9,32 +9,47 @@
 //! buffers are written to private copies and merged. So bands may run anywhere, at any time, in
 //! any grouping.
 
-mod bands;
-mod cost;
+mod band;
 mod facts;
 mod policy;
-mod sentences;
-pub mod simulate;
 mod subgroups;
-mod tiles;
+mod tiling;
 mod unions;
+mod wording;
+
+pub mod simulate;
+mod split;
+
+mod cost;
+mod soundness;
+
+mod bands;
+
+mod order;
+mod tiles;
 mod warnings;
+
+// The sentences print the `Plan` that this file defines.
+mod sentences;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use bands::Band;
+pub(crate) use band::Band;
 pub(crate) use cost::{Bound, Roofline, Work};
 pub(crate) use facts::facts_in_words;
 pub(crate) use policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
+#[cfg(test)]
+pub(crate) use split::ByMember;
+pub(crate) use split::{Merge, Split, Wishes};
 use subgroups::{Able, common_size};
-pub(crate) use tiles::{Room, Tiling};
+pub(crate) use tiling::{Room, Tiling};
 use unions::Unions;
 
-use crate::analysis::{Analysis, Argument, Arguments, Footprint, Reduction, Use, Uses};
+use crate::analysis::{Analysis, Argument, Arguments, Footprint, Use, Uses};
 use crate::device::{ChunkBinding, DeviceInfo, DeviceKind, HostBytes};
 use crate::grid::GroupBox;
-use crate::kernel::{Kernel, Layout, ScalarType};
+use crate::kernel::{Kernel, ScalarType};
 use crate::region::Region;
 
 /// How a launch is split over devices, and why so. `Display` tells it in sentences.
@@ -101,116 +116,6 @@ pub(crate) struct BufferUse {
     pub(crate) consulted: Option<u64>,
 }
 
-/// What becomes of the grid.
-#[derive(Debug, Clone)]
-pub(crate) enum Split {
-    /// The grid has no workgroups.
-    Nothing,
-    /// One device runs it all.
-    Whole {
-        /// Why it was not split.
-        reason: String,
-        /// The WGSL line of the reason, rendered; empty where there is none.
-        at: String,
-        /// The one band.
-        band: Band,
-    },
-    /// Devices take runs of consecutive bands along an axis.
-    Bands {
-        /// 0, 1 or 2 for x, y or z.
-        axis: usize,
-        /// In order along the axis.
-        bands: Arc<[Band]>,
-        /// By binding.
-        merges: Arc<[Merge]>,
-        /// The second axis, if the grid is cut along two. Bands are tiles then, row by row.
-        tiling: Option<Arc<Tiling>>,
-    },
-}
-
-impl Split {
-    /// The bands that devices may take, in order.
-    fn bands(&self) -> &[Band] {
-        match self {
-            Split::Nothing => &[],
-            Split::Whole { band, .. } => std::slice::from_ref(band),
-            Split::Bands { bands, .. } => bands,
-        }
-    }
-}
-
-/// How what chunks write to a buffer comes together.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Merge {
-    /// Their writes lie apart, and go to the buffer itself.
-    Apart,
-    /// Each writes to a copy that starts as the launch's input; what differs is taken over, the
-    /// highest chunk winning.
-    Difference {
-        /// Why the writes can't be shown to lie apart.
-        why: String,
-        /// The WGSL line, rendered; empty where there is none.
-        at: String,
-    },
-    /// Each updates a copy that starts as the launch's input; the updates are put together.
-    Reduce(Reduction),
-    /// Either of the two above, for each member.
-    Members(Arc<ByMember>),
-}
-
-/// How the chunks' writes to the members of a buffer are merged.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ByMember {
-    /// The names of members that are written, and the reduction into them. Without a reduction,
-    /// elements that differ from the input are taken over.
-    pub(crate) parts: Vec<(Vec<String>, Option<Reduction>)>,
-    /// The scalars of the header that are reduced into, by ascending offset.
-    pub(crate) header: Vec<(u64, Reduction)>,
-    /// The same for the scalars of each element.
-    pub(crate) element: Vec<(u64, Reduction)>,
-}
-
-impl Merge {
-    /// Whether, for at least some scalars, the store of the highest chunk wins.
-    pub(crate) fn keeps_the_last(&self) -> bool {
-        match self {
-            Merge::Apart | Merge::Reduce(_) => false,
-            Merge::Difference { .. } => true,
-            Merge::Members(by_member) => by_member.parts.iter().any(|part| part.1.is_none()),
-        }
-    }
-
-    /// The reduction into the scalar at byte offset `at` of a buffer, if it is reduced into.
-    pub(crate) fn reduction(&self, layout: &Layout, at: u64) -> Option<Reduction> {
-        let by_member = match self {
-            Merge::Apart | Merge::Difference { .. } => return None,
-            Merge::Reduce(reduction) => return Some(*reduction),
-            Merge::Members(by_member) => by_member,
-        };
-        let (list, offset) = match at.checked_sub(layout.header) {
-            None => (&by_member.header, at),
-            Some(inside) => (&by_member.element, inside % layout.stride),
-        };
-        let found = list.binary_search_by_key(&offset, |scalar| scalar.0).ok()?;
-        Some(list[found].1)
-    }
-}
-
-/// What the caller asks of a plan.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Wishes {
-    /// Exactly so many chunks, where the grid allows it.
-    pub(crate) chunks: Option<u32>,
-    /// The kernel has no data race: what may overlap is merged, and reads see the launch's input.
-    pub(crate) race_free: bool,
-    /// The same shares for the same devices each time, and nothing computed twice.
-    pub(crate) reproducible: bool,
-    /// Cut into at least so many bands even if one device runs them all: the whole does not fit.
-    pub(crate) least_bands: u32,
-    /// Cut into tiles with room for so much, if there are such: no bands along one axis fit.
-    pub(crate) tiles: Option<Room>,
-}
-
 /// Decides. `unable` says for each device why it can't run the kernel, if so; `preferred` is the
 /// device that gets a launch that is not split.
 pub(crate) fn plan(
@@ -251,19 +156,19 @@ pub(crate) fn plan(
         }
         None => (bands::split(kernel, analysis, &able, wishes, &mut consulted), None),
     };
-    let rerunnable = bands::rerunnable(&split);
+    let rerunnable = split::rerunnable(&split);
     // Any device that has subgroups may compute it again.
     let with = infos.iter().copied().filter(|info| info.limits.subgroup_size.is_some());
     let subgroups = common_size(&with.collect::<Vec<_>>(), signature.workgroup_size);
     let facts = analysis.facts();
-    let of_text: Option<Arc<str>> = bands::order_shown(kernel, facts, &subgroups).map(Arc::from);
+    let of_text: Option<Arc<str>> = order::order_shown(kernel, facts, &subgroups).map(Arc::from);
     // Only what stays on a device is ever computed once more.
     let may_meet = || {
-        let why = keeps.then(|| bands::unrepeatable(kernel, analysis, &split)).flatten();
+        let why = keeps.then(|| order::unrepeatable(kernel, analysis, &split)).flatten();
         why.map(Arc::from)
     };
     let unrepeatable = of_text.clone().filter(|_| keeps).or_else(may_meet);
-    let of_accesses = || bands::order_of_accesses(kernel, analysis, &split).map(Arc::from);
+    let of_accesses = || order::order_of_accesses(kernel, analysis, &split).map(Arc::from);
     let shows_order = of_text.or_else(of_accesses);
     let subgroup_size = facts.subgroups.and_then(|_| subgroups.ok());
     let without_effect = without_effect(&split, &facts.uses, wishes).into();
@@ -285,7 +190,7 @@ pub(crate) fn plan(
         // Tiles share what they need; they stream.
         Split::Bands { tiling: Some(_), .. } => false,
         Split::Bands { bands, merges, .. } => {
-            merges[id] == Merge::Apart && bands::ranges_apart(bands, id)
+            merges[id] == Merge::Apart && band::ranges_apart(bands, id)
         }
     });
     let apart = apart.collect();
@@ -386,7 +291,7 @@ fn buffer_uses(
             },
             element_name: b.layout.element_name.clone(),
             stride: b.layout.stride,
-            unbounded_line: bands::unbounded(split, binding)
+            unbounded_line: split::unbounded(split, binding)
                 .and_then(|span| kernel.source().line(span)),
             binding,
             consulted: match &arguments.bindings[binding] {
@@ -477,7 +382,7 @@ impl Plan {
     /// What a run of bands touches of one binding.
     pub(crate) fn footprint(&self, run: &Range<u32>, binding: usize) -> Footprint {
         let bands = &self.bands()[run.start as usize..run.end as usize];
-        self.unions.get(run, binding, || bands::hull(bands, binding))
+        self.unions.get(run, binding, || band::hull(bands, binding))
     }
 
     /// How what chunks write to a binding comes together.
@@ -491,7 +396,7 @@ impl Plan {
     /// The range around all elements of a binding that a run of bands may touch.
     pub(crate) fn window(&self, run: &Range<u32>, binding: usize) -> Range<u64> {
         let footprint = self.footprint(run, binding);
-        bands::cover(&footprint.read.hull(), &footprint.may_write.hull())
+        band::cover(&footprint.read.hull(), &footprint.may_write.hull())
     }
 
     /// The range around what a run of bands may write, and the range of what has to be there
@@ -502,7 +407,7 @@ impl Plan {
         binding: usize,
     ) -> (Range<u64>, Range<u64>) {
         let footprint = self.footprint(run, binding);
-        (footprint.may_write.hull(), bands::upload(&footprint))
+        (footprint.may_write.hull(), band::upload(&footprint))
     }
 
     /// The storage binding of a chunk that computes a run of bands. `memory` is the buffer, or
@@ -516,10 +421,10 @@ impl Plan {
         elements: u64,
     ) -> ChunkBinding<'a> {
         let footprint = self.footprint(run, binding);
-        let window = bands::cover(&footprint.read.hull(), &footprint.may_write.hull());
+        let window = band::cover(&footprint.read.hull(), &footprint.may_write.hull());
         let pitch = self.tiling().and_then(|tiling| tiling.pitch(stride, binding, &footprint));
         let (upload, write_back) = match self.merge(binding) {
-            Merge::Apart => (bands::upload(&footprint), footprint.may_write),
+            Merge::Apart => (band::upload(&footprint), footprint.may_write),
             // All of a private copy is the chunk's.
             _ => (window.clone(), Region::from(footprint.may_write.hull())),
         };
@@ -574,7 +479,7 @@ impl Plan {
                 Some(pitch) => pitch.len(),
                 None => {
                     let (read, write) = (footprint.read.hull(), footprint.may_write.hull());
-                    let window = bands::cover(&read, &write);
+                    let window = band::cover(&read, &write);
                     window.end - window.start
                 }
             };

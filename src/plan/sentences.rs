@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::bands::{Band, cover, elements, numbers};
-use super::{BufferUse, Merge, Plan, Split, Tiling};
+use super::band::{Band, cover};
+use super::split::{Merge, Split};
+use super::tiling::Tiling;
+use super::wording::{elements, numbers};
+use super::{BufferUse, Plan};
 use crate::analysis::Reduction;
 use crate::region::Region;
 
@@ -28,16 +31,18 @@ impl fmt::Display for Plan {
                     writeln!(
                         f,
                         "  {}: {}{}.",
-                        buffer.head(),
+                        head(buffer),
                         range_words(&print.read, &print.may_write),
-                        buffer.widened(std::slice::from_ref(band), 0, "band")
+                        widened(buffer, std::slice::from_ref(band), 0, "band")
                     )?;
                 }
             }
             Split::Bands { axis, bands, tiling: Some(tiling), .. } => {
-                self.tiles_in_words(f, *axis, bands, tiling)?;
+                Sentences { plan: self }.tiles_in_words(f, *axis, bands, tiling)?;
             }
-            Split::Bands { axis, bands, .. } => self.bands_in_words(f, *axis, bands)?,
+            Split::Bands { axis, bands, .. } => {
+                Sentences { plan: self }.bands_in_words(f, *axis, bands)?;
+            }
         }
         for buffer in self.buffers.iter() {
             let Some(summarised) = buffer.consulted else { continue };
@@ -124,41 +129,44 @@ fn range_words(read: &Region, write: &Region) -> String {
     }
 }
 
-impl BufferUse {
-    fn head(&self) -> String {
-        format!(
-            "`{}`, {} × {} ({} B each)",
-            self.name, self.elements, self.element_name, self.stride
-        )
-    }
+fn head(buffer: &BufferUse) -> String {
+    format!(
+        "`{}`, {} × {} ({} B each)",
+        buffer.name, buffer.elements, buffer.element_name, buffer.stride
+    )
+}
 
-    /// The parts of the grid that may touch the whole buffer because an index could not be bounded:
-    /// the part that is shown, or else the others. `part` is the noun for such a part.
-    fn widened(&self, parts: &[Band], shown: usize, part: &str) -> String {
-        let Some(line) = self.unbounded_line else { return String::new() };
-        let of = |at: usize| &parts[at].footprints[self.binding];
-        let why = format!("an index on line {line} could not be bounded");
-        if of(shown).unbounded.is_some() {
-            let whole = |region: &Region| region.hull() == (0..self.elements);
-            let counts = match (whole(&of(shown).read), whole(&of(shown).may_write)) {
-                (true, false) => "read",
-                (false, true) => "written",
-                _ => "touched",
-            };
-            return format!(" ({why}, so all of it counts as {counts})");
+/// The parts of the grid that may touch the whole buffer because an index could not be bounded:
+/// the part that is shown, or else the others. `part` is the noun for such a part.
+fn widened(buffer: &BufferUse, parts: &[Band], shown: usize, part: &str) -> String {
+    let Some(line) = buffer.unbounded_line else { return String::new() };
+    let of = |at: usize| &parts[at].footprints[buffer.binding];
+    let why = format!("an index on line {line} could not be bounded");
+    if of(shown).unbounded.is_some() {
+        let whole = |region: &Region| region.hull() == (0..buffer.elements);
+        let counts = match (whole(&of(shown).read), whole(&of(shown).may_write)) {
+            (true, false) => "read",
+            (false, true) => "written",
+            _ => "touched",
+        };
+        return format!(" ({why}, so all of it counts as {counts})");
+    }
+    let mut others = (0..parts.len()).filter(|&at| of(at).unbounded.is_some());
+    match (others.next(), others.count()) {
+        (Some(only), 0) => format!("; {part} {only} may touch all of it, since {why}"),
+        (Some(_), more) => {
+            format!("; {} other {part}s may touch all of it, since {why}", more + 1)
         }
-        let mut others = (0..parts.len()).filter(|&at| of(at).unbounded.is_some());
-        match (others.next(), others.count()) {
-            (Some(only), 0) => format!("; {part} {only} may touch all of it, since {why}"),
-            (Some(_), more) => {
-                format!("; {} other {part}s may touch all of it, since {why}", more + 1)
-            }
-            (None, _) => String::new(),
-        }
+        (None, _) => String::new(),
     }
 }
 
-impl Plan {
+/// The parts of the sentences of a plan that splits.
+struct Sentences<'p> {
+    plan: &'p Plan,
+}
+
+impl Sentences<'_> {
     fn bands_in_words(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -168,7 +176,7 @@ impl Plan {
         let letter = ["x", "y", "z"][axis];
         let middle = &bands[bands.len() / 2];
         let groups = middle.end - middle.start;
-        let lines = u64::from(groups) * u64::from(self.workgroup_size[axis]);
+        let lines = u64::from(groups) * u64::from(self.plan.workgroup_size[axis]);
         writeln!(
             f,
             "It is cut along {letter} into {} bands of about {groups} workgroup{} ({lines} \
@@ -182,13 +190,13 @@ impl Plan {
                 _ => format!("{} to {}", middle.start, middle.end - 1),
             },
         )?;
-        for buffer in self.buffers.iter() {
+        for buffer in self.plan.buffers.iter() {
             writeln!(
                 f,
                 "  {}: {}{}.",
-                buffer.head(),
+                head(buffer),
                 self.band_sentence(buffer, axis, bands),
-                buffer.widened(bands, bands.len() / 2, "band")
+                widened(buffer, bands, bands.len() / 2, "band")
             )?;
         }
         self.merges_in_words(f, bands)
@@ -223,14 +231,14 @@ impl Plan {
             words(middle.start, middle.end),
             words(across.start, across.end),
         )?;
-        for buffer in self.buffers.iter() {
+        for buffer in self.plan.buffers.iter() {
             let print = &middle.footprints[buffer.binding];
             writeln!(
                 f,
                 "  {}: {}{}.",
-                buffer.head(),
+                head(buffer),
                 range_words(&print.read, &print.may_write),
-                buffer.widened(tiles, at, "tile")
+                widened(buffer, tiles, at, "tile")
             )?;
             let Some(pitch) = tiling.pitch(buffer.stride, buffer.binding, print) else { continue };
             let range = cover(&print.read.hull(), &print.may_write.hull());
@@ -253,10 +261,11 @@ impl Plan {
             bands.iter().any(|band| !band.footprints[b.binding].may_write.is_empty())
         };
         let (apart, merged): (Vec<&BufferUse>, Vec<&BufferUse>) = self
+            .plan
             .buffers
             .iter()
             .filter(written)
-            .partition(|buffer| *self.merge(buffer.binding) == Merge::Apart);
+            .partition(|buffer| *self.plan.merge(buffer.binding) == Merge::Apart);
         let ranges = |buffer: &&BufferUse| {
             bands.iter().all(|band| band.footprints[buffer.binding].may_write.is_range())
         };
@@ -270,7 +279,7 @@ impl Plan {
         }
         for buffer in merged {
             let name = &buffer.name;
-            match self.merge(buffer.binding) {
+            match self.plan.merge(buffer.binding) {
                 Merge::Apart => {}
                 Merge::Difference { why, at } => {
                     writeln!(
@@ -322,7 +331,7 @@ impl Plan {
         let (reads, writes) = (&print.read, &print.may_write);
         let (read, write) = (&reads.hull(), &writes.hull());
         let lines =
-            u64::from(bands[at].end - bands[at].start) * u64::from(self.workgroup_size[axis]);
+            u64::from(bands[at].end - bands[at].start) * u64::from(self.plan.workgroup_size[axis]);
         let own = self.own_rows(buffer, bands, at);
         let line = own.as_ref().map(|own| own.end - own.start).filter(|own| own % lines == 0);
         let unit = line.and_then(|own| self.unit(own / lines, buffer.elements));
@@ -332,7 +341,7 @@ impl Plan {
             }
             _ => format!("{n}{more} element{}", if n == 1 { "" } else { "s" }),
         };
-        if let Merge::Reduce(_) = self.merge(buffer.binding) {
+        if let Merge::Reduce(_) = self.plan.merge(buffer.binding) {
             return format!("may update {}", elements(writes));
         }
         let count = |n: u64| amount(n, "");
@@ -384,7 +393,7 @@ impl Plan {
     /// a row, if the uniforms say that the array has rows of that length and how many; a plane, if
     /// they say so of a product of two. Else nothing: that a line is a row is then only a guess.
     fn unit(&self, line: u64, elements: u64) -> Option<(&'static str, u64)> {
-        let known = &self.row_lengths;
+        let known = &self.plan.row_lengths;
         if line == 0 || !elements.is_multiple_of(line) || !known.contains(&(elements / line)) {
             return None;
         }
@@ -408,7 +417,7 @@ impl Plan {
             if print.may_write.is_empty() { print.read.hull() } else { print.may_write.hull() }
         };
         // What is merged is nobody's own.
-        if bands.len() < 2 || at == 0 || *self.merge(buffer.binding) != Merge::Apart {
+        if bands.len() < 2 || at == 0 || *self.plan.merge(buffer.binding) != Merge::Apart {
             return None;
         }
         let here = of(&bands[at]);

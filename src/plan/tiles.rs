@@ -1,7 +1,7 @@
 //! Cutting the grid along two axes, where no band along one fits a device.
 //!
 //! A column band of a row-major matrix touches few elements, and the range around them is all of the
-//! matrix. So a tile brings the box around what it touches of a buffer ([`Pitch`]), where that is
+//! matrix. So a tile brings the box around what it touches of a buffer (`Tiling::pitch`), where that is
 //! clearly less than the range. Tiles are as large as fits: of a product C = A B, whose tiles bring rows
 //! of A and columns of B, the larger the tiles the fewer bytes move. A tile is a band in all other
 //! respects: soundness is shown for any two of them, and a device takes one at a time, or several that
@@ -9,79 +9,21 @@
 
 use std::ops::Range;
 
-use super::bands::{Band, cover, merges, note};
+use super::band::{Band, cover};
+use super::bands::note;
+use super::soundness::merges;
+use super::split::{Merge, Split, Wishes};
 use super::subgroups::Able;
-use super::{Merge, Split, Wishes};
+use super::tiling::{Room, Tiling, pitch};
 use crate::analysis::{Footprint, OfLaunch, Use};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
-use crate::pitch::Pitch;
 
 /// More tiles cost more to analyse than they can gain; each is looked at.
 const MOST_TILES: u64 = 1024;
 
 /// Tiles for each device that takes part, so that all are busy to the end.
 const TILES_EACH: u64 = 4;
-
-/// What a chunk may take on each device that tiles are for, and why there are tiles.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Room {
-    /// Bytes of all windows.
-    pub(crate) memory: u64,
-    /// Bytes of one window.
-    pub(crate) binding: u64,
-    /// What did not fit, as a sentence.
-    pub(crate) why: String,
-}
-
-/// The second axis of a cut along two.
-#[derive(Debug, Clone)]
-pub(crate) struct Tiling {
-    pub(crate) axis: usize,
-    /// Where the tiles of a row begin along it, and where the last ends.
-    pub(crate) edges: Vec<u32>,
-    /// By binding: whether its windows are boxes.
-    pub(crate) pitched: Vec<bool>,
-    /// Lengths that rows of an array may have, in elements.
-    pub(crate) lengths: Vec<u64>,
-    /// What did not fit in bands along one axis.
-    pub(crate) why: String,
-}
-
-impl Tiling {
-    /// Tiles in a row.
-    pub(crate) fn columns(&self) -> u32 {
-        self.edges.len() as u32 - 1
-    }
-
-    /// Whether a run of tiles is a box: they lie in one row, or are all there are.
-    pub(crate) fn is_box(&self, run: &Range<u32>, tiles: u32) -> bool {
-        let row = |tile: u32| tile / self.columns();
-        run.is_empty() || row(run.start) == row(run.end - 1) || *run == (0..tiles)
-    }
-
-    /// The workgroups along the second axis of a run of tiles; all, where it has several rows.
-    pub(crate) fn across(&self, run: &Range<u32>) -> Range<u32> {
-        let columns = self.columns();
-        let (first, last) = (run.start, run.end.saturating_sub(1).max(run.start));
-        if first / columns != last / columns {
-            return self.edges[0]..self.edges[columns as usize];
-        }
-        self.edges[(first % columns) as usize]..self.edges[(last % columns) as usize + 1]
-    }
-
-    /// The window of a binding whose elements are `stride` bytes apart, if it is a box.
-    pub(crate) fn pitch(&self, stride: u64, id: usize, footprint: &Footprint) -> Option<Pitch> {
-        self.pitched[id].then(|| pitch(stride, footprint, &self.lengths))
-    }
-}
-
-/// The box around what is touched of a binding.
-fn pitch(stride: u64, footprint: &Footprint, lengths: &[u64]) -> Pitch {
-    // Rows of elements that share words begin where words do.
-    let step = if stride.is_multiple_of(4) { 1 } else { 2 };
-    Pitch::around(&[&footprint.read, &footprint.may_write], lengths, step)
-}
 
 /// Cuts into tiles that fit. Or says why that can't be done, where there is anything to say.
 pub(super) fn split(
@@ -339,29 +281,4 @@ impl Search<'_> {
 /// The range around all that is touched.
 fn range_of(footprint: &Footprint) -> Range<u64> {
     cover(&footprint.read.hull(), &footprint.may_write.hull())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_of_tiles_is_a_box_within_a_row_only() {
-        let tiling = Tiling {
-            axis: 0,
-            edges: vec![0, 3, 5, 9],
-            pitched: Vec::new(),
-            lengths: Vec::new(),
-            why: String::new(),
-        };
-        assert_eq!(tiling.columns(), 3);
-        for (run, across) in [(0..1, 0..3), (4..5, 3..5), (3..5, 0..5), (6..9, 0..9)] {
-            assert!(tiling.is_box(&run, 9), "{run:?}");
-            assert_eq!(tiling.across(&run), across, "{run:?}");
-        }
-        assert!(!tiling.is_box(&(2..4), 9) && !tiling.is_box(&(0..6), 9));
-        // All together are counted, though no chunk has them.
-        assert!(tiling.is_box(&(0..9), 9));
-        assert_eq!(tiling.across(&(0..9)), 0..9);
-    }
 }

@@ -4,7 +4,7 @@
 //! An index that may be out of bounds gives no warning: a footprint that is merely wide is no
 //! mistake.
 
-use super::bands::Band;
+use super::band::Band;
 use crate::analysis::{Argument, Arguments, Facts, Outside};
 use crate::kernel::Kernel;
 

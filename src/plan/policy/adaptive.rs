@@ -13,7 +13,7 @@
 //! five times slower in the middle of it still ends in time. And no run is so short that its
 //! overhead shows, but for the last.
 
-use super::Device;
+use super::device::Device;
 
 /// The part of the time left that a run of a measured device takes.
 const PART: f64 = 0.22;

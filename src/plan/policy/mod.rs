@@ -1,6 +1,6 @@
-//! Which device gets which bands next. A pure state machine, no threads and no clock of its own:
-//! callers say what time it is, and what runs took. The runtime and the simulator drive the same
-//! code.
+//! The scheduling policy: which bands a device takes next. A pure state machine without threads and
+//! without a clock: callers say what time it is, and how long runs took. The runtime and the
+//! simulator drive the same code.
 //!
 //! Bands go out in runs; each handing-out is a [`Task`]. How large a run is, is the *strategy*'s
 //! business, one file each: [`static_shares`], [`dynamic`], [`guided`], and our own, [`adaptive`].
@@ -16,16 +16,22 @@
 //! counted as done once; `finished` is true exactly when every band is; while bands are left and
 //! nobody works, some device that takes part gets one when it asks.
 
-mod adaptive;
 mod dynamic;
 mod flights;
 mod guided;
+mod prior;
+mod stretches;
+
+mod pace;
+mod stock;
+
+mod device;
+mod static_shares;
+
+mod adaptive;
+
 #[cfg(test)]
 mod interleaving_tests;
-mod pace;
-mod static_shares;
-mod stock;
-mod stretches;
 #[cfg(test)]
 mod tests;
 
@@ -33,27 +39,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use adaptive::Outlook;
+use device::{Device, TRIALS};
 pub(crate) use flights::TaskId;
 use flights::{Flight, Flights};
 use pace::Pace;
+pub(crate) use prior::{Prior, Speed};
 use stock::Stock;
-
-/// What is known of a device's speed before the launch, in bands per second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Speed {
-    /// Measured on an earlier launch.
-    Measured(f64),
-    /// Estimated, and perhaps several times too much or too little.
-    Estimated(f64),
-}
-
-/// What is known of a device before the launch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Prior {
-    pub(crate) speed: Speed,
-    /// Seconds that each run costs, however small.
-    pub(crate) overhead: f64,
-}
 
 /// How large runs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -125,39 +116,6 @@ pub(crate) struct Policy {
     errors: (f64, u32),
     /// Speed of the devices that have nothing to do.
     resting: f64,
-}
-
-/// What is known of a device.
-#[derive(Debug)]
-struct Device {
-    takes_part: bool,
-    pace: Pace,
-    /// Its part of all speeds, before the launch.
-    share: f64,
-    overhead: f64,
-    /// When it has done what it has.
-    free: f64,
-    flying: u32,
-    /// Of these, those that nobody needs.
-    void: u32,
-    /// What it adds to `Policy::resting`.
-    resting: f64,
-    /// How long a band would have taken, and how long all the rest, when it was last refused.
-    refused: Option<(f64, f64)>,
-    /// Whether the device is tried, and how many bands it may still get for that.
-    tried: bool,
-    trials: u32,
-}
-
-/// Bands for a device that is tried, until one is measured: a driver may compile for the first
-/// band.
-const TRIALS: u32 = 2;
-
-impl Device {
-    /// Whether it can be counted on. One that is stuck with something void can't.
-    fn is_able(&self) -> bool {
-        self.takes_part && self.void == 0
-    }
 }
 
 impl Policy {

@@ -6,7 +6,7 @@
 //! a little more or less is jitter and moves the mean by its weight; one far off the mean is a
 //! device that changed, and the mean follows at once.
 
-use super::Speed;
+use super::prior::Speed;
 
 /// Chunks that the mean looks back on.
 const MEMORY: f64 = 4.0;

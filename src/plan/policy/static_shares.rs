@@ -2,7 +2,7 @@
 //! speeds before the launch, and nothing after that. Best where speeds are known exactly and hold.
 //! The one that gives the same chunks to the same devices each time.
 
-use super::Stock;
+use super::stock::Stock;
 
 /// Everybody's share lies ready for them alone.
 pub(super) fn stock(bands: u32, speeds: &[f64]) -> Stock {

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
+use super::bars::{Bar, BarKind};
 use super::chance::Chance;
 use super::world::World;
-use super::{Bar, BarKind};
 use crate::plan::policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 
 /// What came of a launch.

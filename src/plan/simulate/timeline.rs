@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{BarKind, Timeline};
+use super::bars::{BarKind, Timeline};
 
 /// Rows beyond this can't be told apart.
 const ROWS: u32 = 96;

@@ -2,8 +2,8 @@
 //! of them, which becomes slower and which fails. Also what a run really takes on one of them, and
 //! what a clairvoyant would need for the whole launch.
 
-use super::Scenario;
 use super::chance::Chance;
+use super::scenario::Scenario;
 
 /// A simulated device. Times are in seconds from the launch's begin.
 #[derive(Debug, Clone)]

@@ -1,0 +1,18 @@
+//! What is known of a device before the launch.
+
+/// What is known of a device's speed before the launch, in bands per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Speed {
+    /// Measured on an earlier launch.
+    Measured(f64),
+    /// Estimated, and perhaps several times too much or too little.
+    Estimated(f64),
+}
+
+/// What is known of a device before the launch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Prior {
+    pub(crate) speed: Speed,
+    /// Seconds that each run costs, however small.
+    pub(crate) overhead: f64,
+}
