@@ -1,6 +1,10 @@
 //! The launch log does not grow without bound, and nothing is left in it when nobody needs it.
 
+use std::sync::Arc;
+
+use super::launch::LOG_MEMORY;
 use super::*;
+use crate::kernel::Kernel;
 use crate::memory::Buffer;
 
 /// The first adapter and a log of so many bytes; nothing where there is no adapter.
@@ -37,7 +41,7 @@ fn step(rt: &Runtime, kernel: &Kernel, src: &Buffer<u32>, dst: &Buffer<u32>) -> 
 fn a_log_of_many_launches_stays_within_its_memory_and_ends_with_its_buffers() {
     const MEMORY: u64 = 256 << 10;
     let Some(rt) = gpu(MEMORY) else { return };
-    let (kernel, log) = (affine(), Arc::clone(&rt.inner.log));
+    let (kernel, log) = (affine(), Arc::clone(&rt.resources.log));
     let (a, b) = (Buffer::from_slice(&(0..1000).collect::<Vec<u32>>()), Buffer::zeroed(1000));
     let (mut most, mut least_after) = (0, u64::MAX);
     for turn in 0..10_000 {
@@ -61,7 +65,7 @@ fn a_log_of_many_launches_stays_within_its_memory_and_ends_with_its_buffers() {
 #[test]
 fn what_is_saved_for_others_while_the_host_reads_makes_them_come_too() {
     let Some(rt) = gpu(64 << 10) else { return };
-    let (kernel, log) = (affine(), Arc::clone(&rt.inner.log));
+    let (kernel, log) = (affine(), Arc::clone(&rt.resources.log));
     let (a, b) = (Buffer::from_slice(&[1u32; 40_000]), Buffer::zeroed(40_000));
     step(&rt, &kernel, &a, &b).run().expect("a launch");
     step(&rt, &kernel, &b, &a).run().expect("a launch");
@@ -78,7 +82,7 @@ fn what_is_saved_for_others_while_the_host_reads_makes_them_come_too() {
 #[test]
 fn entries_go_when_what_they_made_is_read_overwritten_or_dropped() {
     let Some(rt) = gpu(LOG_MEMORY) else { return };
-    let (kernel, log) = (affine(), Arc::clone(&rt.inner.log));
+    let (kernel, log) = (affine(), Arc::clone(&rt.resources.log));
     let launched = || {
         let (x, y) = (Buffer::from_slice(&[1u32; 5000]), Buffer::<u32>::zeroed(5000));
         step(&rt, &kernel, &x, &y).run().expect("a launch");

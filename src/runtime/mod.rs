@@ -1,345 +1,36 @@
 //! Runtimes and launches: devices at work together.
 //!
-//! A [`Runtime`] owns the opened devices. A launch is built (`launch`), checked, planned (by
-//! `plan`), and executed (`execute`): one worker per device that takes part pulls runs of bands
-//! from the plan's policy until all are done. What always holds: nothing runs before every
-//! argument was checked; a launch that fails after it began to write poisons what it may have
-//! written; no lock is held while a device computes.
+//! A [`Runtime`] owns the opened devices. A launch is described and checked (`launch`), planned (`execution`, by `plan`), and
+//! executed: one worker for each device that takes part takes runs of bands from the scheduling policy until all are done. Nothing runs
+//! before every argument was checked. A launch that fails after it began to write poisons what it may have written. No lock is
+//! held while a device computes.
 
-mod alone;
-mod balance;
-mod belief;
-mod check;
-mod cores;
-mod execute;
-mod failure;
-mod inject;
+// What launches did.
+mod report;
+
+// Which devices there are, and how they are.
+mod fleet;
+// What was learnt from earlier launches.
+mod history;
+
+// A launch under way.
+mod execution;
+
+// What a program calls.
 mod launch;
-mod log;
+
 #[cfg(all(test, feature = "gpu"))]
 mod log_tests;
-mod measure;
-mod memo;
-mod merge;
-mod prepare;
-mod profile;
 #[cfg(test)]
 mod profile_tests;
-mod report;
-mod rerun;
-mod residency;
-mod select;
-mod sequence;
-mod session;
-mod snapshot;
 #[cfg(all(test, feature = "gpu"))]
 mod soak_tests;
 #[cfg(test)]
 mod tests;
-mod verify;
-mod worker;
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-pub use failure::{FailureEvent, Quarantined, Remedy};
-pub use launch::{Launch, LaunchFuture};
-pub use measure::{Measured, Tightness};
-pub use prepare::Prepared;
-pub use report::{DeviceReport, Report, Verified, VerifiedPart};
-pub use sequence::{Sequence, SequenceReport};
-
-use crate::device::{Device, DeviceInfo, Engine, Throttle};
-use crate::error::{Error, Result};
-use crate::kernel::Kernel;
-use crate::memory::Log;
-use failure::Fleet;
-use inject::Faults;
-use memo::Memo;
-use residency::Memories;
-use select::{CpuChoice, Selection};
-
-/// The devices that launches run on. Cheap to clone; clones share the devices.
-///
-/// How fast devices ran kernels is kept between programs in a small file, `profiles.txt`, in the
-/// user's cache directory: `coexec` in `$XDG_CACHE_HOME` or `~/.cache`, on macOS in
-/// `~/Library/Caches`, on Windows in `%LOCALAPPDATA%`. All programs of a user share the file. It is
-/// read at the first launch and written when the last clone of a runtime is dropped. The
-/// environment variable `COEXEC_CACHE_DIR` names another directory; if empty, it turns the file
-/// off. The file only affects how well the first launches are balanced.
-///
-/// ```
-/// use coexec::{Buffer, Kernel, Runtime};
-/// let rt = Runtime::builder().devices("cpu").build()?;
-/// let kernel = Kernel::from_wgsl(
-///     "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
-///      @compute @workgroup_size(64)
-///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += id.x; }",
-/// )?;
-/// let data = Buffer::from_slice(&[10u32; 100]);
-/// rt.launch(&kernel).bind("data", &data).invocations([100, 1, 1]).run()?;
-/// assert_eq!(data.read(98..)?, [108, 109]);
-/// # Ok::<(), coexec::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Runtime {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    fleet: Fleet,
-    patience: Option<Duration>,
-    memo: Memo,
-    memories: Memories,
-    log: Arc<Log>,
-}
-
-/// Bytes that the launch log keeps if nobody says otherwise.
-const LOG_MEMORY: u64 = 256 << 20;
-
-impl Runtime {
-    /// Every GPU of the machine that is not software, and the CPU.
-    ///
-    /// # Errors
-    /// [`Error::Device`] when the CPU's worker threads can't be started. A GPU that can't be
-    /// opened is left out, with a `tracing` warning.
-    pub fn new() -> Result<Runtime> {
-        Runtime::builder().build()
-    }
-
-    /// A builder, to choose devices.
-    pub fn builder() -> RuntimeBuilder {
-        RuntimeBuilder::default()
-    }
-
-    /// An application's own wgpu device and queue, and nothing else. Its features and limits are
-    /// used as they are.
-    ///
-    /// # Errors
-    /// [`Error::Device`] when the device was lost.
-    #[cfg(feature = "gpu")]
-    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Runtime> {
-        let device = crate::gpu::GpuDevice::from_wgpu(device, queue, "gpu0".to_owned())?;
-        Ok(Runtime::of(vec![Arc::new(device)]))
-    }
-
-    #[cfg(any(feature = "gpu", test))]
-    fn of(devices: Vec<Arc<dyn Device>>) -> Runtime {
-        Runtime::with(devices, None, LOG_MEMORY, Memo::default())
-    }
-
-    fn with(
-        devices: Vec<Arc<dyn Device>>,
-        patience: Option<Duration>,
-        log: u64,
-        memo: Memo,
-    ) -> Runtime {
-        let (fleet, memories, log) = (Fleet::new(devices), Memories::default(), Log::new(log));
-        Runtime { inner: Arc::new(Inner { fleet, patience, memo, memories, log }) }
-    }
-
-    /// The devices, in the order in which reports list them.
-    pub fn devices(&self) -> Vec<DeviceInfo> {
-        self.inner.fleet.infos()
-    }
-
-    /// The devices that failed in a way that they may not recover from, and that no launch asks:
-    /// lost, hung, panicked, or found to compute wrongly.
-    pub fn quarantined(&self) -> Vec<Quarantined> {
-        self.inner.fleet.quarantined()
-    }
-
-    /// Opens quarantined devices again, and says of each whether it is back. Launches that run
-    /// meanwhile go on without them. What only lost devices had, and none was left to compute again,
-    /// can be read once one is back that can.
-    ///
-    /// # Errors
-    /// For each device: [`Error::Device`] when it still can't be opened.
-    pub fn retry_quarantined(&self) -> Vec<(String, Result<()>)> {
-        self.inner.fleet.retry()
-    }
-
-    /// Compiles a kernel on every device now, so that its first launch need not. A device that
-    /// can't run the kernel is reported here, whereas a launch does without it.
-    ///
-    /// A launch may still compile more for its grid or its buffers: a program for the rest of a row
-    /// of small workgroups, or code for windows that are boxes.
-    ///
-    /// ```
-    /// use coexec::{Engine, Error, Kernel, Runtime};
-    /// let rt = Runtime::builder().devices("cpu").cpu_engine(Engine::Cranelift).build()?;
-    /// let kernel = Kernel::from_wgsl(
-    ///     "@group(0) @binding(0) var<storage, read_write> data: array<f32>;
-    ///      @compute @workgroup_size(64)
-    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = sqrt(data[id.x]); }",
-    /// )?;
-    /// let prepared = rt.prepare(&kernel)?;
-    /// assert_eq!((prepared[0].device.as_str(), prepared[0].engine), ("cpu", Some(Engine::Cranelift)));
-    /// # Ok::<(), Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// If no device can run the kernel: the device's own error if there is one device
-    /// ([`Error::Unsupported`] from an engine that lacks something), else [`Error::NoDevice`] with
-    /// all causes. If some can, [`Prepared::error`] has the errors of the others.
-    pub fn prepare(&self, kernel: &Kernel) -> Result<Vec<Prepared>> {
-        prepare::prepare(self, kernel)
-    }
-
-    /// Begins to describe a launch of a kernel.
-    pub fn launch(&self, kernel: &Kernel) -> Launch {
-        Launch::new(self.clone(), kernel.clone())
-    }
-
-    /// Begins a sequence of launches that run together, one after the other or at once, as the
-    /// buffers that they share allow.
-    pub fn sequence(&self) -> Sequence {
-        Sequence::new(self.clone())
-    }
-}
-
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.devices().into_iter().map(|info| info.id).collect();
-        f.debug_struct("Runtime").field("devices", &ids).finish_non_exhaustive()
-    }
-}
-
-/// Builds a [`Runtime`]; made by [`Runtime::builder`].
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct RuntimeBuilder {
-    devices: Option<String>,
-    cpu: CpuChoice,
-    throttles: Vec<(String, Throttle)>,
-    faults: Option<String>,
-    patience: Option<Duration>,
-    /// Bytes, by the name of a device.
-    budgets: Vec<(String, u64)>,
-    log_memory: Option<u64>,
-}
-
-impl RuntimeBuilder {
-    /// Which devices: `cpu`; `gpu` (every GPU, or a software adapter where there is no other);
-    /// `all` (software adapters too); a list such as `cpu,gpu0`; or `virtual:3`, three logical
-    /// devices of the first adapter, or of the CPU where there is no adapter (`virtual:3:gpu1` and
-    /// `virtual:3:cpu` say of which).
-    pub fn devices(mut self, selection: impl Into<String>) -> Self {
-        self.devices = Some(selection.into());
-        self
-    }
-
-    /// The engine that runs kernels on the CPU. [`Engine::Auto`], the default, stands for the
-    /// engine that the environment variable `COEXEC_CPU_ENGINE` names, else for the fastest one
-    /// that can run the kernel.
-    pub fn cpu_engine(mut self, engine: Engine) -> Self {
-        self.cpu.engine = engine;
-        self
-    }
-
-    /// Threads of the CPU's pool; all cores if not given.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.cpu.threads = Some(threads);
-        self
-    }
-
-    /// Invocations of a subgroup on the CPU: 8, 16, 32 or 64. The default is the subgroup size of
-    /// the GPUs in the runtime, if all have the same one of these, so that kernels with subgroups
-    /// can be split. Otherwise it is 32.
-    pub fn subgroup_size(mut self, size: u32) -> Self {
-        self.cpu.subgroup_size = Some(size);
-        self
-    }
-
-    /// The longest vectors that the CPU's compiler uses with LLVM, in bits: 128, 256 or 512; all
-    /// that the processor has if not given; other numbers are an error of [`RuntimeBuilder::build`].
-    /// Short ones compare compilers. Cranelift's have 128.
-    pub fn vector_bits(mut self, bits: u32) -> Self {
-        self.cpu.vector_bits = Some(bits);
-        self
-    }
-
-    /// Makes a device slower: everything takes `factor` times as long. For tests and measurements
-    /// of how unequal devices work together; the device sleeps for the rest of the time.
-    pub fn throttle(mut self, device: impl Into<String>, factor: f64) -> Self {
-        let factor = if factor.is_finite() { factor.max(1.0) } else { 1.0 };
-        self.throttles.push((device.into(), Throttle { factor, ..Throttle::NONE }));
-        self
-    }
-
-    /// Makes a device one of a known speed: it takes at least so long for a workgroup, and a chunk
-    /// of many so many times as long. As [`RuntimeBuilder::throttle`], but what else the machine
-    /// does is not multiplied and does not show, as long as the real device is faster.
-    pub fn pace(mut self, device: impl Into<String>, workgroup: Duration) -> Self {
-        self.throttles.push((device.into(), Throttle { workgroup, ..Throttle::NONE }));
-        self
-    }
-
-    /// Makes a device's link slower: so much time passes before each chunk. As
-    /// [`RuntimeBuilder::throttle`], for tests.
-    pub fn delay(mut self, device: impl Into<String>, delay: Duration) -> Self {
-        self.throttles.push((device.into(), Throttle { delay, ..Throttle::NONE }));
-        self
-    }
-
-    /// How long a chunk on a GPU may take at least before the GPU counts as hung; half a minute if
-    /// not given, longer for chunks that ought to take longer, and two minutes for the first.
-    pub fn patience(mut self, least: Duration) -> Self {
-        self.patience = Some(least);
-        self
-    }
-
-    /// Makes devices fail, to see what becomes of it: a list of `DEVICE:FAULT@N` (at the N-th chunk
-    /// that the device is given, from 1), `DEVICE:FAULT@N+` (at that and all later ones) and
-    /// `DEVICE:FAULT%PERCENT:SEED` (now and then). DEVICE is an id or `*`. FAULT is `lost`,
-    /// `lost-late` (while it computes), `destroy` (a GPU, for real), `oom`, `reject` (the kernel),
-    /// `hang`, `map`, `panic`, `panic-late`, `wrong` (a bit of the result) or `any` (but the last).
-    /// If not given, the environment variable `COEXEC_INJECT` is asked.
-    pub fn inject(mut self, faults: impl Into<String>) -> Self {
-        self.faults = Some(faults.into());
-        self
-    }
-
-    /// Memory that buffers may take on a GPU, in bytes, instead of most of what it has. What does
-    /// not fit is streamed through it. `gpu0` is also all its logical devices: `gpu0.0`, `gpu0.1`.
-    pub fn memory_budget(mut self, device: impl Into<String>, bytes: u64) -> Self {
-        self.budgets.push((device.into(), bytes));
-        self
-    }
-
-    /// Host memory that the launch log may keep, in bytes; 256 MiB if not given. The log is what
-    /// results that only a lost device had are computed again from: see [`Buffer`](crate::Buffer). With
-    /// none, they are lost.
-    pub fn log_memory(mut self, bytes: u64) -> Self {
-        self.log_memory = Some(bytes);
-        self
-    }
-
-    /// Opens the devices.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchDevice`] if no device has a given name, [`Error::NoSuchEngine`] if the
-    /// environment names an unknown engine, [`Error::Device`] when a named device can't be opened.
-    pub fn build(self) -> Result<Runtime> {
-        let selection = match &self.devices {
-            None => Selection::Default,
-            Some(text) => Selection::parse(text)?,
-        };
-        let mut devices = select::open(&selection, &self.cpu, &self.budgets)?;
-        select::throttle(&mut devices, &self.throttles)?;
-        if devices.is_empty() {
-            return Err(Error::NoSuchDevice {
-                name: "(any)".to_owned(),
-                problem: "the selection has no device".to_owned(),
-            });
-        }
-        let faults = self.faults.or_else(|| std::env::var("COEXEC_INJECT").ok());
-        let faults = Faults::parse(&faults.unwrap_or_default())?;
-        // What devices do that fail or are slow on purpose says nothing of them.
-        let as_they_are = self.throttles.is_empty() && faults.is_empty();
-        let memo = if as_they_are { Memo::default() } else { Memo::of_one_runtime() };
-        let log = self.log_memory.unwrap_or(LOG_MEMORY);
-        Ok(Runtime::with(faults.wrap(devices)?, self.patience, log, memo))
-    }
-}
+pub use execution::{Measured, Tightness};
+pub use fleet::Quarantined;
+pub use launch::{Launch, LaunchFuture, Prepared, Runtime, RuntimeBuilder, Sequence};
+pub use report::{
+    DeviceReport, FailureEvent, Remedy, Report, SequenceReport, Verified, VerifiedPart,
+};

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::memo::Memo;
-use super::profile::device_hash;
+use super::history::{Memo, device_hash};
+use super::launch::LOG_MEMORY;
 use super::tests::{Script, devices, launch, right};
-use super::{LOG_MEMORY, Report, Runtime};
+use super::{Report, Runtime};
 
 /// Launches within which the work must be balanced again.
 const FEW: usize = 6;

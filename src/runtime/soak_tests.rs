@@ -5,9 +5,12 @@
 //! `COEXEC_SOAK=10000` runs so many launches, `COEXEC_SOAK_SEED` others.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::inject::draw;
+use super::fleet::draw;
 use super::*;
+use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::memory::Buffer;
 
 const N: usize = 3000;
@@ -247,9 +250,9 @@ fn soak(devices: &str, faults: &str, count: u64, seed: u64) -> (BTreeMap<String,
     retry(&rt);
     (0..BUFFERS).for_each(|which| world.look(&rt, which, "at the end"));
     world.buffers.clear();
-    let (entries, bytes) = rt.inner.log.size();
+    let (entries, bytes) = rt.resources.log.size();
     assert_eq!((entries, bytes), (0, 0), "the log has entries that nobody needs");
-    assert_eq!(rt.inner.memories.used(), 0, "windows are left");
+    assert_eq!(rt.resources.memories.used(), 0, "windows are left");
     (kinds, failed)
 }
 

@@ -1,0 +1,126 @@
+//! How tight footprints are: what the analysis infers of a plan's bands, against what the
+//! interpreter sees them touch.
+//!
+//! Every band is run on copies of what it writes, one invocation watched after the other; the
+//! user's buffers stay as they are. Meant for people who tune a kernel or the analysis: it takes
+//! many times as long as the launch.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::running::Running;
+use crate::cpu::touched;
+use crate::error::{Error, Result};
+use crate::kernel::Space;
+use crate::plan::Merge;
+use crate::region::Region;
+
+/// Subgroups as the CPU has them where nothing else is asked for.
+const SUBGROUP: u32 = 32;
+
+/// Elements that were inferred and elements that were touched, summed over all bands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Elements of the inferred footprints.
+    pub inferred: u64,
+    /// Elements that some invocation of the band touches.
+    pub touched: u64,
+}
+
+impl Measured {
+    fn add(&mut self, inferred: &Region, touched: &[Range<u64>]) {
+        self.inferred += inferred.len();
+        self.touched += touched.iter().map(|r| r.end - r.start).sum::<u64>();
+    }
+
+    /// Inferred elements for each that is touched; 1 where there are none of both.
+    pub fn ratio(&self) -> f64 {
+        if self.inferred == self.touched {
+            return 1.0;
+        }
+        self.inferred as f64 / self.touched as f64
+    }
+}
+
+/// How tight the footprints of one buffer are.
+#[derive(Debug, Clone)]
+pub struct Tightness {
+    /// The WGSL variable's name.
+    pub buffer: String,
+    /// What the bands read.
+    pub reads: Measured,
+    /// What the bands write.
+    pub writes: Measured,
+}
+
+impl fmt::Display for Tightness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`:", self.buffer)?;
+        for (what, measured) in [("reads", self.reads), ("writes", self.writes)] {
+            if measured != Measured::default() {
+                let Measured { inferred, touched } = measured;
+                write!(f, " {what} {inferred} / {touched} = {:.3}", measured.ratio())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Measures each storage binding over all bands of a plan.
+pub(crate) fn measure(running: &Running<'_>) -> Result<Vec<Tightness>> {
+    let bindings = &running.planned.checked.kernel.signature().bindings;
+    let mut all: Vec<Tightness> = bindings
+        .iter()
+        .map(|binding| Tightness {
+            buffer: binding.name.clone(),
+            reads: Measured::default(),
+            writes: Measured::default(),
+        })
+        .collect();
+    for band in 0..running.planned.plan.bands().len() as u32 {
+        let run = band..band + 1;
+        let copies = running.copies_of("cpu", |id| {
+            (bindings[id].space == Space::StorageWrite).then(|| 0..running.planned.elements[id])
+        })?;
+        let found = touched(&running.planned.chunk(&run, &copies, None, None), SUBGROUP);
+        running.give_back(&copies);
+        for (id, touched) in found?.iter().enumerate() {
+            let inferred = running.planned.plan.footprint(&run, id);
+            let reduced = matches!(running.planned.plan.merge(id), Merge::Reduce(_));
+            // A reduction reads what it updates; that is counted once.
+            if !reduced {
+                hold(
+                    &bindings[id].name,
+                    &inferred.read,
+                    &touched.read,
+                    running.planned.elements[id],
+                )?;
+                all[id].reads.add(&inferred.read, &touched.read);
+            }
+            hold(
+                &bindings[id].name,
+                &inferred.may_write,
+                &touched.written,
+                running.planned.elements[id],
+            )?;
+            all[id].writes.add(&inferred.may_write, &touched.written);
+        }
+    }
+    let storage = |id: &usize| bindings[*id].space.is_storage();
+    Ok((0..bindings.len()).filter(storage).map(|id| all[id].clone()).collect())
+}
+
+/// Whether all that was touched was inferred, as it must be.
+fn hold(name: &str, inferred: &Region, touched: &[Range<u64>], elements: u64) -> Result<()> {
+    let mut inside = vec![false; elements as usize];
+    inferred.for_each_run(|run| inside[run.start as usize..run.end as usize].fill(true));
+    for element in touched.iter().cloned().flatten() {
+        if !inside[element as usize] {
+            return Err(Error::Internal {
+                place: "analysis".to_owned(),
+                cause: format!("element {element} of `{name}` is touched, and was not inferred"),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,327 @@
+//! What the launch log keeps of a launch, and when it is cut short by a checkpoint.
+//!
+//! A chunk whose results stay on a device is recorded before it begins: the kernel, the values, the
+//! run of bands, and where its inputs are to be had (`memory/log.rs`). Should the device fail, the
+//! chunk is computed once more in host memory, on a device of the same kind if one is left, else on
+//! any: so the bits are the same wherever another chunk on that device would have given the same.
+//! What is computed by devices that work in host memory is there, and is not recorded.
+//!
+//! Not repeated is a launch whose result may depend on who comes first (`Plan::unrepeatable`), and
+//! one that also changes something that is not kept on devices. Its results are fetched soon, as all
+//! others are, and until then they are lost with their device.
+//!
+//! A *checkpoint* fetches what a launch wrote. It is due when computing all of that again would take as
+//! long as [`interval`] says: checkpoints take under 1 % of the time, mostly far less, and what is
+//! repeated is bounded. It is also due when half of the log's memory is in use.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::planned::Planned;
+use super::residency::Residency;
+use super::resources::Resources;
+use crate::analysis::Use;
+use crate::device::{Chunk, ChunkBinding, ChunkCost, DeviceKind, HostBytes};
+use crate::error::{Error, FailureKind, Result};
+use crate::kernel::{Kernel, Space};
+use crate::memory::{BufferRange, Entry, Recorder, Repeat, Weight};
+use crate::plan::Plan;
+use crate::runtime::fleet::{Quarantined, guarded};
+
+/// Between failures of a device, on average: rather too short.
+const BETWEEN_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Work that takes less is rather done again.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// More is not left to be done again, perhaps by a device that is many times slower,
+const MOST: Duration = Duration::from_secs(60);
+
+/// unless checkpoints were as long as this part of it.
+const WORTH: u32 = 100;
+
+/// What a checkpoint takes: a wait for the device, and the bytes.
+const WAIT: Duration = Duration::from_micros(100);
+const SECONDS_PER_BYTE: f64 = 0.5e-9;
+
+/// A launch, so that parts of it can be computed once more.
+pub(crate) struct Recorded {
+    resources: Arc<Resources>,
+    kernel: Kernel,
+    grid: [u32; 3],
+    values: Vec<Vec<u8>>,
+    /// By binding; 0 for values.
+    elements: Vec<u64>,
+    plan: Plan,
+    loop_budget: u64,
+    _weight: Weight,
+}
+
+/// Bytes of a footprint, about.
+const FOOTPRINT: u64 = 256;
+
+impl Recorded {
+    /// Computes a run of bands once more. `memory` has the storage bindings in order.
+    fn repeat(&self, run: &Range<u32>, kind: DeviceKind, memory: &[HostBytes<'_>]) -> Result<()> {
+        let fleet = &self.resources.fleet;
+        let mut members: Vec<_> = fleet.members().into_iter().enumerate().collect();
+        // The same kind first, else what surely works.
+        members.sort_by_key(|(_, member)| {
+            let its = member.device.info().kind;
+            (its != kind, its != DeviceKind::Cpu)
+        });
+        let mut causes = Vec::new();
+        for (index, member) in &members {
+            let device = &*member.device;
+            let id = &device.info().id;
+            if let Some(aside) = &member.quarantined {
+                causes.push(format!("  {id}: quarantined ({}): {}", aside.kind, aside.cause));
+                continue;
+            }
+            let ran = guarded(device, || {
+                device.prepare(&self.kernel)?;
+                device.start(self.chunk(run, memory))?.finish()
+            });
+            let error = match ran {
+                Ok(ChunkCost { .. }) => return Ok(()),
+                Err(error) => error,
+            };
+            causes.push(format!("  {error}"));
+            let (name, kind, cause) = error.of_device()?;
+            if device.in_place() && kind == FailureKind::Panicked {
+                // It may have overwritten what it reads.
+                break;
+            }
+            if kind.quarantines() && !device.in_place() {
+                let why = Quarantined { device: name, kind, cause };
+                fleet.quarantine(*index, &member.device, why);
+            }
+        }
+        Err(Error::NoDevice { kernel: self.kernel.signature().entry_point.clone(), causes })
+    }
+
+    fn chunk<'s>(&'s self, run: &Range<u32>, memory: &[HostBytes<'s>]) -> Chunk<'s> {
+        let mut memory = memory.iter();
+        let bindings = self.kernel.signature().bindings.iter().enumerate();
+        let bindings = bindings.map(|(id, binding)| {
+            if binding.space.is_storage() {
+                let memory = memory.next().copied().unwrap_or_else(HostBytes::empty);
+                let (plan, stride) = (&self.plan, binding.layout.stride);
+                plan.chunk_storage(stride, run, id, memory, self.elements[id])
+            } else {
+                ChunkBinding::Value(&self.values[id])
+            }
+        });
+        let (bindings, groups) = (bindings.collect(), self.plan.groups(run));
+        // As for a chunk on a device of unknown speed.
+        let deadline = self.resources.patience.map(|least| least * 4);
+        let budget = self.loop_budget;
+        Chunk { deadline, ..Chunk::new(&self.kernel, self.grid, groups, bindings, budget) }
+    }
+}
+
+/// Chunks one after the other, and all of them so many times.
+struct Chunks {
+    kind: DeviceKind,
+    steps: Vec<(Arc<Recorded>, Range<u32>)>,
+    times: u32,
+}
+
+impl Repeat for Chunks {
+    fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()> {
+        for _ in 0..self.times {
+            let mut rest = memory;
+            for (launch, run) in &self.steps {
+                let bindings = launch.kernel.signature().bindings.iter();
+                let count = bindings.filter(|binding| binding.space.is_storage()).count();
+                let (own, others) = rest.split_at(count.min(rest.len()));
+                launch.repeat(run, self.kind, own)?;
+                rest = others;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The work after which a checkpoint pays that takes so long.
+/// Source: Young, "A first order approximation to the optimum checkpoint interval", 1974.
+fn interval(cost: Duration) -> Duration {
+    let best = (2.0 * cost.as_secs_f64() * BETWEEN_FAILURES.as_secs_f64()).sqrt();
+    Duration::from_secs_f64(best).min(MOST).max(cost.saturating_mul(WORTH)).max(LEAST)
+}
+
+/// Fetches what a launch wrote. If that fails, who reads it will be told.
+fn checkpoint(buffer: &BufferRange, fetch: impl FnOnce(&BufferRange) -> Result<()>) {
+    if let Err(error) = fetch(buffer) {
+        tracing::warn!(%error, "a checkpoint failed");
+    }
+}
+
+/// The launch as the log keeps it, made when it is first needed; or why it can't be repeated.
+#[derive(Default)]
+pub(crate) struct Recording {
+    recorded: OnceLock<std::result::Result<Arc<Recorded>, String>>,
+}
+
+impl Recording {
+    /// The launch as the log keeps it, or why it can't be repeated.
+    fn of(
+        &self,
+        planned: &Planned<'_>,
+        residency: &Residency,
+    ) -> std::result::Result<Arc<Recorded>, String> {
+        let made = self.recorded.get_or_init(|| {
+            let checked = planned.checked;
+            if let Some(why) = &planned.plan.unrepeatable {
+                return Err(format!("`{}` is not run twice: {why}", planned.plan.kernel));
+            }
+            let analysis = checked.resources.memo.analysis(&checked.kernel);
+            for (id, binding, _) in planned.storage() {
+                let uses = &analysis.facts().uses[id];
+                let unseen = matches!(uses.as_slice(), [(_, Use::Write | Use::Reduce(_))]);
+                if binding.space == Space::StorageWrite && !residency.kept[id] && !unseen {
+                    return Err(format!(
+                        "`{}` is not run twice: it changes `{}` in host memory",
+                        planned.plan.kernel, binding.name
+                    ));
+                }
+            }
+            let values: u64 = checked.values.iter().map(|value| value.len() as u64).sum();
+            let footprints = planned.plan.bands().len() * checked.values.len();
+            let log = &checked.resources.log;
+            Ok(Arc::new(Recorded {
+                _weight: log.weigh(values + footprints as u64 * FOOTPRINT)?,
+                resources: Arc::clone(&checked.resources),
+                kernel: checked.kernel.clone(),
+                grid: planned.plan.grid,
+                values: checked.values.clone(),
+                elements: planned.elements.clone(),
+                plan: planned.plan.clone(),
+                loop_budget: checked.loop_budget,
+            }))
+        });
+        made.clone()
+    }
+}
+
+/// What the log needs to know of a launch.
+pub(crate) type Logged<'r> = (&'r Planned<'r>, &'r Residency, &'r Recording);
+
+/// Adds the bytes that a run needs of each binding. `made` has what steps before it have surely
+/// written, by buffer.
+fn record_inputs(
+    (planned, residency): (&Planned<'_>, &Residency),
+    run: &Range<u32>,
+    recorder: &mut Recorder,
+    made: &mut Vec<(u64, Range<u64>)>,
+) {
+    let mut written = Vec::new();
+    for (id, binding, buffer) in planned.storage() {
+        let stride = binding.layout.stride;
+        let bytes = |range: &Range<u64>| range.start * stride..range.end * stride;
+        let (writes, kept) = (binding.space == Space::StorageWrite, residency.kept[id]);
+        let needed = match (kept, writes) {
+            (true, _) => bytes(&planned.plan.written_and_needed(run, id).1),
+            (false, false) => 0..buffer.len(),
+            // Nothing of it shows in anything that is kept.
+            (false, true) => 0..0,
+        };
+        let place = buffer.place();
+        let whole = place.start + needed.start..place.start + needed.end;
+        let buffer_id = buffer.buffer_id();
+        let is_made = made.iter().any(|(of, range)| {
+            *of == buffer_id && range.start <= whole.start && whole.end <= range.end
+        });
+        recorder.part(buffer, if is_made { &(0..0) } else { &needed });
+        if kept && writes {
+            let must = bytes(&planned.plan.footprint(run, id).must_write);
+            written.push((buffer_id, place.start + must.start..place.start + must.end));
+        }
+    }
+    made.extend(written);
+}
+
+/// At the end of a launch: checkpoints what it wrote, where that is due.
+pub(crate) fn tend_log(planned: &Planned<'_>, residency: &Residency) {
+    let log = &planned.checked.resources.log;
+    if !log.is_on() {
+        return;
+    }
+    let meter = residency.meter();
+    let kept = planned.storage().filter(|(id, ..)| residency.kept[*id]);
+    for (_, _, buffer) in kept.filter(|(_, b, _)| b.space == Space::StorageWrite) {
+        let (bytes, chain) = buffer.at_stake();
+        let cost = WAIT + Duration::from_secs_f64(bytes as f64 * SECONDS_PER_BYTE);
+        if bytes == 0 || chain >= interval(cost) {
+            checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
+        }
+    }
+    make_room_in_log(planned, residency);
+}
+
+/// Checkpoints all that can be, if the log is nearly full.
+pub(crate) fn make_room_in_log(planned: &Planned<'_>, residency: &Residency) {
+    let log = &planned.checked.resources.log;
+    if log.is_nearly_full() {
+        let meter = residency.meter();
+        for (_, _, buffer) in planned.storage().filter(|(id, ..)| residency.kept[*id]) {
+            checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
+        }
+        log.relieve();
+    }
+}
+
+/// Records runs that a device is about to compute one after the other, and all of them so many
+/// times, if what they write will stay there.
+pub(crate) fn record(
+    device: usize,
+    run: &Range<u32>,
+    launches: &[Logged<'_>],
+    times: u32,
+) -> Option<Arc<Entry>> {
+    let checked = launches.first()?.0.checked;
+    let log = &checked.resources.log;
+    let stays = |&&(planned, residency, _): &&Logged<'_>| {
+        let mut kept = planned.storage().filter(|(id, ..)| residency.kept[*id]);
+        residency.memory_of(device).is_some()
+            && kept.any(|(_, binding, _)| binding.space == Space::StorageWrite)
+    };
+    if !log.is_on() || !launches.iter().any(|launch| stays(&launch)) {
+        return None;
+    }
+    let mut recorder = Recorder::new(log);
+    let (mut steps, mut obstacle, mut made) = (Vec::new(), None, Vec::new());
+    for &(planned, residency, recording) in launches {
+        record_inputs((planned, residency), run, &mut recorder, &mut made);
+        match recording.of(planned, residency) {
+            Ok(launch) => steps.push((launch, run.clone())),
+            Err(why) => obstacle = obstacle.or(Some(why)),
+        }
+    }
+    let kind = checked.devices[device].device.info().kind;
+    let work = match obstacle {
+        Some(why) => Err(why),
+        None => Ok(Box::new(Chunks { kind, steps, times }) as Box<dyn Repeat>),
+    };
+    Some(recorder.entry(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_as_rare_as_failures_allow_and_cost_little() {
+        let seconds = |cost: f64| interval(Duration::from_secs_f64(cost)).as_secs_f64();
+        // Nothing to fetch; as by the formula; no more than a minute is left to be repeated.
+        assert_eq!(seconds(0.0), 2.0);
+        assert!((seconds(1e-3) - 13.145).abs() < 1e-2, "{}", seconds(1e-3));
+        assert_eq!(seconds(0.033), 60.0);
+        // What takes seconds to fetch is not fetched all the time.
+        assert_eq!(seconds(10.0), 1000.0);
+        for cost in [1e-5, 1e-3, 0.1, 5.0, 1e9] {
+            assert!(cost <= 0.0101 * seconds(cost), "{cost}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Whether the CPU leaves cores idle for those who feed GPUs, kernel by kernel.
+//!
+//! A GPU's worker copies data and waits. Where the CPU computes on all cores, it waits for a core, too,
+//! and the GPU for it. What a core is worth to whom nobody knows beforehand, so it is tried: now and
+//! then a few launches run the other way, in turns with as many that run as before, and the way that
+//! was faster is kept. Trials become rarer as they go. What always holds: only launches of one size
+//! are compared, and only such as take long enough to say something. Pure: no clock, no device.
+
+/// Pairs of launches in a trial.
+const PAIRS: usize = 5;
+
+/// In how many of them the other way has to be the faster one.
+const MOST_PAIRS: usize = 4;
+
+/// By how much, in the middle: less is not worth a change.
+const GAIN: f64 = 1.03;
+
+/// Launches before the first trial; twice as many before each next one,
+const FIRST: u32 = 8;
+
+/// up to this.
+const RAREST: u32 = 4096;
+
+/// Launches that take less say little, in seconds.
+const WORTH: f64 = 2e-3;
+
+/// What is known of a kernel's launches that the CPU shares with GPUs.
+#[derive(Debug, Clone)]
+pub(crate) struct Cores {
+    /// Whether cores are left idle when nothing is tried.
+    leaves: bool,
+    workgroups: u64,
+    /// Launches until the next trial; before it; and those of the trial, in seconds, in turns as
+    /// before and the other way.
+    until: u32,
+    pause: u32,
+    trial: Vec<f64>,
+}
+
+impl Default for Cores {
+    fn default() -> Cores {
+        Cores { leaves: false, workgroups: 0, until: FIRST, pause: FIRST, trial: Vec::new() }
+    }
+}
+
+impl Cores {
+    /// Whether the next launch leaves cores idle.
+    pub(crate) fn leave(&self) -> bool {
+        let other = self.until == 0 && self.trial.len() % 2 == 1;
+        self.leaves != other
+    }
+
+    /// A launch of so many workgroups took so many seconds, and left cores idle or not.
+    pub(crate) fn observe(&mut self, left: bool, workgroups: u64, seconds: f64) {
+        if seconds < WORTH {
+            return;
+        }
+        let other = std::mem::replace(&mut self.workgroups, workgroups) != workgroups;
+        if other && !self.trial.is_empty() {
+            self.rest();
+        }
+        if self.until > 0 {
+            self.until -= 1;
+            return;
+        }
+        // Of two launches at once both may have been told the same.
+        if left != self.leave() {
+            return;
+        }
+        self.trial.push(seconds);
+        if self.trial.len() < 2 * PAIRS {
+            return;
+        }
+        let mut gains: Vec<f64> = self.trial.chunks_exact(2).map(|p| p[0] / p[1]).collect();
+        gains.sort_by(f64::total_cmp);
+        let faster = gains.iter().filter(|&&gain| gain > 1.0).count();
+        if faster >= MOST_PAIRS && gains[PAIRS / 2] > GAIN {
+            self.leaves = !self.leaves;
+            tracing::debug!(leaves = self.leaves, gains = ?gains, "cores for feeding GPUs");
+        }
+        self.rest();
+    }
+
+    /// No trial for a longer while.
+    fn rest(&mut self) {
+        self.trial.clear();
+        self.pause = self.pause.saturating_mul(2).min(RAREST);
+        self.until = self.pause;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from 0 to 1 that a seed gives.
+    fn chance(seed: &mut u64) -> f64 {
+        *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (*seed >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// How many launches of all left cores, and whether it ends so, if that changes the time by a
+    /// factor.
+    fn run(seed: u64, launches: u32, factor: f64) -> (u32, bool) {
+        let (mut seed, mut cores, mut left) = (seed, Cores::default(), 0);
+        for _ in 0..launches {
+            let leaves = cores.leave();
+            let noise = 0.9 + 0.2 * chance(&mut seed);
+            let seconds = 0.01 * noise * if leaves { factor } else { 1.0 };
+            left += u32::from(leaves);
+            cores.observe(leaves, 64, seconds);
+        }
+        (left, cores.leaves)
+    }
+
+    #[test]
+    fn cores_are_left_where_that_is_faster_and_only_there() {
+        for seed in 0..200 {
+            let (left, leaves) = run(seed, 2000, 0.8);
+            assert!(leaves && left > 1900, "seed {seed}: {left}");
+            let (left, leaves) = run(seed, 2000, 1.2);
+            assert!(!leaves && left < 50, "seed {seed}: {left}");
+        }
+    }
+
+    #[test]
+    fn trials_become_rare_and_cost_little() {
+        // Eight trials of five launches in 2,000, whatever they say.
+        let mut cores = Cores::default();
+        let tried = (0..2000).filter(|_| {
+            let leaves = cores.leave();
+            cores.observe(leaves, 64, if leaves { 0.02 } else { 0.01 });
+            leaves
+        });
+        assert!(tried.count() <= 40);
+    }
+
+    #[test]
+    fn short_launches_and_other_sizes_decide_nothing() {
+        let (mut cores, mut left) = (Cores::default(), 0);
+        for launch in 0..1000 {
+            cores.observe(cores.leave(), 64, 1e-4);
+            // Each other size is faster the other way, but never compared with the last.
+            let leaves = cores.leave();
+            left += u32::from(leaves);
+            cores.observe(leaves, 100 + launch, if leaves { 0.01 } else { 0.02 });
+        }
+        assert!(!cores.leaves && left < 10, "{left}");
+    }
+}

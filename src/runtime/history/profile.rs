@@ -1,0 +1,642 @@
+//! Measurements that are kept from run to run: workgroups per second by kernel, device and size
+//! class, and the roofline of each device, as launches have shown it.
+//!
+//! They are in one small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty:
+//! nothing is kept), else the system's place for caches. All programs of a user share it; the
+//! documentation of `Runtime` describes it for users. The file is read when the first launch asks,
+//! and written when the runtime is dropped, if something worth keeping was measured; never in
+//! between. A file that is missing, of another version, cut short or invalid counts as empty, and
+//! one that can't be written is left as it is: profiles only improve the first launches. Its
+//! contents are hearsay (`belief`) until this runtime has measured the same. A measurement that
+//! contradicts hearsay replaces it.
+//!
+//! The file also holds for how long launches ran without a device, so that `belief` can try the
+//! device. A roofline is the largest rate that was shown, and fades slowly if launches show less. A
+//! runtime whose devices fail or are slow on purpose neither reads nor writes the file. The file is
+//! written under another name and then renamed, so that a reader sees the old or the new one.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::belief::Measured;
+use crate::device::DeviceInfo;
+use crate::kernel::Kernel;
+use crate::plan::Bound;
+
+/// The first line: another format has another number.
+const VERSION: &str = "coexec profiles 3";
+/// Bytes beyond which a file is not looked at; one of `MOST` entries has a third of them.
+const LARGEST: u64 = 1 << 20;
+/// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
+const MOST: usize = 4096;
+/// Launches that took less than this say little.
+const WORTH: Duration = Duration::from_millis(1);
+/// One measurement moves what is known by this factor at most.
+const STEP: f64 = 3.0;
+/// The least weight of a new measurement.
+const WEIGHT: f64 = 0.3;
+/// The factor of a roofline after a launch that showed less.
+const FADE: f64 = 0.9;
+/// Launches with fewer workgroups leave parts of a device idle, so that its roofline does not fade.
+const FULL: u64 = 64;
+/// A roofline from hearsay is at most this many times the rate that a launch shows.
+const MOST_UNUSED: f64 = 64.0;
+
+/// What a rate was measured of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) kernel: u64,
+    pub(crate) device: u64,
+    /// The logarithm of the launch's workgroups.
+    pub(crate) class: u8,
+}
+
+/// The kernel of entries that are a device's roofline, by `class`: no kernel at all.
+const ANY_KERNEL: u64 = 0;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Known {
+    rate: f64,
+    /// The number of measurements; 0 if only `idle` is known.
+    samples: u32,
+    /// Seconds of launches without the device since it was last measured or tried.
+    idle: f64,
+    /// Whether this runtime measured it.
+    own: bool,
+}
+
+impl Known {
+    const NOTHING: Known = Known { rate: 1.0, samples: 0, idle: 0.0, own: false };
+
+    /// Adds a measurement. An outlier counts only up to a limit, except that it replaces hearsay.
+    fn add(&mut self, rate: f64) {
+        let contradicts = !(1.0 / STEP..=STEP).contains(&(rate / self.rate));
+        if self.samples == 0 || !self.own && contradicts {
+            *self = Known { rate, samples: 0, ..*self };
+        }
+        (self.own, self.idle) = (true, 0.0);
+        let weight = (1.0 / f64::from(self.samples.saturating_add(1))).max(WEIGHT);
+        let step = (rate / self.rate).ln().clamp(-STEP.ln(), STEP.ln());
+        self.rate *= (weight * step).exp();
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    /// Adds the rate of a launch to a roofline. `full`: the launch had enough work for the whole
+    /// device.
+    fn show(&mut self, rate: f64, full: bool) {
+        let before = match (self.samples, self.own, full) {
+            (0, ..) => 0.0,
+            (_, false, true) => (FADE * self.rate).min(MOST_UNUSED * rate),
+            (_, true, true) => FADE * self.rate,
+            (_, _, false) => self.rate,
+        };
+        let samples = self.samples.saturating_add(1);
+        *self = Known { rate: rate.max(before), samples, idle: 0.0, own: true };
+    }
+}
+
+/// The profiles of a runtime.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    directory: Option<PathBuf>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    read: bool,
+    changed: bool,
+    known: HashMap<Key, Known>,
+    /// Those that this runtime measured.
+    own: HashMap<Key, Known>,
+}
+
+impl Default for Profiles {
+    fn default() -> Profiles {
+        // Unit tests neither read what users measured nor leave anything behind.
+        Profiles::at(if cfg!(test) { None } else { directory() })
+    }
+}
+
+/// Where profiles are kept.
+fn directory() -> Option<PathBuf> {
+    if let Some(given) = std::env::var_os("COEXEC_CACHE_DIR") {
+        return (!given.is_empty()).then(|| PathBuf::from(given));
+    }
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let place = if cfg!(windows) {
+        from("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        from("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))
+    };
+    place.filter(|place| place.is_absolute()).map(|place| place.join("coexec"))
+}
+
+/// FNV-1a, which is the same everywhere and always.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+}
+
+fn hash(parts: &[&str]) -> u64 {
+    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
+    for part in parts {
+        fnv.write(part.as_bytes());
+        fnv.write(&[0]);
+    }
+    fnv.finish().max(1)
+}
+
+/// A number for a kernel's text, entry point and constants.
+pub(crate) fn kernel_hash(kernel: &Kernel) -> u64 {
+    let signature = kernel.signature();
+    let constants = format!("{:?} {:?}", signature.constants, signature.workgroup_size);
+    hash(&[kernel.text(), &signature.entry_point, &constants])
+}
+
+/// A number for a device, its driver and what compiles kernels for it.
+pub(crate) fn device_hash(info: &DeviceInfo) -> u64 {
+    hash(&[&info.id, &info.name, &info.driver])
+}
+
+/// The size class of a launch.
+pub(crate) fn class(workgroups: f64) -> u8 {
+    workgroups.max(1.0).log2() as u8
+}
+
+impl Profiles {
+    /// Profiles that go with their runtime.
+    pub(crate) fn of_one_runtime() -> Profiles {
+        Profiles::at(None)
+    }
+
+    /// Profiles in a directory; without one they are not kept.
+    pub(crate) fn at(directory: Option<PathBuf>) -> Profiles {
+        Profiles { directory, inner: Mutex::default() }
+    }
+
+    fn file(directory: &Path) -> PathBuf {
+        directory.join("profiles.txt")
+    }
+
+    /// What is known, read from the file if nobody did so yet.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.read {
+            inner.read = true;
+            if let Some(directory) = &self.directory {
+                inner.known = read(&Profiles::file(directory));
+            }
+        }
+        inner
+    }
+
+    /// Workgroups per second.
+    pub(crate) fn rate(&self, key: Key) -> Option<Measured> {
+        let inner = self.inner();
+        let of = |key: Key, near: bool| {
+            let known = inner.known.get(&key).filter(|known| known.samples > 0)?;
+            Some(Measured { speed: known.rate, near, hearsay: !known.own })
+        };
+        let near = |away: u8| {
+            let below = key.class.checked_sub(away).map(|class| Key { class, ..key });
+            let above = key.class.checked_add(away).map(|class| Key { class, ..key });
+            [above, below].into_iter().flatten().find_map(|key| of(key, true))
+        };
+        of(key, false).or_else(|| (1..=6).find_map(near))
+    }
+
+    /// Seconds of launches without the device since it was last measured or tried.
+    pub(crate) fn idle(&self, key: Key) -> f64 {
+        self.inner().known.get(&key).map_or(0.0, |known| known.idle)
+    }
+
+    /// Records a launch of length `took` in which the device computed nothing, or was tried and
+    /// called off.
+    pub(crate) fn left_out(&self, key: Key, took: Duration, tried: bool) {
+        let mut inner = self.inner();
+        let known = inner.known.entry(key).or_insert(Known::NOTHING);
+        known.idle = if tried { 0.0 } else { known.idle + took.as_secs_f64() };
+        let known = *known;
+        if took >= WORTH {
+            inner.own.insert(key, known);
+            inner.changed = true;
+        }
+    }
+
+    /// What is known of a device's roofline.
+    pub(crate) fn roofline(&self, device: u64) -> [Option<f64>; 3] {
+        let inner = self.inner();
+        Bound::ALL.map(|bound| {
+            let key = Key { kernel: ANY_KERNEL, device, class: bound as u8 };
+            inner.known.get(&key).map(|known| known.rate)
+        })
+    }
+
+    /// Records that a device ran a launch of `key` at `rate`, and was busy for `busy`.
+    pub(crate) fn measured(&self, key: Key, rate: f64, busy: Duration) {
+        self.note(key, rate, busy, Known::add);
+    }
+
+    /// Records that a device computed `workgroups` in `busy`, and thereby showed a rate of its
+    /// roofline.
+    pub(crate) fn showed(
+        &self,
+        device: u64,
+        (bound, rate): (Bound, f64),
+        workgroups: u64,
+        busy: Duration,
+    ) {
+        if busy >= WORTH {
+            let key = Key { kernel: ANY_KERNEL, device, class: bound as u8 };
+            self.note(key, rate, busy, |known, rate| known.show(rate, workgroups >= FULL));
+        }
+    }
+
+    fn note(&self, key: Key, rate: f64, busy: Duration, take: impl FnOnce(&mut Known, f64)) {
+        if !(rate.is_finite() && rate > 0.0) {
+            return;
+        }
+        let mut inner = self.inner();
+        let known = inner.known.entry(key).or_insert(Known::NOTHING);
+        take(known, rate);
+        let known = *known;
+        if busy >= WORTH {
+            inner.own.insert(key, known);
+            inner.changed = true;
+        }
+    }
+
+    /// Writes what was measured, with what others have written meanwhile.
+    fn save(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let (true, Some(directory)) = (inner.changed, &self.directory) else { return };
+        inner.changed = false;
+        let mut all: Vec<(Key, Known)> = inner.own.iter().map(|(k, v)| (*k, *v)).collect();
+        let others = read(&Profiles::file(directory));
+        let mut others: Vec<_> =
+            others.into_iter().filter(|(key, _)| !inner.own.contains_key(key)).collect();
+        others.sort_by_key(|(key, known)| (std::cmp::Reverse(known.samples), *key));
+        all.extend(others);
+        all.truncate(MOST);
+        all.sort_by_key(|(key, _)| *key);
+        if let Err(error) = write(directory, &all) {
+            tracing::debug!(%error, "profiles are not kept");
+        }
+    }
+}
+
+impl Drop for Profiles {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
+
+/// What a file says; nothing if it is not whole.
+fn read(file: &Path) -> HashMap<Key, Known> {
+    let whole = || {
+        // A file that is larger is none of ours. Nor is a pipe, which might never end.
+        let file = std::fs::File::open(file).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut text = String::new();
+        let read = file.take(LARGEST + 1).read_to_string(&mut text).ok()?;
+        if read as u64 > LARGEST { None } else { parse(&text) }
+    };
+    whole().unwrap_or_default()
+}
+
+fn parse(text: &str) -> Option<HashMap<Key, Known>> {
+    let rest = text.strip_prefix(VERSION)?.strip_prefix('\n')?;
+    let body = rest.strip_suffix("end\n")?;
+    let mut known = HashMap::new();
+    for line in body.lines() {
+        let mut words = line.split(' ');
+        let mut hex = || u64::from_str_radix(words.next()?, 16).ok();
+        let (kernel, device) = (hex()?, hex()?);
+        let class = words.next()?.parse().ok()?;
+        let rate: f64 = words.next()?.parse().ok()?;
+        let samples = words.next()?.parse().ok()?;
+        let idle: f64 = words.next()?.parse().ok()?;
+        let sane = rate.is_finite() && rate > 0.0 && idle.is_finite() && idle >= 0.0;
+        if words.next().is_some() || !sane || known.len() > 2 * MOST {
+            return None;
+        }
+        known.insert(Key { kernel, device, class }, Known { rate, samples, idle, own: false });
+    }
+    Some(known)
+}
+
+fn write(directory: &Path, all: &[(Key, Known)]) -> std::io::Result<()> {
+    let mut text = format!("{VERSION}\n");
+    for (Key { kernel, device, class }, Known { rate, samples, idle, .. }) in all {
+        text += &format!("{kernel:x} {device:x} {class} {rate:e} {samples} {idle:e}\n");
+    }
+    text += "end\n";
+    std::fs::create_dir_all(directory)?;
+    let place = directory.join(format!("profiles.{}.tmp", std::process::id()));
+    let written = std::fs::write(&place, text)
+        .and_then(|()| std::fs::rename(&place, Profiles::file(directory)));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&place);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key = Key { kernel: 7, device: 9, class: 10 };
+    const LONG: Duration = Duration::from_millis(5);
+
+    /// A directory of its own for a test, removed at its end.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Directory {
+            let place = format!("coexec-profiles-{name}-{}", std::process::id());
+            let place = std::env::temp_dir().join(place);
+            let _ = std::fs::remove_dir_all(&place);
+            Directory(place)
+        }
+
+        fn open(&self) -> Profiles {
+            Profiles::at(Some(self.0.clone()))
+        }
+
+        fn file(&self) -> PathBuf {
+            Profiles::file(&self.0)
+        }
+
+        /// As if an earlier program had measured something.
+        fn fill(&self) {
+            let earlier = self.open();
+            earlier.measured(KEY, 100.0, LONG);
+            earlier.showed(KEY.device, (Bound::Compute, 50.0), FULL, LONG);
+            drop(earlier);
+            assert_eq!(rate(&self.open(), KEY), Some((100.0, false)));
+        }
+    }
+
+    /// What is known, and whether it is of launches of another size.
+    fn rate(profiles: &Profiles, key: Key) -> Option<(f64, bool)> {
+        profiles.rate(key).map(|measured| (measured.speed, measured.near))
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_was_measured_is_known_to_the_next_runtime() {
+        let directory = Directory::new("kept");
+        directory.fill();
+        let next = directory.open();
+        assert_eq!(next.roofline(9), [Some(50.0), None, None]);
+        assert_eq!(next.roofline(8), [None; 3]);
+        next.showed(9, (Bound::Link, 7.0), FULL, LONG);
+        assert_eq!(next.roofline(9), [Some(50.0), None, Some(7.0)]);
+        assert_eq!(rate(&next, Key { class: 12, ..KEY }), Some((100.0, true)));
+        assert_eq!(rate(&next, Key { class: 30, ..KEY }), None);
+        assert_eq!(rate(&next, Key { kernel: 8, ..KEY }), None);
+        // Two at once: neither loses what the other has.
+        let (a, b) = (directory.open(), directory.open());
+        a.measured(Key { kernel: 1, ..KEY }, 1.0, LONG);
+        b.measured(Key { kernel: 2, ..KEY }, 2.0, LONG);
+        drop((a, b));
+        let all = directory.open();
+        for kernel in [1, 2, 7] {
+            assert!(all.rate(Key { kernel, ..KEY }).is_some(), "{kernel}");
+        }
+    }
+
+    #[test]
+    fn deleted_corrupt_truncated_and_foreign_files_are_as_good_as_none() {
+        let directory = Directory::new("corrupt");
+        directory.fill();
+        let whole = std::fs::read(directory.file()).unwrap();
+        let mut bad: Vec<Vec<u8>> = (0..whole.len()).map(|n| whole[..n].to_vec()).collect();
+        bad.push(b"\xff\xfe\x00garbage".to_vec());
+        bad.push(
+            String::from_utf8(whole.clone()).unwrap().replace("profiles 3", "profiles 2").into(),
+        );
+        for text in [
+            "7 9 10 NaN 1 0",
+            "7 9 10 -1e2 1 0",
+            "7 9 10 1e999 1 0",
+            "7 9 999 1 1 0",
+            "7 9 10 1e2 1 NaN",
+            "7 9 10 1e2 1 -1",
+            "7 9 10 1e2 1",
+            "x",
+            "7 9",
+        ] {
+            bad.push(format!("{VERSION}\n{text}\nend\n").into());
+        }
+        for bytes in bad {
+            std::fs::write(directory.file(), &bytes).unwrap();
+            let profiles = directory.open();
+            assert_eq!(rate(&profiles, KEY), None, "{:?}", String::from_utf8_lossy(&bytes));
+            // And it heals.
+            profiles.measured(KEY, 5.0, LONG);
+            drop(profiles);
+            assert_eq!(rate(&directory.open(), KEY), Some((5.0, false)));
+        }
+        std::fs::remove_dir_all(&directory.0).unwrap();
+        assert_eq!(rate(&directory.open(), KEY), None);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_does_no_harm() {
+        // A file where the directory should be: not even root can write there.
+        let directory = Directory::new("readonly");
+        std::fs::write(&directory.0, b"in the way").unwrap();
+        let profiles = directory.open();
+        assert_eq!(rate(&profiles, KEY), None);
+        profiles.measured(KEY, 5.0, LONG);
+        assert_eq!(rate(&profiles, KEY), Some((5.0, false)));
+        drop(profiles);
+        assert_eq!(std::fs::read(&directory.0).unwrap(), b"in the way");
+        std::fs::remove_file(&directory.0).unwrap();
+    }
+
+    #[test]
+    fn files_that_lie_are_neither_believed_nor_a_danger() {
+        let directory = Directory::new("lies");
+        directory.fill();
+        for kernel in 20..30 {
+            directory.open().measured(Key { kernel, ..KEY }, 3.5, LONG);
+        }
+        let whole = std::fs::read(directory.file()).unwrap();
+        let cases = std::env::var("COEXEC_FUZZ").map_or(2000, |n| n.parse().unwrap());
+        let mut chance = 0x9E37_79B9_7F4A_7C15u64;
+        let mut below = |bound: usize| {
+            chance ^= chance << 13;
+            chance ^= chance >> 7;
+            chance ^= chance << 17;
+            ((chance >> 11) % bound as u64) as usize
+        };
+        let (mut believed, mut refused) = (0, 0);
+        for _ in 0..cases {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + below(4) {
+                let at = below(bytes.len());
+                match below(6) {
+                    0 => bytes[at] ^= 1 << below(8),
+                    1 => bytes.truncate(at.max(1)),
+                    2 => bytes.insert(at, b"0123456789abcdef -.e\n\0"[below(22)]),
+                    3 => drop(bytes.drain(at..(at + 1 + below(9)).min(bytes.len() - 1).max(at))),
+                    4 => bytes.extend_from_within(at..),
+                    _ => bytes.splice(at..at, *b"99999999999999999999").for_each(drop),
+                }
+            }
+            let known = String::from_utf8(bytes).ok().and_then(|text| parse(&text));
+            match known {
+                Some(known) => {
+                    believed += 1;
+                    assert!(known.len() <= 2 * MOST + 1);
+                    assert!(known.values().all(|k| k.rate.is_finite() && k.rate > 0.0));
+                }
+                None => refused += 1,
+            }
+        }
+        assert!(believed > 0 && refused > cases / 4, "{believed} and {refused}");
+
+        // Valid, and far too large.
+        let line = "7 9 10 1e2 1 0\n".repeat((LARGEST / 15) as usize + 1);
+        std::fs::write(directory.file(), format!("{VERSION}\n{line}end\n")).unwrap();
+        assert_eq!(rate(&directory.open(), KEY), None);
+        // A folder of that name.
+        std::fs::remove_file(directory.file()).unwrap();
+        std::fs::create_dir(directory.file()).unwrap();
+        let profiles = directory.open();
+        assert_eq!(rate(&profiles, KEY), None);
+        profiles.measured(KEY, 5.0, LONG);
+        drop(profiles);
+        assert!(directory.file().is_dir());
+        let left = std::fs::read_dir(&directory.0).unwrap().count();
+        assert_eq!(left, 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_without_permission_to_write_keeps_what_it_has() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = Directory::new("permission");
+        directory.fill();
+        let before = std::fs::read(directory.file()).unwrap();
+        let allow = |mode| {
+            std::fs::set_permissions(&directory.0, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        allow(0o555);
+        let writable = std::fs::write(directory.0.join("probe"), b"").is_ok();
+        directory.open().measured(KEY, 7.0, LONG);
+        allow(0o755);
+        // Root may write anywhere.
+        if !writable {
+            assert_eq!(std::fs::read(directory.file()).unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_worth_keeping_was_measured() {
+        let directory = Directory::new("nothing");
+        let profiles = directory.open();
+        profiles.measured(KEY, 5.0, Duration::from_micros(10));
+        profiles.showed(9, (Bound::Compute, 5.0), FULL, Duration::from_micros(10));
+        profiles.left_out(KEY, Duration::from_micros(10), false);
+        assert_eq!(rate(&profiles, KEY), Some((5.0, false)));
+        drop(profiles);
+        assert!(!directory.0.exists());
+    }
+
+    #[test]
+    fn an_outlier_moves_what_is_known_only_a_little() {
+        let profiles = Profiles::at(None);
+        (0..10).for_each(|_| profiles.measured(KEY, 100.0, LONG));
+        profiles.measured(KEY, 1e6, LONG);
+        let known = || rate(&profiles, KEY).unwrap().0;
+        assert!((100.0..150.0).contains(&known()), "{}", known());
+        // What stays so is believed in the end.
+        (0..12).for_each(|_| profiles.measured(KEY, 1000.0, LONG));
+        assert!((800.0..1001.0).contains(&known()), "{}", known());
+        profiles.measured(KEY, f64::NAN, LONG);
+        profiles.measured(KEY, 0.0, LONG);
+        assert!(known().is_finite());
+    }
+
+    #[test]
+    fn a_measurement_takes_the_place_of_hearsay_that_it_contradicts() {
+        let directory = Directory::new("hearsay");
+        directory.fill();
+        let profiles = directory.open();
+        assert!(profiles.rate(KEY).unwrap().hearsay);
+        profiles.measured(KEY, 1e4, LONG);
+        let known = profiles.rate(KEY).unwrap();
+        assert_eq!((known.speed, known.hearsay), (1e4, false));
+        let other = directory.open();
+        other.measured(KEY, 150.0, LONG);
+        let known = other.rate(KEY).unwrap().speed;
+        assert!((100.0..150.0).contains(&known), "both count: {known}");
+    }
+
+    #[test]
+    fn a_roofline_is_the_largest_rate_and_fades_slowly_where_launches_that_fill_the_device_show_less()
+     {
+        let profiles = Profiles::at(None);
+        let show = |rate: f64, workgroups: u64| {
+            profiles.showed(9, (Bound::Compute, rate), workgroups, LONG);
+            profiles.roofline(9)[0]
+        };
+        assert_eq!(show(1e3, 1), Some(1e3));
+        assert_eq!(show(1e9, FULL), Some(1e9));
+        assert_eq!(show(1e3, FULL - 1), Some(1e9), "it leaves most of the device idle");
+        assert_eq!(show(1e3, FULL), Some(0.9e9));
+        assert_eq!(show(2e9, 1), Some(2e9));
+    }
+
+    #[test]
+    fn how_long_a_device_was_left_out_is_kept_until_it_is_measured_or_tried() {
+        let directory = Directory::new("idle");
+        let key = Key { kernel: 5, ..KEY };
+        for launch in 0..3 {
+            let profiles = directory.open();
+            assert_eq!(profiles.idle(key), 0.005 * f64::from(launch));
+            assert!(profiles.rate(key).is_none(), "nothing was measured");
+            profiles.left_out(key, LONG, false);
+        }
+        directory.open().left_out(key, LONG, true);
+        assert_eq!(directory.open().idle(key), 0.0);
+        directory.open().left_out(key, LONG, false);
+        directory.open().measured(key, 5.0, LONG);
+        assert_eq!(directory.open().idle(key), 0.0);
+    }
+
+    #[test]
+    fn the_hash_of_a_kernel_is_the_same_in_every_run() {
+        let text = "@compute @workgroup_size(1) fn main() {}";
+        let kernel = |text: &str| kernel_hash(&Kernel::from_wgsl(text).unwrap());
+        assert_eq!(kernel(text), kernel(text));
+        assert_ne!(kernel(text), kernel(&text.replace("main", "other")));
+        assert_eq!(hash(&["a", "b"]), 0xab40_d782_0d40_8076);
+    }
+}

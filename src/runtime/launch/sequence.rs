@@ -1,0 +1,236 @@
+//! Launches that are recorded, and then run together as often as one likes.
+//!
+//! A launch of a sequence sees what those before it wrote. Where all of them run on one GPU whose
+//! memory holds all that they touch, they go there in few submissions, and nothing is waited for
+//! before the end. Else they run in *levels*: a launch is a level above the highest that it depends
+//! on through a buffer; those of one level run at once, on devices of their own where there are
+//! enough of one kind, and a level waits for the one before it.
+//!
+//! What always holds: the buffers of all launches are reserved together, in one step, for the
+//! whole run; a run that fails poisons all that it may have written.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::launch::Launch;
+use crate::device::HostBytes;
+use crate::error::{Error, Result};
+use crate::kernel::Space;
+use crate::memory::{BufferRange, Reservation, reserve};
+use crate::pending::{Job, Pending};
+use crate::runtime::execution::{Checked, Resources, Step, batch, run_granted};
+use crate::runtime::report::{Report, SequenceReport, add_devices};
+
+/// Launches in their order; made by [`Runtime::sequence`].
+///
+/// ```
+/// use coexec::{Buffer, Kernel, Runtime};
+/// let rt = Runtime::builder().devices("cpu").build()?;
+/// let double = Kernel::from_wgsl(
+///     "@group(0) @binding(0) var<storage, read> src: array<u32>;
+///      @group(0) @binding(1) var<storage, read_write> dst: array<u32>;
+///      @compute @workgroup_size(64)
+///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { dst[id.x] = 2u * src[id.x]; }",
+/// )?;
+/// let (a, b) = (Buffer::from_slice(&[1u32; 100]), Buffer::<u32>::zeroed(100));
+/// let step = |src, dst| {
+///     rt.launch(&double).bind("src", src).bind("dst", dst).invocations([100, 1, 1])
+/// };
+/// let report = rt.sequence().then(step(&a, &b)).then(step(&b, &a)).run(5)?;
+/// assert_eq!(report.launches, 10);
+/// assert_eq!(a.read(..1)?, [1024]);
+/// # Ok::<(), coexec::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a sequence does nothing until it is run"]
+pub struct Sequence {
+    resources: Arc<Resources>,
+    launches: Vec<Launch>,
+}
+
+impl Sequence {
+    pub(crate) fn new(resources: Arc<Resources>) -> Sequence {
+        Sequence { resources, launches: Vec::new() }
+    }
+
+    /// Adds a launch behind the others. It runs on the devices of the sequence's runtime.
+    pub fn then(mut self, launch: Launch) -> Self {
+        self.launches.push(launch.on(&self.resources));
+        self
+    }
+
+    /// Runs all launches in their order, so many times, and waits for the end.
+    ///
+    /// # Errors
+    /// Those of [`Launch::run`], of the first launch that has one. Once something ran, all buffers
+    /// that the sequence writes are poisoned.
+    pub fn run(&self, times: u32) -> Result<SequenceReport> {
+        self.queued(times)?.run(&Job::default())
+    }
+
+    /// Starts the sequence as [`Sequence::run`] does, and returns a future of its report. Later
+    /// launches and reads of the same buffers wait for it.
+    ///
+    /// ```
+    /// # use coexec::{Buffer, Kernel, Runtime};
+    /// # let rt = Runtime::builder().devices("cpu").build()?;
+    /// # let increment = Kernel::from_wgsl(
+    /// #     "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    /// #      @compute @workgroup_size(64)
+    /// #      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] += 1u; }",
+    /// # )?;
+    /// let data = Buffer::<u32>::zeroed(1000);
+    /// let step = rt.launch(&increment).bind("data", &data).invocations([1000, 1, 1]);
+    /// let pending = rt.sequence().then(step).submit(100)?;
+    /// println!("{:.0} % of all workgroups are done", 100.0 * pending.progress());
+    /// let report = pending.wait()?; // or `pending.await?`
+    /// assert_eq!((report.launches, data.read(..1)?), (100, vec![100]));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Sequence::run`] before anything ran; the future gives the others.
+    pub fn submit(&self, times: u32) -> Result<Pending<SequenceReport>> {
+        let queued = self.queued(times)?;
+        let once = queued.checked.iter().map(Checked::workgroups).fold(0, u64::saturating_add);
+        let units = once.saturating_mul(times.into());
+        Pending::spawn("sequence", units, move |job| queued.run(job))
+    }
+
+    /// Checks all launches, and queues for their buffers.
+    fn queued(&self, times: u32) -> Result<Queued> {
+        let checked: Vec<Checked> =
+            self.launches.iter().cloned().map(Launch::checked).collect::<Result<_>>()?;
+        let buffers = reserve(checked.iter().flat_map(Checked::reservations).collect());
+        Ok(Queued { resources: Arc::clone(&self.resources), checked, buffers, times })
+    }
+}
+
+/// A sequence with its places in the queues of all its buffers.
+struct Queued {
+    resources: Arc<Resources>,
+    checked: Vec<Checked>,
+    buffers: Reservation,
+    times: u32,
+}
+
+impl Queued {
+    fn run(&self, job: &Job) -> Result<SequenceReport> {
+        let mut views = self.buffers.wait()?.into_iter();
+        if job.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let steps: Vec<Step<'_>> = self
+            .checked
+            .iter()
+            .map(|checked| {
+                let own: Vec<HostBytes<'_>> =
+                    views.by_ref().take(checked.reservations().len()).collect();
+                Step { checked, memory: checked.memory(own) }
+            })
+            .collect();
+        let mut report = SequenceReport {
+            elapsed: Duration::ZERO,
+            launches: 0,
+            devices: Vec::new(),
+            events: Vec::new(),
+            repeated: 0,
+            batched: None,
+        };
+        let (begun, log) = (Instant::now(), &self.resources.log);
+        let repeated = log.repeated();
+        let outcome = self.go(&steps, job, &mut report);
+        report.elapsed = begun.elapsed();
+        report.repeated = log.repeated() - repeated;
+        outcome.map(|()| report)
+    }
+
+    fn go(&self, steps: &[Step<'_>], job: &Job, report: &mut SequenceReport) -> Result<()> {
+        let Queued { buffers, times, .. } = self;
+        let times = *times;
+        if steps.is_empty() || times == 0 {
+            return Ok(());
+        }
+        if let Some(ran) = batch(steps, times, job, buffers, &mut report.events)? {
+            report.launches = steps.len() as u64 * u64::from(times);
+            report.batched = ran.iter().find(|d| d.chunks > 0).map(|d| d.id.clone());
+            add_devices(&mut report.devices, &ran);
+            return Ok(());
+        }
+        let levels = levels(steps);
+        for _ in 0..times {
+            for level in &levels {
+                for one in run_level(steps, level, job) {
+                    let one = one.inspect_err(|error| buffers.poison(&error.to_string()))?;
+                    report.launches += 1;
+                    add_devices(&mut report.devices, &one.devices);
+                    report.events.extend(one.events);
+                }
+                // What is known of contents is of those before this level.
+                for &step in level {
+                    written(&steps[step]).for_each(|part| part.changed());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parts that a step writes.
+fn written<'s>(step: &'s Step<'_>) -> impl Iterator<Item = &'s BufferRange> {
+    let bindings = step.checked.kernel.signature().bindings.iter();
+    let both = bindings.zip(&step.checked.buffers);
+    both.filter(|(binding, _)| binding.space == Space::StorageWrite).filter_map(|(_, b)| b.as_ref())
+}
+
+/// Whether one step must wait for another that comes before it.
+fn depends(later: &Step<'_>, earlier: &Step<'_>) -> bool {
+    let meets = |writer: &Step<'_>, other: &Step<'_>| {
+        written(writer).any(|part| other.checked.buffers.iter().flatten().any(|b| b.overlaps(part)))
+    };
+    meets(earlier, later) || meets(later, earlier)
+}
+
+/// The steps, by number, in groups that depend on earlier groups only.
+fn levels(steps: &[Step<'_>]) -> Vec<Vec<usize>> {
+    let mut level_of: Vec<usize> = Vec::with_capacity(steps.len());
+    let mut levels: Vec<Vec<usize>> = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        let before = (0..number).filter(|&i| depends(step, &steps[i])).map(|i| level_of[i] + 1);
+        let level = before.max().unwrap_or(0);
+        level_of.push(level);
+        if levels.len() <= level {
+            levels.resize(level + 1, Vec::new());
+        }
+        levels[level].push(number);
+    }
+    levels
+}
+
+/// Runs independent steps, at once.
+fn run_level(steps: &[Step<'_>], level: &[usize], job: &Job) -> Vec<Result<Report>> {
+    if let [one] = level {
+        let step = &steps[*one];
+        return vec![run_granted(step.checked, &step.memory, job, None)];
+    }
+    std::thread::scope(|scope| {
+        let running: Vec<_> = level
+            .iter()
+            .enumerate()
+            .map(|(place, &number)| {
+                let step = &steps[number];
+                let run = move || run_granted(step.checked, &step.memory, job, Some(place));
+                scope.spawn(run)
+            })
+            .collect();
+        let ended = running.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| {
+                Err(Error::Internal {
+                    place: "runtime::sequence".to_owned(),
+                    cause: "a launch panicked".to_owned(),
+                })
+            })
+        });
+        ended.collect()
+    })
+}

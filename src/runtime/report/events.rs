@@ -1,0 +1,61 @@
+//! Failures that a launch survived, and what was done about them.
+
+use std::fmt;
+
+use crate::error::FailureKind;
+
+/// A failure that a launch survived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailureEvent {
+    /// The device: `gpu0`.
+    pub device: String,
+    /// In which way it failed.
+    pub kind: FailureKind,
+    /// What it was doing, and the driver's words.
+    pub cause: String,
+    /// What was done about it.
+    pub remedy: Remedy,
+}
+
+/// What was done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The work went to other devices; this one took no more of this launch.
+    PutAside,
+    /// As `PutAside`, and no launch asks the device again until `Runtime::retry_quarantined`.
+    Quarantined,
+    /// All that the device had computed was computed again by another, and the device is
+    /// quarantined.
+    Recomputed,
+    /// The device goes on with one chunk at a time.
+    OneAtATime,
+    /// The device goes on with chunks of at most so many workgroups.
+    SmallerChunks(u64),
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::PutAside => f.write_str("its work went to other devices"),
+            Remedy::Quarantined => {
+                f.write_str("its work went to other devices, and it is quarantined")
+            }
+            Remedy::Recomputed => {
+                f.write_str("all that it had computed was computed again, and it is quarantined")
+            }
+            Remedy::OneAtATime => f.write_str("it goes on with one chunk at a time"),
+            Remedy::SmallerChunks(1) => f.write_str("it goes on with chunks of one workgroup"),
+            Remedy::SmallerChunks(most) => {
+                write!(f, "it goes on with chunks of at most {most} workgroups")
+            }
+        }
+    }
+}
+
+impl fmt::Display for FailureEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}; {}", self.device, self.kind, self.cause, self.remedy)
+    }
+}
