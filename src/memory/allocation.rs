@@ -6,6 +6,7 @@
 //! The memory is handed out as [`HostBytes`] only; who may touch it when is `gate`'s business.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
@@ -133,6 +134,17 @@ impl Drop for Allocation {
             // layout, and dropped once.
             unsafe { dealloc(given.as_ptr(), layout) }
         }
+    }
+}
+
+/// Copies a range to the same place.
+pub(super) fn copy(from: HostBytes<'_>, to: HostBytes<'_>, range: &Range<u64>) {
+    let (mut at, end, mut piece) = (range.start as usize, range.end as usize, [0; 8192]);
+    while at < end {
+        let piece = &mut piece[..8192.min(end - at)];
+        from.read(at, piece);
+        to.write(at, piece);
+        at += piece.len();
     }
 }
 

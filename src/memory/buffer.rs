@@ -3,15 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeBounds};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytemuck::Pod;
 
 use super::allocation::Allocation;
-use super::gate::{Gate, Pass, queue_all};
-use super::pins::Left;
-use super::residency::Residency;
-use crate::analysis::{Contents, Version};
+use super::part::BufferRange;
+use super::shared::Shared;
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
 use crate::kernel::RustType;
@@ -43,125 +41,6 @@ pub struct Buffer<T> {
     shared: Arc<Shared>,
     len: u64,
     elements: PhantomData<fn() -> T>,
-}
-
-/// What the clones of a buffer share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) gate: Arc<Gate>,
-    /// Kept on devices too; dropped before the host's memory.
-    pub(super) residency: Mutex<Residency>,
-    memory: Option<Allocation>,
-    pub(super) bytes: u64,
-    /// What the bytes are between two writes; a new one with each pass to write.
-    version: Mutex<Arc<Version>>,
-    /// The name of the binding and the cause, after a launch failed while writing.
-    poison: Mutex<Option<(String, String)>>,
-}
-
-impl Shared {
-    fn new(bytes: u64) -> Arc<Shared> {
-        Shared::of(bytes, Allocation::zeroed(bytes))
-    }
-
-    fn of(bytes: u64, memory: Option<Allocation>) -> Arc<Shared> {
-        let poison = memory.is_none().then(|| {
-            ("(new)".to_owned(), format!("the host has no {bytes} bytes of memory left for it"))
-        });
-        Arc::new(Shared {
-            gate: Arc::default(),
-            residency: Mutex::new(Residency::new(bytes)),
-            memory,
-            bytes,
-            version: Mutex::new(Version::new()),
-            poison: Mutex::new(poison),
-        })
-    }
-
-    /// The holder of a granted pass to write is about to.
-    pub(super) fn changes(&self) {
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Version::new();
-    }
-
-    pub(super) fn set_poison(&self, poison: Option<(String, String)>) {
-        if self.memory.is_some() {
-            *self.poison.lock().unwrap_or_else(PoisonError::into_inner) = poison;
-        }
-    }
-
-    fn check_memory(&self) -> Result<()> {
-        if self.memory.is_some() { Ok(()) } else { self.check_poison() }
-    }
-
-    /// The host's memory, if nothing depends on that it stays.
-    fn take_memory(&mut self) -> Option<Allocation> {
-        let pinned = self.residency.get_mut().unwrap_or_else(PoisonError::into_inner).is_pinned();
-        if pinned { None } else { self.memory.take() }
-    }
-
-    pub(super) fn check_poison(&self) -> Result<()> {
-        match &*self.poison.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(()),
-            Some((name, cause)) => {
-                Err(Error::Poisoned { name: name.clone(), cause: cause.clone() })
-            }
-        }
-    }
-
-    /// The bytes, for the holder of a granted pass.
-    ///
-    /// # Safety
-    /// As for `Allocation::view`: the caller has a granted pass, and keeps it and this `Shared`
-    /// as long as the view.
-    pub(super) unsafe fn view<'a>(&self) -> HostBytes<'a> {
-        match &self.memory {
-            // SAFETY: passed on to the caller.
-            Some(memory) => unsafe { memory.view() },
-            None => HostBytes::empty(),
-        }
-    }
-
-    fn with<R>(&self, write: bool, body: impl FnOnce(HostBytes<'_>) -> Result<R>) -> Result<R> {
-        self.granted(self.queue(write), write, body)
-    }
-
-    /// Queues for a pass of this buffer's gate.
-    fn queue(&self, write: bool) -> Vec<Pass> {
-        queue_all(std::iter::once((Arc::clone(&self.gate), write)))
-    }
-
-    /// Waits for a pass of [`Shared::queue`], and lends the bytes while it holds the pass.
-    fn granted<R>(
-        &self,
-        passes: Vec<Pass>,
-        write: bool,
-        body: impl FnOnce(HostBytes<'_>) -> Result<R>,
-    ) -> Result<R> {
-        passes.iter().for_each(Pass::wait);
-        if write {
-            self.changes();
-        }
-        // SAFETY: the pass is granted and outlives the view, which `body` cannot keep.
-        body(unsafe { self.view() })
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        let pins = |shared: &mut Shared| {
-            shared.residency.get_mut().unwrap_or_else(PoisonError::into_inner).take_pins()
-        };
-        let pins = pins(self);
-        let Some(log) = pins.first().map(|pin| Arc::clone(pin.log())) else { return };
-        if !log.has_room(self.bytes) {
-            // What was made of it comes to the host, and needs it no more.
-            log.relieve();
-        }
-        let wanted = pins.iter().any(|pin| Arc::strong_count(pin) > 1);
-        let memory = self.memory.take().filter(|_| wanted);
-        let left = memory.and_then(|memory| Left::new(memory, self.bytes, &log));
-        pins.iter().for_each(|pin| pin.inherit(left.as_ref()));
-    }
 }
 
 impl<T: Pod> Buffer<T> {
@@ -421,15 +300,6 @@ impl<T> fmt::Debug for Buffer<T> {
     }
 }
 
-/// A buffer, or a part of one, as a launch binds it. Made from `&Buffer<T>` or by
-/// [`Buffer::slice`]; keeps the buffer alive.
-#[derive(Debug, Clone)]
-pub struct BufferRange {
-    pub(super) shared: Arc<Shared>,
-    pub(super) bytes: Range<u64>,
-    pub(crate) element: RustType,
-}
-
 impl<T: Pod> From<&Buffer<T>> for BufferRange {
     fn from(buffer: &Buffer<T>) -> BufferRange {
         BufferRange {
@@ -437,33 +307,6 @@ impl<T: Pod> From<&Buffer<T>> for BufferRange {
             bytes: 0..buffer.shared.bytes,
             element: RustType::of::<T>(),
         }
-    }
-}
-
-impl From<&BufferRange> for BufferRange {
-    fn from(range: &BufferRange) -> BufferRange {
-        range.clone()
-    }
-}
-
-impl BufferRange {
-    /// Bytes of the part.
-    pub(crate) fn len(&self) -> u64 {
-        self.bytes.end - self.bytes.start
-    }
-
-    /// The part's contents, for the holder of a granted pass, who has its memory.
-    pub(crate) fn contents<'a>(&self, memory: HostBytes<'a>) -> Contents<'a> {
-        let version = self.shared.version.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = Arc::clone(&version);
-        Contents { bytes: memory, start: self.bytes.start, version, absent: None }
-    }
-
-    /// Whether two bound parts share a byte.
-    pub(crate) fn overlaps(&self, other: &BufferRange) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-            && self.bytes.start < other.bytes.end
-            && other.bytes.start < self.bytes.end
     }
 }
 

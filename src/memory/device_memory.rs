@@ -8,8 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::buffer::Shared;
-use crate::device::{Device, Store};
+use crate::device::{Device, HostBytes, Store};
 use crate::error::{Error, Result};
 
 /// The memory of one device, and which buffers have windows in it.
@@ -19,7 +18,22 @@ pub(crate) struct DeviceMemory {
     limit: u64,
     used: AtomicU64,
     /// The one that was used last at the end.
-    buffers: Mutex<Vec<Weak<Shared>>>,
+    buffers: Mutex<Vec<Weak<dyn HostSide>>>,
+}
+
+/// The host's side of a buffer, as device memories and logs see it.
+pub(super) trait HostSide: fmt::Debug + Send + Sync {
+    /// The host's bytes.
+    ///
+    /// # Safety
+    /// The caller keeps the buffer as long as the view, and nobody writes the bytes that it reads meanwhile.
+    unsafe fn view<'a>(&self) -> HostBytes<'a>;
+
+    /// Gives up the window of a device, unless somebody uses the buffer. What only the window has comes to the host before.
+    fn evict(&self, memory: &DeviceMemory, meter: Meter<'_>);
+
+    /// Brings to the host what only devices have. False if somebody uses the buffer, or if that failed.
+    fn fetch_unused(&self) -> bool;
 }
 
 /// Bytes that moved to or from a device.
@@ -100,18 +114,10 @@ impl DeviceMemory {
         if bytes > self.limit {
             return false;
         }
-        let buffers: Vec<Weak<Shared>> = self.lock().clone();
+        let buffers: Vec<Weak<dyn HostSide>> = self.lock().clone();
         for buffer in buffers {
-            let Some(shared) = buffer.upgrade() else { continue };
-            // Only of buffers that nobody uses or waits for: those of the launch at hand are not.
-            let Some(_pass) = shared.gate.try_write() else { continue };
-            // SAFETY: the pass is granted, and dropped after the view.
-            let host = unsafe { shared.view() };
-            let mut residency = shared.residency();
-            if let Some(number) = residency.number(self) {
-                // If it can't be fetched its device has failed, and the reader will be told.
-                let _ = residency.spill(number, host, meter);
-            }
+            let Some(host) = buffer.upgrade() else { continue };
+            host.evict(self, meter);
             if fits() {
                 return true;
             }
@@ -119,17 +125,16 @@ impl DeviceMemory {
         fits()
     }
 
-    pub(super) fn note_use(&self, shared: &Arc<Shared>) {
+    pub(super) fn note_use(&self, buffer: Weak<dyn HostSide>) {
         let mut buffers = self.lock();
-        let same = |b: &Weak<Shared>| std::ptr::eq(b.as_ptr(), Arc::as_ptr(shared));
-        if buffers.last().is_some_and(same) {
+        if buffers.last().is_some_and(|last| last.ptr_eq(&buffer)) {
             return;
         }
-        buffers.retain(|b| !same(b) && b.strong_count() > 0);
-        buffers.push(Arc::downgrade(shared));
+        buffers.retain(|known| !known.ptr_eq(&buffer) && known.strong_count() > 0);
+        buffers.push(buffer);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn HostSide>>> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

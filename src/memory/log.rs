@@ -1,33 +1,9 @@
-//! The launch log: how to compute once more what only devices have, should they fail.
-//!
-//! A chunk whose result stays on a device leaves an [`Entry`]: the work, and where each part of its
-//! input is to be had. That is an earlier entry, where only a device has the part ([`Source::Made`]),
-//! or the host's memory as it was then ([`Source::Host`], a [`Pin`]). A buffer remembers, by range, the
-//! entry that made what it holds ([`Origins`]), until the host has it or somebody overwrites it. So
-//! entries hang together by reference counts alone, and one that no buffer's contents follow from is
-//! gone.
-//!
-//! To repeat is to run the entries that a lost range follows from, in the order in which they were
-//! made, on copies of the buffers in host memory (*shadows*).
-//!
-//! What always holds: an entry's inputs can be had as they were, or its pin says that they are gone;
-//! memory that the log keeps (copies of overwritten inputs, inputs of dropped buffers, entries) is
-//! counted, and where it would exceed the log's budget, what depends on it is fetched to the host (a
-//! *checkpoint*), or given up. When a checkpoint pays otherwise is `runtime/log.rs`'s business.
+//! The memory of a launch log: what is kept is counted, and what would exceed the budget is fetched to the host.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
-use super::allocation::Allocation;
-use super::buffer::{BufferRange, Shared};
-use super::device_memory::Meter;
-use super::pins::Pin;
-use crate::device::HostBytes;
-use crate::error::Result;
+use super::device_memory::HostSide;
 
 /// The memory of a runtime's log.
 #[derive(Debug)]
@@ -39,16 +15,16 @@ pub(crate) struct Log {
     /// Entries that were computed once more, ever.
     repeated: AtomicU64,
     /// Buffers of which devices have something that the host has not.
-    ahead: Mutex<Vec<Weak<Shared>>>,
+    ahead: Mutex<Vec<Weak<dyn HostSide>>>,
 }
 
-const NO_ROOM: &str = "the log of launches had no room for it";
+pub(super) const NO_ROOM: &str = "the log of launches had no room for it";
 
 /// Something that takes so much of a log's memory for as long as this is there.
 #[derive(Debug)]
 pub(crate) struct Weight {
-    log: Arc<Log>,
-    bytes: u64,
+    pub(super) log: Arc<Log>,
+    pub(super) bytes: u64,
 }
 
 impl Drop for Weight {
@@ -56,9 +32,6 @@ impl Drop for Weight {
         self.log.drops(self.bytes);
     }
 }
-
-/// What an entry takes without its work and what it pins, about.
-const ENTRY_BYTES: u64 = 1024;
 
 impl Log {
     pub(crate) fn new(budget: u64) -> Arc<Log> {
@@ -108,420 +81,40 @@ impl Log {
         self.held.fetch_sub(bytes, Relaxed);
     }
 
-    fn ahead(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
+    fn ahead(&self) -> MutexGuard<'_, Vec<Weak<dyn HostSide>>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A device has something of a buffer that the host has not.
-    pub(super) fn note(&self, shared: &Arc<Shared>) {
+    pub(super) fn note(&self, buffer: Weak<dyn HostSide>) {
         let mut ahead = self.ahead();
-        if !ahead.iter().any(|b| std::ptr::eq(b.as_ptr(), Arc::as_ptr(shared))) {
-            ahead.retain(|b| b.strong_count() > 0);
-            ahead.push(Arc::downgrade(shared));
+        if !ahead.iter().any(|known| known.ptr_eq(&buffer)) {
+            ahead.retain(|known| known.strong_count() > 0);
+            ahead.push(buffer);
         }
     }
 
     /// Fetches what devices have of all buffers that nobody uses or waits for.
     pub(crate) fn relieve(&self) {
         let all = std::mem::take(&mut *self.ahead());
-        for weak in all {
-            let Some(shared) = weak.upgrade() else { continue };
-            let Some(_pass) = shared.gate.try_write() else {
-                self.note(&shared);
-                continue;
-            };
-            // SAFETY: the pass is granted, and dropped after the view.
-            let host = unsafe { shared.view() };
-            let whole = 0..shared.bytes;
-            if shared.residency().checkpoint(&whole, host, &|_, _| {}).is_err() {
-                // Its reader will be told.
-                self.note(&shared);
-            }
-        }
-    }
-}
-
-/// Work that can be done once more.
-pub(crate) trait Repeat: Send + Sync {
-    /// Does it. `memory` has the entry's parts, in the order in which they were recorded, with the
-    /// inputs in them; the results go there.
-    fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()>;
-}
-
-/// Something that was computed, and how to do so again.
-pub(crate) struct Entry {
-    number: u64,
-    /// Or why it can't be repeated.
-    work: std::result::Result<Box<dyn Repeat>, String>,
-    parts: Vec<Part>,
-    sources: Vec<(u64, Range<u64>, Source)>,
-    /// Nanoseconds that the longest chain of entries before it took.
-    before: u64,
-    took: AtomicU64,
-    log: Arc<Log>,
-    _weight: Weight,
-}
-
-/// A part of a buffer.
-struct Part {
-    buffer: u64,
-    /// Of the whole buffer.
-    bytes: u64,
-    range: Range<u64>,
-}
-
-/// Where a range of an input is to be had.
-#[derive(Clone)]
-enum Source {
-    /// In the host's memory as it was then.
-    Host(Arc<Pin>),
-    /// It is what an earlier entry computed.
-    Made(Arc<Entry>),
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("number", &self.number).finish_non_exhaustive()
-    }
-}
-
-impl Entry {
-    pub(super) fn log(&self) -> &Log {
-        &self.log
-    }
-
-    /// The work took so long.
-    pub(crate) fn took(&self, time: Duration) {
-        self.took.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    /// Nanoseconds that it takes to repeat it and all that it follows from, if what was done side
-    /// by side is done so again.
-    fn chain(&self) -> u64 {
-        self.before.saturating_add(self.took.load(Relaxed))
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.log.entries.fetch_sub(1, Relaxed);
-        // A chain may be thousands of entries long: the stack is not.
-        let mut left = std::mem::take(&mut self.sources);
-        while let Some((_, _, source)) = left.pop() {
-            if let Source::Made(entry) = source
-                && let Some(mut entry) = Arc::into_inner(entry)
-            {
-                left.append(&mut entry.sources);
-            }
-        }
-    }
-}
-
-/// Collects what an entry needs, before the work begins.
-pub(crate) struct Recorder {
-    log: Arc<Log>,
-    parts: Vec<Part>,
-    sources: Vec<(u64, Range<u64>, Source)>,
-    before: u64,
-    /// Why the work can't be repeated.
-    obstacle: Option<String>,
-}
-
-impl Recorder {
-    pub(crate) fn new(log: &Arc<Log>) -> Recorder {
-        let (parts, sources) = (Vec::new(), Vec::new());
-        Recorder { log: Arc::clone(log), parts, sources, before: 0, obstacle: None }
-    }
-
-    /// Adds a part to those that the work is given, of which it needs a range as it is now. For the
-    /// holder of a granted pass; the range is in bytes of the part.
-    pub(crate) fn part(&mut self, part: &BufferRange, needed: &Range<u64>) {
-        let mut residency = part.shared.residency();
-        let (buffer, range) = (residency.id, part.bytes.clone());
-        let needed = range.start + needed.start..range.start + needed.end;
-        self.parts.push(Part { buffer, bytes: part.shared.bytes, range });
-        for (piece, on_host, origin) in residency.pieces(&needed) {
-            self.before = self.before.max(origin.as_ref().map_or(0, |entry| entry.chain()));
-            match origin {
-                Some(entry) if entry.work.is_ok() => {
-                    self.sources.push((buffer, piece, Source::Made(entry)));
-                }
-                _ if on_host => {
-                    let pin = residency.pin(&piece, &part.shared, &self.log);
-                    self.sources.push((buffer, piece, Source::Host(pin)));
-                }
-                Some(entry) => {
-                    let why = entry.work.as_ref().err().cloned().unwrap_or_default();
-                    self.obstacle.get_or_insert(why);
-                }
-                None => {
-                    self.obstacle.get_or_insert("nobody knows what was there".to_owned());
-                }
+        for buffer in all {
+            if buffer.upgrade().is_some_and(|host| !host.fetch_unused()) {
+                self.note(buffer);
             }
         }
     }
 
-    /// The entry, of work or of why there is none.
-    pub(crate) fn entry(self, work: std::result::Result<Box<dyn Repeat>, String>) -> Arc<Entry> {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let mut work = match self.obstacle {
-            Some(why) => Err(why),
-            None => work,
+    /// An entry was made, or dropped.
+    pub(super) fn count_entry(&self, made: bool) {
+        if made {
+            self.entries.fetch_add(1, Relaxed)
+        } else {
+            self.entries.fetch_sub(1, Relaxed)
         };
-        if work.is_ok() && !self.log.has_room(ENTRY_BYTES) {
-            work = Err(NO_ROOM.to_owned());
-        }
-        let (parts, sources) =
-            if work.is_ok() { (self.parts, self.sources) } else { Default::default() };
-        self.log.keeps(ENTRY_BYTES);
-        self.log.entries.fetch_add(1, Relaxed);
-        Arc::new(Entry {
-            number: NUMBERS.fetch_add(1, Relaxed),
-            work,
-            parts,
-            sources,
-            before: self.before,
-            took: AtomicU64::new(0),
-            _weight: Weight { log: Arc::clone(&self.log), bytes: ENTRY_BYTES },
-            log: self.log,
-        })
-    }
-}
-
-/// Which entry made which range of a buffer.
-#[derive(Debug, Default)]
-pub(super) struct Origins {
-    /// In order, without overlap.
-    made: Vec<(Range<u64>, Arc<Entry>)>,
-}
-
-impl Origins {
-    /// A range is not what an entry made any more.
-    pub(super) fn clear(&mut self, range: &Range<u64>) {
-        if self.made.is_empty() || range.is_empty() {
-            return;
-        }
-        let mut left = Vec::with_capacity(self.made.len() + 1);
-        for (made, entry) in self.made.drain(..) {
-            let below = made.start..made.end.min(range.start);
-            let above = made.start.max(range.end)..made.end;
-            let rest = [below, above].into_iter().filter(|rest| !rest.is_empty());
-            left.extend(rest.map(|rest| (rest, Arc::clone(&entry))));
-        }
-        self.made = left;
     }
 
-    /// An entry made a range.
-    pub(super) fn set(&mut self, range: &Range<u64>, entry: &Arc<Entry>) {
-        self.clear(range);
-        let place = self.made.partition_point(|(made, _)| made.start < range.start);
-        self.made.insert(place, (range.clone(), Arc::clone(entry)));
-    }
-
-    /// The pieces of a range, in order and without gap, and who made them.
-    pub(super) fn over(&self, range: &Range<u64>) -> Vec<(Range<u64>, Option<Arc<Entry>>)> {
-        let (mut pieces, mut at) = (Vec::new(), range.start);
-        for (made, entry) in &self.made {
-            let piece = made.start.max(at)..made.end.min(range.end);
-            if piece.is_empty() {
-                continue;
-            }
-            if at < piece.start {
-                pieces.push((at..piece.start, None));
-            }
-            at = piece.end;
-            pieces.push((piece, Some(Arc::clone(entry))));
-        }
-        if at < range.end {
-            pieces.push((at..range.end, None));
-        }
-        pieces
-    }
-
-    /// The log that has the first of them.
-    pub(super) fn log(&self) -> Option<Arc<Log>> {
-        self.made.first().map(|(_, entry)| Arc::clone(&entry.log))
-    }
-
-    /// The longest time that it takes to compute some of a range again, in nanoseconds.
-    pub(super) fn chain(&self, range: &Range<u64>) -> u64 {
-        let inside = self.made.iter().filter(|(m, _)| m.start < range.end && range.start < m.end);
-        inside.map(|(_, entry)| entry.chain()).max().unwrap_or(0)
-    }
-}
-
-/// Copies of buffers in host memory, by buffer: what was computed again.
-pub(super) struct Shadows(HashMap<u64, Allocation>);
-
-impl Shadows {
-    /// Copies a range of a buffer from its shadow.
-    pub(super) fn put(&self, buffer: u64, range: &Range<u64>, host: HostBytes<'_>) {
-        if let Some(shadow) = self.0.get(&buffer) {
-            // SAFETY: the shadow is ours and outlives the view.
-            let shadow: HostBytes<'_> = unsafe { shadow.view() };
-            copy(shadow, host, range);
-        }
-    }
-}
-
-/// Copies a range to the same place.
-pub(super) fn copy(from: HostBytes<'_>, to: HostBytes<'_>, range: &Range<u64>) {
-    let (mut at, end, mut piece) = (range.start as usize, range.end as usize, [0; 8192]);
-    while at < end {
-        let piece = &mut piece[..8192.min(end - at)];
-        from.read(at, piece);
-        to.write(at, piece);
-        at += piece.len();
-    }
-}
-
-/// Repeats entries, and all that they follow from. Fails with the reason.
-pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, String> {
-    let mut all: Vec<Arc<Entry>> = Vec::new();
-    let (mut seen, mut next) = (HashSet::new(), wanted);
-    while let Some(entry) = next.pop() {
-        if !seen.insert(entry.number) {
-            continue;
-        }
-        for (_, _, source) in &entry.sources {
-            if let Source::Made(earlier) = source {
-                next.push(Arc::clone(earlier));
-            }
-        }
-        all.push(entry);
-    }
-    all.sort_by_key(|entry| entry.number);
-    tracing::info!(chunks = all.len(), "what a lost device had is computed once more");
-    let mut shadows: HashMap<u64, Allocation> = HashMap::new();
-    for entry in &all {
-        let work = entry.work.as_ref().map_err(Clone::clone)?;
-        for part in &entry.parts {
-            if let std::collections::hash_map::Entry::Vacant(place) = shadows.entry(part.buffer) {
-                let memory = Allocation::zeroed(part.bytes);
-                place.insert(memory.ok_or("the host has no memory left to compute it again")?);
-            }
-        }
-        let view = |buffer: &u64| {
-            // SAFETY: the shadow is ours and lives until the end; no view is kept.
-            shadows.get(buffer).map(|shadow| unsafe { shadow.view() })
-        };
-        for (buffer, range, source) in &entry.sources {
-            if let (Source::Host(pin), Some(to)) = (source, view(buffer)) {
-                pin.copy_to(range, to)?;
-            }
-        }
-        let memory: Vec<HostBytes<'_>> = entry
-            .parts
-            .iter()
-            .map(|part| {
-                let all = view(&part.buffer).unwrap_or_else(HostBytes::empty);
-                all.part(part.range.start as usize, (part.range.end - part.range.start) as usize)
-            })
-            .collect();
-        work.repeat(&memory).map_err(|error| format!("computing it again failed: {error}"))?;
-        entry.log.repeated.fetch_add(1, Relaxed);
-    }
-    Ok(Shadows(shadows))
-}
-
-/// For the holder of a granted pass. Ranges are bytes of the part.
-impl BufferRange {
-    /// Which buffer it is a part of.
-    pub(crate) fn buffer_id(&self) -> u64 {
-        self.shared.residency().id
-    }
-
-    /// The part's place in its buffer.
-    pub(crate) fn place(&self) -> Range<u64> {
-        self.bytes.clone()
-    }
-
-    /// Bytes that only devices have, and how long it would take to compute them again.
-    pub(crate) fn at_stake(&self) -> (u64, Duration) {
-        let residency = self.shared.residency();
-        let (bytes, nanoseconds) = residency.at_stake(&self.bytes);
-        (bytes, Duration::from_nanos(nanoseconds))
-    }
-
-    /// Makes the host have the part, so that the log need not.
-    pub(crate) fn checkpoint(&self, meter: Meter<'_>) -> Result<()> {
-        // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.
-        let host = unsafe { self.shared.view() };
-        self.shared.residency().checkpoint(&self.bytes, host, meter)
-    }
-
-    /// The host's memory of a range is about to be written: what the log needs of it is kept.
-    pub(crate) fn preserve(&self, range: &Range<u64>) {
-        self.shared.preserve(&(self.bytes.start + range.start..self.bytes.start + range.end));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(log: &Arc<Log>, before: &[&Arc<Entry>]) -> Arc<Entry> {
-        struct Nothing;
-        impl Repeat for Nothing {
-            fn repeat(&self, _: &[HostBytes<'_>]) -> Result<()> {
-                Ok(())
-            }
-        }
-        let mut recorder = Recorder::new(log);
-        for earlier in before {
-            recorder.sources.push((0, 0..4, Source::Made(Arc::clone(earlier))));
-        }
-        recorder.entry(Ok(Box::new(Nothing)))
-    }
-
-    #[test]
-    fn a_range_comes_from_the_last_entry_that_made_it() {
-        let log = Log::new(1 << 20);
-        let (a, b) = (entry(&log, &[]), entry(&log, &[]));
-        let mut origins = Origins::default();
-        origins.set(&(0..100), &a);
-        origins.set(&(40..60), &b);
-        let number = |entry: Option<Arc<Entry>>| entry.map(|entry| entry.number);
-        let over = |origins: &Origins, range: Range<u64>| -> Vec<_> {
-            origins.over(&range).into_iter().map(|(r, e)| (r, number(e))).collect()
-        };
-        let (na, nb) = (Some(a.number), Some(b.number));
-        assert_eq!(
-            over(&origins, 0..120),
-            [(0..40, na), (40..60, nb), (60..100, na), (100..120, None)]
-        );
-        origins.clear(&(50..70));
-        assert_eq!(over(&origins, 45..75), [(45..50, nb), (50..70, None), (70..75, na)]);
-        origins.clear(&(0..200));
-        assert_eq!(over(&origins, 0..8), [(0..8, None)]);
-        drop((a, b));
-        assert_eq!(log.size(), (0, 0), "nobody needs them any more");
-    }
-
-    #[test]
-    fn a_chain_of_a_hundred_thousand_entries_is_dropped_on_a_small_stack() {
-        let log = Log::new(1 << 40);
-        let chain = || {
-            let mut last = entry(&log, &[]);
-            for _ in 0..100_000 {
-                last = entry(&log, &[&last]);
-            }
-            assert_eq!(log.size().0, 100_001);
-            drop(last);
-        };
-        std::thread::scope(|scope| {
-            let small = std::thread::Builder::new().stack_size(64 << 10);
-            small.spawn_scoped(scope, chain).unwrap().join().unwrap();
-        });
-        assert_eq!(log.size(), (0, 0));
-    }
-
-    #[test]
-    fn a_full_log_takes_no_more_entries_that_can_be_repeated() {
-        let log = Log::new(3 * ENTRY_BYTES);
-        let all: Vec<_> = (0..5).map(|_| entry(&log, &[])).collect();
-        let repeatable: Vec<bool> = all.iter().map(|entry| entry.work.is_ok()).collect();
-        assert_eq!(repeatable, [true, true, true, false, false]);
-        assert!(repeat(vec![Arc::clone(&all[4])]).err().unwrap().contains("no room"));
+    /// An entry was computed once more.
+    pub(super) fn count_repeated(&self) {
+        self.repeated.fetch_add(1, Relaxed);
     }
 }

@@ -7,20 +7,35 @@
 //! (`analysis`), how bytes move (`device::Store`), and what is worth keeping where (`runtime`).
 
 mod allocation;
-mod buffer;
+mod gate;
+mod ranges;
+
 mod copies;
 mod device_memory;
-mod gate;
+
 mod log;
+mod window;
+
 mod pins;
-mod ranges;
-mod reserve;
+
+mod entries;
+
 mod residency;
+
+mod shared;
+
+mod part;
+
+mod buffer;
+mod reserve;
+
 #[cfg(test)]
 mod residency_tests;
 
-pub use buffer::{Buffer, BufferRange};
+pub use buffer::Buffer;
 pub(crate) use copies::{Copies, PrivateCopy};
 pub(crate) use device_memory::{DeviceMemory, Moved};
-pub(crate) use log::{Entry, Log, Recorder, Repeat, Weight};
+pub(crate) use entries::{Entry, Recorder, Repeat};
+pub(crate) use log::{Log, Weight};
+pub use part::BufferRange;
 pub(crate) use reserve::{Reservation, reserve};

@@ -9,9 +9,9 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::allocation::Allocation;
-use super::buffer::Shared;
-use super::log::{Log, copy};
+use super::allocation::{Allocation, copy};
+use super::device_memory::HostSide;
+use super::log::Log;
 use crate::device::HostBytes;
 
 /// A range of host memory that the log may need as it was.
@@ -24,7 +24,7 @@ pub(super) struct Pin {
 
 #[derive(Debug)]
 struct State {
-    buffer: Weak<Shared>,
+    buffer: Weak<dyn HostSide>,
     /// What the buffer's memory still holds.
     there: Vec<Range<u64>>,
     saved: Vec<(Range<u64>, Vec<u8>)>,
@@ -61,9 +61,9 @@ const GONE: &str = "what it was computed from was overwritten, and the log of la
                     for a copy";
 
 impl Pin {
-    pub(super) fn new(range: Range<u64>, buffer: &Arc<Shared>, log: &Arc<Log>) -> Arc<Pin> {
+    pub(super) fn new(range: Range<u64>, buffer: Weak<dyn HostSide>, log: &Arc<Log>) -> Arc<Pin> {
         let state = State {
-            buffer: Arc::downgrade(buffer),
+            buffer,
             there: vec![range.clone()],
             saved: Vec::new(),
             left: None,

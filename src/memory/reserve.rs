@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::buffer::{BufferRange, Shared};
 use super::gate::{Pass, queue_all};
+use super::part::BufferRange;
+use super::shared::Shared;
 use crate::device::HostBytes;
 use crate::error::Result;
 

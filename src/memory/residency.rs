@@ -14,20 +14,18 @@
 //! All ranges here are bytes of the whole buffer. Those that devices have start and end at
 //! multiples of 4.
 
-mod windows;
-
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-use super::buffer::{BufferRange, Shared};
-use super::device_memory::{DeviceMemory, Meter, Moved};
-use super::log::{Entry, Log, Origins, repeat};
+use super::device_memory::{DeviceMemory, HostSide, Meter, Moved};
+use super::entries::{Entry, Origins, repeat};
+use super::log::Log;
 use super::pins::Pin;
 use super::ranges::{HOST, Holders, RangeMap};
-use crate::device::{Block, Fetch, HostBytes};
+use super::window::{Window, allocate};
+use crate::device::{Block, Fetch, HostBytes, Store};
 use crate::error::{Error, Result};
-use windows::Window;
 
 /// A range of a buffer that a chunk may use on a device.
 #[derive(Debug, Clone)]
@@ -37,21 +35,28 @@ pub(crate) struct Brought {
     pub(crate) bytes: Range<u64>,
 }
 
+pub(super) fn broken() -> Error {
+    Error::Internal {
+        place: "memory".to_owned(),
+        cause: "the map of a buffer names a window that is not there".to_owned(),
+    }
+}
+
 /// Where the bytes of one buffer are.
 #[derive(Debug)]
 pub(super) struct Residency {
     /// Which buffer this is.
     pub(super) id: u64,
-    map: RangeMap,
+    pub(super) map: RangeMap,
     /// How to compute again what devices have made. The host may have it, too.
-    origins: Origins,
+    pub(super) origins: Origins,
     /// What of the host's memory the log needs as it is.
     pins: Vec<Weak<Pin>>,
     /// By device number of the map.
-    windows: Vec<Option<Window>>,
+    pub(super) windows: Vec<Option<Window>>,
     /// What chunks in flight write in the host's memory, and who does. The map does not say so yet, as
     /// it may come to nothing.
-    writing: Vec<(usize, Range<u64>)>,
+    pub(super) writing: Vec<(usize, Range<u64>)>,
 }
 
 impl Residency {
@@ -87,13 +92,13 @@ impl Residency {
     pub(super) fn pin(
         &mut self,
         range: &Range<u64>,
-        shared: &Arc<Shared>,
+        host: Weak<dyn HostSide>,
         log: &Arc<Log>,
     ) -> Arc<Pin> {
         self.pins.retain(|pin| pin.strong_count() > 0);
         let mut known = self.pins.iter().filter_map(Weak::upgrade);
         known.find(|pin| pin.is_of(range, log)).unwrap_or_else(|| {
-            let pin = Pin::new(range.clone(), shared, log);
+            let pin = Pin::new(range.clone(), host, log);
             self.pins.push(Arc::downgrade(&pin));
             pin
         })
@@ -112,7 +117,7 @@ impl Residency {
     }
 
     /// A log that has no room for what would have to be saved before a range is written.
-    fn short_of_room(&self, range: &Range<u64>) -> Option<Arc<Log>> {
+    pub(super) fn short_of_room(&self, range: &Range<u64>) -> Option<Arc<Log>> {
         let pins = self.pins.iter().filter_map(Weak::upgrade);
         let mut short = pins.filter(|pin| !pin.log().has_room(pin.unsaved(range)));
         short.find(|pin| pin.unsaved(range) > 0).map(|pin| Arc::clone(pin.log()))
@@ -120,7 +125,7 @@ impl Residency {
 
     /// Saves what the log needs of a range of the host's memory that is about to be overwritten; what
     /// the log has no room for only when `anyway`.
-    fn preserve(&mut self, range: &Range<u64>, host: HostBytes<'_>, anyway: bool) {
+    pub(super) fn preserve(&mut self, range: &Range<u64>, host: HostBytes<'_>, anyway: bool) {
         let needed =
             |pin: &Weak<Pin>| pin.upgrade().is_some_and(|pin| pin.save(range, host, anyway));
         self.pins.retain(needed);
@@ -230,7 +235,11 @@ impl Residency {
     /// The parts of a range that a holder has not, and who has them, but for what chunks in flight
     /// write in the host's memory: nobody needs that before they have ended, though it may lie in the
     /// range around what somebody needs.
-    fn missing(&self, range: &Range<u64>, holder: Holders) -> Vec<(Range<u64>, Holders)> {
+    pub(super) fn missing(
+        &self,
+        range: &Range<u64>,
+        holder: Holders,
+    ) -> Vec<(Range<u64>, Holders)> {
         let mut missing = self.map.missing(range, holder);
         for (_, written) in &self.writing {
             let without = |(part, holders): (Range<u64>, Holders)| {
@@ -292,230 +301,97 @@ impl Residency {
         let only = self.map.only(range, Holders::device(number));
         only.iter().try_for_each(|part| self.fetch(part, host, meter))
     }
-}
 
-fn broken() -> Error {
-    Error::Internal {
-        place: "memory".to_owned(),
-        cause: "the map of a buffer names a window that is not there".to_owned(),
-    }
-}
-
-impl Shared {
-    pub(super) fn residency(&self) -> MutexGuard<'_, Residency> {
-        self.residency.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the host have all of a range, for the holder of a granted pass. What is lost stays so
-    /// if it can't be computed again now: it may be when another device is there.
-    pub(super) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
-        let mut residency = self.residency();
-        if residency.on_host(range) {
-            return Ok(());
-        }
-        // SAFETY: the caller has a granted pass and keeps the `Shared`; the view ends here.
-        residency.fetch(range, unsafe { self.view() }, meter)
-    }
-
-    /// A range is overwritten by the host, whose holder of a granted pass is about to.
-    pub(super) fn host_writes(&self, range: &Range<u64>) -> Result<()> {
-        // Devices have whole words.
-        let words = range.start / 4 * 4..range.end.next_multiple_of(4).min(self.bytes);
-        if words != *range {
-            self.fetch(&words, &|_, _| {})?;
-        }
-        self.residency().host_writes(&words);
-        self.preserve(&words);
-        Ok(())
-    }
-
-    /// The host's memory of a range is about to be written by the holder of a granted pass.
-    pub(super) fn preserve(&self, range: &Range<u64>) {
-        let short = self.residency().short_of_room(range);
-        if let Some(log) = short {
-            // What others have made of it comes to the host, and needs it no more.
-            log.relieve();
-        }
-        // SAFETY: the caller has a granted pass and keeps the `Shared`; the view ends here.
-        let host = unsafe { self.view() };
-        self.residency().preserve(range, host, false);
-    }
-
-    /// What the host has of a range need not be computed again.
-    pub(super) fn read_by_host(&self, range: &Range<u64>) {
-        let mut residency = self.residency();
-        let log = residency.origins.log();
-        residency.origins.clear(range);
-        drop(residency);
-        // What the host's memory held before may have been saved for others.
-        if let Some(log) = log.filter(|log| log.is_nearly_full()) {
-            log.relieve();
-        }
-    }
-}
-
-/// For the holder of a granted pass. Ranges are bytes of the part.
-impl BufferRange {
-    fn whole(&self, range: &Range<u64>) -> Range<u64> {
-        self.bytes.start + range.start..self.bytes.start + range.end
-    }
-
-    /// Whether two parts are of one buffer.
-    pub(crate) fn same_buffer(&self, other: &BufferRange) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
-    /// Whether the host has all of the part.
-    pub(crate) fn on_host(&self) -> bool {
-        self.shared.residency().on_host(&self.bytes)
-    }
-
-    /// Makes the host have a range.
-    pub(crate) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
-        if range.is_empty() {
-            return Ok(());
-        }
-        self.shared.fetch(&self.whole(range), meter)
-    }
-
-    /// A range has been written in host memory, or all that is not will be.
-    pub(crate) fn written_on_host(&self, range: &Range<u64>) {
-        self.shared.residency().host_writes(&self.whole(range));
-    }
-
-    /// Somebody, who has a number, begins to write a range in host memory, until
-    /// [`BufferRange::ends_to_write`].
-    pub(crate) fn begins_to_write(&self, who: usize, range: &Range<u64>) {
-        let whole = self.whole(range);
-        self.shared.residency().writing.push((who, whole));
-    }
-
-    /// That is over, if it was ever begun.
-    pub(crate) fn ends_to_write(&self, who: usize, range: &Range<u64>) {
-        let whole = self.whole(range);
-        let writing = &mut self.shared.residency().writing;
-        if let Some(at) = writing.iter().position(|(by, range)| *by == who && *range == whole) {
-            writing.swap_remove(at);
-        }
-    }
-
-    /// Makes a device have a window of `need`, with the current version of `upload`. What is there
-    /// of both is not moved. Nothing where the device has no room. Each that is brought is to be
-    /// told [`BufferRange::written_on`] or [`BufferRange::not_written_on`] once.
-    pub(crate) fn bring(
-        &self,
+    /// A window of a device that covers `need`, and lies in `part` at a whole number of strides.
+    /// Nothing where there is no room for it.
+    pub(super) fn window(
+        &mut self,
         memory: &Arc<DeviceMemory>,
         need: &Range<u64>,
-        upload: &Range<u64>,
-        stride: u64,
+        (part, stride): (&Range<u64>, u64),
+        host: HostBytes<'_>,
         meter: Meter<'_>,
-    ) -> Result<Option<Brought>> {
-        let mut residency = self.shared.residency();
-        // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.
-        let host = unsafe { self.shared.view() };
-        let elements = (self.bytes.end - self.bytes.start) / stride * stride;
-        let part = self.bytes.start..self.bytes.start + elements;
-        let (need, upload) = (self.whole(need), self.whole(upload));
-        let found = residency.window(memory, &need, (&part, stride), host, meter)?;
-        let Some(number) = found else { return Ok(None) };
-        memory.note_use(&self.shared);
-        let holder = Holders::device(number);
-        for (missing, holders) in residency.missing(&upload, holder) {
-            if !holders.has(HOST) {
-                residency.fetch(&missing, host, meter)?;
+    ) -> Result<Option<usize>> {
+        let store = memory.store()?;
+        let mut number = self.number(memory);
+        let mut wanted = vec![need.clone()];
+        if let Some(old) = number {
+            let Some(window) = &self.windows[old] else { return Err(broken()) };
+            let busy = window.in_flight > 0 || !self.writing.is_empty();
+            let had = window.bytes.clone();
+            let usable = part.start <= had.start
+                && had.end <= part.end
+                && (had.start - part.start).is_multiple_of(stride);
+            if usable && had.start <= need.start && need.end <= had.end {
+                return Ok(number);
             }
-        }
-        // Neighbours that came from different places are one upload now.
-        let mut parts: Vec<Range<u64>> = Vec::new();
-        for (missing, _) in residency.missing(&upload, holder) {
-            match parts.last_mut() {
-                Some(last) if last.end == missing.start => last.end = missing.end,
-                _ => parts.push(missing),
+            if busy && !usable {
+                return Ok(None);
             }
+            if usable {
+                // It will be wanted further on in the same direction: grow by as much again.
+                let both = had.start.min(need.start)..had.end.max(need.end);
+                let again = (had.end - had.start) / stride * stride;
+                let start = both.start
+                    - if need.start < had.start { again } else { 0 }.min(both.start - part.start);
+                let end =
+                    both.end + if need.end > had.end { again } else { 0 }.min(part.end - both.end);
+                wanted = vec![start..end, both];
+            }
+            let moved = wanted.iter().find(|range| {
+                let bytes = range.end - range.start;
+                bytes <= store.largest() && memory.make_room(bytes, meter)
+            });
+            if let (true, Some(range)) = (usable, moved) {
+                return self.grow(old, range.clone(), store);
+            }
+            if busy {
+                return Ok(None);
+            }
+            self.spill(old, host, meter)?;
+            number = None;
+            wanted = vec![need.clone()];
         }
-        let Some(window) = residency.windows[number].as_ref() else { return Err(broken()) };
-        let (block, bytes) = (window.block.clone(), window.bytes.clone());
-        for missing in parts {
-            let len = missing.end - missing.start;
-            let from = host.part(missing.start as usize, len as usize);
-            memory.store()?.upload(&block, missing.start - bytes.start, from)?;
-            meter(memory, Moved::Up(len));
-            residency.map.add(&missing, holder);
+        debug_assert!(number.is_none());
+        let range = wanted.swap_remove(0);
+        let bytes = range.end - range.start;
+        if bytes > store.largest() || !memory.make_room(bytes, meter) {
+            return Ok(None);
         }
-        if let Some(window) = residency.windows[number].as_mut() {
-            window.in_flight += 1;
+        let free = self.windows.iter().position(Option::is_none).unwrap_or(self.windows.len());
+        if free >= Holders::MOST_DEVICES {
+            return Ok(None);
         }
-        let bytes = bytes.start - self.bytes.start..bytes.end - self.bytes.start;
-        Ok(Some(Brought { block, bytes }))
+        let Some(block) = allocate(store, bytes)? else { return Ok(None) };
+        memory.takes(bytes);
+        let window = Window { block, bytes: range, in_flight: 0, memory: Arc::clone(memory) };
+        if free == self.windows.len() {
+            self.windows.push(Some(window));
+        } else {
+            self.windows[free] = Some(window);
+        }
+        Ok(Some(free))
     }
 
-    /// A chunk that was brought its window has written a range there, and ended; `origin` says how to
-    /// do so again.
-    pub(crate) fn written_on(
-        &self,
-        memory: &DeviceMemory,
-        range: &Range<u64>,
-        origin: Option<&Arc<Entry>>,
-    ) {
-        let mut residency = self.shared.residency();
-        let whole = self.whole(range);
-        match origin {
-            Some(entry) => residency.origins.set(&whole, entry),
-            None => residency.origins.clear(&whole),
-        }
-        let Some(number) = residency.number(memory) else {
-            // Something could not be fetched from the window meanwhile, and it was given up.
-            residency.map.write(&whole, Holders::default());
-            return;
-        };
-        residency.map.write(&whole, Holders::device(number));
-        residency.ended(number);
-        drop(residency);
-        if let Some(entry) = origin {
-            entry.log().note(&self.shared);
-        }
+    /// Makes a window larger. Chunks in flight in the old block are ahead in the device's queue.
+    fn grow(
+        &mut self,
+        number: usize,
+        range: Range<u64>,
+        store: &dyn Store,
+    ) -> Result<Option<usize>> {
+        let Some(block) = allocate(store, range.end - range.start)? else { return Ok(None) };
+        let Some(window) = self.windows[number].as_mut() else { return Err(broken()) };
+        let had = window.bytes.clone();
+        store.copy(&window.block, 0..had.end - had.start, &block, had.start - range.start)?;
+        window.memory.takes(range.end - range.start);
+        window.memory.gives(had.end - had.start);
+        window.block = block;
+        window.bytes = range;
+        Ok(Some(number))
     }
 
-    /// A chunk that was brought its window has ended without a result; a range of it may hold
-    /// anything now.
-    pub(crate) fn not_written_on(&self, memory: &DeviceMemory, range: &Range<u64>) {
-        let mut residency = self.shared.residency();
-        if let Some(number) = residency.number(memory) {
-            let whole = self.whole(range);
-            residency.map.remove(&whole, Holders::device(number));
-            residency.ended(number);
-        }
-    }
-
-    /// Its contents are others than those that the launch began with.
-    pub(crate) fn changed(&self) {
-        self.shared.changes();
-    }
-
-    /// Bytes of a range that are current on a device; `beyond_host` leaves out what the host has, too.
-    pub(crate) fn held(&self, memory: &DeviceMemory, range: &Range<u64>, beyond_host: bool) -> u64 {
-        let residency = self.shared.residency();
-        let Some(number) = residency.number(memory) else { return 0 };
-        let others = if beyond_host { HOST } else { Holders::default() };
-        residency.map.held(&self.whole(range), Holders::device(number), others)
-    }
-
-    /// Gives up a device's window, if nothing is in flight there.
-    pub(crate) fn leave(&self, memory: &DeviceMemory, meter: Meter<'_>) -> Result<()> {
-        let mut residency = self.shared.residency();
-        let Some(number) = residency.number(memory) else { return Ok(()) };
-        let used = residency.windows[number].as_ref().is_some_and(|window| window.in_flight > 0);
-        if used || !residency.writing.is_empty() {
-            return Ok(());
-        }
-        // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.
-        let host = unsafe { self.shared.view() };
-        residency.spill(number, host, meter)
-    }
-}
-
-impl Residency {
-    fn ended(&mut self, number: usize) {
+    pub(super) fn ended(&mut self, number: usize) {
         if let Some(window) = self.windows[number].as_mut() {
             window.in_flight = window.in_flight.saturating_sub(1);
         }

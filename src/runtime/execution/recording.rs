@@ -233,7 +233,7 @@ fn record_inputs(
         let is_made = made.iter().any(|(of, range)| {
             *of == buffer_id && range.start <= whole.start && whole.end <= range.end
         });
-        recorder.part(buffer, if is_made { &(0..0) } else { &needed });
+        buffer.record(recorder, if is_made { &(0..0) } else { &needed });
         if kept && writes {
             let must = bytes(&planned.plan.footprint(run, id).must_write);
             written.push((buffer_id, place.start + must.start..place.start + must.end));
