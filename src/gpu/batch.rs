@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::GpuDevice;
 use super::chunk::{self, Bound};
 use super::inputs::{self, Values, broken};
+use super::logical::GpuDevice;
 use super::pipeline::Pipeline;
 use super::pool::Use;
 use crate::device::{Block, Cancel, Chunk, ChunkCost, Fetch, Held, HostBytes, Store};

@@ -6,20 +6,19 @@
 //! the fault word has been looked at, so a chunk that fails has changed nothing.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::GpuDevice;
 use super::dispatch::{dispatch_count, dispatches};
 use super::inputs::{self, Storage, Values, broken};
+use super::logical::{GpuDevice, Mapped};
 use super::pipeline::Pipeline;
 use super::pool::Use;
 use super::store;
 use crate::device::{Cancel, Chunk, ChunkBinding, ChunkCost, Held, Running};
-use crate::error::{Error, FailureKind, Result};
+use crate::error::{Error, Result};
 use crate::grid::GroupBox;
 use crate::region::Region;
 use crate::rewrite::{CUT_SHORT, ChunkParams, Slot};
@@ -29,9 +28,6 @@ const MOST_DISPATCHES: u128 = 1 << 20;
 
 /// Iterations after which the drivers that limit loops end all loops of an invocation.
 const DRIVER_TURNS: u64 = 65_535;
-
-/// How long to wait for a device before looking whether the launch was cancelled.
-const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// What is bound at one slot.
 #[derive(Debug)]
@@ -63,9 +59,6 @@ struct Download<'a> {
     spans: Vec<Span<'a>>,
     bytes: u64,
 }
-
-/// Tells that a download is mapped, or can't be.
-pub(super) type Mapped = Receiver<Result<(), wgpu::BufferAsyncError>>;
 
 /// A chunk that the device has been given.
 #[derive(Debug)]
@@ -365,65 +358,6 @@ fn record(
         }
     }
     encoder.finish()
-}
-
-impl GpuDevice {
-    /// Waits until the device has finished a submission, and those before it, and until what it
-    /// brings down is mapped.
-    pub(super) fn wait_for(
-        &self,
-        doing: &str,
-        submission: wgpu::SubmissionIndex,
-        mapped: Option<&Mapped>,
-        (deadline, cancel): (Option<Duration>, Option<&Cancel<'_>>),
-    ) -> Result<()> {
-        let link = &self.link;
-        let cancelled = || cancel.is_some_and(|cancel| cancel.is_set());
-        let patience = link.patience(deadline);
-        let hung = || {
-            link.give_up(format!("no answer within {} s", patience.as_secs_f32()));
-            Err(link.fatal(doing))
-        };
-        let lost = |kind, cause: &str| {
-            link.health.fail(kind, cause);
-            Err(link.fatal(doing))
-        };
-        let waiting = Instant::now();
-        loop {
-            let left = patience.saturating_sub(waiting.elapsed());
-            let poll = || {
-                link.device.poll(wgpu::PollType::Wait {
-                    submission_index: Some(submission.clone()),
-                    timeout: Some(left.min(LOOK_UP)),
-                })
-            };
-            // wgpu-core 30.0.1 asserts that an empty queue has finished what was waited for. It has,
-            // but the number that is compared was read before: another thread's poll or submission
-            // may have emptied the queue between the two. By the second poll it is up to date.
-            let polled = link
-                .watched(doing, || catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| poll()));
-            match polled? {
-                Ok(_) => break,
-                Err(wgpu::PollError::Timeout) if cancelled() => return Err(Error::Cancelled),
-                Err(wgpu::PollError::Timeout) if waiting.elapsed() < patience => {}
-                Err(wgpu::PollError::Timeout) => return hung(),
-                Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
-                    let cause = "the device was lost before it took the chunk";
-                    return lost(FailureKind::Lost, cause);
-                }
-            }
-        }
-        let Some(mapped) = mapped else { return Ok(()) };
-        // The poll above, or one of another thread, calls back when the download is mapped; the
-        // other thread may be about to.
-        match mapped.recv_timeout(patience) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
-                lost(FailureKind::Mapping, "the device was lost: the download could not be mapped")
-            }
-            Err(RecvTimeoutError::Timeout) => hung(),
-        }
-    }
 }
 
 impl InFlight<'_> {

@@ -9,7 +9,7 @@
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-use super::GpuDevice;
+use super::logical::GpuDevice;
 use super::pipeline::Pipeline;
 use super::pool::Use;
 use super::window::{ALIGN, Extent};

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::sync::mpsc;
 use std::sync::{Arc, Weak};
 
-use super::GpuDevice;
 use super::inputs::{broken, poison};
+use super::logical::GpuDevice;
 use super::pool::{Pool, Use};
 use crate::device::{Block, Fetch, HostBytes, Store};
 use crate::error::Result;
@@ -95,13 +95,13 @@ impl Store for GpuDevice {
                 done += len;
                 bytes = (bytes + len).next_multiple_of(8);
                 if bytes >= most {
-                    self.download_batch(&batch)?;
+                    download_batch(self, &batch)?;
                     batch.clear();
                     bytes = 0;
                 }
             }
         }
-        if batch.is_empty() { Ok(()) } else { self.download_batch(&batch) }
+        if batch.is_empty() { Ok(()) } else { download_batch(self, &batch) }
     }
 
     fn copy(&self, from: &Block, range: Range<u64>, to: &Block, at: u64) -> Result<()> {
@@ -116,49 +116,46 @@ impl Store for GpuDevice {
     }
 }
 
-impl GpuDevice {
-    /// Downloads what fits one mapped buffer.
-    fn download_batch(&self, parts: &[Fetch<'_>]) -> Result<()> {
-        let link = &self.link;
-        let doing = "bring data back";
-        let mut places = Vec::with_capacity(parts.len());
-        let mut end = 0;
-        for part in parts {
-            places.push(end..end + part.to.len());
-            end = (end + part.to.len()).next_multiple_of(8);
-        }
-        let down = self.take(Use::Download, end as u64)?;
-        let sources =
-            parts.iter().map(|part| buffer_of(&part.block)).collect::<Result<Vec<_>>>()?;
-        let (done, mapped) = mpsc::channel();
-        let submission = link.watched(doing, || {
-            let mut encoder =
-                link.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            for ((part, place), source) in parts.iter().zip(&places).zip(sources) {
-                let (to, len) = (place.start as u64, part.to.len() as u64);
-                encoder.copy_buffer_to_buffer(source, part.at, &down, to, len);
-            }
-            let submission = link.queue.submit([encoder.finish()]);
-            // Who has given up waiting does not want to know.
-            let tell = move |outcome| drop(done.send(outcome));
-            down.slice(0..end as u64).map_async(wgpu::MapMode::Read, tell);
-            submission
-        })?;
-        self.wait_for(doing, submission, Some(&mapped), (None, None))?;
-        let copied = link.watched(doing, || {
-            let view = down.get_mapped_range(0..end as u64)?;
-            for (part, place) in parts.iter().zip(&places) {
-                part.to.write(0, &view[place.clone()]);
-            }
-            drop(view);
-            down.unmap();
-            Ok::<_, wgpu::MapRangeError>(())
-        })?;
-        if let Err(error) = copied {
-            link.check_alive(doing)?;
-            return Err(link.error(doing, error.to_string()));
-        }
-        self.pool.put_back([(Use::Download, down)]);
-        Ok(())
+/// Downloads what fits one mapped buffer.
+fn download_batch(gpu: &GpuDevice, parts: &[Fetch<'_>]) -> Result<()> {
+    let link = &gpu.link;
+    let doing = "bring data back";
+    let mut places = Vec::with_capacity(parts.len());
+    let mut end = 0;
+    for part in parts {
+        places.push(end..end + part.to.len());
+        end = (end + part.to.len()).next_multiple_of(8);
     }
+    let down = gpu.take(Use::Download, end as u64)?;
+    let sources = parts.iter().map(|part| buffer_of(&part.block)).collect::<Result<Vec<_>>>()?;
+    let (done, mapped) = mpsc::channel();
+    let submission = link.watched(doing, || {
+        let mut encoder =
+            link.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for ((part, place), source) in parts.iter().zip(&places).zip(sources) {
+            let (to, len) = (place.start as u64, part.to.len() as u64);
+            encoder.copy_buffer_to_buffer(source, part.at, &down, to, len);
+        }
+        let submission = link.queue.submit([encoder.finish()]);
+        // Who has given up waiting does not want to know.
+        let tell = move |outcome| drop(done.send(outcome));
+        down.slice(0..end as u64).map_async(wgpu::MapMode::Read, tell);
+        submission
+    })?;
+    gpu.wait_for(doing, submission, Some(&mapped), (None, None))?;
+    let copied = link.watched(doing, || {
+        let view = down.get_mapped_range(0..end as u64)?;
+        for (part, place) in parts.iter().zip(&places) {
+            part.to.write(0, &view[place.clone()]);
+        }
+        drop(view);
+        down.unmap();
+        Ok::<_, wgpu::MapRangeError>(())
+    })?;
+    if let Err(error) = copied {
+        link.check_alive(doing)?;
+        return Err(link.error(doing, error.to_string()));
+    }
+    gpu.pool.put_back([(Use::Download, down)]);
+    Ok(())
 }

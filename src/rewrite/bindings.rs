@@ -12,9 +12,9 @@ use naga::{
     Statement, StorageAccess, TypeInner,
 };
 
-use super::Slot;
 use super::bounds::is_signed;
 use super::builder::Builder;
+use super::rewritten::Slot;
 use crate::kernel::{BindingId, Kernel, Space};
 
 /// A fixed-size array of at most so many bytes is always brought whole.

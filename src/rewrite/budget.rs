@@ -120,3 +120,8 @@ impl Budget {
         out.store(self.counter, more, span);
     }
 }
+
+/// Whether a loop is proved finite; `facts` counts them as `Rebuild` does.
+pub(super) fn is_finite(finite_loops: &[bool], index: usize) -> bool {
+    finite_loops.get(index).copied().unwrap_or(false)
+}

@@ -42,115 +42,112 @@ pub(super) struct BoxLimit {
     pub(super) columns: Handle<Expression>,
 }
 
-impl Builder {
-    /// The index to use instead of `index` (a u32 or an i32), and whether `index` is inside. A
-    /// negative i32 is a large u32, so one comparison does for both ends. For a window the
-    /// subtraction wraps, so one comparison does for the window's start, too.
-    pub(super) fn inside(
-        &mut self,
-        index: Handle<Expression>,
-        signed: bool,
-        limit: Limit,
-        span: Span,
-    ) -> (Handle<Expression>, Handle<Expression>) {
-        let mut index = index;
-        if signed {
-            index = self
-                .expr(Expression::As { expr: index, kind: ScalarKind::Uint, convert: None }, span);
+/// The index to use instead of `index` (a u32 or an i32), and whether `index` is inside. A
+/// negative i32 is a large u32, so one comparison does for both ends. For a window the
+/// subtraction wraps, so one comparison does for the window's start, too.
+pub(super) fn inside(
+    out: &mut Builder,
+    index: Handle<Expression>,
+    signed: bool,
+    limit: Limit,
+    span: Span,
+) -> (Handle<Expression>, Handle<Expression>) {
+    let mut index = index;
+    if signed {
+        index =
+            out.expr(Expression::As { expr: index, kind: ScalarKind::Uint, convert: None }, span);
+    }
+    let len = match limit {
+        Limit::Known(len) => out.u32(len),
+        Limit::Window { first, len } => {
+            index = out.binary(BinaryOperator::Subtract, index, first, span);
+            len
         }
-        let len = match limit {
-            Limit::Known(len) => self.u32(len),
-            Limit::Window { first, len } => {
-                index = self.binary(BinaryOperator::Subtract, index, first, span);
-                len
-            }
-            Limit::Box(limit) => return self.inside_box(index, limit, span),
-        };
-        let zero = self.u32(0);
-        let inside = self.binary(BinaryOperator::Less, index, len, span);
-        (self.select(inside, index, zero, span), inside)
-    }
+        Limit::Box(limit) => return inside_box(out, index, limit, span),
+    };
+    let zero = out.u32(0);
+    let inside = out.binary(BinaryOperator::Less, index, len, span);
+    (out.select(inside, index, zero, span), inside)
+}
 
-    /// As `inside`, of a box: the packed place of an element, if its row and its column are there.
-    /// What lies behind the buffer's last element is outside also where the box reaches beyond.
-    fn inside_box(
-        &mut self,
-        index: Handle<Expression>,
-        limit: BoxLimit,
-        span: Span,
-    ) -> (Handle<Expression>, Handle<Expression>) {
-        // It wraps: what lies before the origin is behind the last row.
-        let behind = self.binary(BinaryOperator::Subtract, index, limit.origin, span);
-        let y = self.binary(BinaryOperator::Divide, behind, limit.row, span);
-        let begin = self.binary(BinaryOperator::Multiply, y, limit.row, span);
-        let x = self.binary(BinaryOperator::Subtract, behind, begin, span);
-        let there = self.binary(BinaryOperator::Less, index, limit.elements, span);
-        let in_rows = self.binary(BinaryOperator::Less, y, limit.rows, span);
-        let in_columns = self.binary(BinaryOperator::Less, x, limit.columns, span);
-        let inside = self.both(Some(there), in_rows, span);
-        let inside = self.both(Some(inside), in_columns, span);
-        let before = self.binary(BinaryOperator::Multiply, y, limit.columns, span);
-        let place = self.binary(BinaryOperator::Add, before, x, span);
-        let zero = self.u32(0);
-        (self.select(inside, place, zero, span), inside)
-    }
+/// As `inside`, of a box: the packed place of an element, if its row and its column are there.
+/// What lies behind the buffer's last element is outside also where the box reaches beyond.
+fn inside_box(
+    out: &mut Builder,
+    index: Handle<Expression>,
+    limit: BoxLimit,
+    span: Span,
+) -> (Handle<Expression>, Handle<Expression>) {
+    // It wraps: what lies before the origin is behind the last row.
+    let behind = out.binary(BinaryOperator::Subtract, index, limit.origin, span);
+    let y = out.binary(BinaryOperator::Divide, behind, limit.row, span);
+    let begin = out.binary(BinaryOperator::Multiply, y, limit.row, span);
+    let x = out.binary(BinaryOperator::Subtract, behind, begin, span);
+    let there = out.binary(BinaryOperator::Less, index, limit.elements, span);
+    let in_rows = out.binary(BinaryOperator::Less, y, limit.rows, span);
+    let in_columns = out.binary(BinaryOperator::Less, x, limit.columns, span);
+    let inside = both(out, Some(there), in_rows, span);
+    let inside = both(out, Some(inside), in_columns, span);
+    let before = out.binary(BinaryOperator::Multiply, y, limit.columns, span);
+    let place = out.binary(BinaryOperator::Add, before, x, span);
+    let zero = out.u32(0);
+    (out.select(inside, place, zero, span), inside)
+}
 
-    /// Both conditions.
-    pub(super) fn both(
-        &mut self,
-        outer: Option<Handle<Expression>>,
-        inner: Handle<Expression>,
-        span: Span,
-    ) -> Handle<Expression> {
-        match outer {
-            Some(outer) => self.binary(BinaryOperator::LogicalAnd, outer, inner, span),
-            None => inner,
+/// Both conditions.
+pub(super) fn both(
+    out: &mut Builder,
+    outer: Option<Handle<Expression>>,
+    inner: Handle<Expression>,
+    span: Span,
+) -> Handle<Expression> {
+    match outer {
+        Some(outer) => out.binary(BinaryOperator::LogicalAnd, outer, inner, span),
+        None => inner,
+    }
+}
+
+/// The value, or zero where the guard is false.
+pub(super) fn or_zero(
+    out: &mut Builder,
+    guard: Option<Handle<Expression>>,
+    value: Handle<Expression>,
+    ty: Handle<Type>,
+    span: Span,
+) -> Handle<Expression> {
+    let Some(guard) = guard else {
+        return value;
+    };
+    match out.types[ty].inner {
+        TypeInner::Scalar(_) | TypeInner::Vector { .. } => {
+            let zero = out.zero(ty);
+            out.select(guard, value, zero, span)
         }
-    }
-
-    /// The value, or zero where the guard is false.
-    pub(super) fn or_zero(
-        &mut self,
-        guard: Option<Handle<Expression>>,
-        value: Handle<Expression>,
-        ty: Handle<Type>,
-        span: Span,
-    ) -> Handle<Expression> {
-        let Some(guard) = guard else {
-            return value;
-        };
-        match self.types[ty].inner {
-            TypeInner::Scalar(_) | TypeInner::Vector { .. } => {
-                let zero = self.zero(ty);
-                self.select(guard, value, zero, span)
-            }
-            TypeInner::Matrix { columns, rows, scalar } => {
-                let column = self.ty(TypeInner::Vector { size: rows, scalar });
-                let zero = self.zero(column);
-                let components = (0..columns as u32)
-                    .map(|index| {
-                        let column =
-                            self.expr(Expression::AccessIndex { base: value, index }, span);
-                        self.select(guard, column, zero, span)
-                    })
-                    .collect();
-                self.expr(Expression::Compose { ty, components }, span)
-            }
-            _ => {
-                let kept = self.zeroed_local(ty, span);
-                let outer = self.begin();
-                self.store(kept, value, span);
-                self.end_if(outer, guard, span);
-                self.load(kept, span)
-            }
+        TypeInner::Matrix { columns, rows, scalar } => {
+            let column = out.ty(TypeInner::Vector { size: rows, scalar });
+            let zero = out.zero(column);
+            let components = (0..columns as u32)
+                .map(|index| {
+                    let column = out.expr(Expression::AccessIndex { base: value, index }, span);
+                    out.select(guard, column, zero, span)
+                })
+                .collect();
+            out.expr(Expression::Compose { ty, components }, span)
+        }
+        _ => {
+            let kept = zeroed_local(out, ty, span);
+            let outer = out.begin();
+            out.store(kept, value, span);
+            out.end_if(outer, guard, span);
+            out.load(kept, span)
         }
     }
+}
 
-    /// A new local variable that is zero from here on, also in the next turn of a loop.
-    pub(super) fn zeroed_local(&mut self, ty: Handle<Type>, span: Span) -> Handle<Expression> {
-        let local = self.local("guarded", ty, None);
-        let zero = self.zero(ty);
-        self.store(local, zero, span);
-        local
-    }
+/// A new local variable that is zero from here on, also in the next turn of a loop.
+pub(super) fn zeroed_local(out: &mut Builder, ty: Handle<Type>, span: Span) -> Handle<Expression> {
+    let local = out.local("guarded", ty, None);
+    let zero = out.zero(ty);
+    out.store(local, zero, span);
+    local
 }

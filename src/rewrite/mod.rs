@@ -16,79 +16,51 @@
 //! Integer division, shifts and conversions are left as they are: naga's back ends give them WGSL's
 //! meaning. Which device runs the module and how memory gets there is `gpu`'s business.
 
-mod bindings;
-mod bounds;
-mod budget;
 mod builder;
-mod builtins;
+
+mod budget;
 mod guard;
+
 mod params;
+
+mod rewritten;
+
 mod prelude;
+
+mod builtins;
+
+mod bounds;
+
+mod bindings;
+
 mod rebuild;
+
+#[cfg(test)]
+mod gpu_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod trusted_tests;
+#[cfg(test)]
+mod writers_tests;
 
 use naga::Statement;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use crate::analysis::Facts;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::{BindingId, Kernel, Space};
 
 use bindings::Bindings;
-use budget::{Budget, Fault, Probe};
+use budget::{Budget, Fault, Probe, is_finite};
 use builder::Builder;
 use params::Word;
 use rebuild::Rebuild;
+use rewritten::internal;
 
 pub(crate) use budget::CUT_SHORT;
 pub(crate) use params::{ChunkParams, ParamLayout, Window};
-
-/// Where the per-chunk block lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ParamSpace {
-    /// In `var<immediate>` when it has at most `max_bytes` bytes, else in a uniform.
-    Immediate { max_bytes: u32 },
-    /// In a uniform with a dynamic offset.
-    Uniform,
-}
-
-/// What is bound at `@group(0) @binding(i)`, `i` being the slot's position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
-    /// A storage buffer of the kernel. `read_only` is the access that the module declares, hence
-    /// what the bind group layout must say.
-    Storage { id: BindingId, read_only: bool },
-    /// A uniform of the kernel, so many bytes.
-    Uniform { id: BindingId, bytes: u64 },
-    /// A read-write storage buffer of one u32, zeroed by the executor before each submission.
-    /// Not zero afterwards: a loop ran over its budget, or the driver ended one
-    /// ([`CUT_SHORT`]). Only there if some loop is not proved finite, or the driver ends loops.
-    Fault,
-    /// The per-chunk block, a uniform with a dynamic offset. Only there if the block is not an
-    /// immediate.
-    Params,
-}
-
-/// A module that a GPU runs, and how to call it.
-#[derive(Debug, Clone)]
-pub(crate) struct Rewritten {
-    /// Valid, with one entry point.
-    pub(crate) module: naga::Module,
-    /// The entry point's name.
-    pub(crate) entry_point: String,
-    /// `slots[i]` is `@group(0) @binding(i)`.
-    pub(crate) slots: Vec<Slot>,
-    /// The per-chunk block.
-    pub(crate) params: ParamLayout,
-    windowable: Vec<bool>,
-}
-
-impl Rewritten {
-    /// Whether a chunk may bring a part of this binding's elements. When false, the executor brings
-    /// the whole buffer, and [`ChunkParams::windows`] is not looked at for it.
-    pub(crate) fn windowable(&self, id: BindingId) -> bool {
-        self.windowable.get(id).copied().unwrap_or(false)
-    }
-}
+pub(crate) use rewritten::{ParamSpace, Rewritten, Slot};
 
 /// As [`for_gpu_with_boxes`], without boxes.
 #[cfg(test)]
@@ -254,11 +226,6 @@ fn loops(kernel: &Kernel) -> usize {
     loops
 }
 
-/// Whether a loop is proved finite; `facts` counts them as `Rebuild` does.
-fn is_finite(finite_loops: &[bool], index: usize) -> bool {
-    finite_loops.get(index).copied().unwrap_or(false)
-}
-
 /// Checks the result, whatever the capabilities: `kernel` has judged those.
 fn validate(kernel: &Kernel, module: &naga::Module) -> Result<()> {
     Validator::new(ValidationFlags::all(), Capabilities::all())
@@ -266,17 +233,3 @@ fn validate(kernel: &Kernel, module: &naga::Module) -> Result<()> {
         .map(|_| ())
         .map_err(|e| internal(e.emit_to_string(kernel.text())))
 }
-
-/// A broken invariant.
-fn internal(cause: impl Into<String>) -> Error {
-    Error::Internal { place: "rewrite".to_owned(), cause: cause.into() }
-}
-
-#[cfg(test)]
-mod gpu_tests;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod trusted_tests;
-#[cfg(test)]
-mod writers_tests;

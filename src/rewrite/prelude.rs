@@ -10,8 +10,8 @@ use naga::{
 };
 
 use super::builder::Builder;
-use super::internal;
 use super::params::{ParamLayout, Word};
+use super::rewritten::internal;
 use crate::error::Result;
 
 /// The block as the function sees it: each word's value.

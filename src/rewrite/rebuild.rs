@@ -14,12 +14,12 @@ use naga::{
 
 use super::bindings::Bindings;
 use super::bounds::{is_signed, upper_bound};
-use super::budget::{Budget, Probe};
+use super::budget::{Budget, Probe, is_finite};
 use super::builder::Builder;
-use super::guard::{BoxLimit, Limit, Place};
+use super::guard::{self, BoxLimit, Limit, Place};
 use super::params::Word;
 use super::prelude;
-use super::{internal, is_finite};
+use super::rewritten::internal;
 use crate::error::Result;
 use crate::kernel::{Kernel, expression_operands, statement_operands, statement_result};
 
@@ -263,7 +263,7 @@ impl<'a> Rebuild<'a> {
                     span,
                 );
                 let ty = self.ty(result);
-                let value = self.out.or_zero(place.guard, loaded, ty, span);
+                let value = guard::or_zero(&mut self.out, place.guard, loaded, ty, span);
                 self.set(result, value);
             }
             Statement::SubgroupBallot { .. }
@@ -328,7 +328,7 @@ impl<'a> Rebuild<'a> {
         let kept = match (result, place.guard) {
             (Some(result), Some(_)) if self.info[result].ref_count > 0 => {
                 let ty = self.ty(result);
-                let local = self.out.zeroed_local(ty, span);
+                let local = guard::zeroed_local(&mut self.out, ty, span);
                 if let AtomicFunction::Exchange { compare: Some(compare) } = fun {
                     // The out-of-bounds exchange compares with the zero that it reads.
                     let exchanged = Expression::AccessIndex { base: local, index: 1 };
@@ -370,7 +370,7 @@ impl<'a> Rebuild<'a> {
                     let place = self.place(pointer)?;
                     let value = self.out.load(place.pointer, span);
                     let ty = self.ty(old);
-                    Mapped::Value(self.out.or_zero(place.guard, value, ty, span))
+                    Mapped::Value(guard::or_zero(&mut self.out, place.guard, value, ty, span))
                 }
                 Expression::ArrayLength(array) => match self.bindings.window(self.old, array) {
                     Some(id) => Mapped::Value(self.block.word(Word::Elements(id))?),
@@ -445,7 +445,7 @@ impl<'a> Rebuild<'a> {
         let (guard, index) = if inside {
             (None, index)
         } else {
-            let (index, guard) = self.out.inside(index, signed, limit, span);
+            let (index, guard) = guard::inside(&mut self.out, index, signed, limit, span);
             (Some(guard), index)
         };
         match mapped {
@@ -458,7 +458,7 @@ impl<'a> Rebuild<'a> {
             Some(Mapped::Value(base)) => {
                 let value = self.out.expr(Expression::Access { base, index }, span);
                 let ty = self.ty(old);
-                Ok(Mapped::Value(self.out.or_zero(guard, value, ty, span)))
+                Ok(Mapped::Value(guard::or_zero(&mut self.out, guard, value, ty, span)))
             }
             None => Err(internal("an index into nothing")),
         }
@@ -472,7 +472,7 @@ impl<'a> Rebuild<'a> {
                     return Ok(Mapped::Place(self.step(place, None, access, span)));
                 };
                 let index = self.out.u32(index);
-                let (index, guard) = self.out.inside(index, false, window, span);
+                let (index, guard) = guard::inside(&mut self.out, index, false, window, span);
                 let access = |base| Expression::Access { base, index };
                 Ok(Mapped::Place(self.step(place, Some(guard), access, span)))
             }
@@ -493,7 +493,7 @@ impl<'a> Rebuild<'a> {
     ) -> Place {
         let pointer = self.out.expr(access(place.pointer), span);
         let guard = match guard {
-            Some(guard) => Some(self.out.both(place.guard, guard, span)),
+            Some(guard) => Some(guard::both(&mut self.out, place.guard, guard, span)),
             None => place.guard,
         };
         Place { pointer, guard }

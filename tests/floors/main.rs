@@ -16,7 +16,7 @@ use graph::{Graph, Module};
 const FORBIDDEN: &[(&str, &str)] = &[("cpu", "plan"), ("gpu", "plan")];
 
 /// Folders that are not in order yet.
-const OPEN: &[&str] = &["analysis", "cpu", "kernel", "gpu", "rewrite", "bin"];
+const OPEN: &[&str] = &["analysis", "cpu", "kernel", "bin"];
 
 /// Names that say nothing.
 const EMPTY_NAMES: &[&str] =

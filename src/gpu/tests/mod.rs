@@ -9,6 +9,9 @@ mod results;
 use std::ops::Range;
 
 use super::*;
+use crate::device::{Chunk, Device, DeviceKind};
+use crate::error::Result;
+use crate::kernel::Kernel;
 use crate::device::{ChunkBinding, HostBytes};
 use crate::grid::GroupBox;
 

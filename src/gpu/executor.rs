@@ -1,0 +1,78 @@
+//! [`GpuDevice`] as the runtime sees it: a device that runs chunks.
+
+use std::sync::Arc;
+
+use super::logical::GpuDevice;
+use super::{batch, chunk, failure};
+use crate::device::{Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, Held, Running, Store};
+use crate::error::Result;
+use crate::kernel::Kernel;
+
+impl Device for GpuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.link.info
+    }
+
+    fn prepare(&self, kernel: &Kernel) -> Result<()> {
+        self.pipelines.get(&self.link, kernel, &[]).map(drop)
+    }
+
+    fn destroy(&self) {
+        self.link.device.destroy();
+    }
+
+    fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
+        let Some(adapter) = &self.adapter else {
+            let cause = "it belongs to the application; make a runtime of a new one";
+            return Err(self.link.error("open the device again", cause));
+        };
+        let (id, settings) = (self.link.info.id.clone(), self.link.settings.clone());
+        // The old one keeps nothing but what chunks of it still use.
+        self.pool.clear();
+        Ok(Some(Arc::new(GpuDevice::open_with(adapter, id, settings)?)))
+    }
+
+    fn depth(&self) -> usize {
+        // While one chunk computes the next goes up; over a bus a third is on its way down.
+        if self.link.info.kind == DeviceKind::DiscreteGpu { 3 } else { 2 }
+    }
+
+    fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>> {
+        self.start_with(chunk, &[])
+    }
+
+    fn runs_many(&self) -> bool {
+        true
+    }
+
+    fn run_many(
+        &self,
+        chunks: &[(Chunk<'_>, Vec<Option<Held>>)],
+        times: u32,
+    ) -> Option<Result<ChunkCost>> {
+        let cancel = chunks.first().and_then(|(chunk, _)| chunk.cancel);
+        Some(batch::run(self, chunks, times, cancel))
+    }
+
+    fn store(&self) -> Option<&dyn Store> {
+        // An application's device is not ours to fill.
+        self.link.is_ours().then_some(self as &dyn Store)
+    }
+
+    fn start_with<'a>(
+        &'a self,
+        chunk: Chunk<'a>,
+        held: &[Option<Held>],
+    ) -> Result<Box<dyn Running + 'a>> {
+        match chunk::start(self, chunk, held) {
+            Ok(running) => Ok(Box::new(running)),
+            Err(error) => {
+                // Also uploads take memory; the next chunk finds more.
+                if failure::is_out_of_memory(&error) {
+                    self.pool.clear();
+                }
+                Err(error)
+            }
+        }
+    }
+}
