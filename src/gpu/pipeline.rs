@@ -15,7 +15,7 @@ use super::limits;
 use super::open::Link;
 use crate::analysis::{self, Facts};
 use crate::error::{Error, FailureKind, Result};
-use crate::kernel::{BindingId, Kernel};
+use crate::kernel::{BindingId, Kernel, isolated};
 use crate::rewrite::{self, ParamSpace, Rewritten, Slot};
 
 /// A kernel, ready to run on one device.
@@ -74,40 +74,23 @@ impl Pipelines {
 }
 
 fn compile(link: &Link, kernel: &Kernel, pitched: &[BindingId]) -> Result<Pipeline> {
-    const STACK: usize = 64 << 20;
     let name = &kernel.signature().entry_point;
     let doing = format!("compile the kernel `{name}`");
-    let failed = |cause: String| link.error(&doing, cause);
-    std::thread::scope(|scope| {
-        let compiler = std::thread::Builder::new()
-            .name(format!("coexec {} compiler", link.info.id))
-            .stack_size(STACK)
-            .spawn_scoped(scope, || {
-                let space = match link.immediate_bytes() {
-                    0 => ParamSpace::Uniform,
-                    max_bytes => ParamSpace::Immediate { max_bytes },
-                };
-                let facts = analysis::facts(kernel);
-                let cuts_loops = link.cuts_loops;
-                let rewritten =
-                    rewrite::for_gpu_with_boxes(kernel, &facts, space, cuts_loops, pitched)?;
-                let largest_uniform = link.limits.max_uniform_buffer_binding_size;
-                limits::check(kernel, &rewritten, &link.info, largest_uniform)?;
-                let endless = endless_loop(kernel, &facts);
-                let doing = doing.as_str();
-                let pipeline = link
-                    .watched(doing, || create(link, kernel, rewritten, endless))
-                    .map_err(rejected)?;
-                link.check_alive(doing)?;
-                Ok(pipeline)
-            })
-            .map_err(|error| failed(format!("no thread for the compiler: {error}")))?;
-        compiler.join().unwrap_or_else(|panic| {
-            Err(Error::Internal {
-                place: "gpu::pipeline".to_owned(),
-                cause: super::failure::panic_message(&*panic),
-            })
-        })
+    isolated("gpu::pipeline", || {
+        let space = match link.immediate_bytes() {
+            0 => ParamSpace::Uniform,
+            max_bytes => ParamSpace::Immediate { max_bytes },
+        };
+        let facts = analysis::facts(kernel);
+        let rewritten =
+            rewrite::for_gpu_with_boxes(kernel, &facts, space, link.cuts_loops, pitched)?;
+        let largest_uniform = link.limits.max_uniform_buffer_binding_size;
+        limits::check(kernel, &rewritten, &link.info, largest_uniform)?;
+        let endless = endless_loop(kernel, &facts);
+        let pipeline =
+            link.watched(&doing, || create(link, kernel, rewritten, endless)).map_err(rejected)?;
+        link.check_alive(&doing)?;
+        Ok(pipeline)
     })
 }
 

@@ -6,7 +6,8 @@
 //! element without padding consists of, or bytes. A value fits if it ends where the WGSL type does,
 //! with or without the padding at its end. Every message names the remedy.
 
-use super::signature::{Binding, ScalarType};
+use super::scalar_type::ScalarType;
+use super::signature::Binding;
 use super::value_type::ValueType;
 use crate::error::{Error, Result};
 

@@ -10,27 +10,36 @@
 //!
 //! This module knows nothing of launches, devices or sizes.
 
-mod constant_calls;
 mod derived;
-mod directives;
-mod fit;
 mod isolated;
+mod operands;
+mod returns;
+mod scalar_type;
+mod source;
+mod tokens;
+
+mod constant_calls;
+mod directives;
 mod layout;
+mod rejected;
+mod text_limits;
+mod unsupported;
+mod value_type;
+
+mod signature;
+
+mod fit;
+mod scalars;
+mod value;
+
+mod reflect;
+
+mod parse;
+
+mod normalise;
+
 #[cfg(test)]
 mod layout_tests;
-mod normalise;
-mod operands;
-mod parse;
-mod reflect;
-mod rejected;
-mod scalars;
-mod signature;
-mod source;
-mod text_limits;
-mod tokens;
-mod unsupported;
-mod value;
-mod value_type;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,8 +51,9 @@ pub(crate) use normalise::host_has_fma;
 pub(crate) use operands::expression_operands;
 #[cfg(feature = "gpu")]
 pub(crate) use operands::{statement_operands, statement_result};
+pub use scalar_type::ScalarType;
 pub(crate) use signature::BindingId;
-pub use signature::{Binding, Constant, Layout, ScalarType, Signature, Space};
+pub use signature::{Binding, Constant, Layout, Signature, Space};
 pub(crate) use source::Source;
 pub(crate) use value::PartialValue;
 pub use value::Value;
@@ -173,6 +183,27 @@ impl Kernel {
                 ),
             }
         })
+    }
+
+    /// Lays a value out as a binding has it in memory. A runtime-sized array is as long as the
+    /// list given for it.
+    ///
+    /// # Errors
+    /// [`Error::Binding`] for a name that is none, and for a value that does not fit the type;
+    /// it names the field or component, what was found and what would fit.
+    pub fn encode(&self, name: &str, value: &Value) -> Result<Vec<u8>> {
+        let (_, binding) = self.binding(name)?;
+        value::lay_out(binding, value)
+    }
+
+    /// The form that [`Kernel::encode`] wants for a binding, as JSON with types in place of
+    /// values: `{"width": u32, "origin": [f32, f32]}`.
+    ///
+    /// # Errors
+    /// [`Error::Binding`] for a name that is none.
+    pub fn value_form(&self, name: &str) -> Result<String> {
+        let (_, binding) = self.binding(name)?;
+        Ok(value::form(&binding.value_type))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use naga::{ArraySize, Handle, ScalarKind, Type, TypeInner};
 
-use super::signature::{MOST_SCALARS, ScalarType};
+use super::scalar_type::ScalarType;
+use super::signature::MOST_SCALARS;
 
 /// Scalars with their offsets in bytes.
 type Placed = Vec<(u64, ScalarType)>;

@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
-use super::Kernel;
-use super::signature::{Binding, ScalarType};
+use super::scalar_type::ScalarType;
+use super::signature::Binding;
 use super::value_type::{Field, ValueType};
 use crate::error::{Error, Result};
 
@@ -75,41 +75,23 @@ impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
     }
 }
 
-impl Kernel {
-    /// Lays a value out as a binding has it in memory. A runtime-sized array is as long as the
-    /// list given for it.
-    ///
-    /// # Errors
-    /// [`Error::Binding`] for a name that is none, and for a value that does not fit the type;
-    /// it names the field or component, what was found and what would fit.
-    pub fn encode(&self, name: &str, value: &Value) -> Result<Vec<u8>> {
-        let (_, binding) = self.binding(name)?;
-        let wrong = |problem| Error::Binding { name: binding.name.clone(), problem };
-        let ty = &binding.value_type;
-        let length = match binding.layout.count {
-            Some(_) => ty.size(),
-            None => binding.layout.header + binding.layout.stride * runtime_length(ty, value),
-        };
-        let mut bytes = Vec::new();
-        usize::try_from(length)
-            .ok()
-            .and_then(|length| bytes.try_reserve_exact(length).ok().map(|()| length))
-            .map(|length| bytes.resize(length, 0))
-            .ok_or_else(|| wrong("there is not enough memory for the value".to_owned()))?;
-        let mut out = Encoder { bytes: &mut bytes, given: None };
-        out.put(ty, value, 0, &binding.name).map_err(wrong)?;
-        Ok(bytes)
-    }
-
-    /// The form that [`Kernel::encode`] wants for a binding, as JSON with types in place of
-    /// values: `{"width": u32, "origin": [f32, f32]}`.
-    ///
-    /// # Errors
-    /// [`Error::Binding`] for a name that is none.
-    pub fn value_form(&self, name: &str) -> Result<String> {
-        let (_, binding) = self.binding(name)?;
-        Ok(form(&binding.value_type))
-    }
+/// Lays a value out as a binding has it in memory.
+pub(super) fn lay_out(binding: &Binding, value: &Value) -> Result<Vec<u8>> {
+    let wrong = |problem| Error::Binding { name: binding.name.clone(), problem };
+    let ty = &binding.value_type;
+    let length = match binding.layout.count {
+        Some(_) => ty.size(),
+        None => binding.layout.header + binding.layout.stride * runtime_length(ty, value),
+    };
+    let mut bytes = Vec::new();
+    usize::try_from(length)
+        .ok()
+        .and_then(|length| bytes.try_reserve_exact(length).ok().map(|()| length))
+        .map(|length| bytes.resize(length, 0))
+        .ok_or_else(|| wrong("there is not enough memory for the value".to_owned()))?;
+    let mut out = Encoder { bytes: &mut bytes, given: None };
+    out.put(ty, value, 0, &binding.name).map_err(wrong)?;
+    Ok(bytes)
 }
 
 /// Elements that a value gives a runtime-sized array, itself or as the last field.
@@ -379,7 +361,7 @@ fn quoted<'n>(names: impl Iterator<Item = &'n str>) -> String {
 }
 
 /// The form that a type's value has, as JSON with types in place of values.
-fn form(ty: &ValueType) -> String {
+pub(super) fn form(ty: &ValueType) -> String {
     let mut text = String::new();
     write_form(ty, &mut text);
     text

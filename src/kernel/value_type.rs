@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use naga::{ArraySize, Handle, Module, ScalarKind, Type, TypeInner};
 
-use super::signature::ScalarType;
+use super::scalar_type::ScalarType;
 
 /// A type that lies in host-visible memory.
 #[derive(Debug, Clone, PartialEq)]

@@ -72,15 +72,14 @@ impl Graph {
         let mut here = Module::new();
         for (at, name) in path.iter().enumerate() {
             here.push(name.clone());
-            if self.files.contains_key(&here) {
+            // A file, or a folder without a module file.
+            let next = self.files.range(here.clone()..).next();
+            if next.is_some_and(|(module, _)| module.starts_with(&here)) {
                 continue;
             }
             here.pop();
-            // A folder without a module file, or a name that the file has from elsewhere.
-            let Some(file) = self.files.get(&here) else {
-                here.push(name.clone());
-                continue;
-            };
+            // A name that the file has from elsewhere.
+            let Some(file) = self.files.get(&here) else { break };
             if depth < 16
                 && let Some(behind) = file.names.get(name)
             {

@@ -15,8 +15,8 @@ use graph::{Graph, Module};
 /// Although below: an executor does not know which device gets which chunk.
 const FORBIDDEN: &[(&str, &str)] = &[("cpu", "plan"), ("gpu", "plan")];
 
-/// Folders that are not in order yet.
-const OPEN: &[&str] = &["analysis", "cpu", "kernel", "bin"];
+/// Folders and files that are not in order yet, by their paths.
+const OPEN: &[&str] = &["analysis", "cpu", "kernel/normalise/inline"];
 
 /// Names that say nothing.
 const EMPTY_NAMES: &[&str] =
@@ -39,7 +39,11 @@ fn crate_graph() -> Graph {
 }
 
 fn is_open(module: &Module) -> bool {
-    module.first().is_some_and(|top| OPEN.contains(&top.as_str()))
+    let path = module.join("/");
+    let inside = |open: &&str| {
+        path.strip_prefix(*open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    OPEN.iter().any(|open| inside(open))
 }
 
 /// A crate of these files.
@@ -60,8 +64,7 @@ fn files_import_only_from_groups_below_their_own() {
     let graph = crate_graph();
     let mut wrong: Vec<String> = Vec::new();
     for import in graph.upward() {
-        let within_open = import.folder.first().is_some() && is_open(&import.folder);
-        if !within_open {
+        if !is_open(&import.folder) {
             wrong.push(import.to_string());
         }
     }

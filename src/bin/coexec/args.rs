@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use coexec::ScalarType;
 use coexec::simulate::{self, Strategy};
 
 use crate::data::{DataFile, Source, byte_count};
@@ -411,17 +410,6 @@ fn policy(text: &str) -> Result<Strategy, String> {
 /// The policies that can be compared.
 pub(crate) const POLICIES: [Strategy; 4] =
     [Strategy::Static, Strategy::Dynamic, Strategy::Guided, Strategy::Adaptive];
-
-/// The scalar type of that name.
-pub(crate) fn scalar_type(name: &str) -> Result<ScalarType, String> {
-    match name {
-        "f32" => Ok(ScalarType::F32),
-        "f16" => Ok(ScalarType::F16),
-        "i32" => Ok(ScalarType::I32),
-        "u32" => Ok(ScalarType::U32),
-        other => Err(format!("`{other}` is not a type; say f32, f16, i32 or u32")),
-    }
-}
 
 #[cfg(test)]
 mod tests {

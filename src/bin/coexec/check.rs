@@ -4,9 +4,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::CheckArgs;
+use crate::exit::Faulty;
 use crate::prepare::{self, Prepared};
 use crate::progress::Progress;
-use crate::{Faulty, json, output};
+use crate::{json, output};
 
 pub(crate) fn check(args: &CheckArgs) -> Result<()> {
     let prepared = Prepared::new(&args.launch)?;

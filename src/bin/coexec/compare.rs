@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::args::{RunArgs, Tolerance};
 use crate::data::scalar_at;
+use crate::exit::{Mismatch, Usage};
+use crate::json;
 use crate::output::{self, PendingFiles};
 use crate::prepare::{self, Prepared};
-use crate::{Mismatch, Usage, json};
 
 /// How two buffers compare.
 struct Comparison {

@@ -13,8 +13,7 @@ use coexec::{Binding, ScalarType};
 use half::f16;
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 
-use crate::Usage;
-use crate::args::scalar_type;
+use crate::exit::Usage;
 
 /// A file of data, and the format of its contents.
 #[derive(Debug, Clone, PartialEq)]
@@ -332,6 +331,17 @@ pub(crate) fn scalar_at(bytes: &[u8], scalar: ScalarType) -> f64 {
         ScalarType::F16 => f64::from(f16::from_le_bytes([bytes[0], bytes[1]])),
         ScalarType::I32 => f64::from(i32::from_le_bytes(word())),
         ScalarType::U32 => f64::from(u32::from_le_bytes(word())),
+    }
+}
+
+/// The scalar type of that name.
+pub(crate) fn scalar_type(name: &str) -> Result<ScalarType, String> {
+    match name {
+        "f32" => Ok(ScalarType::F32),
+        "f16" => Ok(ScalarType::F16),
+        "i32" => Ok(ScalarType::I32),
+        "u32" => Ok(ScalarType::U32),
+        other => Err(format!("`{other}` is not a type; say f32, f16, i32 or u32")),
     }
 }
 

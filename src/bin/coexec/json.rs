@@ -4,7 +4,7 @@ use anyhow::Result;
 use coexec::{Binding, Kernel, Report};
 use serde_json::{Value, json};
 
-use crate::Usage;
+use crate::exit::Usage;
 use crate::output::{self, Summary};
 
 /// The bytes of a uniform, from JSON.

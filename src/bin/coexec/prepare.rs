@@ -5,9 +5,9 @@
 use anyhow::{Context, Result};
 use coexec::{Binding, Buffer, Engine, Kernel, Launch, Runtime, Signature, Space, Value};
 
-use crate::Usage;
 use crate::args::{CpuEngine, DeviceArgs, LaunchArgs};
 use crate::data::Data;
+use crate::exit::Usage;
 
 /// A kernel with everything that a launch of it needs, on no device yet.
 pub(crate) struct Prepared {
@@ -171,21 +171,17 @@ impl Prepared {
 /// The binding with that name or `GROUP:BINDING`. Unused bindings come after the used ones.
 fn find<'k>(kernel: &'k Kernel, name: &str) -> Result<(usize, &'k Binding)> {
     let Signature { bindings, unused, .. } = kernel.signature();
-    let slot = name.split_once(':').and_then(|(g, b)| Some((g.parse().ok()?, b.parse().ok()?)));
-    bindings
-        .iter()
-        .chain(unused)
-        .enumerate()
-        .find(|(_, b)| b.name == name || (slot.is_some() && b.slot == slot))
-        .ok_or_else(|| {
-            let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Usage(format!(
-                "the kernel `{}` has no binding `{name}`; it has {known}",
-                kernel.signature().entry_point
-            ))
-            .into()
-        })
+    let found = kernel.signature().binding(name);
+    let place = |found| bindings.iter().chain(unused).position(|b| std::ptr::eq(b, found));
+    found.and_then(|found| Some((place(found)?, found))).ok_or_else(|| {
+        let known: Vec<_> = bindings.iter().map(|b| format!("`{}`", b.name)).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Usage(format!(
+            "the kernel `{}` has no binding `{name}`; it has {known}",
+            kernel.signature().entry_point
+        ))
+        .into()
+    })
 }
 
 /// The grid, if the grid and all data are given; else an error that lists what is missing.

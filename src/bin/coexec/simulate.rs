@@ -9,8 +9,9 @@ use coexec::simulate::{Scenario, Standing, compare, name, picture, timeline};
 use serde_json::json;
 
 use crate::args::{POLICIES, SimulateArgs};
+use crate::exit::Usage;
 use crate::progress::Progress;
-use crate::{Usage, json, output};
+use crate::{json, output};
 
 pub(crate) fn simulate(args: &SimulateArgs) -> Result<()> {
     let mut scenario = match &args.scenario {

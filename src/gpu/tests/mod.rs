@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use super::*;
 use crate::device::{Chunk, Device, DeviceKind};
-use crate::error::Result;
-use crate::kernel::Kernel;
 use crate::device::{ChunkBinding, HostBytes};
+use crate::error::Result;
 use crate::grid::GroupBox;
+use crate::kernel::Kernel;
 
 fn adapter() -> Option<AdapterHandle> {
     let first = adapters().expect("adapters can be listed").into_iter().next();

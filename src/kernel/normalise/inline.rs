@@ -27,10 +27,10 @@ use naga::{
 
 use super::call_sizes::{shared_callees, stored_arguments, waiting_functions};
 use super::constant_operands::{Checked, refused_operand};
-use super::returns::only_returns_at_end;
 use crate::error::{Error, Result};
 use crate::kernel::Source;
 use crate::kernel::operands::{expression_operands, statement_operands, statement_result};
+use crate::kernel::returns::only_returns_at_end;
 use leaving::Returns;
 
 /// Blocks inside blocks, in the normalised entry point. Whoever walks the body may recurse.

@@ -8,13 +8,14 @@ mod choose;
 mod constant_operands;
 mod forwarding;
 mod fuse;
+mod overrides;
+
 mod inline;
+
 #[cfg(test)]
 mod inlining_tests;
 #[cfg(test)]
 mod override_tests;
-mod overrides;
-mod returns;
 
 use std::collections::BTreeMap;
 
@@ -25,8 +26,6 @@ pub(super) use call_sizes::MOST_INLINED;
 pub(crate) use fuse::host_has_fma;
 #[allow(unused_imports)]
 pub(crate) use inline::MAX_NESTING;
-
-pub(super) use returns::always_returns;
 
 use super::parse::{validate, validate_anything};
 use super::signature::Constant;

@@ -21,8 +21,9 @@ use coexec::{Buffer, DeviceInfo, Kernel, Report, Runtime};
 use serde_json::{Value, json};
 
 use crate::args::{BenchArgs, BenchSize};
+use crate::exit::{Mismatch, Usage};
 use crate::output::{self, PendingFiles};
-use crate::{Mismatch, Usage, prepare};
+use crate::prepare;
 use reference::{CASES, Case, Grid, Job, Tolerance};
 
 /// Elements of each output that are checked.

@@ -17,7 +17,7 @@ use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase, Typ
 use super::segments::{self, results};
 use super::{Frame, Inliner, Item, Split, broken, items};
 use crate::error::Result;
-use crate::kernel::normalise::returns::{always_returns, may_return};
+use crate::kernel::returns::{always_returns, may_return};
 
 /// How a `return` is lowered where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,10 +11,10 @@ use naga::{Expression, Function, Handle, ScalarKind, Span, Statement, SwitchValu
 use super::{Frame, Inliner, Item, broken, items};
 use crate::error::Result;
 use crate::kernel::normalise::call_sizes::waits;
-use crate::kernel::normalise::returns::may_return;
 use crate::kernel::operands::{
     expression_operands, inner_blocks, statement_operands, statement_result,
 };
+use crate::kernel::returns::may_return;
 
 /// Integer expressions of at most this many operations are computed again in a later segment.
 const SMALL: usize = 12;

@@ -35,8 +35,8 @@ use super::leaving::Returns;
 use super::segments::{Action, Callee, Label, Passing, Plan, leaves_loop, results};
 use super::{Frame, Inliner, Item, broken};
 use crate::error::Result;
-use crate::kernel::normalise::returns::may_return;
 use crate::kernel::operands::expression_operands;
+use crate::kernel::returns::may_return;
 
 const BREAK: u32 = 1;
 const CONTINUE: u32 = 2;
