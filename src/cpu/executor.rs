@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::compiled;
 use super::interpreter::{self, Halt, Machine};
-use super::program::{self, Code, Program, Widths, panicked};
-use super::{Engine, compiled};
+use super::program::{self, Code, Program, panicked};
+use super::widths::Widths;
+use crate::device::Engine;
 use crate::device::{
     Chosen, Chunk, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running,
 };

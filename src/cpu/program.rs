@@ -8,27 +8,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::{Engine, compiled, cranelift, interpreter, llvm};
-use crate::device::Chosen;
+use super::widths::Widths;
+use super::{compiled, cranelift, interpreter, llvm};
+use crate::device::{Chosen, Engine};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, isolated};
-
-/// How wide gangs are, as far as that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Widths {
-    /// Invocations of a subgroup.
-    pub(super) subgroup: u32,
-    /// Bits of the vectors that LLVM may use; all that the processor has where there is no number.
-    pub(super) vector: Option<u32>,
-    /// Whether small workgroups may be executed several at once.
-    pub(super) pack: bool,
-}
-
-impl Default for Widths {
-    fn default() -> Self {
-        Widths { subgroup: 32, vector: None, pack: true }
-    }
-}
 
 /// A kernel, compiled for the engine that runs it.
 #[derive(Debug)]
@@ -122,7 +106,7 @@ fn reasons(causes: &[String]) -> Option<String> {
 /// first.
 fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
     match engine {
-        Engine::Auto if llvm::Library::get().is_err() => {
+        Engine::Auto if llvm::find_library().is_err() => {
             (Engine::Interpreter, &[Engine::Cranelift])
         }
         Engine::Auto => (Engine::Interpreter, &[Engine::Llvm, Engine::Cranelift]),
@@ -135,7 +119,7 @@ fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
 /// # Errors
 /// Why a forced engine is not there.
 pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static str> {
-    match (engine, llvm::Library::get()) {
+    match (engine, llvm::find_library()) {
         (Engine::Interpreter, _) => Ok("interpreter".to_owned()),
         (Engine::Cranelift, _) => Ok("Cranelift".to_owned()),
         (_, Ok(library)) => Ok(library.describe()),
@@ -146,7 +130,7 @@ pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static s
 
 /// What would make the CPU faster; nothing where the fastest engine is in use.
 pub(super) fn advice(engine: Engine) -> Option<String> {
-    match (engine, llvm::Library::get()) {
+    match (engine, llvm::find_library()) {
         (Engine::Auto, Err(cause)) => Some(cause.to_owned()),
         _ => None,
     }

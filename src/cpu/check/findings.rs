@@ -5,6 +5,15 @@
 
 use std::fmt;
 
+/// What is asked of a check.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// What is only suspicious, too.
+    pub(crate) lints: bool,
+    /// How many chunks to imagine the grid in, to tell which races would cross a cut.
+    pub(crate) chunks: Option<u32>,
+}
+
 /// What was violated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]

@@ -26,11 +26,14 @@ mod addresses;
 mod findings;
 mod lints;
 mod shadow;
-mod watch;
+
 mod words;
+
+mod watch;
 
 use std::sync::atomic::AtomicBool;
 
+pub(crate) use findings::Wanted;
 pub use findings::{Action, Finding, Findings, Invocation, Rule, Witness};
 
 use super::interpreter::{self, Halt, Machine};
@@ -38,15 +41,6 @@ use crate::device::Chunk;
 use crate::error::{Error, Result};
 use crate::kernel::isolated;
 use watch::Watcher;
-
-/// What is asked of a check.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
-    /// What is only suspicious, too.
-    pub(crate) lints: bool,
-    /// How many chunks to imagine the grid in, to tell which races would cross a cut.
-    pub(crate) chunks: Option<u32>,
-}
 
 /// The most places in a text that are told apart.
 const MAX_SITES: usize = (1 << 16) - 1;

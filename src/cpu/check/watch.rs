@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use naga::{Block, Span, Statement};
 
-use super::findings::{Action, Finding, Findings, Invocation, Rule, Witness};
+use super::findings::{Action, Finding, Findings, Invocation, Rule, Wanted, Witness};
 use super::lints::{self, Written};
 use super::shadow::{StorageShadow, Toucher, WorkgroupShadow};
-use super::{Wanted, addresses, words};
+use super::{addresses, words};
 use crate::cpu::interpreter::bytecode::{Address, Memory, NONE, OUTSIDE, Program};
 use crate::cpu::interpreter::functions::WIDTH;
 use crate::cpu::interpreter::memory::{ABSENT, Planes};

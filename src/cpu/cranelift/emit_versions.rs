@@ -12,6 +12,7 @@ use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 use super::emit::{Emitter, Mask};
 use crate::cpu::spmd::ir::{Node, Versions};
+use crate::cpu::spmd::spans;
 use crate::cpu::spmd::types::Ty;
 use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
@@ -22,7 +23,7 @@ const EDGE: u32 = 2;
 impl Emitter<'_, '_> {
     /// Whether workgroups are executed in spans.
     pub(super) fn spans(&self) -> bool {
-        self.kernel.longest_span() > 1
+        spans::longest(self.kernel) > 1
     }
 
     /// The gangs in a row of a span, where there are spans; `parts` are in one workgroup.
@@ -80,7 +81,7 @@ impl Emitter<'_, '_> {
         let in_row = self.b.ins().isub(self.args.count[0], self.column);
         let in_row = self.b.ins().uextend(types::I64, in_row);
         let most = self.b.ins().umin(left, in_row);
-        let limit = self.long(self.kernel.longest_span().into());
+        let limit = self.long(spans::longest(self.kernel).into());
         let most = self.b.ins().umin(most, limit);
         self.b.ins().ireduce(types::I32, most)
     }
@@ -94,7 +95,7 @@ impl Emitter<'_, '_> {
     /// Makes a span of workgroups for which facts hold, with an edge at either end, and says which
     /// gangs of a row these facts hold for: from the first to before the last.
     fn span_with_edges(&mut self, facts: &Facts) -> Result<(Value, Value)> {
-        let along = facts.along_x();
+        let along = spans::along_x(facts);
         let (holds, numbers) = self.facts(facts)?;
         let fixed = |a: Number, b: Number| !along[a as usize] && !along[b as usize];
         let row = self.all_less(facts, &numbers, fixed);
@@ -149,7 +150,7 @@ impl Emitter<'_, '_> {
     /// are those of this one.
     fn facts_at(&mut self, facts: &Facts, numbers: &[Value], x: Value) -> Result<Value> {
         let mut there = numbers.to_vec();
-        let other = facts.along_x();
+        let other = spans::along_x(facts);
         for (at, &wide) in facts.numbers.iter().enumerate() {
             if other[at] {
                 there[at] = self.wide_number(wide, &there, x)?;

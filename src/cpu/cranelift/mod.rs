@@ -23,8 +23,9 @@ mod tests;
 mod width;
 
 use super::compiled::Program;
-use super::program::Widths;
-use super::{Listing, spmd};
+use super::spmd;
+use super::stage::Listing;
+use super::widths::Widths;
 use crate::error::Result;
 use crate::kernel::Kernel;
 

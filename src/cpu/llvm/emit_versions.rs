@@ -9,6 +9,7 @@
 
 use super::emit::{Emitter, Mask};
 use crate::cpu::spmd::ir::{Node, Versions};
+use crate::cpu::spmd::spans;
 use crate::cpu::spmd::types::Ty;
 use crate::cpu::spmd::wide::{Facts, Number, Wide};
 use crate::error::Result;
@@ -22,7 +23,7 @@ pub(super) type Numbers = Vec<String>;
 impl Emitter<'_> {
     /// Whether workgroups are executed in spans.
     pub(super) fn spans(&self) -> bool {
-        self.kernel.longest_span() > 1
+        spans::longest(self.kernel) > 1
     }
 
     /// The gangs in a row of a span, where there are spans; `parts` are in one workgroup.
@@ -80,7 +81,7 @@ impl Emitter<'_> {
         let in_row = self.ins("sub i32 %count0, %in0");
         let in_row = self.ins(&format!("zext i32 {in_row} to i64"));
         let most = self.ins(&format!("call i64 @llvm.smin.i64(i64 {left}, i64 {in_row})"));
-        let limit = self.kernel.longest_span();
+        let limit = spans::longest(self.kernel);
         let most = self.ins(&format!("call i64 @llvm.smin.i64(i64 {most}, i64 {limit})"));
         self.ins(&format!("trunc i64 {most} to i32"))
     }
@@ -94,7 +95,7 @@ impl Emitter<'_> {
     /// Makes a span of workgroups for which facts hold, with an edge at either end, and says which
     /// gangs of a row these facts hold for: from the first to before the last.
     fn span_with_edges(&mut self, facts: &Facts) -> Result<(String, String)> {
-        let along = facts.along_x();
+        let along = spans::along_x(facts);
         let (holds, numbers) = self.facts(facts)?;
         let fixed = |a: Number, b: Number| !along[a as usize] && !along[b as usize];
         let row = self.all_less(facts, &numbers, fixed);
@@ -144,7 +145,7 @@ impl Emitter<'_> {
     /// are those of this one.
     fn facts_at(&mut self, facts: &Facts, numbers: &Numbers, x: &str) -> Result<String> {
         let mut there = numbers.clone();
-        let other = facts.along_x();
+        let other = spans::along_x(facts);
         for (at, &wide) in facts.numbers.iter().enumerate() {
             if other[at] {
                 there[at] = self.wide_number(wide, &there, x)?;

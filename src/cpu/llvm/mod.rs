@@ -14,6 +14,7 @@ mod emit_ops;
 mod emit_place;
 mod emit_subgroup;
 mod emit_versions;
+mod find;
 mod jit;
 mod library;
 #[cfg(test)]
@@ -21,11 +22,12 @@ mod tests;
 mod width;
 
 use emit::Features;
-pub(crate) use library::Library;
+pub(crate) use find::find_library;
 
 use super::compiled::{Program, apply};
-use super::program::Widths;
-use super::{Listing, spmd};
+use super::spmd;
+use super::stage::Listing;
+use super::widths::Widths;
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
@@ -77,7 +79,7 @@ fn compile_for(kernel: &Kernel, widths: Widths, features: Features) -> Result<Pr
         doing: "compile a kernel with LLVM".to_owned(),
         cause,
     };
-    let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
+    let library = find_library().map_err(|cause| refused(cause.to_owned()))?;
     let compiled = lowered(kernel, widths)?;
     let emitted = emit_kernel::emit(kernel, &compiled, features)?;
     let symbols = [
@@ -105,7 +107,7 @@ pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
         Listing::Optimised => jit::Stage::Optimised,
         Listing::Assembly => jit::Stage::Assembly,
     };
-    let library = Library::get().map_err(|cause| refused(cause.to_owned()))?;
+    let library = find_library().map_err(|cause| refused(cause.to_owned()))?;
     jit::list(library, &emitted(kernel, Widths::default(), features())?.text, stage)
         .map_err(refused)
 }

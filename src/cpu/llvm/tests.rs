@@ -1,7 +1,8 @@
 //! Compiled kernels against the interpreter, to the bit.
 
 use crate::cpu::compiled::{Launch, Scratch};
-use crate::cpu::{CpuDevice, CpuOptions, Engine};
+use crate::cpu::{CpuDevice, CpuOptions};
+use crate::device::Engine;
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
 use crate::error::Result;
 use crate::grid::GroupBox;
@@ -201,7 +202,7 @@ fn halves_convert_the_same_with_and_without_the_processors_help() {
         }",
     )
     .unwrap();
-    if super::Library::get().is_err() {
+    if super::find_library().is_err() {
         return;
     }
     let data = [vec![0; 65536], vec![0; 65536], vec![0; 65536], vec![0; 32768]];

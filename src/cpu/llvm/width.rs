@@ -54,7 +54,7 @@ pub(super) fn fits_rows(one: &Compiled, two: &Compiled) -> bool {
 mod tests {
     use super::super::lowered;
     use super::*;
-    use crate::cpu::program::Widths;
+    use crate::cpu::widths::Widths;
     use crate::kernel::Kernel;
 
     /// Vectors of a gang of a kernel from the library.

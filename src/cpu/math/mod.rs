@@ -9,18 +9,23 @@
 //! sqrt, because 24 bits are more than twice 11 bits plus two). How vectors and matrices are made
 //! of scalars is not decided here.
 
-#[cfg(test)]
-mod accuracy;
+pub(in crate::cpu) mod guess;
+
+pub(in crate::cpu) mod ops;
+
 pub(in crate::cpu) mod exponential;
-pub(in crate::cpu) mod hyperbolic;
 pub(in crate::cpu) mod inverse_trigonometric;
 pub(in crate::cpu) mod logarithm;
-pub(in crate::cpu) mod ops;
-pub(in crate::cpu) mod power;
 pub(in crate::cpu) mod remainder;
 pub(in crate::cpu) mod root;
 pub(in crate::cpu) mod scaling;
 pub(in crate::cpu) mod trigonometric;
+
+pub(in crate::cpu) mod hyperbolic;
+pub(in crate::cpu) mod power;
+
+#[cfg(test)]
+mod accuracy;
 
 use half::f16;
 
@@ -158,8 +163,8 @@ pub(crate) fn frexp_exponent<const FUSED: bool>(x: f32) -> u32 {
     scaling::frexp_exponent(ops::Lane::<FUSED>(x)).0
 }
 
+pub(in crate::cpu) use guess::guess as inverse_sqrt_guess;
 pub(crate) use remainder::rem;
-pub(in crate::cpu) use root::guess as inverse_sqrt_guess;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) use root::guesses as inverse_sqrt_guesses;
 pub(crate) use root::inverse_sqrt;

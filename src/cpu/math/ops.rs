@@ -36,7 +36,7 @@ pub(in crate::cpu) trait Float:
     fn fma(self, factor: Self, addend: Self) -> Self;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
-    /// What the processor's own instruction gives, where `root::host_has_guess`.
+    /// What the processor's own instruction gives, where `guess::host_has_guess`.
     fn inverse_sqrt_guess(self) -> Self;
     /// Towards zero.
     fn trunc(self) -> Self;
@@ -250,7 +250,7 @@ impl<const FUSED: bool> Float for Lane<FUSED> {
     }
     #[inline(always)]
     fn inverse_sqrt_guess(self) -> Self {
-        Lane(super::root::guess(self.0))
+        Lane(super::guess::guess(self.0))
     }
     #[inline(always)]
     fn trunc(self) -> Self {

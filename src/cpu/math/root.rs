@@ -13,6 +13,7 @@
 //! error of 6.5e-4 after the first step); the second step is the series of `(1 - e)^(-1/2)` with
 //! `e = 1 - x y^2`.
 
+use super::guess::host_has_guess;
 use super::ops::{Float, Lane, Word};
 
 const GUESS: u32 = 0x5f1f_fff9;
@@ -33,35 +34,6 @@ pub(in crate::cpu) fn usual_inverse_sqrt<F: Float>(x: F) -> F {
     let y = y * 0.703_952_25 * near;
     let e = (x * -y).mul_add(y, 1.0);
     e.mul_add(0.375, 0.5).mul_add(y * e, y)
-}
-
-/// Whether this machine's processor has `vrsqrt14ps`, for vectors of any length.
-#[inline(always)]
-pub(in crate::cpu) fn host_has_guess() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512vl");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// The processor's guess; NaN on one that has none.
-#[inline(always)]
-pub(in crate::cpu) fn guess(x: f32) -> f32 {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx512vl")]
-        fn of(x: f32) -> f32 {
-            use std::arch::x86_64::{_mm_cvtss_f32, _mm_rsqrt14_ss, _mm_set_ss};
-            let x = _mm_set_ss(x);
-            _mm_cvtss_f32(_mm_rsqrt14_ss(x, x))
-        }
-        if host_has_guess() {
-            // SAFETY: the processor has AVX-512, as was just seen.
-            return unsafe { of(x) };
-        }
-    }
-    let _ = x;
-    f32::NAN
 }
 
 /// A function that puts the processor's guesses in place of floats.

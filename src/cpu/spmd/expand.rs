@@ -20,8 +20,8 @@ use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::interpreter::shape::Kind;
 use crate::cpu::math::ops::{Float, Operand, Truth, Word};
 use crate::cpu::math::{
-    exponential, hyperbolic, inverse_trigonometric, logarithm, power, remainder, root, scaling,
-    trigonometric,
+    exponential, guess, hyperbolic, inverse_trigonometric, logarithm, power, remainder, root,
+    scaling, trigonometric,
 };
 use crate::kernel::host_has_fma;
 
@@ -127,7 +127,7 @@ impl Expand<'_> {
                     Unary::Asinh => hyperbolic::asinh(x),
                     Unary::Acosh => hyperbolic::acosh(x),
                     Unary::Atanh => hyperbolic::atanh(x),
-                    Unary::InverseSqrt if root::host_has_guess() => root::guessed_inverse_sqrt(x),
+                    Unary::InverseSqrt if guess::host_has_guess() => root::guessed_inverse_sqrt(x),
                     Unary::FrexpFract => scaling::frexp_fract(x),
                     Unary::FrexpExponent => scaling::frexp_exponent(x).float(),
                     Unary::Sin | Unary::Cos | Unary::Tan | Unary::InverseSqrt => {

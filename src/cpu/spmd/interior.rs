@@ -21,7 +21,7 @@ use crate::cpu::interpreter::bytecode::{Address, Memory, NONE, Op};
 use crate::cpu::interpreter::compile::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::kernel::Kernel as Source;
-use ranges::Interval;
+use ranges::{Interval, MOST_FACTS, Ranges};
 
 /// Nodes of a region that is worth having twice.
 const LARGEST: usize = 600;
@@ -31,9 +31,6 @@ const AHEAD: u32 = 32;
 
 /// The most operations of a guard's condition.
 const CONDITION: u32 = 32;
-
-/// Comparisons that a workgroup makes at most.
-const MOST_FACTS: usize = 48;
 
 /// Gives the kernel's regions their interior versions.
 pub(super) fn split(kernel: &mut Kernel, source: &Source, shapes: &mut Shapes) {
@@ -94,24 +91,22 @@ fn version(
     };
     body.for_each(&mut collect);
     let width = kernel.width;
-    let mut walk = Walk {
+    let ranges = Ranges {
         kernel,
         shapes,
         ops,
         facts: Facts::default(),
-        needs: Vec::new(),
         known: HashMap::new(),
         variables: HashMap::new(),
         same: HashMap::new(),
         stored: HashMap::new(),
-        names: HashMap::new(),
         steps,
         most: most.map(|most| i64::from(most) * i64::from(width)),
-        gained: false,
-        gained_more: false,
     };
+    let (needs, names) = (Vec::new(), HashMap::new());
+    let mut walk = Walk { ranges, needs, names, gained: false, gained_more: false };
     let inner = walk.region(body, None);
-    let Walk { mut facts, needs, gained, gained_more, .. } = walk;
+    let Walk { ranges: Ranges { mut facts, .. }, needs, gained, gained_more, .. } = walk;
     facts.less = needs;
     facts.tidy();
     let gains = gained_more || gained && facts.less.is_empty();
@@ -132,26 +127,11 @@ fn version(
 }
 
 struct Walk<'k> {
-    kernel: &'k mut Kernel,
-    shapes: &'k mut Shapes,
-    /// What sets each register of the region.
-    ops: HashMap<Reg, Op>,
-    facts: Facts,
+    ranges: Ranges<'k>,
     /// What has been assumed.
     needs: Vec<Less>,
-    known: HashMap<Reg, Option<Interval>>,
-    /// What variables hold now.
-    variables: HashMap<Reg, Interval>,
-    /// Registers that were read from a variable, and what it had been set to.
-    same: HashMap<Reg, Reg>,
-    stored: HashMap<Reg, Reg>,
     /// The new register of each old one.
     names: HashMap<Reg, Reg>,
-    /// Variables of the workgroup to which each iteration of the loop around the region adds a
-    /// constant.
-    steps: &'k [(Reg, i32)],
-    /// How many invocations execute the region, if not all.
-    most: Option<i64>,
     /// Whether something became superfluous; and whether it was in storage, or a guard.
     gained: bool,
     gained_more: bool,
@@ -161,10 +141,10 @@ impl Walk<'_> {
     // Registers and regions.
 
     fn fresh(&mut self, like: Reg) -> Reg {
-        let shape = self.shapes.regs[like as usize];
-        self.shapes.regs.push(shape);
-        self.kernel.classes.push(RegClass::Temporary);
-        (self.kernel.classes.len() - 1) as Reg
+        let shape = self.ranges.shapes.regs[like as usize];
+        self.ranges.shapes.regs.push(shape);
+        self.ranges.kernel.classes.push(RegClass::Temporary);
+        (self.ranges.kernel.classes.len() - 1) as Reg
     }
 
     fn name(&self, reg: Reg) -> Reg {
@@ -175,10 +155,10 @@ impl Walk<'_> {
     fn forget(&mut self, region: &Region) {
         region.for_each(&mut |node| {
             if let Node::Op(op) = node
-                && let Some(Use::Set(var) | Use::Change(var)) = access(self.kernel, op)
+                && let Some(Use::Set(var) | Use::Change(var)) = access(self.ranges.kernel, op)
             {
-                self.variables.remove(&var);
-                self.stored.remove(&var);
+                self.ranges.variables.remove(&var);
+                self.ranges.stored.remove(&var);
             }
         });
     }
@@ -186,8 +166,8 @@ impl Walk<'_> {
     /// A region's copy. With a counter it is a loop's body: behind its first decision the counter
     /// is below the bound.
     fn region(&mut self, region: &Region, counter: Option<(Counter, Option<Interval>)>) -> Region {
-        let id = self.kernel.regions;
-        self.kernel.regions += 1;
+        let id = self.ranges.kernel.regions;
+        self.ranges.kernel.regions += 1;
         let mut nodes = Vec::new();
         self.nodes(region, counter, &mut nodes);
         Region { id, nodes }
@@ -209,8 +189,9 @@ impl Walk<'_> {
                     }
                 }
                 Node::Loop(l) => {
-                    let counter = counted::counter(self.kernel, l)
-                        .map(|counter| (counter, self.variables.get(&counter.variable).cloned()));
+                    let counter = counted::counter(self.ranges.kernel, l).map(|counter| {
+                        (counter, self.ranges.variables.get(&counter.variable).cloned())
+                    });
                     self.forget(&l.body);
                     self.forget(&l.continuing);
                     let body = self.region(&l.body, counter);
@@ -236,16 +217,16 @@ impl Walk<'_> {
     /// In a loop's body from now on.
     fn counts(&mut self, counter: &Counter, first: Interval) {
         let interval = (|| {
-            let bound = self.interval(counter.bound)?;
+            let bound = self.ranges.interval(counter.bound)?;
             // They are compared as their registers hold them.
-            let mut needs = self.exact(&first, counter.signed)?;
-            needs.extend(self.exact(&bound, counter.signed)?);
-            let one = self.facts.constant(1)?;
-            let high = self.facts.number(Wide::Sub(bound.high, one))?;
+            let mut needs = self.ranges.exact(&first, counter.signed)?;
+            needs.extend(self.ranges.exact(&bound, counter.signed)?);
+            let one = self.ranges.facts.constant(1)?;
+            let high = self.ranges.facts.number(Wide::Sub(bound.high, one))?;
             Some(Interval { low: first.low, high, needs })
         })();
         if let Some(interval) = interval {
-            self.variables.insert(counter.variable, interval);
+            self.ranges.variables.insert(counter.variable, interval);
         }
     }
 
@@ -255,11 +236,11 @@ impl Walk<'_> {
             (true, false) => (Some(reject), false),
             _ => (None, true),
         };
-        let varies = self.shapes.regs[condition as usize].class > Class::Workgroup;
+        let varies = self.ranges.shapes.regs[condition as usize].class > Class::Workgroup;
         if let Some(taken) = taken
             && varies
             && !leaves(taken)
-            && let Some(needs) = self.assume(condition, truth, &mut CONDITION.clone())
+            && let Some(needs) = self.ranges.assume(condition, truth, &mut CONDITION.clone())
         {
             self.require(needs);
             self.gained_more = true;
@@ -267,11 +248,11 @@ impl Walk<'_> {
             return;
         }
         let condition = self.name(condition);
-        let state = (self.variables.clone(), self.stored.clone());
+        let state = (self.ranges.variables.clone(), self.ranges.stored.clone());
         let new_accept = self.region(accept, None);
-        (self.variables, self.stored) = state.clone();
+        (self.ranges.variables, self.ranges.stored) = state.clone();
         let new_reject = self.region(reject, None);
-        (self.variables, self.stored) = state;
+        (self.ranges.variables, self.ranges.stored) = state;
         self.forget(accept);
         self.forget(reject);
         out.push(Node::If { condition, accept: new_accept, reject: new_reject });
@@ -288,36 +269,36 @@ impl Walk<'_> {
     // Operations.
 
     fn op(&mut self, op: &Op, out: &mut Vec<Node>) {
-        if let Some(Use::Set(var) | Use::Change(var)) = access(self.kernel, op) {
-            self.variables.remove(&var);
-            self.stored.remove(&var);
+        if let Some(Use::Set(var) | Use::Change(var)) = access(self.ranges.kernel, op) {
+            self.ranges.variables.remove(&var);
+            self.ranges.stored.remove(&var);
         }
         let mut new = op.clone();
         new.for_each_source(&mut |reg| *reg = self.name(*reg));
         match *op {
-            Op::Unary { f: Unary::Copy, dst, a } if self.kernel.is_variable(dst) => {
-                if self.kernel.array_of(dst).is_none() {
-                    if let Some(interval) = self.interval(a) {
-                        self.variables.insert(dst, interval);
+            Op::Unary { f: Unary::Copy, dst, a } if self.ranges.kernel.is_variable(dst) => {
+                if self.ranges.kernel.array_of(dst).is_none() {
+                    if let Some(interval) = self.ranges.interval(a) {
+                        self.ranges.variables.insert(dst, interval);
                     }
-                    self.stored.insert(dst, self.origin(a));
+                    self.ranges.stored.insert(dst, self.ranges.origin(a));
                 }
                 out.push(Node::Op(new));
                 return;
             }
-            Op::Unary { f: Unary::Copy, dst, a } if self.kernel.is_variable(a) => {
-                if let Some(&value) = self.stored.get(&a) {
-                    self.same.insert(dst, value);
+            Op::Unary { f: Unary::Copy, dst, a } if self.ranges.kernel.is_variable(a) => {
+                if let Some(&value) = self.ranges.stored.get(&a) {
+                    self.ranges.same.insert(dst, value);
                 }
-                let interval = self.variable(a);
-                self.known.insert(dst, interval);
+                let interval = self.ranges.variable(a);
+                self.ranges.known.insert(dst, interval);
             }
             Op::Binary { f, dst, a, b } => {
                 if let Some((kept, needs)) = self.nearest(f, a, b) {
                     self.require(needs);
                     self.gained_more = true;
-                    let interval = self.interval(kept);
-                    self.known.insert(dst, interval);
+                    let interval = self.ranges.interval(kept);
+                    self.ranges.known.insert(dst, interval);
                     new = Op::Unary { f: Unary::Copy, dst, a: self.name(kept) };
                 }
             }
@@ -339,18 +320,18 @@ impl Walk<'_> {
         let mut results = Vec::new();
         new.for_each_result(&mut |reg| results.push(*reg));
         for reg in results {
-            if !self.kernel.is_variable(reg) {
+            if !self.ranges.kernel.is_variable(reg) {
                 let fresh = self.fresh(reg);
                 self.names.insert(reg, fresh);
             }
         }
         new.for_each_result(&mut |reg| *reg = self.names.get(reg).copied().unwrap_or(*reg));
         if let Op::Index { dst, index, bound, .. } = *op
-            && let Some(needs) = self.below(index, i64::from(bound))
+            && let Some(needs) = self.ranges.below(index, i64::from(bound))
         {
             self.require(needs);
             self.gained = true;
-            self.kernel.inside.insert(self.names[&dst]);
+            self.ranges.kernel.inside.insert(self.names[&dst]);
         }
         out.push(Node::Op(new));
     }
@@ -361,10 +342,10 @@ impl Walk<'_> {
         if address.outer == NONE {
             return None;
         }
-        let index = self.interval(address.outer)?;
-        let mut needs = self.exact(&index, address.signed)?;
-        let length = self.facts.number(Wide::Length(binding))?;
-        if !self.facts.less(index.high, length, &mut needs) {
+        let index = self.ranges.interval(address.outer)?;
+        let mut needs = self.ranges.exact(&index, address.signed)?;
+        let length = self.ranges.facts.number(Wide::Length(binding))?;
+        if !self.ranges.facts.less(index.high, length, &mut needs) {
             return None;
         }
         self.require(needs);
@@ -372,15 +353,18 @@ impl Walk<'_> {
         // Elsewhere the same index may be outside, or that of another buffer.
         let dst = self.fresh(address.outer);
         out.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a: self.name(address.outer) }));
-        self.kernel.inside.insert(dst);
+        self.ranges.kernel.inside.insert(dst);
         Some(dst)
     }
 
     /// Asks for what a load will want in the next turn of the loop around the region: by then the
     /// rest of this turn has gone by.
     fn prefetch(&mut self, address: &Address, out: &mut Vec<Node>) {
-        let class = self.shapes.regs[address.outer as usize].class;
-        if self.steps.is_empty() || !matches!(class, Class::Strided(1)) || address.inner != NONE {
+        let class = self.ranges.shapes.regs[address.outer as usize].class;
+        if self.ranges.steps.is_empty()
+            || !matches!(class, Class::Strided(1))
+            || address.inner != NONE
+        {
             return;
         }
         let outer = self.next_turn(address.outer, &mut AHEAD.clone(), out);
@@ -392,15 +376,15 @@ impl Walk<'_> {
     /// What a register will hold in the next turn; the register itself where that is the same.
     fn next_turn(&mut self, reg: Reg, left: &mut u32, out: &mut Vec<Node>) -> Option<Reg> {
         *left = left.checked_sub(1)?;
-        let Some(mut op) = self.ops.get(&reg).cloned() else { return Some(self.name(reg)) };
+        let Some(mut op) = self.ranges.ops.get(&reg).cloned() else { return Some(self.name(reg)) };
         let mut now = Vec::new();
         match op {
-            Op::Unary { f: Unary::Copy, a, .. } if self.kernel.is_variable(a) => {
-                let Some(&(_, step)) = self.steps.iter().find(|(var, _)| *var == a) else {
+            Op::Unary { f: Unary::Copy, a, .. } if self.ranges.kernel.is_variable(a) => {
+                let Some(&(_, step)) = self.ranges.steps.iter().find(|(var, _)| *var == a) else {
                     return Some(self.name(reg));
                 };
                 let by = self.fresh(reg);
-                self.kernel.classes[by as usize] = RegClass::Constant(step as u32);
+                self.ranges.kernel.classes[by as usize] = RegClass::Constant(step as u32);
                 let dst = self.fresh(reg);
                 let a = self.name(reg);
                 out.push(Node::Op(Op::Binary { f: Binary::AddI, dst, a, b: by }));
@@ -434,23 +418,23 @@ impl Walk<'_> {
             _ => return None,
         };
         let near = |reg: Reg| {
-            matches!(self.shapes.regs[reg as usize].class, Class::Strided(1) | Class::Likely)
+            matches!(self.ranges.shapes.regs[reg as usize].class, Class::Strided(1) | Class::Likely)
         };
         let (kept, other) = match (near(a), near(b)) {
             (true, false) => (a, b),
             (false, true) => (b, a),
             _ => return None,
         };
-        let (x, y) = (self.interval(kept)?, self.interval(other)?);
-        let mut needs = self.exact(&x, signed)?;
-        needs.extend(self.exact(&y, signed)?);
-        let one = self.facts.constant(1)?;
+        let (x, y) = (self.ranges.interval(kept)?, self.ranges.interval(other)?);
+        let mut needs = self.ranges.exact(&x, signed)?;
+        needs.extend(self.ranges.exact(&y, signed)?);
+        let one = self.ranges.facts.constant(1)?;
         let holds = if matches!(f, Binary::MinU | Binary::MinI) {
-            let above = self.facts.number(Wide::Add(y.low, one))?;
-            self.facts.less(x.high, above, &mut needs)
+            let above = self.ranges.facts.number(Wide::Add(y.low, one))?;
+            self.ranges.facts.less(x.high, above, &mut needs)
         } else {
-            let above = self.facts.number(Wide::Add(x.low, one))?;
-            self.facts.less(y.high, above, &mut needs)
+            let above = self.ranges.facts.number(Wide::Add(x.low, one))?;
+            self.ranges.facts.less(y.high, above, &mut needs)
         };
         holds.then_some((kept, needs))
     }

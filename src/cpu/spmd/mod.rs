@@ -3,74 +3,51 @@
 //! [`compile`] reads as the algorithm; each pass is a file. What comes out is what a back end
 //! needs: the code, the shape of every register, and which variables matter where.
 
+mod gangs;
+pub(in crate::cpu) mod wide;
+
+pub(in crate::cpu) mod ir;
+
 mod combine;
+mod flatten;
+mod guards;
+mod leading;
+pub(in crate::cpu) mod liveness;
+mod lower_stmt;
+mod pack;
+mod reuse;
+pub(in crate::cpu) mod spans;
+pub(in crate::cpu) mod types;
+mod unused;
+
 mod counted;
+mod loose;
+mod scopes;
+pub(in crate::cpu) mod shape;
+mod starts;
+mod unroll;
+
+mod compiled;
 mod distribute;
 mod divergence;
 mod expand;
-mod flatten;
-mod guards;
 mod in_step;
 mod interior;
-pub(in crate::cpu) mod ir;
-mod leading;
-pub(in crate::cpu) mod liveness;
-mod loose;
-mod lower_stmt;
-mod pack;
-pub(in crate::cpu) mod pressure;
 mod regions;
-mod reuse;
-mod scopes;
-pub(in crate::cpu) mod shape;
-mod spans;
-mod starts;
+mod turns;
+mod verify;
+
+pub(in crate::cpu) mod pressure;
 mod straighten;
 mod text;
-mod turns;
-pub(in crate::cpu) mod types;
-mod unroll;
-mod unused;
-mod verify;
-pub(in crate::cpu) mod wide;
 
+pub(in crate::cpu) use compiled::Compiled;
+pub(in crate::cpu) use gangs::Gangs;
 pub(in crate::cpu) use text::print;
 
 use crate::analysis::facts;
 use crate::error::Result;
 use crate::kernel::Kernel;
-
-/// A kernel in SPMD form, and what is known of it.
-#[derive(Debug)]
-pub(in crate::cpu) struct Compiled {
-    pub(in crate::cpu) code: ir::Kernel,
-    pub(in crate::cpu) shapes: shape::Shapes,
-    pub(in crate::cpu) liveness: liveness::Liveness,
-    /// Variables that may be set in lanes that are off, too.
-    pub(in crate::cpu) loose: std::collections::HashSet<crate::cpu::interpreter::functions::Reg>,
-}
-
-/// What a back end wants.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::cpu) struct Gangs {
-    /// Lanes, a power of two. A kernel that asks for subgroups has gangs of their size instead: a
-    /// gang is a subgroup.
-    pub(in crate::cpu) width: u32,
-    /// Invocations of a subgroup.
-    pub(in crate::cpu) subgroup: u32,
-    /// Whether small workgroups may be executed several at once.
-    pub(in crate::cpu) pack: bool,
-    /// Values of each lane that a loop may set and keep, if more are too many for the registers.
-    pub(in crate::cpu) values: Option<u32>,
-}
-
-#[cfg(test)]
-impl Gangs {
-    /// Gangs of so many lanes, and nothing special.
-    fn of(width: u32) -> Gangs {
-        Gangs { width, subgroup: 32, pack: true, values: None }
-    }
-}
 
 /// Compiles a kernel.
 ///

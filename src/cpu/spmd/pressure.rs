@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Compiled;
+use super::compiled::Compiled;
 use super::ir::{Node, Region};
 use super::shape::Class;
 use crate::cpu::interpreter::functions::Reg;

@@ -19,43 +19,40 @@ use super::wide::{Facts, Wide};
 /// cache, for the next.
 const LONGEST: u32 = 4096;
 
-impl Kernel {
-    /// How many workgroups a span has at most, counted in what is executed as one; 1 if there are
-    /// no spans.
-    pub(in crate::cpu) fn longest_span(&self) -> u32 {
-        let [x, y, z] = self.workgroup_size;
-        let rows = y > 1 || z > 1;
-        if self.anonymous && !self.is_split() && rows && x.is_multiple_of(self.width) {
-            (LONGEST / x).max(1)
-        } else {
-            1
-        }
+/// How many workgroups a span has at most, counted in what is executed as one; 1 if there are
+/// no spans.
+pub(in crate::cpu) fn longest(kernel: &Kernel) -> u32 {
+    let [x, y, z] = kernel.workgroup_size;
+    let rows = y > 1 || z > 1;
+    if kernel.anonymous && !kernel.is_split() && rows && x.is_multiple_of(kernel.width) {
+        (LONGEST / x).max(1)
+    } else {
+        1
     }
 }
 
-impl Facts {
-    /// Which numbers differ from workgroup to workgroup along x.
-    pub(in crate::cpu) fn along_x(&self) -> Vec<bool> {
-        let mut differs: Vec<bool> = Vec::with_capacity(self.numbers.len());
-        for wide in &self.numbers {
-            differs.push(match *wide {
-                Wide::Workgroup(axis) => axis == 0,
-                Wide::Constant(_) | Wide::Register(_) | Wide::Length(_) => false,
-                Wide::Add(a, b)
-                | Wide::Sub(a, b)
-                | Wide::Mul(a, b)
-                | Wide::Min(a, b)
-                | Wide::Max(a, b) => differs[a as usize] || differs[b as usize],
-                Wide::Held(a) | Wide::Shr(a, _) | Wide::Div(a, _) => differs[a as usize],
-            });
-        }
-        differs
+/// Which numbers differ from workgroup to workgroup along x.
+pub(in crate::cpu) fn along_x(facts: &Facts) -> Vec<bool> {
+    let mut differs: Vec<bool> = Vec::with_capacity(facts.numbers.len());
+    for wide in &facts.numbers {
+        differs.push(match *wide {
+            Wide::Workgroup(axis) => axis == 0,
+            Wide::Constant(_) | Wide::Register(_) | Wide::Length(_) => false,
+            Wide::Add(a, b)
+            | Wide::Sub(a, b)
+            | Wide::Mul(a, b)
+            | Wide::Min(a, b)
+            | Wide::Max(a, b) => differs[a as usize] || differs[b as usize],
+            Wide::Held(a) | Wide::Shr(a, _) | Wide::Div(a, _) => differs[a as usize],
+        });
     }
+    differs
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Gangs, compile};
+    use super::longest as longest_span;
     use crate::kernel::Kernel;
 
     /// Workgroups in the longest span of a kernel with such workgroups.
@@ -68,7 +65,7 @@ mod tests {
                  out[id.y * 1000u + id.x] = {value};
              }}"
         );
-        compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap().code.longest_span()
+        longest_span(&compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap().code)
     }
 
     #[test]

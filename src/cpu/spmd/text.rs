@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::Compiled;
+use super::compiled::Compiled;
 use super::ir::{Node, Region};
 use super::shape::Class;
 use super::wide::{Facts, Number, Wide};

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use super::super::{CpuDevice, CpuOptions, Engine};
+use super::super::{CpuDevice, CpuOptions};
 use super::launch_on;
+use crate::device::Engine;
 
 /// Absolute values of the arguments, around the points at which functions change their method.
 const FLOATS: [f64; 32] = [

@@ -19,7 +19,8 @@ mod subgroups;
 mod together;
 mod watched;
 
-use super::{CpuDevice, CpuOptions, Engine};
+use super::{CpuDevice, CpuOptions};
+use crate::device::Engine;
 use crate::device::{Chunk, ChunkBinding, Device, HostBytes};
 use crate::error::Result;
 use crate::grid::GroupBox;
@@ -127,7 +128,7 @@ fn same_on_all_engines(
 /// The engines that compile, those that this machine has, with the bits of their vectors.
 fn compilers() -> Vec<(Engine, Option<u32>)> {
     let mut all = vec![(Engine::Cranelift, None)];
-    if super::llvm::Library::get().is_ok() {
+    if super::llvm::find_library().is_ok() {
         all.extend([None, Some(256), Some(128)].map(|bits| (Engine::Llvm, bits)));
     }
     all

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{bindings, device, launch, launch_on, output};
-use crate::cpu::program::{Program, Widths};
-use crate::cpu::{CpuDevice, CpuOptions, Engine};
+use crate::cpu::program::Program;
+use crate::cpu::widths::Widths;
+use crate::cpu::{CpuDevice, CpuOptions};
+use crate::device::Engine;
 use crate::device::{Chunk, Device};
 use crate::error::Error;
 use crate::grid::GroupBox;

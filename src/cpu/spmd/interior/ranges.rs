@@ -4,11 +4,16 @@
 //! follow integer operations as if these did not wrap; what must hold for a value to be what its
 //! register holds is added where it matters, by `exact`.
 
-use super::{MOST_FACTS, Walk};
+use std::collections::HashMap;
+
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
-use crate::cpu::spmd::shape::Class;
-use crate::cpu::spmd::wide::{Less, Number, WORD, Wide};
+use crate::cpu::spmd::ir::Kernel;
+use crate::cpu::spmd::shape::{Class, Shapes};
+use crate::cpu::spmd::wide::{Facts, Less, Number, WORD, Wide};
+
+/// Comparisons that a workgroup makes at most.
+pub(super) const MOST_FACTS: usize = 48;
 
 /// Between which whole numbers a value is, wrapping aside: the register holds it modulo 2^32.
 #[derive(Debug, Clone)]
@@ -19,7 +24,27 @@ pub(super) struct Interval {
     pub(super) needs: Vec<Less>,
 }
 
-impl Walk<'_> {
+/// The ranges of registers, as far as a walk over a region has come.
+pub(super) struct Ranges<'k> {
+    pub(super) kernel: &'k mut Kernel,
+    pub(super) shapes: &'k mut Shapes,
+    /// What sets each register of the region.
+    pub(super) ops: HashMap<Reg, Op>,
+    pub(super) facts: Facts,
+    pub(super) known: HashMap<Reg, Option<Interval>>,
+    /// What variables hold now.
+    pub(super) variables: HashMap<Reg, Interval>,
+    /// Registers that were read from a variable, and what it had been set to.
+    pub(super) same: HashMap<Reg, Reg>,
+    pub(super) stored: HashMap<Reg, Reg>,
+    /// Variables of the workgroup to which each iteration of the loop around the region adds a
+    /// constant.
+    pub(super) steps: &'k [(Reg, i32)],
+    /// How many invocations execute the region, if not all.
+    pub(super) most: Option<i64>,
+}
+
+impl Ranges<'_> {
     /// What a register was copied from, through variables.
     pub(super) fn origin(&self, mut reg: Reg) -> Reg {
         loop {
