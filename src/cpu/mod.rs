@@ -8,7 +8,6 @@ mod math;
 mod stage;
 mod widths;
 
-// The oracle.
 mod interpreter;
 
 mod check;
@@ -17,7 +16,6 @@ mod touched;
 
 mod compiled;
 
-// The back ends.
 mod cranelift;
 mod llvm;
 
@@ -28,6 +26,10 @@ mod executor;
 
 #[cfg(test)]
 mod tests;
+
+// The oracle.
+
+// The back ends.
 
 pub use check::{Action, Finding, Findings, Invocation, Rule, Witness};
 pub(crate) use check::{Wanted, check};

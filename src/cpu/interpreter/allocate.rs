@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::bytecode::{Label, NONE, Op};
-use super::compile::Class;
+use super::class::Class;
 use super::functions::Reg;
 
 /// Code whose registers are slots.

@@ -6,21 +6,42 @@
 //! plainly right first; what makes it quick is that an operation is dispatched once for a whole
 //! batch of workgroups.
 
-mod allocate;
-pub(in crate::cpu) mod bytecode;
-pub(in crate::cpu) mod compile;
-mod expressions;
 pub(in crate::cpu) mod functions;
-mod machine;
-pub(in crate::cpu) mod memory;
-pub(in crate::cpu) mod note;
-mod numeric;
-pub(in crate::cpu) mod places;
-mod probe;
 pub(in crate::cpu) mod shape;
-mod statements;
+mod touch;
+
+mod address;
+pub(in crate::cpu) mod class;
+
+pub(in crate::cpu) mod note;
+mod planes;
+
+pub(in crate::cpu) mod bytecode;
+mod place;
+mod probe;
+
+mod allocate;
+pub(in crate::cpu) mod memory;
 mod subgroup;
-mod together;
+
+pub(in crate::cpu) mod compiler;
+mod machine;
+
+mod addressing;
+mod numeric;
+
+pub(in crate::cpu) mod notes;
+
+pub(in crate::cpu) mod places;
+
+pub(in crate::cpu) mod expressions;
+
+pub(in crate::cpu) mod together;
+pub(in crate::cpu) mod variables;
+
+mod statements;
+
+mod compile;
 
 use std::sync::atomic::AtomicBool;
 
@@ -29,7 +50,8 @@ pub(crate) use compile::compile;
 pub(in crate::cpu) use compile::compile_watched;
 pub(crate) use machine::{Halt, Launch, Machine};
 #[cfg_attr(not(test), allow(unused_imports))]
-pub(crate) use probe::{Probe, Touch};
+pub(crate) use probe::Probe;
+pub(crate) use touch::Touch;
 
 use crate::device::{Chunk, ChunkBinding};
 use memory::Bound;

@@ -4,18 +4,10 @@
 //! can hold footprints against it, and `check` can find races. Without one, `()`, the calls
 //! compile to nothing.
 
-use super::memory::Planes;
 use super::note::Note;
+use super::planes::Planes;
+use super::touch::Touch;
 use crate::kernel::BindingId;
-
-/// How storage is touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Touch {
-    Read,
-    Write,
-    /// A read-modify-write.
-    Atomic,
-}
 
 /// Is told of accesses. Those out of bounds do not happen.
 pub(crate) trait Probe {

@@ -9,11 +9,13 @@
 use naga::{Block, Expression, Handle, Span, Statement, SwitchCase, SwitchValue};
 
 use super::bytecode::{Label, NONE, Op};
-use super::compile::{Class, Compiler, Scope};
+use super::class::Class;
+use super::compiler::{Compiler, Scope};
 use super::functions::{Binary, Reg, Unary};
 use super::note::Fact;
-use super::places::Root;
-use super::probe::Touch;
+use super::place::Root;
+use super::touch::Touch;
+use super::{expressions, notes, places, together};
 use crate::analysis::facts;
 use crate::error::Result;
 
@@ -208,7 +210,7 @@ impl<'k> Walk<'_, 'k> {
             }
             Task::EndLoop { break_if, ends } => {
                 if let Some(condition) = break_if {
-                    let b = self.c.scalar_value(condition)?;
+                    let b = expressions::scalar_value(&mut self.c, condition)?;
                     let active = ends.active;
                     self.c.push(Op::Binary { f: Binary::AndNot, dst: active, a: active, b });
                     self.c.push(Op::JumpIfNone { mask: active, to: ends.exit });
@@ -262,7 +264,8 @@ impl<'k> Walk<'_, 'k> {
             }
         }
         if leave == Leave::Return {
-            self.c.note(self.c.span, Touch::Read, Fact::Leave);
+            let span = self.c.span;
+            notes::note(&mut self.c, span, Touch::Read, Fact::Leave);
         }
         // The innermost mask is the lanes themselves, so it goes last.
         let lanes = self.c.exec;
@@ -284,12 +287,12 @@ impl<'k> Walk<'_, 'k> {
         match *statement {
             Statement::Emit(ref range) => {
                 for handle in range.clone() {
-                    self.c.ensure(Scope::Function, handle)?;
+                    expressions::ensure(&mut self.c, Scope::Function, handle)?;
                 }
             }
             Statement::Block(ref block) => self.block(block),
             Statement::If { condition, ref accept, ref reject } => {
-                let condition = self.c.scalar_value(condition)?;
+                let condition = expressions::scalar_value(&mut self.c, condition)?;
                 let exec = self.c.exec;
                 let left = self.left;
                 match (accept.is_empty(), reject.is_empty()) {
@@ -350,34 +353,34 @@ impl<'k> Walk<'_, 'k> {
                 }
             }
             Statement::Store { pointer, value } => {
-                let place = self.c.place(pointer)?;
+                let place = expressions::place(&mut self.c, pointer)?;
                 if let Root::Local(variable) = place.root {
                     self.c.detach(variable);
                 }
-                let value = self.c.value(value)?;
-                self.c.store(&place, &value)?;
+                let value = expressions::value(&mut self.c, value)?;
+                places::store(&mut self.c, &place, &value)?;
             }
             Statement::Atomic { pointer, ref fun, value, result } => {
-                self.c.atomic(pointer, fun, value, result)?;
+                together::atomic(&mut self.c, pointer, fun, value, result)?;
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
-                let place = self.c.place(pointer)?;
+                let place = expressions::place(&mut self.c, pointer)?;
                 self.barrier(naga::Barrier::WORK_GROUP, true);
-                let entry = self.c.load(&place)?;
+                let entry = places::load(&mut self.c, &place)?;
                 self.barrier(naga::Barrier::WORK_GROUP, false);
                 self.c.set(Scope::Function, result, entry);
             }
             Statement::SubgroupBallot { result, predicate } => {
                 self.subgroup();
-                self.c.ballot(result, predicate)?;
+                together::ballot(&mut self.c, result, predicate)?;
             }
             Statement::SubgroupGather { mode, argument, result } => {
                 self.subgroup();
-                self.c.gather(mode, argument, result)?;
+                together::gather(&mut self.c, mode, argument, result)?;
             }
             Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
                 self.subgroup();
-                self.c.collective(op, collective_op, argument, result)?;
+                together::collective(&mut self.c, op, collective_op, argument, result)?;
             }
             Statement::Call { .. } => {
                 return Err(self.c.broken("a call is left in the normalised module"));
@@ -399,7 +402,8 @@ impl<'k> Walk<'_, 'k> {
             storage: subgroup || barrier.contains(naga::Barrier::STORAGE),
             meeting: meeting && !subgroup,
         };
-        self.c.note(self.c.span, Touch::Read, fact);
+        let span = self.c.span;
+        notes::note(&mut self.c, span, Touch::Read, fact);
         if subgroup && meeting {
             self.subgroup();
         }
@@ -407,11 +411,12 @@ impl<'k> Walk<'_, 'k> {
 
     /// Notes a subgroup operation.
     fn subgroup(&mut self) {
-        self.c.note(self.c.span, Touch::Read, Fact::Subgroup);
+        let span = self.c.span;
+        notes::note(&mut self.c, span, Touch::Read, Fact::Subgroup);
     }
 
     fn switch(&mut self, selector: Handle<Expression>, cases: &'k [SwitchCase]) -> Result<()> {
-        let selector = self.c.scalar_value(selector)?;
+        let selector = expressions::scalar_value(&mut self.c, selector)?;
         let exec = self.c.exec;
         let none = self.c.constant(0);
         let mut named = none;

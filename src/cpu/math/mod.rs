@@ -25,7 +25,7 @@ pub(in crate::cpu) mod hyperbolic;
 pub(in crate::cpu) mod power;
 
 #[cfg(test)]
-mod accuracy;
+mod accuracy_tests;
 
 use half::f16;
 

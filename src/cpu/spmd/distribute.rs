@@ -15,7 +15,7 @@ use super::ir::{Kernel, Loop, Node, Region};
 use super::liveness::{Access, access};
 use super::shape::{Class, Shapes};
 use crate::cpu::interpreter::bytecode::{Address, Op};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
 /// What the parts may cost together, in percent of the loop.

@@ -11,7 +11,7 @@ use super::ir::{Kernel, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
 use super::shape::{Class, Shapes};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
 /// What is known of a kernel's flow around barriers.

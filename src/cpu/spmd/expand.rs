@@ -15,7 +15,7 @@ use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Shl, Shr, Sub};
 use super::ir::{Kernel, Node, Region};
 use super::shape::{Class as Alike, Shapes};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class;
+use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::interpreter::shape::Kind;
 use crate::cpu::math::ops::{Float, Operand, Truth, Word};

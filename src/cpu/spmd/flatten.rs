@@ -6,7 +6,7 @@
 
 use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class;
+use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::interpreter::shape::Kind;
 

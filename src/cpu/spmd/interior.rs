@@ -18,7 +18,7 @@ use super::liveness::{Access as Use, access};
 use super::shape::{self, Class, Shapes};
 use super::wide::{Facts, Less, Wide};
 use crate::cpu::interpreter::bytecode::{Address, Memory, NONE, Op};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::kernel::Kernel as Source;
 use ranges::{Interval, MOST_FACTS, Ranges};

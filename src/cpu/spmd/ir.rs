@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::wide::Facts;
 use crate::cpu::interpreter::bytecode::{Address, Builtin, Op};
-use crate::cpu::interpreter::compile::Class;
+use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::interpreter::shape::Kind;
 

@@ -8,9 +8,11 @@ use naga::{Block, Expression, Handle, Statement, SwitchCase, SwitchValue};
 
 use super::ir::{Array, Kernel, Loop, Node, Region, Target};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::{Class, Compiler, Scope};
+use crate::cpu::interpreter::class::Class;
+use crate::cpu::interpreter::compiler::{Compiler, Scope};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::cpu::interpreter::shape::{Measure, Shape};
+use crate::cpu::interpreter::{expressions, places, together, variables};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel as Source;
 
@@ -42,7 +44,7 @@ pub(super) fn lower(
     c.exec = c.register(Class::Mask);
     c.full = true;
     c.copies = true;
-    c.initialise_variables()?;
+    variables::initialise_variables(&mut c)?;
     let mut walk = Walk { c, frames: Vec::new(), targets: 0, finite: finite.into_iter() };
     let mut nodes = walk.take();
     walk.block(&walk.c.function.body, &mut nodes)?;
@@ -86,13 +88,13 @@ impl<'k> Walk<'k> {
         match *statement {
             Statement::Emit(ref range) => {
                 for handle in range.clone() {
-                    self.c.ensure(Scope::Function, handle)?;
+                    expressions::ensure(&mut self.c, Scope::Function, handle)?;
                 }
                 out.extend(self.take());
             }
             Statement::Block(ref block) => self.block(block, out)?,
             Statement::If { condition, ref accept, ref reject } => {
-                let condition = self.c.scalar_value(condition)?;
+                let condition = expressions::scalar_value(&mut self.c, condition)?;
                 out.extend(self.take());
                 let accept = self.region(accept)?;
                 let reject = self.region(reject)?;
@@ -108,7 +110,7 @@ impl<'k> Walk<'k> {
                 self.frames.pop();
                 let break_if = match break_if {
                     Some(condition) => {
-                        let condition = self.c.scalar_value(condition)?;
+                        let condition = expressions::scalar_value(&mut self.c, condition)?;
                         continuing.nodes.extend(self.take());
                         Some(condition)
                     }
@@ -142,19 +144,19 @@ impl<'k> Walk<'k> {
             }
             Statement::MemoryBarrier(_) => out.push(Node::Op(Op::Fence)),
             Statement::Store { pointer, value } => {
-                let place = self.c.place(pointer)?;
-                let value = self.c.value(value)?;
-                self.c.store(&place, &value)?;
+                let place = expressions::place(&mut self.c, pointer)?;
+                let value = expressions::value(&mut self.c, value)?;
+                places::store(&mut self.c, &place, &value)?;
                 out.extend(self.take());
             }
             Statement::Atomic { pointer, ref fun, value, result } => {
-                self.c.atomic(pointer, fun, value, result)?;
+                together::atomic(&mut self.c, pointer, fun, value, result)?;
                 out.extend(self.take());
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
-                let place = self.c.place(pointer)?;
+                let place = expressions::place(&mut self.c, pointer)?;
                 out.extend(self.take());
-                let entry = self.c.load(&place)?;
+                let entry = places::load(&mut self.c, &place)?;
                 self.c.set(Scope::Function, result, entry);
                 out.push(Node::Barrier);
                 for node in self.take() {
@@ -166,15 +168,15 @@ impl<'k> Walk<'k> {
                 out.push(Node::Barrier);
             }
             Statement::SubgroupBallot { result, predicate } => {
-                self.c.ballot(result, predicate)?;
+                together::ballot(&mut self.c, result, predicate)?;
                 out.extend(self.take());
             }
             Statement::SubgroupGather { mode, argument, result } => {
-                self.c.gather(mode, argument, result)?;
+                together::gather(&mut self.c, mode, argument, result)?;
                 out.extend(self.take());
             }
             Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
-                self.c.collective(op, collective_op, argument, result)?;
+                together::collective(&mut self.c, op, collective_op, argument, result)?;
                 out.extend(self.take());
             }
             _ => return Err(unsupported("this statement")),
@@ -193,7 +195,7 @@ impl<'k> Walk<'k> {
         cases: &'k [SwitchCase],
         out: &mut Vec<Node>,
     ) -> Result<()> {
-        let selector = self.c.scalar_value(selector)?;
+        let selector = expressions::scalar_value(&mut self.c, selector)?;
         let target = self.target();
         // Arms: the condition, if it is not the default's, and the body.
         let mut arms: Vec<(Option<Reg>, &'k Block)> = Vec::new();

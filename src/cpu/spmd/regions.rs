@@ -12,7 +12,7 @@ use super::ir::{Kernel, Node, Region};
 use super::shape::{Class, Shape, Shapes, wants_workgroup};
 use super::types::{Ty, Types};
 use crate::cpu::interpreter::bytecode::{NONE, Op};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 use crate::cpu::interpreter::shape::Kind;
 use crate::error::{Error, Result};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::ir::{Kernel, Node, Region};
 use super::types::{Ty, Types};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 use crate::cpu::interpreter::shape::Kind;
 

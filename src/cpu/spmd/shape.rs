@@ -9,7 +9,7 @@
 use super::ir::{Kernel, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
 use crate::cpu::interpreter::bytecode::{Builtin, Collective, Gather, Memory, NONE, Op};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel as Source, Space};

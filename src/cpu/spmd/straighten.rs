@@ -14,7 +14,7 @@ use super::ir::{Kernel, Loop, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
 use super::shape::Shapes;
 use crate::cpu::interpreter::bytecode::{Access as MemoryAccess, Address, Memory, NONE, Op, Part};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::cpu::interpreter::shape::Kind;
 

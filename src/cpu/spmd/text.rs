@@ -10,7 +10,7 @@ use super::ir::{Node, Region};
 use super::shape::Class;
 use super::wide::{Facts, Number, Wide};
 use crate::cpu::interpreter::bytecode::{Access, Op};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::Reg;
 
 /// A kernel as text.

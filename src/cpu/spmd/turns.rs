@@ -15,7 +15,7 @@ use super::ir::{Kernel, Loop, Node, Region, Target};
 use super::liveness::{Access, access};
 use super::shape::{Class, Shapes};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
 /// How far a new value is followed to what it is made of.

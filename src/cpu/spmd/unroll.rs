@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use super::ir::{Kernel, Loop, Node, Region, Target};
 use super::liveness::{Access, access};
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class;
+use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
 /// Turns of one loop at most: a workgroup has 1024 invocations, and a tree of them ten levels.

@@ -13,7 +13,7 @@ use super::ir::{Kernel, Node, Region, Target};
 use super::shape::{Class, Shapes};
 use super::wide::Wide;
 use crate::cpu::interpreter::bytecode::Op;
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 use crate::error::{Error, Result};
 

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::cpu::interpreter::bytecode::{Address, Op};
-use crate::cpu::interpreter::compile::Class as RegClass;
+use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 use crate::cpu::spmd::ir::{Kernel, Node, Region};
 use crate::cpu::spmd::shape::{Class, Shapes};

@@ -1,0 +1,62 @@
+//! A place: the variable that a pointer points into, with constant and dynamic offsets.
+
+use super::functions::Reg;
+use super::note::{Checked, Step};
+use super::shape::{Measure, Shape};
+use crate::kernel::BindingId;
+
+/// The variable that a pointer points into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cpu) enum Root {
+    /// The first plane of a variable of the function or private address space.
+    Local(Reg),
+    Workgroup,
+    Storage(BindingId),
+    Value(BindingId),
+}
+
+impl Root {
+    pub(super) fn measure(self) -> Measure {
+        match self {
+            Root::Local(_) | Root::Workgroup => Measure::Flat,
+            Root::Storage(_) | Root::Value(_) => Measure::Bytes,
+        }
+    }
+
+    /// What one unit of the measure is in the unit of the addresses.
+    pub(super) fn unit(self) -> u64 {
+        if self == Root::Workgroup { 4 } else { 1 }
+    }
+}
+
+/// A pointer, as far as it is known while compiling.
+#[derive(Debug, Clone)]
+pub(in crate::cpu) struct Place {
+    pub(in crate::cpu) root: Root,
+    /// In planes for a local variable, else in bytes.
+    pub(super) offset: u64,
+    /// The index into a runtime-sized array, whether it is signed, and the array's stride.
+    pub(super) outer: Option<(Reg, bool, u64)>,
+    /// The sum of the other dynamic indices, in the unit of `offset`.
+    pub(super) inner: Option<Reg>,
+    pub(in crate::cpu) shape: Shape,
+    /// How the text gets there, and which steps need a check; both empty unless watched.
+    pub(super) steps: Vec<Step>,
+    pub(super) checked: Vec<Checked>,
+}
+
+impl Place {
+    pub(super) fn whole(root: Root, offset: u64, shape: Shape, steps: Vec<Step>) -> Place {
+        Place { root, offset, outer: None, inner: None, shape, steps, checked: Vec::new() }
+    }
+
+    /// The first plane of a place in a local variable, from the variable's first on.
+    pub(super) fn first_plane(&self) -> u32 {
+        self.offset as u32
+    }
+
+    /// The sum of the run-time indices into what has a fixed number of elements.
+    pub(super) fn inner_index(&self) -> Option<Reg> {
+        self.inner
+    }
+}
