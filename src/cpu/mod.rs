@@ -8,6 +8,7 @@ mod math;
 mod stage;
 mod widths;
 
+// The oracle.
 mod interpreter;
 
 mod check;
@@ -16,6 +17,7 @@ mod touched;
 
 mod compiled;
 
+// The back ends.
 mod cranelift;
 mod llvm;
 
@@ -26,10 +28,6 @@ mod executor;
 
 #[cfg(test)]
 mod tests;
-
-// The oracle.
-
-// The back ends.
 
 pub use check::{Action, Finding, Findings, Invocation, Rule, Witness};
 pub(crate) use check::{Wanted, check};

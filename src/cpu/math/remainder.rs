@@ -34,7 +34,7 @@ pub(crate) fn rem<const FUSED: bool>(x: f32, y: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::math::accuracy::{neighbour, pairs};
+    use crate::cpu::math::accuracy_tests::{neighbour, pairs};
 
     #[test]
     fn remainders_are_exact() {

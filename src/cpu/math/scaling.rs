@@ -64,7 +64,7 @@ pub(in crate::cpu) fn frexp_exponent<F: Float>(x: F) -> F::Word {
 #[cfg(test)]
 mod tests {
     use crate::cpu::interpreter::functions::{Binary, Unary};
-    use crate::cpu::math::accuracy::noise;
+    use crate::cpu::math::accuracy_tests::noise;
 
     fn same(got: f32, wanted: f32) -> bool {
         got.to_bits() == wanted.to_bits() || got.is_nan() && wanted.is_nan()
