@@ -77,7 +77,9 @@ fn a_path_is_told_from_other_quotations() {
     for path in ["src/ops/mod.rs", "kernels/", "docs/style.md", "benches/scenarios/standard.toml"] {
         assert!(is_path(path), "{path}");
     }
-    for other in ["--devices", "kernels/NAME.wgsl", "verify.rs", "ChunkCost::busy", "cargo test x.rs"] {
+    for other in
+        ["--devices", "kernels/NAME.wgsl", "verify.rs", "ChunkCost::busy", "cargo test x.rs"]
+    {
         assert!(!is_path(other), "{other}");
     }
 }

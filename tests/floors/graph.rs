@@ -4,8 +4,8 @@
 //! leads to the file behind it. What is compiled for tests only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::{fmt, fs};
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -159,7 +159,8 @@ impl Graph {
             let folder = from[..shared].to_vec();
             let order = self.order(&folder);
             let group = |name: &String| order.iter().position(|group| group.contains(name));
-            if !matches!((group(above), group(below)), (Some(above), Some(below)) if below < above) {
+            if !matches!((group(above), group(below)), (Some(above), Some(below)) if below < above)
+            {
                 wrong.push(Upward {
                     folder,
                     importer: self.files[from].path.clone(),
@@ -374,7 +375,9 @@ fn for_tests(attributes: &[Attribute]) -> bool {
             return false;
         }
         let condition = list.tokens.to_string();
-        condition == "test" || condition.starts_with("all (test") || condition.starts_with("all(test")
+        condition == "test"
+            || condition.starts_with("all (test")
+            || condition.starts_with("all(test")
     })
 }
 
