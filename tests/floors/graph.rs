@@ -1,7 +1,7 @@
 //! The graph of imports between the source files of a crate, read with `syn`.
 //!
-//! An edge leads from the file that names something to the file that defines it: a name that a `mod.rs` re-exports
-//! leads to the file behind it. What is compiled for tests only is left out.
+//! An edge leads from the file that names an item to the file that defines it, through re-exports of a `mod.rs`. Code
+//! that is compiled for tests only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     /// All of its text.
     pub(crate) text: String,
-    /// The names that its `use` declarations bring in, with the paths behind them.
+    /// The names that its `use` declarations import, with their full paths.
     names: BTreeMap<String, Module>,
     /// Every path that it names, from the root, except re-exports of its own children.
     mentions: BTreeSet<Module>,
@@ -76,7 +76,7 @@ impl Graph {
                 continue;
             }
             here.pop();
-            // A folder without a module file, or a name that the file has from elsewhere.
+            // A folder without a module file, or a name that the file imports.
             let Some(file) = self.files.get(&here) else {
                 here.push(name.clone());
                 continue;
@@ -172,7 +172,7 @@ impl Graph {
         wrong
     }
 
-    /// Types with inherent methods in a file that does not define them: the file that does, and a line that says so.
+    /// Types with inherent methods in a file that does not define them: the defining file, and a line for the report.
     pub(crate) fn scattered(&self) -> Vec<(Module, String)> {
         let mut wrong = Vec::new();
         for (here, file) in &self.files {
@@ -280,7 +280,7 @@ impl Reader<'_> {
                 }
             }
             name => {
-                // A child, or a name that a `use` brought in.
+                // A child, or an imported name.
                 let mut child = base.clone();
                 child.push(name.to_owned());
                 if !self.modules.contains(&child) {
@@ -400,7 +400,7 @@ fn attributes(item: &Item) -> &[Attribute] {
 
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_file(&mut self, file: &'ast syn::File) {
-        // Imports first: paths below them may begin with what they bring in.
+        // Imports first: other paths may begin with an imported name.
         for item in &file.items {
             if let Item::Use(item) = item
                 && !for_tests(&item.attrs)
@@ -436,7 +436,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        // One inside of a function or an inline module.
+        // A `use` inside of a function or an inline module.
         self.import(&item.tree, &mut Module::new(), false);
     }
 

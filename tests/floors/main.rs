@@ -1,10 +1,10 @@
 //! The order of the source files: each folder's module file declares it, and imports follow it.
 //!
-//! A folder's `mod.rs` (`lib.rs` for the whole crate) lists its children in groups with blank lines between them, the lowest group
-//! first. A child imports only from lower groups, so no circle of files can arise. Also what holds of every source file: a comment on
-//! top, a telling name, a bounded length, and all methods of a type in the file that defines the type.
+//! A folder's `mod.rs` (`lib.rs` for the whole crate) lists its children in groups with blank lines between them, the
+//! lowest group first. A child imports only from lower groups, so no circle of files can arise. Every source file has a
+//! top comment, a telling name and a bounded length, and all methods of a type are in the file that defines the type.
 //!
-//! Test code (files and folders named after tests, and what follows `#[cfg(test)]`) may look anywhere.
+//! Test code (files and folders named after tests, and items with `#[cfg(test)]`) may import anything.
 
 mod graph;
 
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use graph::{Graph, Module};
 
-/// Although below: an executor does not know which device gets which chunk.
+/// Imports that the order allows but the design does not: an executor does not know the distribution of chunks.
 const FORBIDDEN: &[(&str, &str)] = &[("cpu", "plan"), ("gpu", "plan")];
 
-/// Folders that are not in order yet.
+/// Folders that the tests do not hold to the order.
 const OPEN: &[&str] =
     &["runtime", "analysis", "cpu", "kernel", "plan", "memory", "gpu", "rewrite", "bin"];
 
