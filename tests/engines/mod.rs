@@ -49,13 +49,13 @@ fn available() -> Vec<Engine> {
     found
 }
 
-/// For each engine of the CPU, every cutting. The first cutting is the plan of the runtime.
+/// For each engine of the CPU, every cutting. The first is the reference for the others.
 pub(crate) fn cpus() -> Vec<Vec<Setup>> {
     cpu_engines().into_iter().map(|engine| cuttings("cpu", Class::Cpu, engine)).collect()
 }
 
-/// For each adapter, software adapters included, every cutting. The first cutting is the plan of
-/// the runtime. If there are several adapters, all of them together with the CPU come last.
+/// For each adapter, software adapters included, every cutting. The first is the reference for the
+/// others. If there are several adapters, all of them together with the CPU come last.
 ///
 /// # Panics
 /// If there is no adapter and the environment requires one.
