@@ -277,11 +277,11 @@ fn a_finding_names_the_invocations_by_all_their_ids() {
     assert_eq!((race.rule, race.count), (Rule::RaceAcrossWorkgroups, 1));
     assert_eq!(race.address, "field.cells[3].at.y");
     assert_eq!((race.first.line, race.first.column), (6, 43));
-    let who = race.first.invocation;
-    assert_eq!((who.global, who.workgroup, who.local), ([1, 2, 0], [0, 1, 0], [1, 0, 0]));
+    let ids = race.first.invocation;
+    assert_eq!((ids.global, ids.workgroup, ids.local), ([1, 2, 0], [0, 1, 0], [1, 0, 0]));
     let second = race.second.as_ref().expect("two sides");
-    let who = second.invocation;
-    assert_eq!((who.global, who.workgroup, who.local), ([2, 3, 0], [1, 1, 0], [0, 1, 0]));
+    let ids = second.invocation;
+    assert_eq!((ids.global, ids.workgroup, ids.local), ([2, 3, 0], [1, 1, 0], [0, 1, 0]));
     assert_eq!(second.line, 7);
 }
 

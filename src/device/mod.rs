@@ -129,8 +129,8 @@ pub(crate) enum ChunkBinding<'a> {
         window: Range<u64>,
         /// The part of the window whose contents the chunk may depend on.
         upload: Range<u64>,
-        /// The elements that the chunk may write. No other chunk in flight touches them, though the
-        /// ranges around them may overlap, so a copying device writes back exactly these.
+        /// The elements that the chunk may write. No other chunk in flight writes them in this memory,
+        /// though the ranges around them may overlap, so a copying device writes back exactly these.
         write_back: Region,
         /// Whether the chunk may write the header. It is then written back too, and no other chunk in
         /// flight may touch it.
