@@ -31,9 +31,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Whether the device takes no more chunks until
-    /// [`Runtime::retry_quarantined`](crate::Runtime::retry_quarantined). The CPU is never
-    /// quarantined.
+    /// Whether a failure of this kind quarantines the device.
     pub fn quarantines(self) -> bool {
         match self {
             FailureKind::Lost
