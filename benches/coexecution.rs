@@ -1,13 +1,13 @@
-//! How well unequal devices work together: one-thread CPU devices, throttled to different speeds,
-//! on a compute-bound kernel. Efficiency is the time that the devices' speeds alone would allow
-//! together, 1 / Σ (1 / time alone), over the time that they take.
+//! The efficiency of unequal devices on a compute-bound kernel. The devices are CPU devices of one
+//! thread, throttled to different speeds. Efficiency is the ideal time together,
+//! 1 / Σ (1 / time alone), over the measured time.
 //!
-//! A repetition times each device alone and then all together. Medians over repetitions, with the
-//! lower and the upper quartile. `COEXEC_REPETITIONS` and `COEXEC_BODIES` change how long it takes.
-//! The fastest device is slower than a core by `COEXEC_SLOWDOWN`, so that the devices do not compete
-//! for cores, and what a core is kept from by others does not show. `COEXEC_THROTTLE=factor` has
-//! each chunk take so many times what it took, which multiplies the machine's noise; else devices
-//! have the speeds that a first launch measured.
+//! A repetition times each device alone and then all together. The table has the median of the
+//! repetitions, and the lower and the upper quartile. `COEXEC_REPETITIONS` and `COEXEC_BODIES` set
+//! the duration. `COEXEC_SLOWDOWN` slows all devices by a factor, so that they do not compete for
+//! cores, and other work of the machine does not show. Throttled devices have a fixed time per
+//! workgroup, derived from launches on one core. `COEXEC_THROTTLE=factor` multiplies the time of each
+//! chunk instead, and with it the machine's noise.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Bodies {
         Bodies { kernel, buffers, count }
     }
 
-    /// Seconds of one launch, and what it reports.
+    /// The seconds of one launch, and its report.
     fn run(&self, runtime: &Runtime) -> (f64, coexec::Report) {
         let names = ["bodies", "velocities", "next_bodies", "next_velocities"];
         let launch = runtime
@@ -49,11 +49,11 @@ impl Bodies {
     }
 }
 
-/// How devices are made slower than a core.
+/// The way to make devices slower than a core.
 enum Slower {
-    /// Each chunk takes so many times what it took.
+    /// A factor on the time of each chunk.
     Factor(f64),
-    /// Each workgroup takes so many times this.
+    /// A factor on this time per workgroup.
     Pace(f64, Duration),
 }
 
@@ -69,7 +69,7 @@ impl Slower {
         Slower::Pace(slower, Duration::from_secs_f64(seconds / f64::from(workgroups)))
     }
 
-    /// CPU devices of one thread each, so many times slower than the fastest.
+    /// A runtime of CPU devices of one thread each. The factors are relative to the fastest device.
     fn runtime(&self, factors: &[f64]) -> Runtime {
         let devices = format!("virtual:{}:cpu", factors.len());
         let builder = Runtime::builder().devices(devices).threads(1);

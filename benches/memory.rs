@@ -1,5 +1,5 @@
-//! What moving data and starting launches costs, against what can't be avoided: the halo of an
-//! iterated stencil, data streamed through a small memory, and launches in a sequence.
+//! The cost of transfers and launches, against the unavoidable cost: the halo of an iterated stencil,
+//! data streamed through a small memory, and launches in a sequence.
 //!
 //!     cargo bench --bench memory                    # all three, on gpu0
 //!     cargo bench --bench memory -- halo stream launches
@@ -31,10 +31,10 @@ fn library(name: &str) -> Kernel {
     Kernel::from_wgsl(text).expect(name)
 }
 
-/// Bytes that a step moves on two logical devices, against two rows.
+/// The bytes that a step moves between two logical devices, against the two rows of the halo.
 fn halo(side: u32, steps: u32) {
     let kernel = library("stencil5");
-    // Without the launch log, whose checkpoints bring down the whole field every few seconds.
+    // No launch log: its checkpoints download the whole field every few seconds.
     let builder = Runtime::builder().devices("virtual:2:gpu0").log_memory(0);
     let rt = builder.build().expect("the machine has a GPU, or lavapipe");
     let cells = (side * side) as usize;
@@ -44,7 +44,7 @@ fn halo(side: u32, steps: u32) {
         "stencil5, {side} x {side} on two logical devices; the halo is {} B a step",
         2.0 * row
     );
-    // The first steps bring the field to the devices and make room for what they write.
+    // The first steps upload the field and allocate windows for the results.
     const SETTLED: u32 = 4;
     let (mut moved, mut most, mut moves) = (0.0, 0.0f64, 0);
     for step in 0..steps {
@@ -80,7 +80,7 @@ fn halo(side: u32, steps: u32) {
     );
 }
 
-/// 256 MiB through 8 MiB.
+/// The time to stream 256 MiB through 8 MiB, against the unavoidable time.
 fn stream() {
     const BUDGET: u64 = 8 << 20;
     const WORDS: usize = 32 << 20;
@@ -116,12 +116,12 @@ fn stream() {
         (0..24u32).fold(x, |x, k| (x ^ (x >> 15)).wrapping_mul(0x2c1b_3c6d).wrapping_add(k))
     };
     let exact = dst.to_vec().expect("a result").iter().zip(&input).all(|(got, x)| *got == mix(*x));
-    // Everything on the device: nothing moves the second time.
+    // With all data on the device, launches after the first move nothing.
     let large = runtime("gpu0");
     let on_device = Buffer::<u32>::zeroed(WORDS);
     let compute = median((0..8).map(|_| run(&large, &src, &on_device).elapsed).skip(1).collect());
     let transfer = transfer(&input, WORDS.div_ceil(chunks.max(1) as usize));
-    // The first window has to be up before anything computes, the last has to come down after.
+    // The first upload comes before all computing, the last download after it.
     let serial = (transfer + compute).div_f64(f64::from(chunks.max(1)));
     let least = transfer.max(compute) + serial;
     let took = median(times);
@@ -152,7 +152,7 @@ fn wgpu_device() -> (wgpu::Device, wgpu::Queue) {
     pollster::block_on(adapter.request_device(&descriptor)).expect("a device")
 }
 
-/// The time to bring all words to a device and back in pieces, two under way, and nothing else.
+/// The time to copy all words to a device and back in pieces, two in flight, without computing.
 fn transfer(input: &[u32], piece: usize) -> Duration {
     let (device, queue) = wgpu_device();
     let bytes = piece as u64 * 4;
@@ -203,7 +203,7 @@ fn transfer(input: &[u32], piece: usize) -> Duration {
         begun.elapsed()
     };
     let time = median((0..4).map(|_| once(&mut out)).skip(1).collect());
-    assert!(out == input, "what went up came down");
+    assert!(out == input, "the downloaded words differ from the uploaded ones");
     time
 }
 
@@ -212,7 +212,7 @@ const COUNT: &str = "
     @compute @workgroup_size(1)
     fn count() { n[0] += 1u; }";
 
-/// 10,000 launches of a kernel that does nearly nothing, against wgpu with the same batching.
+/// The time of 10,000 launches of a tiny kernel, against wgpu with the same batching.
 fn launches() {
     const TIMES: u32 = 10_000;
     const PAIRS: u32 = 31;
@@ -222,7 +222,7 @@ fn launches() {
     let launch = rt.launch(&kernel).bind("n", &n).workgroups([1, 1, 1]);
     let sequence = rt.sequence().then(launch.clone());
     let raw = raw_launches();
-    // In turns, so that what else the machine does hits both.
+    // The two take turns, so that other work of the machine affects both.
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PAIRS {
         let begun = Instant::now();
@@ -250,7 +250,7 @@ fn launches() {
     );
 }
 
-/// The same in wgpu's own words: 1,024 dispatches a submission, one pass each, a wait at the end.
+/// The same launches in plain wgpu: 1,024 dispatches a submission, one pass each, a wait at the end.
 fn raw_launches() -> impl Fn(u32) -> Duration {
     let (device, queue) = wgpu_device();
     let text = naga::front::wgsl::parse_str(COUNT).expect("valid WGSL");

@@ -1,8 +1,8 @@
-//! What a launch costs beyond the kernel's own work: parsing and analysis, a plan, an empty
-//! launch on each device.
+//! The cost of a launch besides the kernel's own work: parsing and analysis, a plan, an empty launch
+//! on each device.
 //!
 //!     cargo bench --bench overheads
-//!     cargo bench --bench overheads -- log    # what the launch log costs where nothing fails
+//!     cargo bench --bench overheads -- log    # the cost of the launch log without failures
 
 use coexec::{Buffer, Kernel, Launch, Runtime};
 use criterion::{BatchSize, Criterion, criterion_group};
@@ -22,7 +22,7 @@ fn library(name: &str) -> Kernel {
     Kernel::from_wgsl(text).expect(name)
 }
 
-/// A plan in 64 bands for two devices: the first for its arguments, and one that was made before.
+/// Plans in 64 bands for two devices: the first with its arguments, and one with known arguments.
 fn plans(criterion: &mut Criterion) {
     let runtime = Runtime::builder().devices("virtual:2:cpu").build().expect("two devices");
     let (a, b, c) = (
@@ -31,7 +31,7 @@ fn plans(criterion: &mut Criterion) {
         Buffer::<f32>::zeroed(1 << 20),
     );
     let quads: Vec<_> = (0..4).map(|_| Buffer::<[f32; 4]>::zeroed(1 << 14)).collect();
-    // Each takes a number that only makes its arguments differ.
+    // The number only makes the arguments of the launches differ.
     type Case<'a> = (&'a str, Box<dyn Fn(&Kernel, u32) -> Launch + 'a>);
     let cases: [Case<'_>; 4] = [
         (
@@ -80,7 +80,7 @@ fn plans(criterion: &mut Criterion) {
                 launch(&kernel, turn).plan().expect("a plan")
             });
         });
-        // With the launch's description, and without: that is the program's own work.
+        // With and without describing the launch, which is work of the calling program.
         criterion.bench_function(&format!("describe and plan {name} again"), |bencher| {
             bencher.iter(|| launch(&kernel, 0).plan().expect("a plan"));
         });
@@ -104,7 +104,7 @@ fn overheads(criterion: &mut Criterion) {
     let kernel = library("saxpy");
     let all = Runtime::new().expect("a runtime");
 
-    // One workgroup's worth of work: the rest is overhead.
+    // The work is one workgroup, so nearly all of the time is overhead.
     let (x, y) = (Buffer::from_slice(&[1.0f32]), Buffer::<f32>::zeroed(1));
     for device in all.devices() {
         let runtime = Runtime::builder().devices(&device.id).build().expect(&device.id);
@@ -114,9 +114,9 @@ fn overheads(criterion: &mut Criterion) {
     }
 }
 
-/// What the launch log costs where nothing fails: an iterated stencil of nearly no, of about one and of
-/// many milliseconds a step, with the log and without, in turns, so that what else the machine does hits
-/// both.
+/// The cost of the launch log without failures: an iterated stencil with steps of far less than one,
+/// about one and many milliseconds. Steps with and without the log take turns, so that other work of
+/// the machine affects both.
 fn log() {
     use std::time::{Duration, Instant};
     let build = |bytes: u64| {
@@ -143,7 +143,7 @@ fn log() {
         };
         let (mut one, mut other) = (Vec::new(), Vec::new());
         for turn in 0..turns {
-            // Whoever is first finds the machine as the other left it.
+            // The order alternates, so that neither always runs after the other.
             if turn % 4 < 2 {
                 one.push(step(&with, &logged, turn));
                 other.push(step(&without, &plain, turn));

@@ -1,4 +1,4 @@
-//! C = A B on every processor of the machine.
+//! The matrix product C = A B on all processors of the machine.
 //!
 //!     cargo run --release --example matmul
 //!     cargo run --release --example matmul -- --m 2000 --n 300 --k 1000 --devices cpu
@@ -16,10 +16,10 @@ use npyz::{NpyFile, Order, WriterBuilder};
 
 #[derive(Parser)]
 struct Args {
-    /// A, as a .npy file of f32 with two axes; random if not given
+    /// A .npy file with A, f32 with two axes; A and B are random if not given
     #[arg(requires = "b")]
     a: Option<PathBuf>,
-    /// B, likewise
+    /// A .npy file with B
     b: Option<PathBuf>,
     /// Write C to a .npy file
     #[arg(long)]
@@ -41,7 +41,7 @@ struct Args {
     devices: Option<String>,
 }
 
-/// What the kernel's uniform `dims` looks like in Rust.
+/// The kernel's uniform `dims`.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Dims {
@@ -50,7 +50,7 @@ struct Dims {
     k: u32,
 }
 
-/// Rows, then columns; row-major.
+/// A row-major matrix.
 struct Matrix {
     rows: usize,
     columns: usize,
@@ -125,7 +125,7 @@ fn check(a: &Matrix, b: &Matrix, c: &Matrix) -> Result<()> {
             expected += term;
             magnitude += term.abs();
         }
-        // Relative to the sum of |a b|: what rounding is proportional to.
+        // Relative to the sum of |a b|, because the rounding error is proportional to it.
         let error = (f64::from(c.elements[i]) - expected).abs() / f64::max(magnitude, 1e-30);
         ensure!(error < 1e-5, "C[{row}, {column}] is {}, but should be {expected}", c.elements[i]);
         worst = worst.max(error);
@@ -135,7 +135,7 @@ fn check(a: &Matrix, b: &Matrix, c: &Matrix) -> Result<()> {
     Ok(())
 }
 
-/// Numbers in [-1, 1), the same every time.
+/// A matrix of pseudorandom numbers in [-1, 1).
 fn random(seed: u32, rows: usize, columns: usize) -> Matrix {
     let mut state = seed;
     let elements = (0..rows * columns)
@@ -160,7 +160,7 @@ fn read_npy(path: &Path) -> Result<Matrix> {
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes to another name first, so that the file is whole or not there.
+/// Writes under another name and renames, so that no partial file appears.
 fn write_npy(path: &Path, matrix: &Matrix) -> Result<()> {
     let part = path.with_extension("npy.part");
     let write = || -> Result<()> {

@@ -1,4 +1,4 @@
-//! Heat that flows through a picture: bright is hot, and nothing leaves at the border.
+//! Heat diffusion in a picture: bright is hot, and the borders are insulated.
 //!
 //!     cargo run --release --example stencil -- --steps 200 --out after.png
 //!     cargo run --release --example stencil -- photo.png --steps 1000 --devices cpu
@@ -16,15 +16,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 #[derive(Parser)]
 struct Args {
-    /// A picture to start from; a drawing of a few hot shapes if not given
+    /// The initial picture, a .png file; a drawing of a few hot shapes if not given
     picture: Option<PathBuf>,
-    /// Time steps
+    /// The number of time steps
     #[arg(long, default_value_t = 200)]
     steps: u32,
-    /// Where to write the picture afterwards
+    /// The file for the final picture
     #[arg(long, default_value = "after.png")]
     out: PathBuf,
-    /// Write the picture before, too
+    /// A file for the initial picture
     #[arg(long)]
     before: Option<PathBuf>,
     /// dt * diffusivity / h^2; stable up to 0.25
@@ -38,7 +38,7 @@ struct Args {
     devices: Option<String>,
 }
 
-/// What the kernel's uniform `grid` looks like in Rust.
+/// The kernel's uniform `grid`.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Grid {
@@ -153,7 +153,7 @@ fn read_png(path: &Path) -> Result<Picture> {
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes to another name first, so that the file is whole or not there.
+/// Writes under another name and renames, so that no partial file appears.
 fn write_png(path: &Path, picture: &Picture) -> Result<()> {
     let part = path.with_extension("png.part");
     let write = || -> Result<()> {
@@ -170,7 +170,7 @@ fn write_png(path: &Path, picture: &Picture) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Black through red and yellow to white.
+/// The colour of a heat: from black over red and yellow to white.
 fn glow(heat: f32) -> [u8; 3] {
     let part = |from: f32| ((heat * 3.0 - from).clamp(0.0, 1.0) * 255.0).round() as u8;
     [part(0.0), part(1.0), part(2.0)]

@@ -4,13 +4,13 @@
 //     call = S N(d1) - X exp(-r T) N(d2)                      put = call - S + X exp(-r T)
 //
 // market   uniform  rate: r; volatility: v; count: the number of options
-// options  read     count times (S: the price now, X: the strike, T: years to expiry, unused)
+// options  read     count times (S: the spot price, X: the strike, T: years to expiry, unused)
 // calls    out      count elements
 // puts     out      count elements
 //
 // Grid: count invocations along x.
 // Source: Black and Scholes, 1973. N by Abramowitz and Stegun 26.2.17, off by at most 7.5e-8.
-// For prices up to 100: 26.2.17 is off by 7.5e-6 at that scale, and rounding comes on top.
+// The tolerance is for prices up to 100: the error of 26.2.17 is 7.5e-6 there, plus rounding.
 // tolerance: abs 1e-4 rel 1e-5
 
 struct Market {
@@ -24,7 +24,7 @@ struct Market {
 @group(0) @binding(2) var<storage, read_write> calls: array<f32>;
 @group(0) @binding(3) var<storage, read_write> puts: array<f32>;
 
-// The normal distribution's cumulative probability.
+// The cumulative distribution function of the normal distribution.
 fn normal(d: f32) -> f32 {
     let k = 1.0 / (1.0 + 0.2316419 * abs(d));
     let series = k * (0.31938153 + k * (-0.356563782 + k * (1.781477937

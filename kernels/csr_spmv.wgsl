@@ -1,9 +1,10 @@
 // csr_spmv: y = A x for a sparse matrix in compressed row storage, one invocation for each row.
 //
-// row_ptr  read     rows + 1 elements; row r is elements row_ptr[r] to row_ptr[r + 1] of:
+// row_ptr  read     rows + 1 elements; row r is elements row_ptr[r] .. row_ptr[r + 1] (excluded)
+//                   of columns and values
 // columns  read     the column of each stored element
 // values   read     the stored elements
-// x        read     the vector; as long as A has columns
+// x        read     the vector, one element for each column of A
 // y        out      rows elements
 //
 // Grid: rows invocations along x.

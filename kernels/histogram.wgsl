@@ -1,13 +1,13 @@
-// histogram: how many values fall into each of 256 equal bins of [0, 1); smaller ones count in
-// the first, larger ones in the last. Each workgroup counts in workgroup memory, then adds its
+// histogram: the number of values in each of 256 equal bins of [0, 1). Smaller values count in the
+// first bin, larger ones in the last. Each workgroup counts in workgroup memory, then adds its
 // counts to the result.
 //
 // values  read      any number of elements, none of them NaN
-// counts  in, out   256 elements; must start at zero unless counts are to be added up
+// counts  in, out   256 elements; the counts are added to their contents
 //
-// Grid: as many workgroups along x as one likes; each takes every so many stretches of 256
-// elements.
-// Integers: exact.
+// Grid: any number w of workgroups along x; workgroup g counts the stretches g, g + w, g + 2 w, ...
+// of 256 elements.
+// Integers are exact.
 // tolerance: abs 0 rel 0
 
 const BINS = 256u;

@@ -1,13 +1,13 @@
-// mandelbrot: for each pixel, the number of steps of z = z^2 + c, from z = 0, before |z| > 2; or
-// `limit` if that does not happen.
+// mandelbrot: the number of steps of z = z^2 + c, from z = 0, before |z| > 2, for each pixel. It is
+// `limit` where |z| stays below.
 //
 // view        uniform   width, height: the picture, row-major; limit: the most steps; scale: the
 //                       side of a pixel; corner: c at pixel (0, 0)
 // iterations  out       width * height elements
 //
 // Grid: width invocations along x, height along y.
-// Near the set's border the count depends on the last bit of z, so a few pixels may differ from
-// one device to another: `outliers` is the share of elements that need not agree.
+// Near the set's border the count depends on the last bit of z, so a few pixels may differ between
+// devices: `outliers` is the share of elements that may differ.
 // tolerance: abs 0 rel 0 outliers 0.01
 
 struct View {

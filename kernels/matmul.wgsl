@@ -1,5 +1,5 @@
 // matmul: C = A B for any m, n and k. A workgroup computes a 64 by 64 tile of C from strips of A
-// and B that it holds in workgroup memory; an invocation computes 4 by 4 of them in registers.
+// and B in workgroup memory; an invocation computes 4 by 4 elements of it in registers.
 //
 // dims    uniform   A is m by k, B is k by n, C is m by n, all row-major
 // a       read      m * k elements
@@ -10,8 +10,9 @@
 //
 // Grid: ceil(n / 64) workgroups along x, ceil(m / 64) along y.
 // Source: register tiling as in Volkov and Demmel, "Benchmarking GPUs to tune dense linear
-// algebra", 2008. An invocation's columns are 16 apart, so that neighbours along local x touch
-// neighbours in memory; so are its rows, so that neighbours along local y touch different banks.
+// algebra", 2008. The columns of an invocation are 16 apart, so that neighbours along local x access
+// neighbouring elements. Its rows are 16 apart, so that neighbours along local y access different
+// banks.
 // tolerance: abs 1e-5 rel 1e-5
 
 struct Dims {
@@ -71,7 +72,7 @@ fn matmul(
     var sum3 = vec4<f32>();
 
     for (var start = 0u; start < dims.k; start += STRIP) {
-        // What lies outside A and B counts as zero.
+        // Elements outside A and B count as zero.
         for (var i = index; i < ROWS * STRIP; i += SIDE * SIDE) {
             let row = top + i / STRIP;
             let p = start + i % STRIP;

@@ -1,5 +1,5 @@
-// matmul_naive: C = A B, one invocation for each element of C. The definition, written down;
-// `matmul.wgsl` computes the same faster.
+// matmul_naive: C = A B, one invocation for each element of C, as in the definition. `matmul.wgsl`
+// is faster.
 //
 // dims    uniform   A is m by k, B is k by n, C is m by n, all row-major
 // a       read      m * k elements

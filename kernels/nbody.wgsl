@@ -3,15 +3,15 @@
 //     v' = v + dt * sum over j of m_j (p_j - p) / (|p_j - p|^2 + softening^2)^(3/2)
 //     p' = p + dt * v'
 //
-// params         uniform   count: the bodies; dt; softening: must not be 0
+// params         uniform   count: the number of bodies; dt: the time step; softening: not 0
 // bodies         read      count times (x, y, z, mass)
 // velocities     read      count times (x, y, z, unused)
 // next_bodies    out       as bodies
 // next_velocities out      as velocities
 //
 // Grid: count invocations along x.
-// Source: Nyland, Harris, Prins, "Fast N-body simulation with CUDA", GPU Gems 3, 2007: bodies go
-// through workgroup memory, 256 at a time.
+// Source: Nyland, Harris, Prins, "Fast N-body simulation with CUDA", GPU Gems 3, 2007: a workgroup
+// loads 256 bodies at a time into workgroup memory.
 // tolerance: abs 1e-5 rel 1e-5
 
 struct Params {
@@ -44,7 +44,7 @@ fn nbody(
     var acceleration = vec3<f32>();
     let softening2 = params.softening * params.softening;
     for (var first = 0u; first < params.count; first += TILE) {
-        // A place without a body holds one without mass.
+        // Places after the last body get a body without mass.
         let j = first + index;
         var other = vec4<f32>();
         if j < params.count {
@@ -55,7 +55,7 @@ fn nbody(
 
         for (var t = 0u; t < TILE; t++) {
             let away = tile[t].xyz - body.xyz;
-            // One chain of fused multiply-adds, with one operation less than a dot product and a sum.
+            // A chain of fused multiply-adds needs one operation less than a dot product and a sum.
             let squared =
                 softening2 + away.x * away.x + away.y * away.y + away.z * away.z;
             let inverse = inverseSqrt(squared);

@@ -1,9 +1,9 @@
-// reduce_sum: the sum of each stretch of 256 * PER_INVOCATION elements; the last may be shorter.
+// reduce_sum: the sum of each block of 256 * PER_INVOCATION elements; the last block may be shorter.
 // Run it again over the partial sums, or add them up on the host.
 //
 // src             read      any number of elements
 // partials        out       one for each workgroup
-// PER_INVOCATION  override  elements that one invocation adds up by itself, 16
+// PER_INVOCATION  override  the number of elements that one invocation adds up, 16
 //
 // Grid: ceil(elements / (256 * PER_INVOCATION)) workgroups along x.
 // Source: Harris, "Optimizing parallel reduction in CUDA", 2007.

@@ -39,7 +39,7 @@ fn stencil5(@builtin(global_invocation_id) id: vec3<u32>) {
     let c = src[row + x];
     let around = src[row + west] + src[row + east]
         + src[north * grid.width + x] + src[south * grid.width + x];
-    // A product with a name is not fused with the sum, so all devices give the same bits.
+    // A product in a `let` is not fused with the sum, so all devices give the same bits.
     let gain = grid.alpha * (around - 4.0 * c);
     dst[row + x] = c + gain;
 }

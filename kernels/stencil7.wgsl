@@ -47,7 +47,7 @@ fn stencil7(@builtin(global_invocation_id) id: vec3<u32>) {
     let around = src[at(west, y, z)] + src[at(east, y, z)]
         + src[at(x, north, z)] + src[at(x, south, z)]
         + src[at(x, y, below)] + src[at(x, y, above)];
-    // Products with a name are not fused with the sums, so all devices give the same bits.
+    // Products in a `let` are not fused with the sums, so all devices give the same bits.
     let six = 6.0 * c;
     let gain = grid.alpha * (around - six);
     dst[at(x, y, z)] = c + gain;

@@ -5,8 +5,8 @@
 // src     read      rows * columns elements, row-major
 // dst     out       columns * rows elements, row-major
 //
-// Grid: ceil(columns / 32) workgroups along x, ceil(rows / 32) along y. A tile's writes lie `rows`
-// apart, so it is bands of columns of src that can be given to different devices.
+// Grid: ceil(columns / 32) workgroups along x, ceil(rows / 32) along y. The devices get bands of
+// columns of src, which are bands of rows of dst.
 // Source: Ruetsch and Micikevicius, "Optimizing matrix transpose in CUDA", 2009.
 // tolerance: abs 0 rel 0
 
@@ -22,7 +22,7 @@ const STEP = 8u;
 @group(0) @binding(1) var<storage, read> src: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dst: array<f32>;
 
-// Rows are one longer than need be, so that a column of a tile lies in different banks.
+// The rows have one element of padding, so that a column of a tile lies in different banks.
 var<workgroup> tile: array<array<f32, 33>, TILE>;
 
 @compute @workgroup_size(32, 8)

@@ -4,7 +4,7 @@ fn relu(x: f32) -> f32 {
     return max(x, 0.0);
 }
 
-// Without overflow for any finite x: exp is only taken of what is not positive.
+// No overflow for any finite x: the argument of exp is never positive.
 fn sigmoid(x: f32) -> f32 {
     let e = exp(-abs(x));
     return select(e, 1.0, x >= 0.0) / (1.0 + e);

@@ -1,9 +1,9 @@
-// random: numbers that look random, from a counter. No state: the same input gives the same
-// number on every device, however a launch is cut.
+// random: pseudorandom numbers from a counter. There is no state: the same counter gives the same
+// numbers on every device, however a launch is cut.
 //
 // Source: pcg3d of Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020.
 
-// Three well mixed words from three counters, such as invocation, step and seed.
+// Three hashed words of three counters, such as invocation, step and seed.
 fn random_u32(counter: vec3<u32>) -> vec3<u32> {
     var v = counter * 1664525u + 1013904223u;
     v.x += v.y * v.z;

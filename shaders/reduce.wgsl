@@ -1,5 +1,5 @@
-// reduce: what 256 invocations of a workgroup have, brought together. Every invocation of the
-// workgroup must make the call, with its local_invocation_index; every one gets the result.
+// reduce: the sum and the largest of the values of a workgroup's 256 invocations. Every invocation
+// of the workgroup must make the call, with its local_invocation_index, and gets the result.
 
 var<workgroup> reduce_scratch: array<f32, 256>;
 
@@ -13,7 +13,7 @@ fn reduce_sum_256(index: u32, value: f32) -> f32 {
         workgroupBarrier();
     }
     let sum = reduce_scratch[0];
-    // Nobody begins the next reduction before all have read.
+    // The next reduction must not write the scratch before all invocations have read the sum.
     workgroupBarrier();
     return sum;
 }

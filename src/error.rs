@@ -1,37 +1,37 @@
 //! The one public error type.
 //!
-//! Every message names the thing, what was expected, what was found, and what to do. Errors are
-//! values: no input, however bad, makes the library panic. This file is the lowest floor; it
-//! imports nothing of the crate.
+//! Every message names the thing, what was expected, what was found, and what to do. No input
+//! makes the library panic: bad input is an `Error`. This file imports nothing of the crate.
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// In which way a device failed. It decides what becomes of the device: see
-/// `Report::events`.
+/// The way in which a device failed. It determines the [`Remedy`](crate::Remedy). A quarantined
+/// device takes no more chunks until
+/// [`Runtime::retry_quarantined`](crate::Runtime::retry_quarantined).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
     /// The device is gone: reset, unplugged, destroyed. It is quarantined.
     Lost,
-    /// It has no memory left. Its chunks are made smaller.
+    /// It is out of memory. It gets fewer or smaller chunks.
     OutOfMemory,
-    /// Its driver rejects the kernel, or can't run it to its end. It runs other kernels.
+    /// Its driver rejects the kernel, or can't run it to its end. It still runs other kernels.
     Rejected,
-    /// A chunk was not done by its deadline. The device is quarantined.
+    /// It did not finish a chunk by the chunk's deadline. It is quarantined.
     Deadline,
-    /// What it computed could not be mapped into the host's memory. It is quarantined.
+    /// Its results could not be mapped into host memory. It is quarantined.
     Mapping,
-    /// Its driver, wgpu or coexec panicked on it. It is quarantined.
+    /// Its driver, wgpu or coexec panicked during a call to it. It is quarantined.
     Panicked,
-    /// Other devices compute something else. It is quarantined.
+    /// Its results differ from those of other devices. It is quarantined.
     WrongAnswer,
     /// It refused a request: a limit, an invalid request, no thread.
     Refused,
 }
 
 impl FailureKind {
-    /// Whether the device is not asked again until somebody says so.
+    /// Whether a failure of this kind quarantines the device.
     pub fn quarantines(self) -> bool {
         match self {
             FailureKind::Lost
@@ -43,7 +43,7 @@ impl FailureKind {
         }
     }
 
-    /// One word: `lost`, `out-of-memory`…
+    /// The kind in one word, such as `lost` or `out-of-memory`.
     pub fn name(self) -> &'static str {
         match self {
             FailureKind::Lost => "lost",
@@ -64,7 +64,7 @@ impl std::fmt::Display for FailureKind {
     }
 }
 
-/// The remedy for a loop that was stopped.
+/// The end of the message of [`Error::EndlessLoop`]: what to do about the loop.
 fn more_iterations(device: &Option<String>) -> String {
     match device {
         None => {
@@ -78,7 +78,7 @@ fn more_iterations(device: &Option<String>) -> String {
     }
 }
 
-/// What can go wrong, in the order in which a launch would meet it.
+/// An error of a call of this crate. The variants are roughly in the order of a launch's checks.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -92,34 +92,34 @@ pub enum Error {
         line: Option<u32>,
     },
 
-    /// Valid WGSL that coexec, or the engine that was asked for, does not run.
+    /// Valid WGSL that coexec, or the requested engine, does not run.
     #[error("{what} is not supported{}{at}", if .at.is_empty() { "" } else { "\n" })]
     Unsupported {
         /// The construct, and what to do instead.
         what: String,
-        /// The rendered WGSL line, or nothing where there is no line to show.
+        /// The rendered WGSL line, or empty where there is no line to show.
         at: String,
     },
 
-    /// The entry point that was asked for does not exist, or none was named and there are many.
+    /// The requested entry point does not exist, or none was named and there are several.
     #[error("entry point {name}: {problem}")]
     EntryPoint {
         /// The name as given, or `(none given)`.
         name: String,
-        /// What is wrong, and which entry points there are.
+        /// The problem, and the entry points of the module.
         problem: String,
     },
 
-    /// An override constant that does not exist, has no value, or does not fit.
+    /// An override constant that does not exist, has no value, or has a value that does not fit.
     #[error("override constant `{name}`: {problem}")]
     Constant {
         /// The constant's WGSL name or numeric id.
         name: String,
-        /// What is wrong and what would be right.
+        /// The problem, and what would be right.
         problem: String,
     },
 
-    /// A binding of the kernel and what the launch gave for it do not go together.
+    /// A binding of the kernel does not match the value or buffer that the launch gave for it.
     #[error("binding `{name}`: {problem}")]
     Binding {
         /// The WGSL variable's name, or the name that the caller used.
@@ -132,35 +132,36 @@ pub enum Error {
     #[error("grid: {0}")]
     Grid(String),
 
-    /// A range of a buffer that is not inside it, or a host slice of the wrong length.
+    /// A range that is not inside its buffer, or a host slice of the wrong length.
     #[error("buffer: {0}")]
     Range(String),
 
-    /// A buffer whose last launch was cancelled or failed while writing it, or of which only a lost
-    /// device had some that can't be computed again (now, or at all).
+    /// A buffer with unusable contents. A launch was cancelled or failed while writing it, or a lost
+    /// device held the only copy of a range that coexec can't compute again at the moment, or at all.
     #[error("buffer {name} is poisoned: {cause}. Write all of it before using it again")]
     Poisoned {
         /// The name under which the failed launch bound it.
         name: String,
-        /// What ended that launch, or what is lost and why it is not computed again.
+        /// What ended that launch, or which range is lost and why coexec can't compute it again.
         cause: String,
     },
 
-    /// No device of that name, or none of that kind.
+    /// A selection of devices, a memory budget or an injected fault names a device that does not
+    /// exist or does not fit, or is malformed.
     #[error("device {name}: {problem}")]
     NoSuchDevice {
-        /// The name as given.
+        /// The name or the text as given.
         name: String,
-        /// What there is instead.
+        /// The problem, and what would be right.
         problem: String,
     },
 
-    /// The CPU has no engine of that name.
+    /// The CPU has no engine of this name.
     #[error("engine {name}: {problem}")]
     NoSuchEngine {
         /// The name as given.
         name: String,
-        /// The engines that exist.
+        /// The problem, and the engines that exist.
         problem: String,
     },
 
@@ -169,11 +170,11 @@ pub enum Error {
     Device {
         /// The device's name.
         device: String,
-        /// In which way.
+        /// The way in which it failed.
         kind: FailureKind,
-        /// What it was doing: "create a pipeline", "map a download"...
+        /// The operation that failed, such as "create a pipeline" or "map a download".
         doing: String,
-        /// The driver's or wgpu's words.
+        /// The message of the driver, of wgpu or of coexec.
         cause: String,
     },
 
@@ -182,18 +183,18 @@ pub enum Error {
     NoDevice {
         /// The kernel's entry point.
         kernel: String,
-        /// A line for each device: its name and why not.
+        /// A line for each device: its name, and why it can't run the kernel.
         causes: Vec<String>,
     },
 
-    /// A loop exceeded its iteration budget, or the iterations that a driver allows.
+    /// A loop exceeded the launch's iteration budget, or the iterations that a driver allows.
     #[error("a loop did not end within {budget} iterations of one invocation{}{}{at}", more_iterations(.device), if .at.is_empty() { "" } else { "\n" })]
     EndlessLoop {
-        /// Iterations after which it was stopped.
+        /// The number of iterations of one invocation after which the loop was stopped.
         budget: u64,
-        /// The device whose driver ended the loop; `None` if the launch's budget ended it.
+        /// The device whose driver stopped the loop; `None` if the launch's budget stopped it.
         device: Option<String>,
-        /// The rendered WGSL line, where the device can tell.
+        /// The rendered WGSL line, or empty where the device can't tell.
         at: String,
     },
 
@@ -201,10 +202,10 @@ pub enum Error {
     #[error("the launch was cancelled")]
     Cancelled,
 
-    /// Something inside coexec, wgpu or a driver panicked or broke an invariant. A bug.
+    /// A bug: coexec, wgpu or a driver panicked or broke an invariant.
     #[error("internal error in {place}: {cause}. Please report this, with the kernel")]
     Internal {
-        /// The module.
+        /// The module or thread where it happened.
         place: String,
         /// The panic's message or the broken invariant.
         cause: String,
@@ -212,8 +213,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The failure of a device, for errors that another device may not have: its id, the kind, and
-    /// the cause. Any other error is the launch's own and is returned as `Err`.
+    /// The id, the failure kind and the cause, for an error of one device that another device may not
+    /// have. Any other error is the launch's own and is returned as `Err`.
     pub(crate) fn of_device(self) -> Result<(String, FailureKind, String)> {
         match self {
             Error::Device { device, kind, doing, cause } => {

@@ -5,7 +5,7 @@
 pub(crate) struct GroupBox {
     /// The first workgroup along x, y and z.
     pub(crate) first: [u32; 3],
-    /// Workgroups along x, y and z. A zero makes the box empty.
+    /// The number of workgroups along x, y and z. A zero makes the box empty.
     pub(crate) count: [u32; 3],
 }
 
@@ -15,7 +15,7 @@ impl GroupBox {
         GroupBox { first: [0; 3], count: grid }
     }
 
-    /// The part from `start` to `end` along an axis. Both are counted from the grid's origin.
+    /// The part of the box from `start` to `end` along an axis, counted from the grid's origin.
     pub(crate) fn band(self, axis: usize, start: u32, end: u32) -> GroupBox {
         let mut part = self;
         part.first[axis] = start;
@@ -23,7 +23,7 @@ impl GroupBox {
         part
     }
 
-    /// Workgroups in the box. At most (2³² − 1)³, hence the width.
+    /// The number of workgroups in the box, at most (2³² − 1)³.
     pub(crate) fn workgroups(self) -> u128 {
         self.count.iter().map(|&n| u128::from(n)).product()
     }

@@ -1,7 +1,7 @@
 //! Work that goes on while its owner does something else: a launch, a sequence, a read.
 //!
-//! The work runs on a thread of its own. It shares a [`Job`] with its owner, which holds the
-//! cancellation and the progress. The modules that start work decide how soon it reacts to a
+//! The work runs on a thread of its own. It shares a [`Job`], with the cancellation and the
+//! progress, with its owner. The modules that start work decide how soon it reacts to a
 //! cancellation.
 
 use std::future::Future;
@@ -15,10 +15,10 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, FailureKind, Result};
 
-/// The result of submitted work, to wait for: a `Future` that works with any executor.
-/// [`Pending::wait`] waits without one.
+/// The future result of submitted work. It is a `Future` that works with any executor, and
+/// [`Pending::wait`] waits without an executor.
 ///
-/// Dropping it before it is ready cancels the work, as [`Pending::cancel`] does.
+/// Dropping a `Pending` before it is ready cancels the work, as [`Pending::cancel`] does.
 ///
 /// ```
 /// use coexec::{Buffer, Kernel, Runtime};
@@ -49,10 +49,10 @@ pub struct Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Runs `work`, which consists of `units` units, on a thread of its own. `what` names it in
-    /// errors, such as "launch".
+    /// Runs `work`, which consists of `units` units, on a thread of its own. `name` stands for the
+    /// work in errors, such as "launch".
     pub(crate) fn spawn(
-        what: &str,
+        name: &str,
         units: u64,
         work: impl FnOnce(&Job) -> Result<T> + Send + 'static,
     ) -> Result<Pending<T>>
@@ -64,19 +64,19 @@ impl<T> Pending<T> {
         let (sender, result) = oneshot::channel();
         let own = Arc::clone(&job);
         let thread = std::thread::Builder::new()
-            .name(format!("coexec-{what}"))
+            .name(format!("coexec-{name}"))
             .spawn(move || {
                 let outcome = work(&own);
                 if outcome.is_ok() {
                     own.done.store(units, Ordering::Relaxed);
                 }
-                // The receiver may have been dropped: the result is not wanted then.
+                // The receiver is gone if the owner has dropped the `Pending`.
                 let _ = sender.send(outcome);
             })
             .map_err(|error| Error::Device {
                 device: "cpu".to_owned(),
                 kind: FailureKind::Refused,
-                doing: format!("start a thread for a {what}"),
+                doing: format!("start a thread for a {name}"),
                 cause: error.to_string(),
             })?;
         Ok(Pending { result, job, thread, ended: false })
@@ -85,18 +85,18 @@ impl<T> Pending<T> {
     /// Waits for the result, without an executor.
     ///
     /// # Errors
-    /// Those of the call that waits: [`Launch::run`](crate::Launch::run),
+    /// The errors of the blocking call for the same work: [`Launch::run`](crate::Launch::run),
     /// [`Sequence::run`](crate::Sequence::run), [`Buffer::read`](crate::Buffer::read).
     pub fn wait(self) -> Result<T> {
         pollster::block_on(self)
     }
 
-    /// Asks the work to stop, and returns without waiting for that. Chunks that have not begun are
-    /// not run. The result is then [`Error::Cancelled`], unless all chunks had already run.
+    /// Asks the work to stop, and returns at once. Chunks that have not begun do not run. The result
+    /// is [`Error::Cancelled`], unless all chunks had already run.
     ///
-    /// Work that has not begun leaves its buffers as they are. If it has begun, the buffers that it
-    /// writes are poisoned. In a [transactional](crate::Launch::transactional) launch they are as
-    /// they were before.
+    /// Work that has not begun leaves its buffers unchanged. If it has begun, the buffers that it
+    /// writes are poisoned; a [transactional](crate::Launch::transactional) launch restores their
+    /// contents instead.
     ///
     /// ```
     /// # use coexec::{Buffer, Error, Kernel, Runtime};
@@ -118,10 +118,9 @@ impl<T> Pending<T> {
         self.job.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// The part of the work that is done, from 0 to 1. For a launch it counts workgroups, each when
-    /// its chunk is done; for a sequence, the workgroups of all its launches. It goes back to 0 if
-    /// a GPU fails that was given a whole sequence, since other devices then begin the sequence
-    /// again.
+    /// The fraction of the work that is done, from 0 to 1. It counts the workgroups of the launch, or
+    /// of all launches of the sequence, as their chunks end. It goes back to 0 when a GPU that runs a
+    /// whole sequence fails, because other devices then start the sequence over.
     pub fn progress(&self) -> f64 {
         self.job.progress()
     }
@@ -156,28 +155,28 @@ impl<T> Drop for Pending<T> {
     }
 }
 
-/// The state that submitted work and its owner share. Work that the caller waits for has a `Job` of
-/// its own.
+/// The cancellation and the progress of work, shared by the work and its owner. Blocking calls make
+/// a `Job` too.
 #[derive(Debug, Default)]
 pub(crate) struct Job {
     cancelled: AtomicBool,
-    /// How much there is to do.
+    /// The number of units of the whole work.
     units: u64,
     done: AtomicU64,
 }
 
 impl Job {
-    /// Whether the result is no longer wanted.
+    /// Whether the owner has cancelled the work.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Counts `units` more as done.
+    /// Adds `units` to the units that are done.
     pub(crate) fn advance(&self, units: u64) {
         self.done.fetch_add(units, Ordering::Relaxed);
     }
 
-    /// Resets the progress: the work begins again.
+    /// Resets the progress, for work that begins again.
     pub(crate) fn start_over(&self) {
         self.done.store(0, Ordering::Relaxed);
     }
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_cancels_or_drops_it_stops_the_work() {
+    fn cancelling_or_dropping_it_stops_the_work() {
         let work = |job: &Job| {
             while !job.is_cancelled() {
                 std::thread::yield_now();

@@ -1,22 +1,23 @@
-//! A box of a buffer that is looked at as rows: some rows, and of each the same columns.
+//! A box of a buffer that is laid out in rows: the same columns of consecutive rows.
 //!
-//! What a tile of a matrix touches lies in few columns of many rows; the range around it is nearly
-//! the whole buffer. A device that has no room for that gets the box alone, packed: of an element that
-//! lies `d` behind the origin, row `d / row` and column `d % row` follow. The origin is the box's
-//! corner, so that a halo that reaches over the ends of the buffer's own rows is one of columns, too;
-//! it may lie before the buffer. Any range is a box of one row that is longer than every buffer.
+//! A tile of a matrix touches few columns of many rows; the range around them is nearly the whole
+//! buffer. A device without room for that range gets the box alone, packed. The element `d` places
+//! after the origin is in row `d / row` and column `d % row`. The origin is the corner of the box, not
+//! the start of a row of the buffer, so that a halo across the ends of the buffer's rows adds columns
+//! only; the origin may lie before the buffer. A range is a box of one row that is longer than every
+//! buffer.
 
 use std::ops::Range;
 
 use crate::region::Region;
 
-/// A row that no buffer reaches the end of: a buffer has less than 2³² elements.
+/// A row length that no buffer exceeds: a buffer has less than 2³² elements.
 const ENDLESS: u64 = u32::MAX as u64;
 
-/// Some columns of some rows.
+/// A box of rows and columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pitch {
-    /// Elements from one row to the next in the buffer, at least 1 and less than 2³².
+    /// The elements from one row to the next in the buffer, at least 1 and less than 2³².
     pub(crate) row: u64,
     /// The element in the first row and column.
     pub(crate) origin: i64,
@@ -26,14 +27,14 @@ pub(crate) struct Pitch {
 }
 
 impl Pitch {
-    /// A range as a box.
+    /// The box of one row that holds a range.
     pub(crate) fn of_range(range: &Range<u64>) -> Pitch {
         let columns = range.end - range.start;
         Pitch { row: ENDLESS, origin: range.start as i64, rows: 1, columns }
     }
 
-    /// The smallest box around some elements, of those whose rows have one of these lengths, or a
-    /// stride of the elements. It has a multiple of `step` columns, so that rows begin where words do.
+    /// The smallest box around the regions whose row length is one of `lengths` or a stride of the
+    /// regions. Its columns are a multiple of `step`, so that packed rows begin at words.
     pub(crate) fn around(regions: &[&Region], lengths: &[u64], step: u64) -> Pitch {
         let hulls: Vec<Range<u64>> =
             regions.iter().map(|region| region.hull()).filter(|hull| !hull.is_empty()).collect();
@@ -42,14 +43,14 @@ impl Pitch {
         let mut best = Pitch::of_range(&(start..end));
         let strides = regions.iter().flat_map(|region| region.strides());
         for row in strides.chain(lengths.iter().copied()) {
-            // What lies before the origin must not be found behind the last row, by wrapping around.
+            // An element before the origin must not wrap around to a place after the last row.
             if row < 2 || start == end || end.saturating_add(row) >= ENDLESS {
                 continue;
             }
             let arcs = regions.iter().map(|region| region.arcs(row));
             let Some(arcs) = arcs.collect::<Option<Vec<_>>>() else { continue };
             let arcs: Vec<(u64, u64)> = arcs.into_iter().flatten().collect();
-            // The columns from the first of some piece on.
+            // The number of columns if the box begins at the first column of a piece.
             let from = |corner: u64| {
                 let ends = arcs.iter().map(|(first, len)| (first + row - corner) % row + len);
                 ends.max().filter(|columns| *columns <= row)
@@ -68,22 +69,22 @@ impl Pitch {
         best
     }
 
-    /// Elements in the box.
+    /// The number of elements in the box.
     pub(crate) fn len(&self) -> u64 {
         self.rows.saturating_mul(self.columns)
     }
 }
 
-/// What whoever packs boxes needs.
+/// The packed layout of a box.
 #[cfg(any(test, feature = "gpu"))]
 impl Pitch {
-    /// The row and the column of an element that does not lie before the origin.
+    /// The row and the column of an element; `None` before the origin.
     fn place(&self, element: u64) -> Option<(u64, u64)> {
         let behind = u64::try_from(element as i64 - self.origin).ok()?;
         Some((behind / self.row, behind % self.row))
     }
 
-    /// Whether consecutive elements lie in the box, one behind the other.
+    /// Whether the elements of a range lie in the box, and are consecutive when packed.
     pub(crate) fn holds(&self, range: &Range<u64>) -> bool {
         let Some(last) = range.end.checked_sub(1).filter(|last| range.start <= *last) else {
             return true;
@@ -96,7 +97,7 @@ impl Pitch {
         }
     }
 
-    /// Where an element of the box lies in the packed rows.
+    /// The index of an element of the box in the packed rows.
     pub(crate) fn position(&self, element: u64) -> u64 {
         let (row, column) = self.place(element).unwrap_or_default();
         row * self.columns + column
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_box_around_columns_has_no_others_and_packs_them() {
+    fn the_box_around_columns_has_no_other_columns_and_packs_them() {
         let all = 0..5000;
         let columns = Region::of_box(1020, &[(1, 20), (100, 30)], &all);
         let pitch = Pitch::around(&[&columns], &[], 1);
@@ -165,7 +166,7 @@ mod tests {
         }
         let nothing = Pitch::around(&[&Region::default()], &[100], 1);
         assert_eq!(nothing.len(), 0);
-        // Rows that end beyond what a u32 counts.
+        // Rows whose end exceeds a u32.
         let far = (1 << 32) - 2_000;
         let region = Region::of_box(far, &[(1, 2), (1000, 2)], &(0..(1 << 32) - 1));
         assert_eq!(Pitch::around(&[&region], &[], 1), Pitch::of_range(&region.hull()));

@@ -1,26 +1,26 @@
 //! Sets of elements of a buffer: unions of a few strided boxes.
 //!
-//! A box is what nested loops over an array touch: a start, and for each dimension a stride and a
-//! count (rows of a matrix, columns of a row); clipped to a range, since the last row is often
-//! shorter. A [`Region`] holds at least the elements that were put in. What always holds: every
-//! answer errs on the large side (`may_meet` is true where it can't be shown to be false); the
-//! pieces of a region that was never widened past [`MOST_PIECES`] are the boxes themselves.
+//! A box is the set of elements that nested loops over an array touch. It has a start, and for each
+//! dimension (rows of a matrix, columns of a row) a stride and a count. It is clipped to a range,
+//! since the last row is often shorter. A [`Region`] holds at least the elements that were put in.
+//! Every answer errs on the large side: `may_meet` is false only where that is proven. The pieces of
+//! a region that was never widened past [`MOST_PIECES`] are the boxes themselves.
 
 use std::ops::Range;
 
-/// More boxes than this become the range around them.
+/// Widening replaces more boxes than this by the range around them.
 const MOST_PIECES: usize = 8;
-/// Dimensions of a box; a box of more is the range around it.
+/// The most dimensions of a box. A box with more becomes the range around it.
 const MOST_DIMS: usize = 4;
-/// Steps that one search for a common element may take.
+/// The most steps of one search for a common element.
 const FUEL: u32 = 400;
-/// Numbers beyond this are not computed with.
+/// A box with a start or an extent beyond this becomes a range, so that no sum overflows.
 const FAR: i128 = 1 << 60;
 
 /// A union of boxes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Region {
-    /// In the order of their hulls' starts. None is known to be empty.
+    /// Sorted by the start of their hulls. A piece may have no element.
     pieces: Vec<Piece>,
 }
 
@@ -36,7 +36,7 @@ struct Dim {
 struct Piece {
     /// May lie before `within`.
     start: i64,
-    /// Strides rise; the first `used` count.
+    /// Sorted by stride. Only the first `used` are valid.
     dims: [Dim; MOST_DIMS],
     used: usize,
     /// Not empty, and inside the range around the box.
@@ -54,14 +54,14 @@ impl Region {
         self.pieces.is_empty()
     }
 
-    /// The smallest range around it; `0..0` if it is empty.
+    /// The smallest range around the region; `0..0` if it is empty.
     pub(crate) fn hull(&self) -> Range<u64> {
         let start = self.pieces.iter().map(|p| p.within.start).min().unwrap_or(0);
         let end = self.pieces.iter().map(|p| p.within.end).max().unwrap_or(0);
         start..end
     }
 
-    /// Whether it is one range.
+    /// Whether the region is one range.
     pub(crate) fn is_range(&self) -> bool {
         match self.pieces.as_slice() {
             [] => true,
@@ -70,26 +70,26 @@ impl Region {
         }
     }
 
-    /// The boxes, if each is one range.
+    /// The boxes, if each of them is a range.
     pub(crate) fn ranges(&self) -> Option<Vec<Range<u64>>> {
         let range = |piece: &Piece| piece.is_range().then(|| piece.within.clone());
         self.pieces.iter().map(range).collect()
     }
 
-    /// The number of elements; of boxes that overlap each other, more.
+    /// The number of elements, or more where boxes overlap.
     pub(crate) fn len(&self) -> u64 {
         let sum = self.pieces.iter().map(Piece::len).fold(0, u64::saturating_add);
         let hull = self.hull();
         sum.min(hull.end - hull.start)
     }
 
-    /// Dimensions of all boxes.
+    /// The sum of the dimensions of all boxes.
     pub(crate) fn dims(&self) -> usize {
         self.pieces.iter().map(|p| p.used).sum()
     }
 
-    /// A box as rows: their number, their length and the elements from one to the next, if it is
-    /// one box of two dimensions (or one with a stride, whose rows are of one element).
+    /// The number of rows, their length and their stride, if the region is one box of two dimensions.
+    /// A box of one dimension with a stride has rows of one element.
     pub(crate) fn rows(&self) -> Option<(u64, u64, u64)> {
         let [piece] = self.pieces.as_slice() else { return None };
         match piece.dims() {
@@ -99,15 +99,15 @@ impl Region {
         }
     }
 
-    /// The strides of all boxes that are more than 1.
+    /// The strides of all boxes that are larger than 1.
     pub(crate) fn strides(&self) -> impl Iterator<Item = u64> {
         let dims = self.pieces.iter().flat_map(|piece| piece.dims());
         dims.map(|dim| dim.stride).filter(|stride| *stride > 1)
     }
 
-    /// Where the buffer is seen as rows of so many elements: the column in which each box begins, and
-    /// how many it goes through from there, round the end of a row perhaps. Nothing where one goes
-    /// through more than a row.
+    /// The columns of each box if the buffer is laid out in rows of `row` elements: the first column,
+    /// and the number of columns from there, which may wrap around the end of a row. `None` if a box
+    /// covers more columns than a row has.
     pub(crate) fn arcs(&self, row: u64) -> Option<Vec<(u64, u64)>> {
         let arc = |piece: &Piece| {
             let first = piece.start.rem_euclid(i64::try_from(row).ok()?) as u64;
@@ -120,7 +120,7 @@ impl Region {
         self.pieces.iter().map(arc).collect()
     }
 
-    /// Adds the elements of another, and more where that keeps it simple.
+    /// Adds the elements of another region, and further elements where that needs fewer boxes.
     pub(crate) fn widen(&mut self, more: &Region) {
         for piece in &more.pieces {
             self.add(piece.clone(), true);
@@ -130,7 +130,7 @@ impl Region {
         }
     }
 
-    /// Adds the elements of another, and no others.
+    /// Adds the elements of another region, and no others.
     pub(crate) fn append(&mut self, more: &Region) {
         for piece in &more.pieces {
             self.add(piece.clone(), false);
@@ -141,7 +141,7 @@ impl Region {
         if self.pieces.iter().any(|known| known.surely_holds(&piece)) {
             return;
         }
-        // A union may fit together with what it did not fit before.
+        // The joined box may join with further pieces.
         while let Some((at, both)) = self
             .pieces
             .iter()
@@ -155,7 +155,7 @@ impl Region {
         self.pieces.insert(at, piece);
     }
 
-    /// All elements moved by so many; none may become negative.
+    /// The region with `by` added to each element. No element may become negative.
     pub(crate) fn shifted(&self, by: i64) -> Region {
         let moved = |piece: &Piece| Piece {
             start: piece.start + by,
@@ -166,18 +166,19 @@ impl Region {
         Region { pieces: self.pieces.iter().map(moved).collect() }
     }
 
-    /// Whether some element may be in both.
+    /// Whether the two regions may have an element in common.
     pub(crate) fn may_meet(&self, other: &Region) -> bool {
         self.pieces.iter().any(|a| other.pieces.iter().any(|b| a.may_meet(b)))
     }
 
-    /// Whether an element may be in it.
+    /// Whether an element may be in the region.
     #[cfg(test)]
     pub(crate) fn may_hold(&self, element: u64) -> bool {
         self.may_meet(&Region::from(element..element + 1))
     }
 
-    /// Calls with each run of consecutive elements, box by box. Elements of two boxes come twice.
+    /// Calls `run` with each range of consecutive elements, box by box. An element of two boxes comes
+    /// twice.
     pub(crate) fn for_each_run(&self, mut run: impl FnMut(Range<u64>)) {
         for piece in &self.pieces {
             piece.runs(piece.used, i128::from(piece.start), &mut run);
@@ -195,7 +196,7 @@ impl From<Range<u64>> for Region {
     }
 }
 
-/// Rows of a box that no one minds going through.
+/// Rows of a box that are cheap to enumerate, however few elements the box has.
 const MOST_ROWS: i128 = 1 << 12;
 
 impl Piece {
@@ -205,7 +206,7 @@ impl Piece {
         }
         let mut sorted: Vec<(i128, i128)> = dims.iter().copied().filter(|d| d.1 > 1).collect();
         sorted.sort_unstable();
-        // Dimensions that fill each other's gaps are one.
+        // A dimension whose rows fill the gaps of the next one is merged with it.
         let mut merged: Vec<(i128, i128)> = Vec::with_capacity(sorted.len());
         for (stride, count) in sorted {
             match merged.last_mut() {
@@ -223,7 +224,7 @@ impl Piece {
             return (!hull.is_empty()).then(|| Piece::range(hull));
         }
         let (mut start, mut extent) = (start, extent);
-        // Rows that lie outside are left out.
+        // Rows outside of `within` are dropped.
         while let Some((stride, count)) = merged.last_mut() {
             let row = extent - *stride * (*count - 1);
             let below = i128::from(within.start) - (start + row);
@@ -245,11 +246,12 @@ impl Piece {
         if within.is_empty() {
             return None;
         }
-        // What is cut of a single run is gone; also of one that a stride of 1 makes a run.
+        // A single run is clipped for good, so that it is a plain range.
         if matches!(merged.as_slice(), [] | [(1, _)]) {
             return Some(Piece::range(within));
         }
-        // More rows than elements lie on top of each other, and going through them takes for ever.
+        // A box with far more rows than elements has overlapping rows, and enumerating them would take
+        // too long.
         let len = i128::from(within.end - within.start);
         let inner = usize::from(merged[0].0 == 1);
         let rows = merged.iter().enumerate().skip(inner).fold(1i128, |rows, (at, d)| {
@@ -286,7 +288,7 @@ impl Piece {
         matches!(self.dims(), [] | [Dim { stride: 1, .. }])
     }
 
-    /// From the first to the last element of the first `dims` dimensions.
+    /// The distance from the first to the last element of the first `dims` dimensions.
     fn extent(&self, dims: usize) -> i128 {
         let of = |d: &Dim| i128::from(d.stride) * (i128::from(d.count) - 1);
         self.dims[..dims].iter().map(of).sum()
@@ -297,7 +299,7 @@ impl Piece {
         self.count(self.used, i128::from(self.start)).min(whole)
     }
 
-    /// Elements of the first `dims` dimensions from a start on that lie inside.
+    /// The number of elements of the first `dims` dimensions, from `start` on, that lie in `within`.
     fn count(&self, dims: usize, start: i128) -> u64 {
         let (lo, hi) = (i128::from(self.within.start), i128::from(self.within.end) - 1);
         let end = start + self.extent(dims);
@@ -313,14 +315,14 @@ impl Piece {
         let dim = self.dims[dims - 1];
         let (stride, last) = (i128::from(dim.stride), i128::from(dim.count) - 1);
         let row = self.extent(dims - 1);
-        // Rows that touch the inside at all, and of those the ones that lie whole in it.
+        // The rows that touch `within`, and of those the ones that lie wholly in it.
         let first = (div_up(lo - start - row, stride)).clamp(0, last);
         let touched = ((hi - start).div_euclid(stride)).clamp(0, last);
         let whole_first = div_up(lo - start, stride).clamp(first, touched + 1);
         let whole_end = ((hi - row - start).div_euclid(stride) + 1).clamp(whole_first, touched + 1);
         let inner = self.dims[..dims - 1].iter().map(|d| d.count).fold(1, u64::saturating_mul);
         let mut sum = inner.saturating_mul((whole_end - whole_first) as u64);
-        // The others are few, unless rows overlap a lot.
+        // The other rows are few, unless rows overlap a lot.
         let edges = (first..whole_first).chain(whole_end..touched + 1);
         for (turn, at) in edges.enumerate() {
             if turn > 64 {
@@ -341,7 +343,7 @@ impl Piece {
         }
         let dim = self.dims[dims - 1];
         let (stride, last) = (i128::from(dim.stride), i128::from(dim.count) - 1);
-        // Rows that lie outside have none.
+        // Rows outside of `within` have no run.
         let row = self.extent(dims - 1);
         let first = div_up(i128::from(self.within.start) - start - row, stride).max(0);
         let end = (i128::from(self.within.end) - 1 - start).div_euclid(stride).min(last);
@@ -350,21 +352,22 @@ impl Piece {
         }
     }
 
-    /// Whether every element of another is surely in this one.
+    /// Whether every element of another piece is proven to be in this one.
     fn surely_holds(&self, other: &Piece) -> bool {
         let inside = self.within.start <= other.within.start && other.within.end <= self.within.end;
         inside && (self.is_range() || (self.start == other.start && self.dims() == other.dims()))
     }
 
-    /// Both in one box: no more than their elements, or, if `generous`, no more elements than the
-    /// two have together.
+    /// One box for both pieces, if there is one with exactly their elements. If `generous`, it may
+    /// have other elements, but no more than the sum of both counts.
     fn joined(&self, other: &Piece, generous: bool) -> Option<Piece> {
         let (a, b) = (&self.within, &other.within);
         if self.is_range() && other.is_range() {
             let near = a.start <= b.end && b.start <= a.end;
             return near.then(|| Piece::range(a.start.min(b.start)..a.end.max(b.end)));
         }
-        // On common strides, the offset of one to the other has a whole number of steps on each.
+        // With the strides of both, and 1, the offset between the pieces is a whole number of steps
+        // along each.
         let mut strides: Vec<i128> =
             self.dims().iter().chain(other.dims()).map(|d| d.stride.into()).collect();
         if !strides.contains(&1) {
@@ -388,7 +391,7 @@ impl Piece {
             let (lo, hi) = (steps.min(0), n.max(steps + m));
             if steps != 0 || n != m {
                 differing += 1;
-                // With a gap between them the box around both has more.
+                // With a gap between the pieces, the box around both has further elements.
                 if steps > n || -steps > m {
                     differing += 2;
                 }
@@ -419,7 +422,7 @@ impl Piece {
         if self.is_range() && other.is_range() {
             return true;
         }
-        // What lies outside of both ranges can't be in both.
+        // Common elements lie in the common range only.
         let cut = |piece: &Piece| {
             if piece.within == common {
                 return Some(piece.clone());
@@ -427,7 +430,7 @@ impl Piece {
             Piece::new(piece.start.into(), &piece.wide(), &common)
         };
         let (Some(a), Some(b)) = (cut(self), cut(other)) else { return false };
-        // Σ s x - Σ t y = b.start - a.start; equal strides make one unknown.
+        // The equation Σ s x - Σ t y = b.start - a.start. Terms with equal strides share an unknown.
         let mut terms: Vec<(i128, i128, i128)> = Vec::with_capacity(2 * MOST_DIMS);
         for dim in a.dims() {
             terms.push((dim.stride.into(), 0, i128::from(dim.count) - 1));
@@ -445,8 +448,8 @@ impl Piece {
     }
 }
 
-/// Whether `Σ stride * x = target` may have a solution with each `x` between its bounds. Strides
-/// fall.
+/// Whether `Σ stride * x = target` may have a solution with each `x` between its bounds. The strides
+/// are in falling order.
 fn solvable(terms: &[(i128, i128, i128)], target: i128, fuel: &mut u32) -> bool {
     let Some((&(stride, lo, hi), rest)) = terms.split_first() else { return target == 0 };
     let divisor = rest.iter().fold(stride, |g, t| gcd(g, t.0));
@@ -537,22 +540,22 @@ mod tests {
     fn dimensions_that_fill_each_other_are_a_range() {
         let got = Region::of_box(7, &[(64, 4), (1, 64), (256, 3)], &(0..10_000));
         assert_eq!(got, Region::from(7..7 + 768));
-        // The last of the rows is cut, and those beyond are gone.
+        // The last row is cut, and the rows after it are dropped.
         let got = Region::of_box(0, &[(1, 10), (100, 9)], &(0..305));
         assert_eq!((got.len(), got.hull()), (35, 0..305));
         assert_eq!(Region::of_box(50, &[(1, 10), (100, 9)], &(60..100)), Region::default());
     }
 
     #[test]
-    fn rows_that_lie_on_top_of_each_other_or_outside_are_not_gone_through() {
+    fn overlapping_rows_and_rows_outside_are_not_enumerated() {
         let most = 1 << 30;
         // Steps of three and of four reach all but 1, 2 and 5.
         let got = Region::of_box(0, &[(3, most), (4, most)], &(0..64));
         assert_eq!((got.hull(), elements(&got).len()), (0..64, 61));
-        // A thousand million rows reach all, each a third of it.
+        // A thousand million rows reach every element; each reaches a third of them.
         let got = Region::of_box(-4_000_000_000, &[(3, most), (4, most)], &(0..64));
         assert_eq!((got.hull(), elements(&got).len()), (0..64, 64));
-        // What begins far below reaches a part of a few rows.
+        // Of a box that begins far below, parts of a few rows lie inside.
         let got = Region::of_box(-3_000_000_000, &[(3, most), (4_000_000_000, 2)], &(0..64));
         let multiples = |first: u64| (first..64).step_by(3);
         assert_eq!(elements(&got), multiples(0).collect());

@@ -1,9 +1,9 @@
-//! Check mode on planted bugs, on the same kernels mended, and on kernels that are right.
+//! Check mode on planted bugs, on the same kernels mended, and on correct kernels.
 //!
-//! A file of `filetests/check` is two kernels: lines `//- code` are in the one with the bug, lines
-//! `//+ code` in the mended one. `//! finds RULE A B [ADDRESS]` says that the one with the bug has
-//! a finding of that rule at the lines marked `<A>` and `<B>`, and, if it is given, of that
-//! address; the lines may come in either order. It must have no others, and the mended one none.
+//! A file of `filetests/check` is two kernels: lines `//- code` are in the kernel with the bug, lines
+//! `//+ code` in the mended one. `//! finds RULE A B [ADDRESS]` expects a finding of that rule, and of
+//! that address if given, at the lines marked `<A>` and `<B>`, in either order. The kernel with the
+//! bug must have no other findings, the mended one none.
 
 mod case;
 mod engines;
@@ -38,7 +38,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The text with or without its bug.
+/// The text of one of the two kernels of a file.
 fn version(text: &str, mended: bool) -> String {
     let (with, without) = if mended { ("//+", "//-") } else { ("//-", "//+") };
     let lines = text.lines().map(|line| match line.trim_start() {
@@ -67,12 +67,12 @@ fn lines(finding: &Finding) -> [u32; 2] {
     lines
 }
 
-/// Whether a finding is what a `finds` line says.
+/// Whether a finding matches a `finds` line.
 fn meets(finding: &Finding, expected: &str, text: &str) -> bool {
     let words: Vec<&str> = expected.split_whitespace().collect();
     let line = |mark: &str| {
         let mark = format!("<{mark}>");
-        // The first mention is the code's: `finds` lines have no brackets.
+        // `finds` lines name marks without brackets, so the match is a line of code.
         let at = text.lines().position(|line| line.contains(&mark));
         at.unwrap_or_else(|| panic!("no line is marked {mark}")) as u32 + 1
     };
@@ -126,7 +126,7 @@ fn the_mended_kernels_have_no_findings() {
     }
 }
 
-/// A warning of the plan that the check does not bear out, or one that the plan lacks.
+/// A warning of the plan that no finding confirms, or a finding that the plan should warn of.
 fn false_warning(case: &Case, found: &Findings) -> Option<String> {
     let kernel = case.kernel().expect("it was checked");
     let (launch, _buffers) = case.describe(&kernel, &runtime());
@@ -143,7 +143,7 @@ fn false_warning(case: &Case, found: &Findings) -> Option<String> {
     }
 }
 
-/// Filetests that are about what is wrong: folders and files, and the rules that they may break.
+/// Filetests with errors on purpose: folders and files, and the rules that they may break.
 const WRONG: &[(&str, &[Rule])] = &[
     ("bounds/", &[Rule::OutOfBounds]),
     ("splitting/gather.wgsl", &[Rule::OutOfBounds]),
@@ -235,7 +235,7 @@ fn the_kernels_of_the_crate_have_no_findings() {
 }
 
 #[test]
-fn a_loop_without_end_is_told_together_with_what_may_have_caused_it() {
+fn an_endless_loop_is_reported_with_its_probable_cause() {
     let launch = |first: &str| {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> flag: array<u32>;
@@ -277,16 +277,16 @@ fn a_finding_names_the_invocations_by_all_their_ids() {
     assert_eq!((race.rule, race.count), (Rule::RaceAcrossWorkgroups, 1));
     assert_eq!(race.address, "field.cells[3].at.y");
     assert_eq!((race.first.line, race.first.column), (6, 43));
-    let who = race.first.invocation;
-    assert_eq!((who.global, who.workgroup, who.local), ([1, 2, 0], [0, 1, 0], [1, 0, 0]));
+    let ids = race.first.invocation;
+    assert_eq!((ids.global, ids.workgroup, ids.local), ([1, 2, 0], [0, 1, 0], [1, 0, 0]));
     let second = race.second.as_ref().expect("two sides");
-    let who = second.invocation;
-    assert_eq!((who.global, who.workgroup, who.local), ([2, 3, 0], [1, 1, 0], [0, 1, 0]));
+    let ids = second.invocation;
+    assert_eq!((ids.global, ids.workgroup, ids.local), ([2, 3, 0], [1, 1, 0], [0, 1, 0]));
     assert_eq!(second.line, 7);
 }
 
 #[test]
-fn memory_that_is_zero_by_default_is_told_once_and_an_explicit_zero_not_at_all() {
+fn memory_that_is_zero_by_default_is_reported_once_and_an_explicit_zero_not_at_all() {
     let found = |row: &str| {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> dst: array<f32>;
@@ -306,7 +306,7 @@ fn memory_that_is_zero_by_default_is_told_once_and_an_explicit_zero_not_at_all()
     let by_default = found("var row: array<f32, 4>;");
     let [finding] = &by_default.findings[..] else { panic!("{by_default}") };
     assert_eq!((finding.rule, finding.first.line), (Rule::UnwrittenRead, 6));
-    // Three elements, by two invocations.
+    // Two invocations read three elements each.
     assert_eq!(finding.count, 6);
     let explicit = found("var row = array<f32, 4>();");
     assert!(explicit.findings.is_empty(), "{explicit}");
@@ -327,6 +327,6 @@ fn races_on_one_variable_between_the_same_lines_are_one_finding() {
     let found = launch.check().expect("findings");
     let told: Vec<_> = found.findings.iter().map(|f| (&f.address[..1], f.first.line)).collect();
     assert_eq!(told, [("a", 6), ("b", 6)], "{found}");
-    // Those of either branch.
+    // The count includes the accesses of both branches.
     assert!(found.findings.iter().all(|finding| finding.count > 4), "{found}");
 }

@@ -1,5 +1,5 @@
-//! The command line as scripts see it: exit codes, messages, files, and outputs that are the same
-//! bytes however a launch is split.
+//! The command line as scripts see it: exit codes, messages, files, and outputs whose bytes do not
+//! depend on how a launch is split.
 #![cfg(feature = "cli")]
 
 mod engines;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 const STENCIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/stencil5.wgsl");
 
-/// What a run of the program left behind.
+/// The exit code and the output of a run of the program.
 struct Outcome {
     code: Option<i32>,
     out: String,
@@ -17,7 +17,7 @@ struct Outcome {
 }
 
 fn coexec(args: &[&str]) -> Outcome {
-    // What a user's earlier runs measured is no part of a test.
+    // Speeds measured by a user's earlier runs must not influence a test.
     coexec_with(args, &[("COEXEC_CACHE_DIR", "")])
 }
 
@@ -39,7 +39,7 @@ fn succeeds(args: &[&str]) -> String {
     outcome.out
 }
 
-/// The command fails with that code, and says each of these on stderr.
+/// Asserts that the command fails with this code, and that stderr contains each of the parts.
 #[track_caller]
 fn fails(code: i32, args: &[&str], parts: &[&str]) {
     let outcome = coexec(args);
@@ -50,7 +50,7 @@ fn fails(code: i32, args: &[&str], parts: &[&str]) {
     assert!(!outcome.err.contains("panicked"), "{}", outcome.err);
 }
 
-/// A folder of this test's own, empty.
+/// An empty folder for one test.
 fn folder(test: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&path);
@@ -64,7 +64,7 @@ fn file(folder: &Path, name: &str, contents: impl AsRef<[u8]>) -> String {
     path.display().to_string()
 }
 
-/// A .npy file.
+/// The bytes of a .npy file.
 fn npy(dtype: &str, shape: &str, values: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
     let padded = format!("{header:<117}\n");
@@ -149,7 +149,7 @@ fn a_comparison_that_fails_exits_with_1_and_names_the_worst_element() {
         return engines::skip("a comparison that fails", "this machine has no adapter");
     }
     let folder = folder("compare");
-    // The one thing that differs by definition between the classes of devices here.
+    // The sine of a large argument differs between CPU and GPU.
     let kernel = file(
         &folder,
         "accuracy.wgsl",
@@ -273,7 +273,7 @@ fn usage_mistakes_exit_with_2_and_name_the_thing() {
 }
 
 #[test]
-fn data_that_does_not_fit_the_kernel_exits_with_2_whatever_does_not_fit() {
+fn data_that_does_not_fit_the_kernel_exits_with_2() {
     let folder = folder("unfit");
     let kernel = file(&folder, "double.wgsl", DOUBLE);
     let with = |source: &str, parts: &[&str]| {
@@ -417,7 +417,7 @@ fn explain_without_data_shows_the_signature_and_what_to_add() {
     let single = file(&folder("single"), "k.wgsl", "@compute @workgroup_size(1) fn main() {}");
     let text = succeeds(&["explain", &single]);
     assert!(text.contains("1 × 1 × 1 = 1 invocation\n"), "{text}");
-    // Who describes a part of a launch is told what is missing.
+    // An incomplete description of a launch is refused with the missing parts.
     fails(2, &["explain", STENCIL, "--invocations", "8,8"], &["3 more bindings"]);
 }
 
@@ -471,7 +471,7 @@ fn failures_exit_with_1_and_leave_no_file_behind() {
     let text = file(&folder, "text.npy", "not an array at all");
     run(&["run", &kernel], &["--bind", &format!("src=@{text}")], &["src", "text.npy"]);
     run(&["run", &endless], &["--loop-budget", "1000"], &["loop", "1000"]);
-    // An output that can't be written is found before anything runs.
+    // An unwritable output is an error before the kernel runs.
     let nowhere = folder.join("no/such/folder.bin").display().to_string();
     fails(
         1,
@@ -525,7 +525,7 @@ fn a_failed_run_leaves_an_existing_output_as_it_was() {
     assert_eq!(std::fs::read(&out).expect("still there"), b"precious");
 }
 
-/// Linux tells when the program has got as far as to handle Ctrl-C.
+/// Needs Linux, whose `/proc` shows when the program has begun to handle Ctrl-C.
 #[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_file() {
@@ -543,7 +543,7 @@ fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_
     command.args(["run", &endless, "--devices", "cpu", "--loop-budget", "1000000000000000"]);
     command.args(["--workgroups", "1", "--bind", "dst=zeros:16", "--out", &format!("dst={out}")]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    // A group of its own, so that the signal is for nobody else.
+    // A process group of its own, so that no other process gets the signal.
     let mut child = command.process_group(0).spawn().expect("it starts");
     let status = format!("/proc/{}/status", child.id());
     let field = |name: &str| {
@@ -562,7 +562,7 @@ fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_
     };
     let handles = || u64::from_str_radix(&field("SigCgt:"), 16).is_ok_and(|set| set & 2 != 0);
     wait_until("Ctrl-C is handled", &handles);
-    // The CPU's pool is there: the kernel is about to run, or runs.
+    // The CPU's pool exists, so the kernel runs or is about to run.
     let threads = || field("Threads:").parse::<u32>().is_ok_and(|threads| threads > 2);
     wait_until("the kernel runs", &threads);
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -589,10 +589,10 @@ fn ctrl_c_in_the_middle_of_a_kernel_ends_the_program_and_leaves_no_half_written_
 }
 
 #[test]
-fn what_is_generated_is_printed_without_a_grid_and_without_data() {
+fn generated_code_is_printed_without_a_grid_and_without_data() {
     let folder = folder("listing");
     let path = file(&folder, "double.wgsl", DOUBLE);
-    // The interpreter may be what the environment asks for.
+    // The environment may name the interpreter, so the engine is given.
     let spmd = ["explain", &path, "--spmd", "--cpu-engine", "cranelift"];
     assert!(succeeds(&spmd).contains("gangs"));
     let forced = |engine| ["explain", &path, "--llvm", "--cpu-engine", engine];
@@ -603,7 +603,7 @@ fn what_is_generated_is_printed_without_a_grid_and_without_data() {
 }
 
 #[test]
-fn an_engine_that_the_environment_names_and_nobody_knows_is_refused() {
+fn an_unknown_engine_in_the_environment_is_refused() {
     let folder = folder("engine");
     let path = file(&folder, "double.wgsl", DOUBLE);
     let args =
@@ -655,7 +655,7 @@ fn speeds_of_devices_that_fail_or_are_slow_on_purpose_are_not_kept() {
 fn a_tiny_launch_does_not_leave_its_device_out_of_later_ones() {
     let folder = folder("tiny");
     let cache = folder.display().to_string();
-    // Some microseconds, and its compilation some milliseconds.
+    // It takes some microseconds, its compilation some milliseconds.
     let tiny = "@group(0) @binding(0) var<storage, read_write> a: array<u32, 64>;
         @compute @workgroup_size(1) fn main() {
             for (var i = 0u; i < 64u; i++) {
@@ -679,7 +679,7 @@ fn a_tiny_launch_does_not_leave_its_device_out_of_later_ones() {
         serde_json::from_str::<serde_json::Value>(&outcome.out).expect("JSON")
     };
     run(&[&tiny, "--workgroups", "1", "--bind", "a=zeros:256"]);
-    // On a machine that is busy a device's thread may begin when all is done.
+    // On a busy machine, the thread of one device may start after the other has done all the work.
     let both = |_| {
         let report = run(&[&large, "--invocations", "1048576", "--bind", "dst=zeros:4M"]);
         let devices = report["devices"].as_array().expect("a list");
@@ -799,7 +799,7 @@ fn check_tells_which_races_cross_a_cut() {
     let found = coexec(&args);
     assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
     let json: serde_json::Value = serde_json::from_str(&found.out).expect("JSON");
-    // Of the seven borders between neighbours, one is between the chunks.
+    // One of the seven borders between neighbours lies between the chunks.
     assert_eq!(json["findings"][0]["count"], 7);
     assert_eq!(json["findings"][0]["across_chunks"], 1);
 }
@@ -870,7 +870,7 @@ fn every_libllvm_of_the_machine_compiles_kernels_and_the_required_ones_are_there
         assert_eq!(code, Some(0), "LLVM {version}: {err}");
         assert!(out.contains(&format!("LLVM {version}")), "{version} did not run:\n{out}");
     }
-    // A forced engine never gives way to another; an unforced one does, and says so.
+    // A forced engine never falls back to another. An unforced engine does, with a message.
     let (code, _, err) = run("llvm", "/no/such/library");
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("/no/such/library"), "{err}");

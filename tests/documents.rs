@@ -15,7 +15,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// What a document has between backticks, outside of blocks of code.
+/// The texts between backticks in a document, outside of blocks of code.
 fn quoted(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut block = false;

@@ -1,14 +1,14 @@
-//! Devices that fail in the middle of launches: the answer is right or the error is clear, and the
-//! buffers are as they were.
+//! Devices that fail during launches. The result is right, or the error is clear and the buffers are
+//! unchanged or poisoned.
 //!
-//! `COEXEC_SOAK=10000` runs so many launches under random faults, and 200 with a destroyed GPU.
+//! `COEXEC_SOAK=10000` runs 10,000 launches under random faults, and 200 with a destroyed GPU.
 
 use std::sync::Once;
 use std::time::Duration;
 
 use coexec::{Buffer, Error, FailureKind, Kernel, Launch, Remedy, Report, Runtime};
 
-/// Injected panics are no news.
+/// Suppresses the messages of injected panics.
 fn quiet() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -33,15 +33,15 @@ fn runtime(devices: &str, faults: &str) -> Runtime {
 
 const N: usize = 3000;
 
-/// One kernel of each way in which chunks' writes come together.
+/// A kernel for each way to combine the writes of chunks.
 const KERNELS: [&str; 5] = [
-    // In place, reading what it writes.
+    // In place, reading the elements that it writes.
     "@group(0) @binding(0) var<storage, read> x: array<f32>;
      @group(0) @binding(1) var<storage, read_write> y: array<f32>;
      @compute @workgroup_size(32) fn saxpy(@builtin(global_invocation_id) id: vec3<u32>) {
          if id.x < arrayLength(&y) { y[id.x] = 1.5 * x[id.x] + y[id.x]; }
      }",
-    // In place, reading halos of another buffer; not all is written.
+    // In place, reading halos of another buffer. Some elements are never written.
     "@group(0) @binding(0) var<storage, read> x: array<f32>;
      @group(0) @binding(1) var<storage, read_write> y: array<f32>;
      @compute @workgroup_size(32) fn stencil(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -93,7 +93,7 @@ fn launch(rt: &Runtime, kernel: &Kernel, data: &Data) -> Launch {
     launch.invocations([N as u64, 1, 1])
 }
 
-/// What a kernel makes of the data where nothing fails.
+/// The results of a kernel without faults.
 fn clean(kernel: &Kernel, seed: u64) -> Vec<u8> {
     let rt = Runtime::builder().devices("cpu").threads(1).inject("").build().unwrap();
     let data = data(seed);
@@ -143,7 +143,7 @@ fn launches_under_random_faults_are_right_or_fail_clearly() {
                 failed += 1;
                 assert!(!causes.is_empty());
                 match data.y.to_vec() {
-                    // It may have failed before anything was begun.
+                    // The launch may have failed before any chunk began.
                     Ok(bits) => assert!(bits == data.before, "launch {number}: half written"),
                     Err(Error::Poisoned { .. }) => assert!(!transactional),
                     Err(other) => panic!("{other}"),
@@ -162,7 +162,7 @@ fn launches_under_random_faults_are_right_or_fail_clearly() {
     }
     eprintln!("{count} launches, {failed} without a device left, survived: {kinds:?}");
     assert!(kinds.len() >= 5, "{kinds:?}");
-    // Other tests of this process come and go.
+    // Without a soak run, other tests of this process change these numbers.
     if soak().is_some() {
         let (now, kib) = (status("Threads:"), status("VmRSS:"));
         eprintln!("threads {threads} -> {now}, resident {memory} -> {kib} KiB");
@@ -173,7 +173,7 @@ fn launches_under_random_faults_are_right_or_fail_clearly() {
 #[test]
 fn a_transactional_launch_that_fails_leaves_its_buffers_as_they_were() {
     for kernel in &kernels() {
-        // Two chunks are done, then the device is lost.
+        // The device is lost after two chunks.
         let rt = runtime("cpu", "cpu:lost@3+");
         let data = data(1);
         let outcome = launch(&rt, kernel, &data).chunks(10).transactional().run();
@@ -183,15 +183,15 @@ fn a_transactional_launch_that_fails_leaves_its_buffers_as_they_were() {
         } else {
             assert!(kernel.text().contains("fn gather"), "only that one is a single chunk");
         }
-        // The same without a transaction.
+        // Without a transaction, the buffer is poisoned.
         let rt = runtime("cpu", "cpu:lost@3+");
         let outcome = launch(&rt, kernel, &data).chunks(10).run();
         assert_eq!(outcome.is_err(), data.y.to_vec().is_err());
     }
 }
 
-/// Three devices, the first of which writes a wrong bit in each of its chunks. The others are slow, so
-/// that on a busy machine, too, the first one gets some.
+/// The results on three devices. The first writes a wrong bit in each chunk; the others are slow, so
+/// that the first gets chunks on a busy machine too.
 fn spoilt(launch: impl Fn(Launch) -> Launch) -> Vec<(usize, coexec::Result<Report>, Vec<u8>)> {
     let mut all = Vec::new();
     for (which, kernel) in kernels().iter().enumerate() {
@@ -230,7 +230,7 @@ fn verification_finds_a_device_that_computes_wrongly_and_puts_its_work_right() {
         }
     }
     assert!(caught >= 5, "{caught}");
-    // The test sees what it looks for.
+    // Without verification, the wrong bits are in the results.
     let wrong = |(which, _, got): &(usize, _, Vec<u8>)| *got != clean(&kernels[*which], 2);
     assert!(spoilt(|launch| launch).iter().any(wrong));
 }

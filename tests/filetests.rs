@@ -1,5 +1,5 @@
-//! Every kernel of `filetests/` on every engine, unsplit and split, against the expected outputs
-//! that it carries in its comments. `filetests/README.md` documents the comments.
+//! Every kernel of `filetests/` on every engine, unsplit and split, against the expected outputs in
+//! its comments. `filetests/README.md` documents the comments.
 //!
 //! `COEXEC_FILETEST=word cargo test --test filetests` runs only the files with that word in their
 //! path.
@@ -50,7 +50,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Runs one case under every cutting of one device; gives what is wrong.
+/// Runs one case under every cutting of one device. The error lists the wrong results.
 fn run_case(case: &Case, setups: &[Setup]) -> Result<(), String> {
     let mut unsplit = None;
     for setup in setups {

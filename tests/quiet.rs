@@ -1,6 +1,5 @@
-//! A program that opens devices writes nothing to standard error, whatever the drivers do. The test
-//! starts itself again as a program with one thread and without a desktop session, for which Mesa
-//! would print an error.
+//! A program that opens devices writes nothing to standard error, even if drivers do. The test starts
+//! itself again with one thread and without a desktop session, for which Mesa would print an error.
 
 use std::process::{Command, ExitCode};
 

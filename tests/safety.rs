@@ -1,5 +1,5 @@
-//! Generated code stays inside of its buffers, and its memory is never writable and executable at
-//! once; kernels that do not end are ended, on every engine, and a launch that nobody wants is.
+//! Safety of generated code: it stays inside of its buffers, and its memory is never writable and
+//! executable at once. Every engine stops endless kernels and dropped launches.
 
 mod engines;
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use coexec::{Buffer, Engine, Error, Kernel, Runtime};
 use engines::{cpu_engines, gpu_ids, runtime_with};
 
-/// Every engine of the CPU that is here, and every adapter.
+/// Every available engine of the CPU, and every adapter.
 fn everywhere() -> Vec<(String, Runtime)> {
     let cpu = cpu_engines();
     let cpu = cpu.into_iter().map(|engine| (engine.to_string(), runtime_with("cpu", engine)));
@@ -16,8 +16,8 @@ fn everywhere() -> Vec<(String, Runtime)> {
     cpu.chain(gpu).collect()
 }
 
-/// Set in the process that has compiled kernels and nothing else: an adapter's driver, which other
-/// tests open, has code of its own.
+/// The environment variable of the child process that compiles kernels only. Other tests open
+/// adapters, whose drivers generate code too.
 #[cfg(target_os = "linux")]
 const ALONE: &str = "COEXEC_TEST_ALONE";
 
@@ -55,7 +55,7 @@ fn no_memory_is_writable_and_executable_at_once() {
     }
 }
 
-/// Hostile indices, by way of values that no compiler knows: `k` runs over `INDICES`.
+/// Accesses with hostile indices that no compiler can predict: `k` runs over `INDICES`.
 const HOSTILE: &str = "
     struct Inner { a: u32, v: vec4<u32>, list: array<u32, 3> }
     @group(0) @binding(0) var<storage, read_write> data: array<u32>;
@@ -112,7 +112,7 @@ fn compiled_code_cannot_leave_its_buffers() {
     let kernel = Kernel::from_wgsl(HOSTILE).unwrap();
     for (name, rt) in everywhere() {
         for chunks in [1, 5] {
-            // What is bound lies in the middle of larger buffers.
+            // The bound parts lie in the middle of larger buffers.
             let canary = |bytes: usize| Buffer::from_slice(&vec![0xA5u8; bytes]);
             let outer = [canary(16384), canary(16384)];
             let inside = [8192..8192 + 256, 8192..8192 + 3 * 48];
@@ -134,8 +134,8 @@ fn compiled_code_cannot_leave_its_buffers() {
     }
 }
 
-/// Elements of two bytes: the index of one fits 31 bits up to 4 GiB. The pages between those that
-/// are touched are never there.
+/// With elements of two bytes, an index fits 32 bits though its byte offset does not. The system
+/// provides only the pages that are touched.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn buffers_whose_offsets_do_not_fit_are_refused_by_compiled_code() {
@@ -191,8 +191,8 @@ fn endless_kernels_end_with_an_error_everywhere() {
 }
 
 #[test]
-fn a_launch_that_nobody_wants_stops_in_the_middle_of_a_chunk() {
-    // Each workgroup takes some milliseconds, all of them many minutes.
+fn a_dropped_launch_stops_in_the_middle_of_a_chunk() {
+    // A workgroup takes some milliseconds, all of them many minutes.
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
          @compute @workgroup_size(8)
@@ -205,14 +205,14 @@ fn a_launch_that_nobody_wants_stops_in_the_middle_of_a_chunk() {
     .unwrap();
     for (name, rt) in everywhere() {
         let data = Buffer::<u32>::zeroed(64);
-        // What a GPU has begun it finishes, and closing it waits for that.
+        // A GPU finishes what it has begun, and closing the device waits for that.
         let groups = if name.starts_with("gpu") { [3000, 1, 1] } else { [60_000, 60, 1] };
         let launch = rt.launch(&kernel).bind("data", &data).workgroups(groups).chunks(1);
         let future = launch.submit().unwrap();
         std::thread::sleep(Duration::from_millis(200));
         let asked = Instant::now();
         drop(future);
-        // Reading waits for the launch to be over.
+        // Reading waits for the end of the launch.
         let outcome = data.to_vec();
         eprintln!("{name}: over after {:?}", asked.elapsed());
         // A real GPU may be done by then.

@@ -1,7 +1,7 @@
 //! The same WGSL on a software GPU (Mesa's lavapipe), through plain wgpu.
 //!
-//! The data lies in the adapter's memory before the clock starts, and no result is copied back: a
-//! dispatch and the wait for it are timed, nothing else.
+//! Only a dispatch and the wait for it are timed: the data lies in the adapter's memory before, and no
+//! result is copied back.
 
 use std::time::{Duration, Instant};
 
@@ -36,8 +36,8 @@ impl Lavapipe {
         Some(Lavapipe { device, queue, name: format!("{}, {}", info.name, info.driver_info) })
     }
 
-    /// The best time of a dispatch among those that start within `patience`; nothing for a buffer
-    /// that is larger than a binding may be.
+    /// The best time of a dispatch among those that start within `patience`. `None` if a buffer or
+    /// the grid exceeds the adapter's limits.
     pub(crate) fn measure(
         &self,
         wgsl: &str,
@@ -91,7 +91,7 @@ impl Lavapipe {
             .zip(bindings)
             .map(|(((_, (_, binding)), buffer), (name, _))| {
                 let (bytes, usage) = contents(name);
-                // arrayLength must be the job's; uniforms are padded.
+                // The size of a storage binding determines arrayLength, so the padding is left out.
                 let size = (usage == wgpu::BufferUsages::STORAGE).then_some(bytes.len() as u64);
                 wgpu::BindGroupEntry {
                     binding: *binding,

@@ -1,13 +1,12 @@
-//! The CPU compiler against what it means to equal: native code for the same job, and lavapipe
-//! running the same WGSL. All in one process, the contenders of a line taking turns, the best of
-//! several runs each; so the ratios hold where the times do not.
+//! The CPU compiler against its peers: native code for the same job, and lavapipe running the same
+//! WGSL. All run in one process, and the contenders of a line take turns; the best of several runs
+//! counts. So the ratios are stable even where the times are not.
 //!
 //!     cargo bench --bench cpu                     the whole table, some minutes
 //!     cargo bench --bench cpu -- matmul saxpy     these kernels
-//!     cargo bench --bench cpu -- --seconds 1      a line's time for each contender
+//!     cargo bench --bench cpu -- --seconds 1      the time for each contender of a line
 //!
-//! Ratios are rates: above 1, coexec is faster. Targets are those of the project; a line that
-//! misses its target is marked.
+//! Ratios are of rates: above 1, coexec is faster. An exclamation mark marks a missed target.
 
 #[path = "../peers/gemm.rs"]
 mod gemm;
@@ -23,15 +22,15 @@ use std::time::{Duration, Instant};
 use coexec::{Buffer, Engine, Kernel, Runtime};
 use reference::{CASES, Grid, Job};
 
-/// A line of the table: a kernel, the size of its job, and what it should reach.
+/// A line of the table: a kernel, the size of its job, and its targets.
 struct Line {
     kernel: &'static str,
     size: usize,
-    /// Against the native peer.
+    /// The target against the native peer.
     peer: Option<f64>,
-    /// Against lavapipe; nothing where that takes too long.
+    /// The target against lavapipe; `None` where lavapipe takes too long.
     lavapipe: Option<f64>,
-    /// Whether memory is what it waits for.
+    /// Whether the kernel is memory-bound.
     memory: bool,
 }
 
@@ -44,12 +43,12 @@ const fn memory(mut line: Line) -> Line {
     line
 }
 
-/// What Cranelift is held against: LLVM with vectors as short as Cranelift's, and LLVM as it is
-/// where memory is what a kernel waits for.
+/// Cranelift's target against LLVM with vectors as short as Cranelift's.
 const OF_SHORT_VECTORS: f64 = 0.7;
+/// Cranelift's target against LLVM for memory-bound kernels.
 const OF_LLVM_ON_MEMORY: f64 = 0.9;
 
-/// What a first launch may take longer than a second one, in milliseconds.
+/// The most milliseconds that a first launch may take longer than a second one.
 const COMPILING: [(&str, f64); 2] = [("llvm", 100.0), ("cranelift", 15.0)];
 
 /// One way to run a kernel on the CPU.
@@ -168,7 +167,7 @@ fn instruction_set() -> &'static str {
     "the target's default instructions"
 }
 
-/// Launches of one kernel on one job's data.
+/// A kernel with one job's data, to launch repeatedly.
 struct Launches {
     runtime: Runtime,
     kernel: Kernel,
@@ -200,7 +199,7 @@ impl Launches {
     }
 }
 
-/// What the contenders reached on a line, in their order.
+/// The rates of the contenders on a line, in the order of the contenders.
 struct Rates {
     kernel: &'static str,
     threads: usize,
@@ -208,7 +207,7 @@ struct Rates {
     reached: Vec<f64>,
 }
 
-/// Runs a line with one thread and with all; gives the number of targets missed.
+/// Runs a line with one thread and with all. Returns the number of missed targets.
 fn run_line(
     line: &Line,
     options: &Options,
@@ -224,7 +223,7 @@ fn run_line(
         counts.push(cores);
     }
     let mut missed = 0;
-    // It runs on all cores, whatever else does, so it is measured once.
+    // lavapipe always runs on all cores, so it is measured once.
     let (lavapipe, patience) = (software(&kernel, line, &job), options.seconds);
     for threads in counts {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
@@ -238,7 +237,7 @@ fn run_line(
             .collect();
         let mut best = vec![Duration::MAX; launches.len()];
         let mut native = Duration::MAX;
-        // The first runs compile and touch every page.
+        // The first runs compile and touch every page, so they are not timed.
         for launch in &launches {
             launch.run(&job);
         }
@@ -276,7 +275,7 @@ fn run_line(
             }
             None => print!(" {:>10} {:>7} {:>7}", "-", "-", "-"),
         }
-        // lavapipe always has all cores, so one thread of ours is not held against it.
+        // lavapipe always runs on all cores, so it is no peer of one thread.
         match lavapipe {
             Some(time) if threads == cores => {
                 print!(" {:>9.2}", rate(time));
@@ -289,7 +288,7 @@ fn run_line(
     missed
 }
 
-/// Cranelift against LLVM, from the rates above; gives the number of targets missed.
+/// Prints Cranelift's rates against LLVM's. Returns the number of missed targets.
 fn cranelift(rates: &[Rates], engines: &[Contender]) -> u32 {
     let place = |name: &str| engines.iter().position(|engine| engine.name == name);
     let (Some(llvm), Some(short), Some(ours)) =
@@ -313,7 +312,7 @@ fn cranelift(rates: &[Rates], engines: &[Contender]) -> u32 {
     missed
 }
 
-/// Prints a ratio and its target; 1 if it was missed.
+/// Prints a ratio and its target. Returns 1 if it was missed.
 fn target(ratio: f64, target: Option<f64>) -> u32 {
     let missed = target.is_some_and(|target| ratio < target);
     let wanted = target
@@ -352,9 +351,8 @@ fn software(_: &Kernel, _: &Line, _: &Job) -> Option<Duration> {
     None
 }
 
-/// The time from a parsed kernel to machine code, by kernel: a first launch of a small job, less
-/// a second one.
-/// Gives the number of targets missed.
+/// Prints the compile time of each kernel: the time of a first launch of a small job, less that of a
+/// second one. Returns the number of missed targets.
 fn compile_times(options: &Options, engines: &[Contender]) -> u32 {
     print!("\n{:<14} ", "compile, ms");
     let timed = |engine: &Contender| {
@@ -376,7 +374,7 @@ fn compile_times(options: &Options, engines: &[Contender]) -> u32 {
             let runtime = runtime(engine, 1).expect("an engine that is there");
             let best = (0..5)
                 .map(|_| {
-                    // Every kernel that is parsed anew is compiled anew.
+                    // A kernel that is parsed again is compiled again.
                     let kernel = Kernel::from_wgsl(text(case.name)).expect("a kernel of ours");
                     let launches = Launches::new(runtime.clone(), &kernel, &job);
                     let first = launches.run(&job);
@@ -394,7 +392,7 @@ fn compile_times(options: &Options, engines: &[Contender]) -> u32 {
     missed
 }
 
-/// A launch of a kernel that does nothing.
+/// Prints the time to launch an empty kernel.
 fn overhead(engine: Contender) {
     let kernel = Kernel::from_wgsl("@compute @workgroup_size(64) fn nothing() { }").expect("WGSL");
     let runtime = runtime(engine, 1).expect("an engine that is there");

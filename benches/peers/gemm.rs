@@ -1,12 +1,12 @@
 //! The matrix product of the `gemm` crate: its f32 kernels, with AVX-512 where the machine has it.
 //!
-//! A sibling of `peers` in the programs that include it, because not all of them have the crate.
+//! Programs include it beside `peers`, because not all of them depend on the crate.
 
 use std::hint::black_box;
 
 use super::peers::{Job, Peer, floats, length};
 
-/// The product, in the pool that calls it, with as many tasks as the pool has threads.
+/// The product in the calling rayon pool, with as many tasks as the pool has threads.
 pub(crate) fn matmul(job: &Job) -> Peer {
     let (m, n, k) = (length(job, 0), length(job, 1), length(job, 2));
     let (a, b, mut c) = (floats(job, "a"), floats(job, "b"), floats(job, "c"));
@@ -18,8 +18,8 @@ pub(crate) fn matmul(job: &Job) -> Peer {
                 n => gemm_common::Parallelism::Rayon(n),
             };
             let gemm = gemm_f32::gemm::f32::get_gemm_fn();
-            // The transposed product, because the crate's kernels want columns: what is row-major
-            // here is column-major there, and `gemm::gemm` would swap the factors in the same way.
+            // The transposed product, because the crate's kernels take column-major matrices, and a
+            // row-major matrix is its transpose. `gemm::gemm` swaps the factors in the same way.
             //
             // SAFETY: the three vectors have m·n, m·k and k·n elements, laid out as the strides
             // say (the job's builder made them so), and c is not a part of a or b.

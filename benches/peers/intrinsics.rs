@@ -1,8 +1,8 @@
-//! Peers whose inner loops are written with AVX-512 or AVX2 intrinsics; plain loops elsewhere.
+//! Peers whose inner loops use AVX-512 or AVX2 intrinsics, or plain floats elsewhere.
 //!
-//! A family of vectors is a trait with one implementation per instruction set, and every loop is
-//! written once over it. The functions that are compiled with an instruction set are called only
-//! after the processor was asked for it.
+//! The trait `Floats` has one implementation per instruction set, and every loop is written once over
+//! it. A function that is compiled for an instruction set is called only after a check of the
+//! processor.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ use super::{Job, Peer, field, floats, length};
 /// A vector of f32 lanes.
 ///
 /// # Safety
-/// Every function may be called only where the instruction set of the implementation is there.
+/// The processor must have the instruction set of the implementation when a function is called.
 unsafe trait Floats: Copy {
     const LANES: usize;
     unsafe fn splat(x: f32) -> Self;
@@ -22,12 +22,12 @@ unsafe trait Floats: Copy {
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
-    /// `self * b + c`, rounded once where the processor can.
+    /// `self * b + c`, with one rounding for vectors and two for plain floats.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
     /// 1 / √self to about 22 bits.
     unsafe fn inverse_sqrt(self) -> Self;
-    /// Adds 1 to the lanes of `counts` where `self <= limit` and the lane's bit of `alive` is set;
-    /// gives those bits.
+    /// Adds 1 to the lanes of `counts` where `self <= limit` and the lane's bit of `alive` is set.
+    /// Returns the bits of these lanes.
     unsafe fn count_up_to(self, limit: Self, alive: u32, counts: &mut [u32]) -> u32;
 }
 
@@ -40,8 +40,8 @@ mod x86 {
     macro_rules! lanes {
         ($vector:ty, $lanes:literal, $splat:ident $load:ident $store:ident $add:ident $sub:ident
          $mul:ident $fma:ident, $estimate:expr, $count:expr) => {
-            // SAFETY: every method is made of instructions of the one set that the macro's user names,
-            // and callers of the trait promise to be on a processor that has it.
+            // SAFETY: the methods use instructions of the one set that the macro's arguments belong to,
+            // and callers of the trait promise that the processor has it.
             unsafe impl Floats for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -52,13 +52,13 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn load(from: &[f32]) -> Self {
                     assert!(from.len() >= $lanes);
-                    // SAFETY: the trait\'s caller has the instruction; the length was just checked.
+                    // SAFETY: the trait's caller has the instruction; the length was just checked.
                     unsafe { $load(from.as_ptr()) }
                 }
                 #[inline(always)]
                 unsafe fn store(self, to: &mut [f32]) {
                     assert!(to.len() >= $lanes);
-                    // SAFETY: the trait\'s caller has the instruction; the length was just checked.
+                    // SAFETY: the trait's caller has the instruction; the length was just checked.
                     unsafe { $store(to.as_mut_ptr(), self) }
                 }
                 #[inline(always)]
@@ -210,7 +210,7 @@ unsafe impl Floats for f32 {
     }
 }
 
-/// The acceleration of up to 16 bodies, two vectors of them at a time where there are 8 lanes.
+/// The acceleration of up to 16 bodies, one vector at a time.
 ///
 /// # Safety
 /// As [`Floats`].
@@ -296,7 +296,7 @@ pub fn nbody(job: &Job) -> Peer {
     }
 }
 
-/// The picture, less its rows.
+/// The picture, without its size and its top.
 #[derive(Clone, Copy)]
 pub struct View {
     limit: u32,

@@ -1,9 +1,9 @@
-//! What a Rust programmer would write for this CPU without coexec: rayon loops, and loops with
-//! intrinsics. The matrix product is in `gemm`, beside this.
+//! Native peers of the kernels: rayon loops, and loops with intrinsics, as a Rust programmer would
+//! write them without coexec. The matrix product is in `gemm`, beside this folder's `mod.rs`.
 //!
-//! Used by `benches/cpu` and, through `#[path]`, by `coexec bench`, which has the matrix product
-//! only with the feature `peers`. Each peer computes the kernel's result, on the job's data, in
-//! whichever rayon pool calls it.
+//! `benches/cpu` and, through `#[path]`, `coexec bench` include this file; the latter has the matrix
+//! product only with the feature `peers`. Each peer computes the kernel's result on the job's data,
+//! in the calling rayon pool.
 
 // Each crate that includes this file uses a part of it.
 #![allow(dead_code, unreachable_pub)]
@@ -24,7 +24,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The median time of a run, after one that warms up.
+    /// The median time of a run, after a warm-up run.
     pub fn measure(mut self, at_least: Duration) -> Duration {
         (self.run)();
         let start = Instant::now();
@@ -39,7 +39,7 @@ impl Peer {
     }
 }
 
-/// The peers of a kernel; none for most.
+/// The peers of a kernel; most kernels have none.
 pub fn peers(kernel: &str, job: &Job) -> Vec<Peer> {
     match kernel {
         "saxpy" => vec![saxpy(job)],
@@ -52,7 +52,7 @@ pub fn peers(kernel: &str, job: &Job) -> Vec<Peer> {
     }
 }
 
-/// A buffer of the job, as floats.
+/// A buffer of the job as floats.
 pub fn floats(job: &Job, name: &str) -> Vec<f32> {
     let (_, bytes) = job.buffers.iter().find(|(n, _)| *n == name).expect("a buffer of that name");
     let word = |word: &[u8]| f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
@@ -68,7 +68,7 @@ pub fn length(job: &Job, index: usize) -> usize {
     u32::from_le_bytes(field(job, index)) as usize
 }
 
-/// Elements that one rayon task takes: enough to hide its cost.
+/// The elements of one rayon task: enough to hide the cost of a task.
 const GRAIN: usize = 1 << 14;
 
 fn saxpy(job: &Job) -> Peer {
@@ -95,7 +95,7 @@ fn reduce_sum(job: &Job) -> Peer {
             let sum: f32 = src
                 .par_chunks(GRAIN)
                 .map(|part| {
-                    // Sixteen sums, so that the compiler may use vectors.
+                    // With sixteen sums, the compiler may use vectors.
                     let mut sums = [0.0f32; 16];
                     let chunks = part.chunks_exact(16);
                     let rest: f32 = chunks.remainder().iter().sum();
@@ -112,8 +112,8 @@ fn reduce_sum(job: &Job) -> Peer {
     }
 }
 
-/// One row of a stencil: the borders by `cell`, which takes x and its neighbours in the row, and
-/// the rest by `inner`, which takes the row's outputs without the borders.
+/// Computes one row of a stencil: the borders with `cell`, which takes x and its neighbours in the
+/// row, and the rest with `inner`, which takes the row's outputs without the borders.
 fn row(out: &mut [f32], cell: impl Fn(usize, usize, usize) -> f32, inner: impl Fn(&mut [f32])) {
     let last = out.len() - 1;
     out[0] = cell(0, 0, 1.min(last));
@@ -139,7 +139,7 @@ fn stencil5(job: &Job) -> Peer {
                     here[x] + alpha * (around - 4.0 * here[x])
                 };
                 row(out, cell, |out| {
-                    // Slices of one length: the loop has no checks and becomes vectors.
+                    // With slices of one length, the loop has no bounds checks and is vectorised.
                     let n = out.len();
                     let (west, c, east) = (&here[..n], &here[1..][..n], &here[2..][..n]);
                     let (north, south) = (&north[1..][..n], &south[1..][..n]);

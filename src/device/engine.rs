@@ -1,13 +1,13 @@
-//! The names of the CPU's engines, and the engine that runs a kernel.
+//! The names of the CPU's engines.
 //!
-//! The engines themselves, and the choice between them, are in `cpu`.
+//! `cpu` has the engines and chooses between them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// How the CPU runs a kernel.
+/// An engine: the part of coexec that runs a kernel on the CPU.
 ///
 /// ```
 /// use coexec::{Engine, Error};
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Engine {
-    /// The fastest one that can run the kernel.
+    /// The fastest engine that can run the kernel.
     #[default]
     Auto,
     /// Only the reference interpreter.
@@ -34,7 +34,7 @@ pub enum Engine {
 const VARIABLE: &str = "COEXEC_CPU_ENGINE";
 
 impl Engine {
-    /// The engine itself; for [`Engine::Auto`] the one that the environment forces, if any.
+    /// `self`, or for [`Engine::Auto`] the engine that `COEXEC_CPU_ENGINE` names, if it is set.
     pub(crate) fn or_forced(self) -> Result<Engine> {
         match (self, std::env::var_os(VARIABLE)) {
             (Engine::Auto, Some(name)) => {
@@ -78,11 +78,11 @@ impl FromStr for Engine {
     }
 }
 
-/// The engine that a device runs a kernel with.
+/// The engine that was chosen for a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chosen {
     /// Never [`Engine::Auto`].
     pub(crate) engine: Engine,
-    /// Why a faster engine is not used, if one was tried.
+    /// Why a faster engine that was tried does not run the kernel.
     pub(crate) fallback: Option<String>,
 }

@@ -1,15 +1,15 @@
 //! Host memory that several devices write at once.
 //!
-//! [`HostBytes`] is the one place where a launch's host memory is touched. All accesses are
-//! relaxed atomics of the access's own width, so that even a kernel that races computes something
-//! and is never undefined behaviour in Rust. Offsets are checked; an access outside is a bug of
-//! the caller and panics in every build.
+//! Every access to a launch's host memory goes through [`HostBytes`]. All accesses are relaxed
+//! atomics of the access's own width, so that a kernel with a data race is no undefined behaviour
+//! in Rust. Offsets are checked: an access out of bounds is a bug of the caller and panics in
+//! every build.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed};
 
-/// What copies are made of: the widest atomic, which halves their time. They do not race with
-/// accesses of another width unless the kernel itself has a race.
+/// The unit of copies. The widest atomic halves their time. Copies do not race with accesses of
+/// another width unless the kernel itself has a race.
 #[cfg(target_has_atomic = "64")]
 type Wide = u64;
 #[cfg(target_has_atomic = "64")]
@@ -28,8 +28,8 @@ pub(crate) struct HostBytes<'a> {
     memory: PhantomData<&'a [AtomicU8]>,
 }
 
-// SAFETY: all access goes through relaxed atomics (see the methods), and the lifetime keeps the
-// memory alive; `from_raw`'s caller guarantees that nobody holds a `&mut` or reads it plainly.
+// SAFETY: the methods access the memory through relaxed atomics only, and the lifetime keeps it
+// alive. `from_raw`'s caller guarantees that no `&mut` to it and no plain access exists.
 unsafe impl Send for HostBytes<'_> {}
 // SAFETY: as for Send.
 unsafe impl Sync for HostBytes<'_> {}
@@ -48,14 +48,14 @@ impl<'a> HostBytes<'a> {
     /// A view of memory whose exclusivity is kept by other means.
     ///
     /// # Safety
-    /// `start` must be valid for reads and writes of `len` bytes for `'a`, and during `'a` nobody
-    /// may access it but through `HostBytes`.
+    /// `start` must be valid for reads and writes of `len` bytes for `'a`, and during `'a` the
+    /// memory may be accessed through `HostBytes` only.
     pub(crate) unsafe fn from_raw(start: *mut u8, len: usize) -> Self {
         assert!((start as usize).is_multiple_of(4), "host memory must be aligned to 4 bytes");
         HostBytes { start, len, memory: PhantomData }
     }
 
-    /// A view of nothing.
+    /// An empty view.
     pub(crate) fn empty() -> Self {
         HostBytes {
             start: std::ptr::NonNull::<u32>::dangling().as_ptr().cast(),
@@ -69,10 +69,11 @@ impl<'a> HostBytes<'a> {
         self.len
     }
 
-    /// The part of the view from `start` on, `len` bytes. `start` is a multiple of 4.
+    /// The `len` bytes of the view from byte `start` on. `start` is a multiple of 4.
     pub(crate) fn part(self, start: usize, len: usize) -> HostBytes<'a> {
         self.check(start, len, 4);
-        // SAFETY: `check` saw that the part is inside; it inherits the promise made for `self`.
+        // SAFETY: `check` has shown that the part is inside; `from_raw`'s promise for `self` covers
+        // it.
         unsafe { Self::from_raw(self.start.add(start), len) }
     }
 
@@ -117,7 +118,7 @@ impl<'a> HostBytes<'a> {
         unsafe { AtomicU8::from_ptr(self.start.add(offset)) }
     }
 
-    /// Copies out of the view.
+    /// Copies bytes from the view to `out`.
     pub(crate) fn read(self, offset: usize, out: &mut [u8]) {
         let (head, wide) = self.cut(offset, out.len());
         let (head, rest) = out.split_at_mut(head);
@@ -128,8 +129,9 @@ impl<'a> HostBytes<'a> {
         let from = offset + head.len();
         let words: *mut Wide = body.as_mut_ptr().cast();
         for i in 0..wide {
-            // SAFETY: `cut` saw that so many whole words from there on are inside and aligned;
-            // alive for 'a and only accessed atomically (`from_raw`'s promise). `body` has as many.
+            // SAFETY: `cut` has shown that `wide` whole words from `from` on are inside, and aligned.
+            // They are alive for 'a and only accessed atomically (`from_raw`'s promise). `body` has
+            // `wide` words too.
             unsafe {
                 let word = AtomicWide::from_ptr(self.start.add(from + i * WIDE).cast());
                 words.add(i).write_unaligned(word.load(Relaxed));
@@ -141,7 +143,7 @@ impl<'a> HostBytes<'a> {
         }
     }
 
-    /// Copies into the view. Bytes outside the range are not touched, not even rewritten.
+    /// Copies `data` into the view. Bytes outside the range are not even rewritten.
     pub(crate) fn write(self, offset: usize, data: &[u8]) {
         let (head, wide) = self.cut(offset, data.len());
         let (head, rest) = data.split_at(head);
@@ -164,7 +166,8 @@ impl<'a> HostBytes<'a> {
         }
     }
 
-    /// How a copy is done: bytes up to the first aligned wide word, and the number of those words.
+    /// The number of bytes before the first aligned wide word of a copy, and the number of wide
+    /// words.
     fn cut(self, offset: usize, len: usize) -> (usize, usize) {
         self.check(offset, len, 1);
         let head = (self.start as usize + offset).wrapping_neg() % WIDE;

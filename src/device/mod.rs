@@ -1,11 +1,11 @@
-//! What a device is to the rest of coexec: something that runs chunks of a kernel.
+//! The interface between devices, which run chunks of a kernel, and the rest of coexec.
 //!
 //! The two executors, `cpu` and `gpu`, implement [`Device`]; `runtime` is its only caller. A chunk
-//! says which workgroups to compute and, for each storage binding, which elements the chunk may
-//! touch. A device that works on a copy (a GPU) brings `window` in and `write_back` out, and only
-//! when the chunk has succeeded; a device that works in place (the CPU) ignores both. What this
-//! floor leaves to others: who gets which chunk, whether chunks may run at the same time, and
-//! what happens after a failure.
+//! names the workgroups to compute and, for each storage binding, the elements that it may touch.
+//! A device that works on a copy (a GPU) uploads `upload` into a window, and writes `write_back` to
+//! host memory only when the chunk has succeeded. A device that works in place (the CPU) ignores
+//! both. The planner decides whether chunks may run at the same time; `runtime` decides which
+//! device runs a chunk and what follows from a failure.
 
 mod engine;
 mod host;
@@ -44,7 +44,7 @@ pub enum DeviceKind {
     DiscreteGpu,
     /// A GPU that shares the CPU's memory.
     IntegratedGpu,
-    /// A GPU of a virtual machine, or one whose kind the driver does not tell.
+    /// A GPU of a virtual machine, or one whose driver does not report its kind.
     OtherGpu,
     /// An adapter that computes on the CPU's cores, such as lavapipe.
     SoftwareGpu,
@@ -70,104 +70,102 @@ impl fmt::Display for DeviceKind {
     }
 }
 
-/// What a device is and what it can hold.
+/// The description of a device: its names, its kind and its limits.
 #[derive(Debug, Clone)]
 pub struct DeviceInfo {
-    /// The name that `--devices` takes: `cpu`, `gpu0`, `gpu1`, `gpu0.1` for a second logical
-    /// device on the first adapter.
+    /// The name that [`RuntimeBuilder::devices`](crate::RuntimeBuilder::devices) and `--devices`
+    /// take: `cpu`, `gpu0`, `gpu1`, `gpu0.1` for a second logical device on the first adapter.
     pub id: String,
-    /// The product: "AMD Ryzen …, 2 threads", "llvmpipe (LLVM 15.0.6, 256 bits)".
+    /// The product name, such as "AMD Ryzen …, 2 threads" or "llvmpipe (LLVM 15.0.6, 256 bits)".
     pub name: String,
     /// The driver and its version; for the CPU the engine that compiles kernels.
     pub driver: String,
-    /// What the user could do to make it faster; nothing where nothing is known.
+    /// What the user can do to make the device faster, if coexec knows something.
     pub advice: Option<String>,
-    /// What kind of device it is.
+    /// The kind of device.
     pub kind: DeviceKind,
-    /// What a chunk on this device may use.
+    /// The most that one chunk on this device may use.
     pub limits: DeviceLimits,
 }
 
-/// What one chunk on a device may use. Sizes are in bytes.
+/// The most that one chunk on a device may use.
 #[derive(Debug, Clone)]
 pub struct DeviceLimits {
-    /// The largest storage binding, hence the largest window.
+    /// The number of bytes of the largest storage binding. It bounds the part of a buffer that one
+    /// chunk can touch.
     pub max_binding: u64,
-    /// Memory that windows of all bindings together may take.
+    /// The number of bytes that coexec may hold on the device, all bindings together.
     pub memory: u64,
-    /// Storage bindings of one kernel.
+    /// The most storage bindings of one kernel.
     pub max_storage_bindings: u32,
-    /// Uniform bindings of one kernel.
+    /// The most uniform bindings of one kernel.
     pub max_uniform_bindings: u32,
-    /// Invocations of one workgroup.
+    /// The most invocations of one workgroup.
     pub max_invocations: u32,
-    /// Extent of a workgroup along x, y and z.
+    /// The most invocations of one workgroup along x, y and z.
     pub max_workgroup_size: [u32; 3],
-    /// Workgroup memory.
+    /// The most bytes of workgroup memory.
     pub max_workgroup_memory: u32,
-    /// Whether `enable f16` works.
+    /// Whether the device runs kernels with `enable f16`.
     pub f16: bool,
-    /// The smallest and the largest subgroup size; nothing where subgroups do not work.
+    /// The smallest and the largest subgroup size in invocations; `None` without subgroups.
     pub subgroup_size: Option<(u32, u32)>,
 }
 
 /// One binding of a chunk, at the binding's position in the signature.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    not(feature = "gpu"),
-    allow(dead_code, reason = "only devices that copy look at the ranges")
-)]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "only copying devices read the ranges"))]
 pub(crate) enum ChunkBinding<'a> {
-    /// The bytes of a uniform or an immediate, as long as its layout says.
+    /// The bytes of a uniform or an immediate. The layout determines their number.
     Value(&'a [u8]),
-    /// A storage buffer. The ranges are in elements of the binding's `Layout`; the header always
+    /// A storage buffer. The ranges are in elements of the binding's `Layout`. The header always
     /// belongs to the window.
     Storage {
         /// The whole logical buffer, header included.
         memory: HostBytes<'a>,
-        /// Elements of the logical buffer, which is what `arrayLength` gives.
+        /// The number of elements of the logical buffer: the result of `arrayLength`.
         elements: u64,
-        /// Elements that the chunk may touch at all. A copying device needs no others.
+        /// All elements that the chunk may touch. A copying device needs no others.
         window: Range<u64>,
-        /// Those of the window whose contents matter before the chunk starts.
+        /// The part of the window whose contents the chunk may depend on.
         upload: Range<u64>,
-        /// Those that the chunk may have written. No other chunk in flight has one of them, though
-        /// the ranges around may overlap: a copying device changes these and no others.
+        /// The elements that the chunk may write. No other chunk in flight writes them in this memory,
+        /// though the ranges around them may overlap, so a copying device writes back exactly these.
         write_back: Region,
-        /// Whether the chunk may have written the header, so that it has to come back too. No
-        /// other chunk in flight may touch the header then.
+        /// Whether the chunk may write the header. It is then written back too, and no other chunk in
+        /// flight may touch it.
         write_header: bool,
-        /// The box of the window that a copying device brings instead of all of it, where the chunk
-        /// touches nothing else of it. It lies in the window, and the window in the range around it.
+        /// The box that a copying device uploads instead of the whole window, where the chunk touches
+        /// no other elements. The box lies in the window, and the window in the range around the box.
         pitch: Option<Pitch>,
     },
 }
 
-/// Some workgroups of a launch, to be computed by one device.
+/// The workgroups of a launch that one device computes in one go.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk<'a> {
     pub(crate) kernel: &'a Kernel,
-    /// Workgroups of the whole launch; what `num_workgroups` gives.
+    /// The workgroups of the whole launch: the value of `num_workgroups`.
     pub(crate) grid: [u32; 3],
-    /// Workgroups of this chunk.
+    /// The workgroups of this chunk.
     pub(crate) groups: GroupBox,
     /// One for each binding of the signature.
     pub(crate) bindings: Vec<ChunkBinding<'a>>,
-    /// Iterations that one invocation may make in loops that are not known to end.
+    /// The iterations that one invocation may make in loops that are not proven to end.
     pub(crate) loop_budget: u64,
-    /// How long after its start the chunk may take. A device that is not done by then has failed,
-    /// with `FailureKind::Deadline`, or it is one that can't hang. The device's own patience where
-    /// there is none.
+    /// The time limit from the chunk's start. A device that exceeds it fails with
+    /// `FailureKind::Deadline`; a device that can't hang ignores it. With `None` the device's own
+    /// limit holds.
     pub(crate) deadline: Option<Duration>,
-    /// Cores that a device which computes on the machine's own leaves for others, if it has more.
+    /// The cores that the CPU leaves to the threads that feed GPUs. It keeps at least half.
     pub(crate) spare: usize,
-    /// Set when nobody wants the result any more. The device gives up soon after, with
-    /// `Error::Cancelled`; one that works in place may have written some of it.
+    /// The cancellation of the chunk. Once it is set, the device soon stops with
+    /// `Error::Cancelled`. A device that works in place may have written a part of the results.
     pub(crate) cancel: Option<&'a Cancel<'a>>,
 }
 
 impl<'a> Chunk<'a> {
-    /// A chunk that nobody calls off, for a device that does as it likes.
+    /// A chunk without deadline, spare cores and cancellation.
     pub(crate) fn new(
         kernel: &'a Kernel,
         grid: [u32; 3],
@@ -180,7 +178,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// Whether somebody still wants the result of a chunk.
+/// The cancellation of a chunk: its own, or that of its whole launch.
 #[derive(Debug)]
 pub(crate) struct Cancel<'a> {
     job: &'a Job,
@@ -199,7 +197,7 @@ impl<'a> Cancel<'a> {
         self.job
     }
 
-    /// Whether the device may give up.
+    /// Whether the chunk or its launch is cancelled.
     pub(crate) fn is_set(&self) -> bool {
         self.chunk.load(Ordering::Relaxed) || self.job.is_cancelled()
     }
@@ -209,76 +207,76 @@ impl<'a> Cancel<'a> {
         self.job.is_cancelled()
     }
 
-    /// Calls this chunk off, or takes that back for the next one.
+    /// Cancels this chunk, or with `false` resets the flag for the next chunk.
     pub(crate) fn call_off(&self, off: bool) {
         self.chunk.store(off, Ordering::Relaxed);
     }
 }
 
-/// What a finished chunk cost.
+/// The time and the transfers of a finished chunk.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ChunkCost {
-    /// Time from start to finish on the device. It excludes compilation, and waits in the device's
-    /// own queue where the device can tell.
+    /// The time from start to finish on the device. It excludes compilation by coexec, and the wait
+    /// in the device's own queue where the device can measure it.
     pub(crate) busy: Duration,
     /// Bytes copied to the device.
     pub(crate) uploaded: u64,
     /// Bytes copied back.
     pub(crate) downloaded: u64,
-    /// Whether `busy` may include the time in which a driver compiled the kernel. `busy` then says
-    /// nothing of the device's speed. Compilation by coexec itself is never part of `busy`.
+    /// Whether `busy` may include compilation by the driver. `busy` is then no measure of the
+    /// device's speed.
     pub(crate) compiled: bool,
 }
 
 /// A chunk that has been started.
 pub(crate) trait Running {
-    /// Waits, and puts what the chunk wrote into host memory. On an error a copying device has
-    /// changed nothing in host memory.
+    /// Waits for the chunk, and puts its writes into host memory. On an error a copying device leaves
+    /// host memory unchanged.
     fn finish(self: Box<Self>) -> Result<ChunkCost>;
 }
 
-/// Something that runs chunks.
+/// A device that runs chunks.
 pub(crate) trait Device: Send + Sync {
     fn info(&self) -> &DeviceInfo;
 
-    /// Whether it can run this kernel, and if not, why: a limit, a feature, a rejected pipeline.
-    /// Compiles, and keeps what it compiled for later chunks.
+    /// Compiles the kernel, and keeps the result for later chunks. The error says why the device
+    /// can't run the kernel: a limit, a feature, a rejected pipeline.
     fn prepare(&self, kernel: &Kernel) -> Result<()>;
 
-    /// The engine that runs this kernel, if the device has several, and why not a faster one.
+    /// The engine that runs this kernel, if the device has several.
     fn engine(&self, _kernel: &Kernel) -> Option<Chosen> {
         None
     }
 
-    /// How many chunks are worth having in flight: 1 for a device that computes in `start` or
-    /// works in place, 2 or more where transfers overlap with computing.
+    /// The number of chunks to keep in flight: 1 for a device that computes in `start` or works in
+    /// place, 2 or more where transfers overlap with computing.
     fn depth(&self) -> usize;
 
-    /// Whether it computes in the host's memory. Such a device leaves a chunk half done when it
-    /// panics or is cancelled; with any other failure it has changed nothing, as all others have.
+    /// Whether the device computes in host memory. Such a device leaves a chunk half done when it
+    /// panics or is cancelled. After any other failure, host memory is unchanged, as after every
+    /// failure of other devices.
     fn in_place(&self) -> bool {
         false
     }
 
-    /// Makes a device that failed work again: opens it once more, or says with nothing that it is
-    /// as good as before.
+    /// Opens a device that failed again. `None` if the device works as it is.
     fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
         Ok(None)
     }
 
-    /// Loses the device as if its driver had been reset, where that can be done.
+    /// Loses the device as a reset of its driver would, where that is possible.
     fn destroy(&self) {}
 
     /// Begins a chunk. The borrowed memory stays borrowed until `finish` returns.
     fn start<'a>(&'a self, chunk: Chunk<'a>) -> Result<Box<dyn Running + 'a>>;
 
-    /// Its own memory, if things can be kept there from chunk to chunk.
+    /// The device's own memory, if it can keep data from chunk to chunk.
     fn store(&self) -> Option<&dyn Store> {
         None
     }
 
-    /// Begins a chunk that finds some of its bindings in blocks of this device's store. `held` has
-    /// an entry for each binding, or none at all.
+    /// Begins a chunk some of whose bindings lie in blocks of this device's store. `held` has an
+    /// entry for each binding, or is empty.
     fn start_with<'a>(
         &'a self,
         chunk: Chunk<'a>,
@@ -293,14 +291,14 @@ pub(crate) trait Device: Send + Sync {
         self.start(chunk)
     }
 
-    /// Whether `run_many` works.
+    /// Whether the device implements `run_many`.
     fn runs_many(&self) -> bool {
         false
     }
 
-    /// Runs chunks one after the other, and all of them so many times, without a wait in between.
-    /// Each finds all its storage bindings in blocks of this device's store. Nothing where the
-    /// device has no way to do this.
+    /// Runs the chunks one after the other, and the whole list `times` times, without a wait in
+    /// between. All storage bindings of the chunks lie in blocks of this device's store. `None` where
+    /// the device does not implement this.
     fn run_many(
         &self,
         _chunks: &[(Chunk<'_>, Vec<Option<Held>>)],

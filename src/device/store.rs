@@ -1,10 +1,10 @@
 //! Memory of a device that outlives chunks.
 //!
-//! A device that computes on copies may keep them: a [`Block`] is memory of the device, filled and
-//! read through its [`Store`], and bound by chunks that are started with it. Everything that a
-//! store does is in order with the chunks of its device: an upload is seen by the chunks that are
-//! started after it, a download sees what the chunks did that were started before. Which bytes of
-//! a block are of any worth is not known here; `memory` keeps that.
+//! A [`Block`] is memory of a device that computes on copies. A [`Store`] fills and reads blocks;
+//! a chunk that is started with blocks binds them. The operations of a store are in order with the
+//! chunks of its device: chunks that are started after an upload see it, and a download sees the
+//! writes of the chunks that were started before. `memory` keeps track of which bytes of a block
+//! are valid.
 
 use std::any::Any;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::HostBytes;
 use crate::error::Result;
 
-/// Some memory of a device; given back when the last clone is dropped. Its contents are garbage
+/// A piece of a device's memory, freed when the last clone is dropped. Its contents are undefined
 /// until they are written.
 #[derive(Clone)]
 pub(crate) struct Block(Arc<dyn Any + Send + Sync>);
@@ -24,7 +24,7 @@ impl Block {
         Block(Arc::new(memory))
     }
 
-    /// What the device made it of.
+    /// The device's own handle of the memory, if it is an `M`.
     pub(crate) fn get<M: Any>(&self) -> Option<&M> {
         self.0.downcast_ref()
     }
@@ -36,37 +36,37 @@ impl fmt::Debug for Block {
     }
 }
 
-/// A part of a block that comes to the host.
+/// A part of a block to copy to the host.
 #[derive(Debug)]
 pub(crate) struct Fetch<'a> {
     pub(crate) block: Block,
     /// The first byte in the block, a multiple of 4.
     pub(crate) at: u64,
-    /// Where it goes; a multiple of 4 bytes long.
+    /// The destination. Its length is a multiple of 4 bytes.
     pub(crate) to: HostBytes<'a>,
 }
 
-/// The memory of a device, for who keeps something in it. All offsets and lengths are multiples of
-/// 4 bytes.
+/// The memory of a device. All offsets and lengths are multiples of 4 bytes.
 pub(crate) trait Store: Send + Sync {
-    /// Bytes of the largest block.
+    /// The number of bytes of the largest possible block.
     fn largest(&self) -> u64;
 
-    /// A block of so many bytes, at least 16.
+    /// Allocates a block of at least `bytes` bytes, and of at least 16.
     fn allocate(&self, bytes: u64) -> Result<Block>;
 
-    /// Copies from the host, from byte `at` of the block on.
+    /// Copies `from` into the block, from byte `at` on.
     fn upload(&self, block: &Block, at: u64, from: HostBytes<'_>) -> Result<()>;
 
-    /// Copies to the host, and waits until it has.
+    /// Copies the parts to the host, and waits for the copies.
     fn download(&self, parts: &[Fetch<'_>]) -> Result<()>;
 
-    /// Copies from one block to another of this device.
+    /// Copies the bytes `range` of one block of this device into another, from byte `at` on.
     fn copy(&self, from: &Block, range: Range<u64>, to: &Block, at: u64) -> Result<()>;
 }
 
-/// What a chunk finds on its device for one storage binding: nothing of it is brought, and what it
-/// writes stays there. The binding is a runtime-sized array without a header.
+/// The part of a storage binding that already lies on the device when a chunk starts. The chunk
+/// uploads nothing of the binding, and its writes stay on the device. The binding is a
+/// runtime-sized array without a header.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) block: Block,

@@ -1,10 +1,9 @@
-//! A device made slower: what another device would be like, for tests and measurements of how
-//! unequal devices work together.
+//! A device made slower, to test and measure how unequal devices work together.
 //!
-//! The work is real, and what it takes is stretched by sleeping, so that several slow devices fit
-//! on few cores: by a factor, or to the time that a device of a known speed takes. A factor
-//! multiplies what the machine's other work adds, a known speed covers it. A link's delay comes
-//! before each chunk. All end early when the chunk is called off.
+//! The work is real; sleeping stretches its time, so that several slow devices fit on few cores.
+//! The time is multiplied by a factor, or extended to the time of a device of a known speed. A
+//! factor also multiplies delays by the machine's other work; a known speed hides them. The delay
+//! of a link comes before each chunk. Every sleep ends early when the chunk is cancelled.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,27 +15,27 @@ use crate::kernel::Kernel;
 /// How much slower a device is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Throttle {
-    /// How many times as long everything takes.
+    /// The factor on the time of each chunk.
     pub(crate) factor: f64,
-    /// What a workgroup takes at least.
+    /// The least time for one workgroup.
     pub(crate) workgroup: Duration,
-    /// What comes before each chunk.
+    /// The delay before each chunk.
     pub(crate) delay: Duration,
 }
 
 impl Throttle {
-    /// As fast as ever.
+    /// No slowdown.
     pub(crate) const NONE: Throttle =
         Throttle { factor: 1.0, workgroup: Duration::ZERO, delay: Duration::ZERO };
 
-    /// What so many workgroups take on the slower device, that took `own` on the real one.
+    /// The time of `workgroups` workgroups on the slower device. `own` is their time on the real one.
     fn whole(&self, own: Duration, workgroups: f64) -> Duration {
         let least = Duration::try_from_secs_f64(self.workgroup.as_secs_f64() * workgroups);
         own.mul_f64(self.factor).max(least.unwrap_or(Duration::MAX)).saturating_add(self.delay)
     }
 }
 
-/// A slower device.
+/// A device whose chunks take longer.
 pub(crate) struct Throttled {
     inner: Arc<dyn Device>,
     info: DeviceInfo,
@@ -59,11 +58,11 @@ impl Throttled {
     }
 }
 
-/// Waits, but not for long after the chunk is called off. Ends on time: a device that is a sleep's
-/// lateness slower than it says, chunk by chunk, would be another device.
+/// Waits for `time`, or until soon after the chunk is cancelled. The wait ends on time: late
+/// wake-ups would make the device slower than its throttle says.
 fn pause(time: Duration, cancel: Option<&Cancel<'_>>) -> Result<()> {
     const LOOK: Duration = Duration::from_millis(2);
-    /// Systems wake a thread up to so much too late, even idle ones.
+    /// How late a system may wake a thread, even when idle.
     const LATE: Duration = Duration::from_micros(150);
     let until = Instant::now() + time;
     loop {
@@ -94,7 +93,7 @@ impl Running for Begun<'_> {
     fn finish(self: Box<Self>) -> Result<ChunkCost> {
         let waited = Instant::now();
         let mut cost = self.inner.finish()?;
-        // Not what `start` took: that may have compiled.
+        // The time of `start` does not count: it may include compilation.
         let took = cost.busy.max(waited.elapsed());
         let whole = self.throttle.whole(took, self.workgroups);
         pause(whole.saturating_sub(self.begun.elapsed()), self.cancel)?;
@@ -182,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_wait_ends_on_time() {
-        // Others may keep the thread from the cores, but not a thousand times. A sleep is 50 µs late or
-        // more, on an idle system.
+        // Other threads may delay this one, but not a thousand times. A plain sleep is at least 50 µs
+        // late, even on an idle system.
         let late = || {
             let (begun, time) = (Instant::now(), Duration::from_millis(1));
             pause(time, None).unwrap();

@@ -1,19 +1,20 @@
 //! WGSL fragments to build kernels from: `shaders/*.wgsl`, embedded as text.
 //!
 //! A fragment has functions and no entry point. WGSL lets declarations stand in any order, so a
-//! fragment is used by putting its text *after* the kernel's own: lines in error messages stay
-//! those of the kernel. What is not called costs nothing.
+//! fragment's text goes *after* the kernel's own, and error messages keep the kernel's line numbers.
+//! Functions that the kernel does not call cost nothing.
 
-/// A fragment that comes with coexec.
+/// A piece of WGSL that comes with coexec: functions without an entry point. Append its text to that
+/// of a kernel that calls them.
 #[derive(Debug, Clone, Copy)]
 pub struct Fragment {
-    /// The file's name without `.wgsl`.
+    /// The name of the file in `shaders/`, without `.wgsl`.
     pub name: &'static str,
     /// The WGSL text.
     pub text: &'static str,
 }
 
-/// Every fragment of `shaders/`, by name.
+/// All fragments of `shaders/`, sorted by name.
 ///
 /// ```
 /// let random = coexec::ops::fragments().iter().find(|f| f.name == "random").unwrap();
@@ -46,7 +47,7 @@ mod tests {
     use crate::memory::Buffer;
     use crate::runtime::Runtime;
 
-    /// Runs the body of an entry point of 256 invocations over `out`, with a fragment.
+    /// The values of `out` after 256 invocations have run `body`, which may call a fragment.
     fn run(name: &str, body: &str) -> Vec<f32> {
         let fragment = fragments().iter().find(|f| f.name == name).unwrap();
         let text = format!(
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn random_words_are_those_of_the_paper_and_floats_are_below_one() {
-        // The same steps in Rust, with wrapping arithmetic.
+        // pcg3d with wrapping arithmetic.
         let expected = |x: u32, y: u32, z: u32| {
             let mut v = [x, y, z].map(|w| w.wrapping_mul(1664525).wrapping_add(1013904223));
             for round in 0..2 {

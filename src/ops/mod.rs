@@ -1,8 +1,8 @@
 //! The ready-made kernels: `kernels/*.wgsl`, embedded as text.
 //!
-//! A kernel's own top comment says what it computes, what it binds and with which tolerance; this
-//! list adds nothing but the names. A test checks that every file of the folder is here, and that
-//! each builds. `fragments` has what other kernels can be built from.
+//! The top comment of a kernel describes its result, its bindings and its tolerance; this file lists
+//! the names only. Tests check that the list has every file of the folder, and that each builds.
+//! `fragments` has pieces to build other kernels from.
 
 mod fragments;
 
@@ -11,7 +11,7 @@ pub use fragments::{Fragment, fragments};
 /// A kernel that comes with coexec.
 #[derive(Debug, Clone, Copy)]
 pub struct LibraryKernel {
-    /// The file's name without `.wgsl`, which is also the entry point's name.
+    /// The name of the file in `kernels/`, without `.wgsl`. The entry point has the same name.
     pub name: &'static str,
     /// The WGSL text, for [`Kernel::from_wgsl`](crate::Kernel::from_wgsl).
     pub text: &'static str,
@@ -38,7 +38,7 @@ macro_rules! library {
     };
 }
 
-/// Every kernel of `kernels/`, by name.
+/// All kernels of `kernels/`, sorted by name.
 ///
 /// ```
 /// let saxpy = coexec::ops::library().iter().find(|k| k.name == "saxpy").unwrap();

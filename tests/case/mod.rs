@@ -1,7 +1,7 @@
 //! A kernel with its inputs and expected outputs, written in the kernel's own comments.
 //!
 //! `filetests/README.md` documents the language. A [`Case`] is plain data: [`Case::parse`] reads
-//! it, `run` executes it. Nothing here knows which engines there are.
+//! it, `run` executes it. This file does not depend on the engines.
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part of this")]
 
@@ -13,30 +13,30 @@ pub(crate) use values::Slot;
 
 use values::{parse_count, parse_values, parse_wants};
 
-/// What a storage binding starts as, or what a uniform or an immediate is.
+/// The initial contents of a storage binding, or the value of a uniform or an immediate.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
-    /// A uniform or immediate, given by value.
+    /// Whether it is a uniform or an immediate.
     pub(crate) by_value: bool,
 }
 
-/// What a storage binding must hold afterwards, scalar by scalar.
+/// The expected contents of a storage binding after the launch, scalar by scalar.
 #[derive(Debug, Clone)]
 pub(crate) struct Expected {
     pub(crate) name: String,
     pub(crate) slots: Vec<Slot>,
 }
 
-/// The size of the launch.
+/// The grid of the launch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Size {
     Workgroups([u32; 3]),
     Invocations([u32; 3]),
 }
 
-/// Whether a launch that is asked to split may, must, or must not.
+/// Whether a launch that is asked to split may, must or must not be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
     Any,
@@ -44,18 +44,19 @@ pub(crate) enum Cut {
     Whole,
 }
 
-/// How far floats may be from what is expected.
+/// The allowed distance of floats from the expected values.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tolerance {
-    /// A float is right within `.0` absolutely or within `.1` of the expected value.
+    /// The absolute and the relative distance. A float within one of them is right.
     pub(crate) distance: Option<(f64, f64)>,
     /// Replaces `distance` on GPUs.
     pub(crate) gpu_distance: Option<(f64, f64)>,
-    /// Units in the last place; on the CPU always, elsewhere where there is no `distance`.
+    /// The distance in units in the last place. It holds on the CPU, and on GPUs if there is no
+    /// `distance`.
     pub(crate) ulps: Option<u32>,
 }
 
-/// One file.
+/// One filetest.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -66,14 +67,14 @@ pub(crate) struct Case {
     pub(crate) given: Vec<Given>,
     pub(crate) expected: Vec<Expected>,
     pub(crate) tolerance: Tolerance,
-    /// Runs on the CPU only, and why.
+    /// Why the case runs on the CPU only, if it does.
     pub(crate) only_cpu: Option<String>,
     pub(crate) cut: Cut,
-    /// What `check` finds, as `tests/check.rs` reads it.
+    /// The findings that `check` must report, in the form that `tests/check.rs` reads.
     pub(crate) finds: Vec<String>,
-    /// Whether `check` is asked for lints.
+    /// Whether `check` runs with lints.
     pub(crate) lint: bool,
-    /// The launch fails with an error whose message has each of these in it.
+    /// Texts that the launch's error message must contain. If there are any, the launch must fail.
     pub(crate) errors: Vec<String>,
     kernel: std::sync::OnceLock<coexec::Result<coexec::Kernel>>,
 }
@@ -88,7 +89,7 @@ impl Case {
         Ok(case)
     }
 
-    /// As [`Case::parse`], for a kernel whose outputs are judged by other means.
+    /// As [`Case::parse`], but without the need for expectations: the caller checks the outputs.
     pub(crate) fn parse_inputs(name: &str, text: &str) -> Result<Case, String> {
         let mut case = Case {
             name: name.to_owned(),

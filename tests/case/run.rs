@@ -1,4 +1,4 @@
-//! Runs a [`Case`] on a runtime and says what is wrong with the result.
+//! Runs a [`Case`] on a runtime and reports wrong results.
 
 use coexec::{Buffer, Kernel, Launch, Report, Runtime};
 
@@ -6,11 +6,11 @@ use super::values::{Kind, Slot, Want};
 use super::{Case, Cut, Size, Tolerance};
 use crate::engines::{Class, Setup, is_beyond_the_device};
 
-/// What a launch left in the storage buffers, in the order of [`Case::given`].
+/// The contents of the storage buffers after a launch, in the order of [`Case::given`].
 pub(crate) type Outputs = Vec<(String, Vec<u8>)>;
 
 impl Case {
-    /// The case's kernel, built once, so that engines compile it once.
+    /// The case's kernel. It is built once, so that engines compile it once.
     pub(crate) fn kernel(&self) -> coexec::Result<Kernel> {
         self.kernel.get_or_init(|| self.build()).clone()
     }
@@ -26,7 +26,7 @@ impl Case {
         builder.build()
     }
 
-    /// A launch of it, and the buffers by position in [`Case::given`].
+    /// A launch of the case, and its buffers by position in [`Case::given`].
     pub(crate) fn describe(
         &self,
         kernel: &Kernel,
@@ -52,7 +52,7 @@ impl Case {
         (launch, buffers)
     }
 
-    /// Launches it, cut into so many chunks if that is asked for.
+    /// Launches the case, cut into `chunks` chunks if given.
     pub(crate) fn launch(
         &self,
         kernel: &Kernel,
@@ -73,7 +73,7 @@ impl Case {
         Ok((outputs, report))
     }
 
-    /// Runs the case and says everything that is wrong with its result.
+    /// Runs the case. The error lists the wrong results.
     pub(crate) fn check(&self, setup: &Setup) -> Result<Outputs, String> {
         let Setup { runtime, chunks, class, .. } = setup;
         let result = self.kernel().and_then(|k| self.launch(&k, runtime, *chunks));
@@ -95,7 +95,7 @@ impl Case {
             other => other.map_err(|error| error.to_string())?,
         };
         let ran: u32 = report.devices.iter().map(|d| d.chunks).sum();
-        // Devices with subgroups of different sizes do not share a kernel that uses them.
+        // Devices with different subgroup sizes do not share a kernel with subgroups.
         let mut sizes: Vec<_> = runtime.devices().iter().map(|d| d.limits.subgroup_size).collect();
         sizes.sort_unstable();
         sizes.dedup();
@@ -131,7 +131,7 @@ impl Case {
         Err(wrong.join("\n"))
     }
 
-    /// Where two results on one class of device differ. Scalars that the case expects to be
+    /// The first difference between two results on one class of device. Scalars that may be
     /// anything are left out.
     pub(crate) fn difference(&self, one: &Outputs, two: &Outputs) -> Option<String> {
         for ((name, a), (_, b)) in one.iter().zip(two) {
@@ -226,7 +226,7 @@ fn close(kind: Kind, found: u32, want: u32, tolerance: Tolerance, class: Class) 
     any_tolerance && near && ulps
 }
 
-/// Representable values from one finite f32 to another.
+/// The number of representable values from one finite f32 to another.
 fn ulps_between(a: u32, b: u32) -> u32 {
     let ordered =
         |bits: u32| if bits >> 31 == 1 { -i64::from(bits & 0x7fff_ffff) } else { i64::from(bits) };

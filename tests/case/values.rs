@@ -27,7 +27,7 @@ impl Kind {
         })
     }
 
-    /// Bytes of one scalar.
+    /// The number of bytes of one scalar.
     pub(crate) fn size(self) -> usize {
         match self {
             Kind::F32 | Kind::I32 | Kind::U32 => 4,
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// The value of those bits, if it is a float.
+    /// The value of the bits, if the kind is a float.
     pub(crate) fn float(self, bits: u32) -> Option<f64> {
         match self {
             Kind::F32 => Some(f64::from(f32::from_bits(bits))),
@@ -45,7 +45,7 @@ impl Kind {
         }
     }
 
-    /// The bits as the comment language would write them.
+    /// The bits in the notation of the comment language.
     pub(crate) fn show(self, bits: u32) -> String {
         match self {
             Kind::F32 => format!("{:?} (0x{bits:08x})", f32::from_bits(bits)),
@@ -63,7 +63,7 @@ pub(crate) struct Slot {
     pub(crate) want: Want,
 }
 
-/// What a scalar must be.
+/// The allowed values of a scalar.
 #[derive(Debug, Clone)]
 pub(crate) enum Want {
     Anything,
@@ -96,7 +96,7 @@ pub(crate) fn parse_wants(text: &str) -> Result<Vec<Slot>, String> {
     Ok(slots)
 }
 
-/// The bytes of `f32 16`: a type and a count.
+/// The number of bytes of a type and a count, such as `f32 16`.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     let (kind, count) =
         text.split_once(char::is_whitespace).ok_or("a type and a count are needed")?;

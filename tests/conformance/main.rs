@@ -1,5 +1,5 @@
 //! Every kernel of `kernels/` on every engine, unsplit and split, against a plain Rust definition
-//! (`reference`) within the tolerance that the kernel's own comment states.
+//! (`reference`), within the tolerance in the kernel's top comment.
 
 #[path = "../engines/mod.rs"]
 mod engines;
@@ -11,7 +11,7 @@ use coexec::{Buffer, Kernel};
 use engines::Setup;
 use reference::{CASES, Grid, Job, Tolerance};
 
-/// Elements of an output that are checked at most.
+/// The approximate number of checked elements of a large output.
 const SAMPLE: usize = 1 << 16;
 
 fn text_of(name: &str) -> String {

@@ -1,10 +1,10 @@
-//! What every kernel of `kernels/` should compute: inputs, grid, and a plain Rust definition of
-//! each output element.
+//! Reference results for the kernels of `kernels/`: inputs, grid, and a plain Rust definition of each
+//! output element.
 //!
-//! Used by the conformance tests and, through `#[path]`, by `coexec bench`. It knows nothing of
-//! coexec: a [`Job`] is bytes and numbers. Definitions are in f64 unless a kernel is exact by
-//! nature; the tolerance is the one that the kernel's top comment states. Each is written from
-//! the formula, element by element, not from the kernel's text.
+//! The conformance tests, the benchmarks and `coexec bench` include this file. It does not depend on
+//! coexec: a [`Job`] is bytes and numbers. Each definition is written from the formula, element by
+//! element, not from the kernel's text, and in f64 unless the kernel is exact. The kernel's top
+//! comment has the tolerance.
 
 // Each crate that includes this file uses a part of it.
 #![allow(dead_code, unreachable_pub)]
@@ -14,61 +14,60 @@ use std::sync::Arc;
 use Matmul::{Naive, Tiled};
 use bytemuck::NoUninit;
 
-/// A kernel and how to make work for it.
+/// A kernel, and functions that make jobs for it.
 pub struct Case {
     /// The kernel's name in `coexec::ops::library()`.
     pub name: &'static str,
-    /// Sizes for `coexec bench`: small, medium, large. What a size counts is the case's business.
+    /// Sizes for `coexec bench`: small, medium, large. Each case has its own unit of size.
     pub sizes: [usize; 3],
-    /// Work of about that size.
+    /// A job of about this size.
     pub build: fn(usize) -> Job,
-    /// Small work of awkward shape: ones, primes, a tile and one more.
+    /// Small jobs of awkward shapes: ones, primes, one more than a tile.
     pub awkward: fn() -> Vec<Job>,
 }
 
-/// One launch and what should come out of it.
+/// The inputs and the expected outputs of one launch.
 pub struct Job {
-    /// The shape, for people: "512 x 512".
+    /// The shape for messages, such as "512 x 512".
     pub shape: String,
     /// Uniforms by WGSL name, in WGSL layout.
     pub uniforms: Vec<(&'static str, Vec<u8>)>,
-    /// Storage buffers by WGSL name, as they are before the launch.
+    /// The initial contents of storage buffers by WGSL name.
     pub buffers: Vec<(&'static str, Vec<u8>)>,
     pub grid: Grid,
     pub outputs: Vec<Output>,
-    /// The work done, to be divided by seconds and 1e9: operations, bytes that must move at
-    /// least once, pixels.
+    /// The amount of work for rates: operations, bytes that must be moved at least once, or pixels.
     pub work: f64,
     /// The unit of `work / 1e9 / s`.
     pub unit: &'static str,
 }
 
-/// The extent of a launch.
+/// The grid of a launch.
 #[derive(Debug, Clone, Copy)]
 pub enum Grid {
     Invocations([u32; 3]),
     Workgroups([u32; 3]),
 }
 
-/// A buffer that the kernel writes and what each of its elements should be.
+/// A buffer that the kernel writes, and the expected value of each element.
 pub struct Output {
     pub name: &'static str,
     pub scalar: Scalar,
-    /// Number of scalars.
+    /// The number of scalars.
     pub len: usize,
-    /// The scalar at an index.
+    /// The expected scalar at an index.
     pub element: Box<dyn Fn(usize) -> f64 + Send + Sync>,
 }
 
-/// How an output's bytes are to be read.
+/// The type of an output's scalars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scalar {
     F32,
     U32,
 }
 
-/// How far a result may be from its definition. The error may be the larger of `abs` and `rel`
-/// times the expected value; a share `outliers` of the elements may be anything.
+/// The allowed distance of a result from its definition: the larger of `abs` and `rel` times the
+/// expected value. A share `outliers` of the elements may have any value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
     pub abs: f64,
@@ -96,13 +95,13 @@ impl Tolerance {
 }
 
 impl Output {
-    /// Compares `bytes` with the definition: all elements, or about `sample` of them, evenly
-    /// spread, where there are more. The error says which element is furthest off.
+    /// Compares `bytes` with the definition: all elements, or about `sample` evenly spread ones where
+    /// there are more. The error names the element that is furthest off.
     pub fn check(&self, bytes: &[u8], tolerance: Tolerance, sample: usize) -> Result<(), String> {
         if bytes.len() != self.len * 4 {
             return Err(format!("`{}` has {} bytes, not {}", self.name, bytes.len(), self.len * 4));
         }
-        // An odd stride meets every column of a picture whose width is a power of two.
+        // An odd stride hits every column of a picture whose width is a power of two.
         let stride = (self.len / sample.max(1)).max(1) | 1;
         let (mut checked, mut wrong) = (0usize, 0usize);
         let mut worst = (0.0, 0, 0.0, 0.0);
@@ -136,7 +135,7 @@ impl Output {
     }
 }
 
-/// Every kernel of `kernels/`, by name.
+/// All kernels of `kernels/`, sorted by name.
 pub const CASES: &[Case] = &[
     Case {
         name: "black_scholes",
@@ -212,10 +211,10 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// Shapes m, n, k that no tile divides.
+/// Shapes m, n, k, most of which no tile divides.
 const MATRICES: [[usize; 3]; 5] = [[1, 1, 1], [1, 70, 9], [65, 1, 17], [67, 131, 33], [64, 64, 16]];
 
-/// `count` numbers in [0, 1), the same for the same seed everywhere (SplitMix64).
+/// `count` pseudorandom numbers in [0, 1), which depend on the seed only (SplitMix64).
 pub fn noise(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed;
     (0..count).map(|_| (splitmix64(&mut state) >> 40) as f32 / (1u64 << 24) as f32).collect()
@@ -246,7 +245,8 @@ fn f(value: f32) -> [u8; 4] {
     value.to_le_bytes()
 }
 
-/// A buffer for a kernel to fill. It starts as something that no kernel should let through.
+/// The initial contents of an output: NaNs, so that an element that the kernel does not write is
+/// wrong.
 fn garbage(count: usize) -> Vec<u8> {
     bytes(&vec![f32::from_bits(0xffc0_dead); count])
 }
@@ -375,7 +375,7 @@ fn mandelbrot(width: usize, height: usize) -> Job {
     let scale = 3.0 / width.max(height) as f32;
     Job {
         shape: format!("{width} x {height}"),
-        // `corner` is aligned to 8 bytes, which it is anyway.
+        // `corner` needs an alignment of 8 bytes, which it has without padding.
         uniforms: vec![(
             "view",
             words(&[u(width), u(height), u(limit), f(scale), f(corner[0]), f(corner[1])]),
@@ -386,7 +386,7 @@ fn mandelbrot(width: usize, height: usize) -> Job {
             name: "iterations",
             scalar: Scalar::U32,
             len: width * height,
-            // In f32: near the border the orbit of a point is a matter of its last bit.
+            // In f32, because near the set's border the orbit of a point depends on its last bit.
             element: Box::new(move |i| {
                 let cx = ((i % width) as f32).mul_add(scale, corner[0]);
                 let cy = ((i / width) as f32).mul_add(scale, corner[1]);
@@ -456,7 +456,7 @@ fn nbody(n: usize) -> Job {
             output("next_bodies", 4 * n, next_body),
             output("next_velocities", 4 * n, next_velocity),
         ],
-        // As the field counts: 20 operations for a pair.
+        // The usual count: 20 operations for a pair.
         work: 20.0 * (n * n) as f64,
         unit: "GFLOP/s",
     }
@@ -464,7 +464,7 @@ fn nbody(n: usize) -> Job {
 
 fn histogram(n: usize) -> Job {
     let mut values = noise(9, n);
-    // Some beyond both ends.
+    // Some values lie below or above the range of the bins.
     for (i, value) in values.iter_mut().enumerate().step_by(97) {
         *value = if i % 2 == 0 { *value - 1.0 } else { *value + 1.0 };
     }
@@ -545,7 +545,7 @@ fn black_scholes(n: usize) -> Job {
         .map(|r| [5.0 + 25.0 * r[0], 1.0 + 99.0 * r[1], 0.25 + 9.75 * r[2], 0.0])
         .collect();
     let buffers = vec![("options", bytes(&options)), ("calls", garbage(n)), ("puts", garbage(n))];
-    // The present value of the strike, the chance-weighted parts of price and strike.
+    // The prices of the call and the put.
     let parts = move |option: [f32; 4]| {
         let [price, strike, years] = [option[0], option[1], option[2]].map(f64::from);
         let (r, v) = (f64::from(rate), f64::from(volatility));

@@ -1,13 +1,12 @@
-//! Random race-free kernels: the same answer on every engine and however the launch is cut.
+//! Random race-free kernels, compared between engines, devices and cuttings.
 //!
-//! Every engine of the CPU and every cutting gives the same bits, floats too. Between the CPU and a GPU
-//! integers, and floats that are exact by construction, are equal to the bit (zeros of both signs
-//! are equal); approximate floats agree within [`TOLERANCE`]. Check mode finds no race in any.
-//!
-//! All engines of the CPU give the same bits, floats too; only what a NaN carries is free.
+//! Every cutting of one device gives the same bits, and so do all engines of the CPU, except for the
+//! payload of NaNs. Between the CPU and a GPU, integers and floats that are exact by construction
+//! are equal to the bit, except for the sign of zero; approximate floats agree within [`TOLERANCE`].
+//! Check mode finds no race in any kernel.
 //!
 //! `COEXEC_DIFF_SEEDS=1000..2000` runs other seeds than the few of a normal test run,
-//! `COEXEC_DIFF_PRINT=1` prints each kernel. For hours, one engine against the other:
+//! `COEXEC_DIFF_PRINT=1` prints each kernel. A run of hours that compares the engines:
 //!
 //!     COEXEC_DIFF_SEEDS=0..100000 cargo test --test differential on_every_engine -- --nocapture
 //!
@@ -26,13 +25,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use case::{Case, Outputs};
 use engines::Setup;
 
-/// How far an approximate float may be: WGSL grants sine and cosine an error of 2^-11 each, and
-/// errors add up along an expression.
+/// The allowed difference of approximate floats. WGSL grants sine and cosine an error of 2^-11 each,
+/// and errors add up along an expression.
 const TOLERANCE: f32 = 4e-3;
 
-/// Seeds beyond the usual ones that found a bug once. 5001: a lane that was off divided by what
-/// was not defined, and LLVM's code trapped. 1136: a gather whose index was not defined in lanes
-/// that were off, for which LLVM 22 wrote an instruction that no processor has.
+/// Seeds outside of the usual range that found a bug. 5001: a masked-off lane divided by an undefined
+/// value, and LLVM's code trapped. 1136: a gather with undefined indices in masked-off lanes, for
+/// which LLVM 22 emitted an instruction that no processor has.
 const FOUND_BUGS: [u64; 2] = [1136, 5001];
 
 fn seeds(usual: u64) -> impl Iterator<Item = u64> {
@@ -41,7 +40,7 @@ fn seeds(usual: u64) -> impl Iterator<Item = u64> {
     asked.unwrap_or(0..usual).chain(kept.iter().copied())
 }
 
-/// The seeds that the environment names.
+/// The seeds in the environment, if any.
 fn asked_seeds() -> Option<Range<u64>> {
     match std::env::var("COEXEC_DIFF_SEEDS") {
         Err(_) => None,
@@ -69,15 +68,16 @@ fn launch(case: &Case, setup: &Setup) -> Result<(Outputs, u32), String> {
 
 #[derive(Default)]
 struct Run {
-    /// Launches that were asked for two or more chunks, and those that got them.
+    /// The number of launches that were asked for two or more chunks.
     asked: u32,
+    /// The number of those that ran in two or more.
     split: u32,
 }
 
 impl Run {
     fn must_have_split(&self) {
         eprintln!("{} of {} launches that were asked to split did", self.split, self.asked);
-        // Chosen seeds may all be of a kind that can't.
+        // No launch of chosen seeds may be splittable.
         let usual = std::env::var_os("COEXEC_DIFF_SEEDS").is_none();
         assert!(
             !usual || 4 * self.split > self.asked,
@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// The outputs of the unsplit run, after every other cutting gave the same.
+/// The outputs of the case, if every cutting gives the same.
 fn same_under_every_cutting(
     case: &Case,
     setups: &[Setup],
@@ -114,7 +114,7 @@ fn same_under_every_cutting(
     first.ok_or_else(|| "no setup".to_owned())
 }
 
-/// Where a GPU's outputs differ from the CPU's by more than they may.
+/// The first output of a GPU that differs from the CPU's by more than the tolerance.
 fn disagreement(cpu: &Outputs, gpu: &Outputs) -> Option<String> {
     for ((name, a), (_, b)) in cpu.iter().zip(gpu) {
         for (index, (a, b)) in a.chunks_exact(4).zip(b.chunks_exact(4)).enumerate() {
@@ -139,7 +139,8 @@ fn disagreement(cpu: &Outputs, gpu: &Outputs) -> Option<String> {
     None
 }
 
-/// Where two engines differ. NaNs are equal: what they carry is left open.
+/// The first output in which two engines differ. All NaNs are equal, because WGSL leaves the payload
+/// open.
 fn engines_differ(one: &Outputs, two: &Outputs) -> Option<String> {
     for ((name, a), (_, b)) in one.iter().zip(two) {
         let half = name == "out_h";
@@ -173,7 +174,7 @@ fn run_seeds(usual: u64, mut check: impl FnMut(&Case, bool) -> Result<(), String
         let case = Case::parse_inputs(&format!("seed {seed}"), &kernel.text)
             .unwrap_or_else(|error| panic!("{error}"));
         if let Err(failure) = check(&case, kernel.cpu_only) {
-            // At once too: a run of hours may be ended before its end.
+            // Reported at once too, because a run of hours may be stopped early.
             eprintln!("seed {seed}: {failure}");
             failures.push(format!("seed {seed}: {failure}"));
             if kept.is_empty() {
@@ -272,11 +273,11 @@ fn check_finds_no_race_in_random_kernels_and_divergent_barriers_only_where_they_
         let kernel = case.kernel().map_err(|error| error.to_string())?;
         let (launch, _buffers) = case.describe(&kernel, &runtime);
         let found = launch.check().map_err(|error| error.to_string())?;
-        // Kernels for the CPU alone may have barriers in divergent control flow.
+        // CPU-only kernels may have barriers in divergent control flow.
         let wrong = |f: &&coexec::Finding| match f.rule {
             coexec::Rule::OutOfBounds => false,
             coexec::Rule::DivergentBarrier => !cpu_only,
-            // Subgroup operations stand anywhere in them: their results are compared for the
+            // Subgroup operations are anywhere in kernels. Their results are defined for the
             // invocations that reach them.
             coexec::Rule::DivergentSubgroup => false,
             _ => true,

@@ -1,38 +1,38 @@
-//! The engines that tests run on, and what to do where there is no GPU.
+//! The engines and devices that tests run on.
 //!
-//! The CPU is several: the interpreter, and every compiled engine that is here. An engine is
-//! always forced, and a forced engine never falls back, so a kernel that an engine does not take
-//! fails the test. `COEXEC_CPU_ENGINE` names the one engine to test; without it, each has its
-//! turn. `COEXEC_REQUIRE_GPU=1` makes a missing adapter a failure, `COEXEC_REQUIRE_LLVM=15,22` a
-//! missing libLLVM of one of these versions.
+//! The CPU has several engines: the interpreter, and every compiled engine that is available. Tests
+//! force the engine, and a forced engine never falls back, so a kernel that an engine rejects fails
+//! the test. `COEXEC_CPU_ENGINE` names the only engine to test; without it, tests run on each.
+//! Tests without their GPU are skipped. `COEXEC_REQUIRE_GPU=1` makes a missing adapter a failure,
+//! `COEXEC_REQUIRE_LLVM=15,22` a missing libLLVM of one of these versions.
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 use coexec::{Engine, Runtime};
 
-/// Which rules a result is judged by.
+/// The class of a device, which determines the tolerance of its results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Cpu,
     Gpu,
 }
 
-/// A runtime, and how its launches are cut.
+/// A runtime, and the cutting of its launches.
 pub(crate) struct Setup {
     pub(crate) label: String,
     pub(crate) runtime: Runtime,
-    /// Nothing: as the planner likes.
+    /// The number of chunks; `None` leaves it to the planner.
     pub(crate) chunks: Option<u32>,
     pub(crate) class: Class,
 }
 
-/// The engines of the CPU to test: those that are here, or the one that the environment names.
+/// The CPU's engines to test: the one that the environment names, or all that are available.
 pub(crate) fn cpu_engines() -> Vec<Engine> {
     let Ok(name) = std::env::var("COEXEC_CPU_ENGINE") else { return available() };
     vec![name.parse().unwrap_or_else(|error| panic!("COEXEC_CPU_ENGINE={name}: {error}"))]
 }
 
-/// The engines of the CPU that are here, the interpreter first.
+/// The CPU's engines that are available, the interpreter first.
 fn available() -> Vec<Engine> {
     let mut found = vec![Engine::Interpreter];
     for name in ["cranelift", "llvm"] {
@@ -49,16 +49,16 @@ fn available() -> Vec<Engine> {
     found
 }
 
-/// The CPU under every cutting, for each of its engines. The first of each is the unsplit run.
+/// For each engine of the CPU, every cutting. The first is the reference for the others.
 pub(crate) fn cpus() -> Vec<Vec<Setup>> {
     cpu_engines().into_iter().map(|engine| cuttings("cpu", Class::Cpu, engine)).collect()
 }
 
-/// Every adapter, including software, each with every cutting. The first of each is the unsplit
-/// run. If there are several adapters, all of them together with the CPU come last.
+/// For each adapter, software adapters included, every cutting. The first is the reference for the
+/// others. If there are several adapters, all of them together with the CPU come last.
 ///
 /// # Panics
-/// When there is none and one is required.
+/// If there is no adapter and the environment requires one.
 pub(crate) fn gpus(test: &str) -> Vec<Vec<Setup>> {
     let ids = gpu_ids();
     let mut found: Vec<Vec<Setup>> =
@@ -75,7 +75,7 @@ pub(crate) fn gpus(test: &str) -> Vec<Vec<Setup>> {
     found
 }
 
-/// `gpu0`, `gpu1`…
+/// The ids of the adapters: `gpu0`, `gpu1`…
 pub(crate) fn gpu_ids() -> Vec<String> {
     if !cfg!(feature = "gpu") {
         return Vec::new();
@@ -84,20 +84,23 @@ pub(crate) fn gpu_ids() -> Vec<String> {
     all.devices().into_iter().map(|device| device.id).filter(|id| id.starts_with("gpu")).collect()
 }
 
-/// Says that a test does not run here, and fails where CI promised that it would.
+/// Reports that a test is skipped.
+///
+/// # Panics
+/// If the environment requires a GPU.
 pub(crate) fn skip(test: &str, why: &str) {
     let required = std::env::var("COEXEC_REQUIRE_GPU").is_ok_and(|value| value == "1");
     assert!(!required, "{test}: {why}, and COEXEC_REQUIRE_GPU=1");
     eprintln!("SKIPPED {test}: {why}");
 }
 
-/// Whether a kernel was refused because the device lacks a feature, which is no fault of either.
+/// Whether the error says that the device lacks a feature, which is no failure of a test.
 pub(crate) fn is_beyond_the_device(error: &coexec::Error) -> bool {
     error.to_string().trim_end().ends_with("which the device does not have")
 }
 
-/// A runtime on these devices; the CPU with the engine that the environment names, or whichever
-/// it takes.
+/// A runtime on these devices, with the CPU engine that the environment names, else
+/// [`Engine::Auto`].
 pub(crate) fn runtime(devices: &str) -> Runtime {
     let engine = match std::env::var("COEXEC_CPU_ENGINE") {
         Ok(_) => cpu_engines()[0],
@@ -106,7 +109,7 @@ pub(crate) fn runtime(devices: &str) -> Runtime {
     runtime_with(devices, engine)
 }
 
-/// A runtime on these devices, the CPU with this engine.
+/// A runtime on these devices with this engine of the CPU.
 pub(crate) fn runtime_with(devices: &str, engine: Engine) -> Runtime {
     Runtime::builder()
         .devices(devices)
@@ -115,8 +118,8 @@ pub(crate) fn runtime_with(devices: &str, engine: Engine) -> Runtime {
         .unwrap_or_else(|error| panic!("devices {devices}: {error}"))
 }
 
-/// Every engine of the CPU that is here, unsplit, the interpreter first, whatever the environment
-/// names.
+/// Every engine of the CPU that is available, unsplit, the interpreter first. The environment does
+/// not restrict them.
 pub(crate) fn every_cpu_engine() -> Vec<Setup> {
     let setup = |engine: Engine| Setup {
         label: format!("cpu, {engine}"),
@@ -125,7 +128,7 @@ pub(crate) fn every_cpu_engine() -> Vec<Setup> {
         class: Class::Cpu,
     };
     let mut all: Vec<Setup> = available().into_iter().map(setup).collect();
-    // Shorter vectors than the processor has are other code from the same text.
+    // Vectors that are shorter than the processor's take other paths of the compiler.
     let short = Runtime::builder().devices("cpu").cpu_engine(Engine::Llvm).vector_bits(128).build();
     if let Ok(runtime) = short {
         let label = "cpu, llvm with vectors of 128 bits".to_owned();

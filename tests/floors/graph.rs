@@ -112,10 +112,12 @@ impl Graph {
             if line.is_empty() {
                 groups.push(Vec::new());
             }
-            let visible = ["", "pub ", "pub(crate) ", "pub(super) "];
-            let name = visible.iter().find_map(|visible| {
-                line.strip_prefix(visible)?.strip_prefix("mod ")?.strip_suffix(';')
-            });
+            let plain = match line.strip_prefix("pub") {
+                Some(rest) if rest.starts_with('(') => rest.split_once(") ").map_or(rest, |r| r.1),
+                Some(rest) => rest.trim_start(),
+                None => line,
+            };
+            let name = plain.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'));
             groups.last_mut().unwrap().extend(name.map(str::to_owned));
         }
         groups.retain(|group| !group.is_empty());

@@ -1,18 +1,18 @@
-//! Executions of a fuzzer: each follows from its number alone, on one thread or several.
+//! Executions of a fuzzer, on one thread or several. The number of an execution determines it.
 //!
-//! `COEXEC_FUZZ` is how many there are, `COEXEC_FUZZ_FROM` the number of the first,
-//! `COEXEC_FUZZ_SECONDS` when to stop before, and `COEXEC_FUZZ_THREADS` how many threads share
-//! them. A panic is a finding: the others go on, and the test fails at the end with the numbers of
-//! all that were found. One that does not end ends the process, with its number. One that crashes it
-//! leaves its number in the file that `COEXEC_FUZZ_NOTE` names: there each execution is noted
-//! before it begins (`FILE.1` is the second thread's).
+//! `COEXEC_FUZZ` is the number of executions, `COEXEC_FUZZ_FROM` the number of the first,
+//! `COEXEC_FUZZ_SECONDS` a time limit, and `COEXEC_FUZZ_THREADS` the number of threads. An execution
+//! that panics is a finding: the others go on, and the test fails at the end with the numbers of all
+//! findings. An execution that hangs aborts the process, which prints its number. For an execution
+//! that crashes the process, each thread writes the number to a file before it begins:
+//! `COEXEC_FUZZ_NOTE` names the file of the first thread, with `.1` appended that of the second.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// A random number generator.
+/// A random number generator (SplitMix64).
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// The number that the environment names, or the usual one.
+/// The number in the environment variable `name`, or `usual`.
 pub(crate) fn number(name: &str, usual: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")),
@@ -44,15 +44,15 @@ pub(crate) fn number(name: &str, usual: u64) -> u64 {
     }
 }
 
-/// Longer than any execution takes, on a busy machine too.
+/// An execution that takes this long hangs. None takes that long even on a busy machine.
 const HANGS: Duration = Duration::from_secs(300);
-/// Findings that end a run before its time.
+/// The number of findings that stop a run early.
 const ENOUGH: usize = 20;
 
-/// Runs executions until their number is done, or, in a normal test run, `usual` seconds are over.
-/// Each thread has a state of its own; they are given back.
+/// Runs executions until their number is reached or, in a normal test run, `usual` seconds are over.
+/// Returns the states of the threads. `fuzzer` is its name in messages.
 pub(crate) fn executions<S: Send>(
-    what: &str,
+    fuzzer: &str,
     usual: u64,
     state: impl Fn() -> S + Sync,
     run: impl Fn(&mut S, &mut Random) + Sync,
@@ -64,7 +64,7 @@ pub(crate) fn executions<S: Send>(
     let begun = Instant::now();
     let (next, done, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let found = Mutex::new(Vec::new());
-    // What each thread is at, and since when: in milliseconds, 0 for nothing.
+    // The execution that each thread runs, and its start in milliseconds, 0 between executions.
     let at: Vec<(AtomicU64, AtomicU64)> = (0..threads).map(|_| Default::default()).collect();
     let now = || begun.elapsed().as_millis() as u64 + 1;
     let note = std::env::var("COEXEC_FUZZ_NOTE").ok();
@@ -88,13 +88,13 @@ pub(crate) fn executions<S: Send>(
             }
             let mut random = Random(number.wrapping_mul(0x1234_5678_9ABC_DEF1));
             if catch_unwind(AssertUnwindSafe(|| run(&mut mine, &mut random))).is_err() {
-                eprintln!("{what}: execution {number} (COEXEC_FUZZ_FROM={number} COEXEC_FUZZ=1)");
+                eprintln!("{fuzzer}: execution {number} (COEXEC_FUZZ_FROM={number} COEXEC_FUZZ=1)");
                 found.lock().unwrap().push(number);
             }
             since.store(0, Relaxed);
             let all = done.fetch_add(1, Relaxed) + 1;
             if asked && all.is_multiple_of(10_000) {
-                eprintln!("{what}: {all} executions in {:?}", begun.elapsed());
+                eprintln!("{fuzzer}: {all} executions in {:?}", begun.elapsed());
             }
         }
     };
@@ -105,7 +105,7 @@ pub(crate) fn executions<S: Send>(
                 for (at, since) in &at {
                     let (at, since) = (at.load(Relaxed), since.load(Relaxed));
                     if since != 0 && now().saturating_sub(since) > HANGS.as_millis() as u64 {
-                        eprintln!("{what}: execution {at} does not end");
+                        eprintln!("{fuzzer}: execution {at} does not end");
                         std::process::abort();
                     }
                 }
@@ -121,7 +121,7 @@ pub(crate) fn executions<S: Send>(
         states
     });
     let (done, found) = (done.into_inner(), found.into_inner().unwrap());
-    eprintln!("{what}: {done} executions from {from} in {:?}", begun.elapsed());
-    assert!(found.is_empty(), "{what}: found by executions {found:?}");
+    eprintln!("{fuzzer}: {done} executions from {from} in {:?}", begun.elapsed());
+    assert!(found.is_empty(), "{fuzzer}: found by executions {found:?}");
     states.into_iter().map(|state| state.expect("a fuzzer's state is made")).collect()
 }

@@ -1,4 +1,4 @@
-//! What a kernel is launched with: small buffers of random contents, a small grid.
+//! The input of a launch: small buffers with random contents, and a small grid.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,10 +11,10 @@ use coexec::{Buffer, Error, Kernel, Launch, LaunchFuture, Report, Runtime};
 
 use crate::executions::Random;
 
-/// What a launch needs, small.
+/// A kernel with small buffers and a small grid.
 pub(crate) struct Input {
     pub(crate) kernel: Kernel,
-    /// By binding.
+    /// The contents of each binding.
     bytes: Vec<Vec<u8>>,
     pub(crate) grid: [u64; 3],
 }
@@ -54,7 +54,7 @@ impl Input {
         };
         let mut grid =
             [1 + random.below(9) as u64, axis(random), if random.one_in(3) { 2 } else { 1 }];
-        // Large workgroups are rarely many: the interpreter's time is most of an execution.
+        // Many large workgroups are rare, because the interpreter takes most of an execution's time.
         let size = kernel.signature().workgroup_size;
         let size = size.iter().map(|&n| u64::from(n)).product::<u64>();
         if size * grid.iter().product::<u64>() > 2048 && !random.one_in(8) {
@@ -78,8 +78,8 @@ impl Input {
         (launch, buffers)
     }
 
-    /// Runs it: what is in the buffers afterwards. Nothing when it takes longer than the limit; then
-    /// it was cancelled.
+    /// Runs a launch, and returns the contents of the buffers afterwards. A launch that exceeds the
+    /// limit is cancelled, and gives `None`.
     pub(crate) fn run(
         &self,
         rt: &Runtime,
@@ -93,7 +93,7 @@ impl Input {
         };
         match wait(future, limit) {
             None => {
-                // Reading waits for the launch: a cancelled one ends, too.
+                // Reading waits until the cancelled launch has ended.
                 buffers.iter().for_each(|buffer| drop(buffer.read(..)));
                 None
             }
@@ -112,7 +112,7 @@ impl Wake for Unpark {
     }
 }
 
-/// What the launch ends with; if that takes too long nothing, and it is cancelled.
+/// The result of the launch; `None` if it exceeds the limit and is cancelled.
 fn wait(future: LaunchFuture, limit: Duration) -> Option<Result<Report, Error>> {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let (begun, mut future) = (Instant::now(), pin!(future));

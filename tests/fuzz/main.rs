@@ -1,15 +1,13 @@
-//! Input that lies, with an oracle: whatever the text of a kernel, the sizes of its buffers and its
-//! grid, there is no panic and no hang, and every engine of the CPU gives the same bits, split or
-//! not, or none gives any.
+//! Fuzzing with an oracle. For any kernel text, buffer sizes and grid, there is no panic and no hang,
+//! and every engine of the CPU gives the interpreter's bits, split or not.
 //!
-//! Everything follows from the number of the execution: `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` does
-//! one again. `COEXEC_FUZZ=1000000 cargo test --release --test fuzz -- --nocapture` runs for long.
-//! A launch that the interpreter needs long for is not compared, nor one that races, by check mode.
-//! LLVM is asked for one kernel of `COEXEC_FUZZ_LLVM` (6) that come so far, by chance: it takes longer
-//! than all the rest.
+//! The number of an execution determines it: `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` repeats one.
+//! `COEXEC_FUZZ=1000000 cargo test --release --test fuzz -- --nocapture` runs for long. Launches that
+//! take the interpreter long, or that have a race in check mode, are not compared. LLVM takes longer
+//! than everything else, so it runs only one of `COEXEC_FUZZ_LLVM` (6) compared kernels, at random.
 
 mod executions;
-// Fuzzers run only on CPUs, and do not ask which kernels are for CPUs alone.
+// The fuzzers run on the CPU only, and do not use `cpu_only`.
 #[allow(dead_code)]
 #[path = "../differential/generator/mod.rs"]
 mod generator;
@@ -23,7 +21,7 @@ use executions::{Random, executions, number};
 use input::Input;
 use texts::{mutated, texts};
 
-/// What no input may lead to.
+/// Asserts that an error is no bug of coexec, such as a panic.
 fn must_not_be_a_bug(error: &Error, text: &str) {
     let bug = match error {
         Error::Internal { .. } => true,
@@ -50,7 +48,7 @@ fn difference(input: &Input, a: &[Vec<u8>], b: &[Vec<u8>]) -> Option<String> {
         let floats = |list: &[(u64, ScalarType)]| {
             list.iter().any(|(_, scalar)| matches!(scalar, ScalarType::F32 | ScalarType::F16))
         };
-        // Integers that were made of a NaN's bits can't be told apart.
+        // An integer with a NaN's bits may be a NaN that was bitcast, so it counts as one too.
         let may = floats(binding.element_scalars()) || floats(binding.header_scalars());
         let differs = |&at: &usize| a[at] != b[at] && !(may && nan(a, at) && nan(b, at));
         if let Some(at) = (0..a.len()).find(differs) {
@@ -60,12 +58,12 @@ fn difference(input: &Input, a: &[Vec<u8>], b: &[Vec<u8>]) -> Option<String> {
     None
 }
 
-/// What the interpreter may need, unsplit. Nothing that is compared hangs on where this lies.
+/// The interpreter's time limit for an unsplit launch. It decides which launches are compared only.
 const SHORT: Duration = Duration::from_millis(30);
-/// What no launch needs whose oracle was done in a short time, on a busy machine neither.
+/// A launch that takes this long hangs, since the interpreter ran it within `SHORT`.
 const LONG: Duration = Duration::from_secs(120);
 
-/// How far executions come, and where their time goes.
+/// The stages of an execution, which are counted and timed.
 const STAGES: [&str; 9] = [
     "valid",
     "small enough",
@@ -78,7 +76,7 @@ const STAGES: [&str; 9] = [
     "all",
 ];
 
-/// The runtimes of one thread, and what it did.
+/// The runtimes of one thread, and its statistics.
 struct Stage {
     oracle: Runtime,
     others: Vec<(Engine, Runtime)>,
@@ -106,9 +104,9 @@ impl Stage {
         }
     }
 
-    /// Counts what is done by then, and what it took.
-    fn reach(&mut self, what: &str, since: &mut Instant) {
-        let at = STAGES.iter().position(|stage| *stage == what).expect("a stage");
+    /// Counts an execution that has reached a stage, and adds the time since the previous one.
+    fn reach(&mut self, name: &str, since: &mut Instant) {
+        let at = STAGES.iter().position(|stage| *stage == name).expect("a stage");
         let now = Instant::now();
         self.reached[at].0 += 1;
         self.reached[at].1 += now - *since;
@@ -116,7 +114,7 @@ impl Stage {
     }
 }
 
-fn sum_up(what: &str, stages: &[Stage]) -> u64 {
+fn sum_up(fuzzer: &str, stages: &[Stage]) -> u64 {
     let total = |at: usize| {
         let all = stages.iter().map(|stage| stage.reached[at]);
         all.fold((0, Duration::ZERO), |sum, one| (sum.0 + one.0, sum.1 + one.1))
@@ -125,18 +123,18 @@ fn sum_up(what: &str, stages: &[Stage]) -> u64 {
         .map(|at| (STAGES[at], total(at)))
         .map(|(stage, (count, time))| format!("{stage}: {count} ({:.1} s)", time.as_secs_f64()))
         .collect();
-    eprintln!("{what}: {}", told.join(", "));
+    eprintln!("{fuzzer}: {}", told.join(", "));
     total(0).0
 }
 
-/// What makes the result a matter of chance. Bounds and barriers that others miss have a meaning.
+/// Whether a finding makes results depend on timing. The other rules leave them defined.
 fn is_race(rule: Rule) -> bool {
     matches!(rule, Rule::RaceInWorkgroup | Rule::RaceAcrossWorkgroups)
 }
 
-/// Whether the result may depend on the order in which the invocations of a workgroup update
-/// something atomically, in which engines differ: a result is used, or there are several operators.
-/// Too often rather than not often enough.
+/// Whether results may depend on the order of atomic updates by the invocations of a workgroup, in
+/// which engines differ: the kernel uses a result of an atomic, or has several operators. It errs
+/// towards true.
 fn order_may_show(text: &str) -> bool {
     let calls = text.match_indices("atomic").filter_map(|(at, word)| {
         let rest = &text[at + word.len()..];
@@ -165,7 +163,7 @@ fn only_where_updates_may_show_their_order_are_engines_free() {
     assert!(order_may_show("{ atomicAdd(&a, 1u); barrier(); b = atomicLoad(&a); }"));
 }
 
-/// Runs an input everywhere and compares, if there is something to compare.
+/// Runs an input on every engine, and compares the results if they are defined.
 fn compare(random: &mut Random, input: &Input, stage: &mut Stage, text: &str) {
     let mut since = Instant::now();
     let wanted = match input.run(&stage.oracle, 1, SHORT) {
@@ -196,7 +194,7 @@ fn compare(random: &mut Random, input: &Input, stage: &mut Stage, text: &str) {
         }
         match input.run(&rt, 1, LONG) {
             None => panic!("{engine} does not come to an end\n{text}"),
-            // Engines count turns in ways of their own.
+            // Engines count loop iterations differently.
             Some(Err(Error::EndlessLoop { .. })) => {}
             Some(Err(error)) => {
                 must_not_be_a_bug(&error, text);
@@ -217,7 +215,7 @@ fn compare(random: &mut Random, input: &Input, stage: &mut Stage, text: &str) {
 }
 
 #[test]
-fn whatever_the_text_of_a_kernel() {
+fn any_text_is_an_error_or_gives_the_same_bits_on_every_engine() {
     let corpus = texts();
     let stages = executions("text", 4, Stage::new, |stage, random| {
         let mut since = Instant::now();
@@ -241,7 +239,7 @@ fn whatever_the_text_of_a_kernel() {
 }
 
 #[test]
-fn whatever_the_sizes_of_buffers_and_the_grid() {
+fn any_sizes_and_any_grid_are_an_error_or_give_the_same_bits_on_every_engine() {
     let kernels: Vec<(String, Kernel)> = texts()
         .into_iter()
         .filter_map(|text| Some((text.clone(), Kernel::from_wgsl(&text).ok()?)))
@@ -253,7 +251,7 @@ fn whatever_the_sizes_of_buffers_and_the_grid() {
         let mut input = Input::new(random, kernel.clone(), true);
         stage.reach("valid", &mut since);
         if random.one_in(4) {
-            // Far too large to be run: only planned.
+            // These grids are too large to run, so the launch is only planned.
             let huge = [0, 1, 65_535, 65_536, u64::from(u32::MAX), 1 << 32, u64::MAX];
             input.grid = [0; 3].map(|_| *random.pick(&huge));
             if let Err(error) = input.launch(&stage.split).0.plan() {

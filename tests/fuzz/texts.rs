@@ -1,11 +1,11 @@
-//! Texts of kernels: those of the repository and some generated ones, each changed at a few places.
+//! Texts of kernels: those of the repository and some generated ones, with a few random changes each.
 
 use std::path::Path;
 
 use crate::executions::Random;
 use crate::generator::generate;
 
-/// Generated kernels in the corpus: about one in four.
+/// The number of generated kernels in the corpus, about a quarter of it.
 const GENERATED: u64 = 64;
 
 pub(crate) fn texts() -> Vec<String> {
@@ -27,7 +27,7 @@ pub(crate) fn texts() -> Vec<String> {
     kept.chain((0..GENERATED).map(|seed| generate(seed).text)).collect()
 }
 
-/// The text in pieces: words, numbers, single signs, space.
+/// The tokens of a text: words, numbers, single signs, space.
 fn tokens(text: &str) -> Vec<&str> {
     let mut all = Vec::new();
     let mut rest = text;
@@ -133,7 +133,7 @@ pub(crate) fn mutated(random: &mut Random, corpus: &[String]) -> String {
             }
             3 => pieces[at] = (*random.pick(&WORDS)).to_owned(),
             4 => {
-                // A line of another kernel.
+                // Inserts a line of another kernel.
                 let lines: Vec<&str> = random.pick(corpus).lines().collect();
                 pieces.insert(at, format!("\n{}\n", random.pick(&lines)));
             }
@@ -144,12 +144,12 @@ pub(crate) fn mutated(random: &mut Random, corpus: &[String]) -> String {
                 pieces.splice(at..at, part);
             }
             10 => {
-                // This makes a chain, or a deep nest.
+                // Repetition makes long chains and deep nests.
                 let end = (at + 1 + random.below(12)).min(pieces.len());
                 let part = pieces[at..end].concat().repeat(*random.pick(&[3, 30, 300]));
                 pieces.insert(end, part);
             }
-            // Numbers and words for their like: these often stay valid.
+            // A number for a number, or a word for a word, often keeps the text valid.
             6 | 7 => {
                 let numbers: Vec<usize> =
                     (0..pieces.len()).filter(|&i| is_number(&pieces[i])).collect();

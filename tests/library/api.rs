@@ -1,4 +1,4 @@
-//! What works: buffers, launches from anywhere, futures, odd sizes.
+//! Correct use of the library: buffers, launches from several threads, futures, odd sizes.
 
 use std::sync::Barrier;
 
@@ -6,7 +6,7 @@ use coexec::{Buffer, Error, Kernel, Launch, LaunchFuture, Plan, Report, Runtime}
 
 use super::{affine, engines, increment};
 
-/// Every selection that must give the same integers.
+/// The selections of devices, which must all give the same integers.
 fn selections() -> Vec<String> {
     let mut all = vec!["cpu".to_owned(), "virtual:2:cpu".to_owned()];
     let gpus = engines::gpu_ids();
@@ -99,7 +99,8 @@ fn a_bound_part_is_a_buffer_of_its_own() {
         let runtime = engines::runtime(&selection);
         let data = Buffer::from_slice(&[10u32; 20]);
         let part = data.slice(3..8).expect("inside");
-        // Eight invocations on five elements: three are out of bounds, and element 8 is outside.
+        // Eight invocations on five elements: three accesses are out of bounds, and must not touch
+        // element 8 of the buffer.
         let launch = runtime.launch(&increment()).bind("data", &part);
         launch.workgroups([1, 1, 1]).run().expect("a launch");
         let expected: Vec<u32> =
@@ -260,7 +261,7 @@ fn submitted_launches_on_one_buffer_run_in_the_order_of_submission() {
             let launch = runtime.launch(&kernel).bind("data", &data).invocations([64, 1, 1]);
             ends.push(launch.submit().expect("a submission"));
         }
-        // Five times x -> 3 (x + 1), from zero. Reading waits for all that was submitted.
+        // Five times x -> 3 (x + 1), from zero. Reading waits for all submitted launches.
         assert_eq!(data.to_vec().expect("a result"), [363; 64], "{selection}");
         for end in ends {
             end.wait().expect("success");
@@ -319,7 +320,7 @@ fn rust_types_bind_to_the_wgsl_types_that_lie_alike() {
         times: u32,
     }
     let particles = Buffer::from_slice(&[Particle { position: [1.0, 2.0, 3.0], mass: 4.0 }; 2]);
-    // A vec4<f32> has no padding, so its scalar binds, too.
+    // A vec4<f32> has no padding, so a buffer of its scalars binds too.
     let flat = Buffer::<f32>::zeroed(8);
     engines::runtime("cpu")
         .launch(&kernel)

@@ -1,4 +1,5 @@
-//! What is refused: the right variant, the name of the thing, and a remedy; and nothing is changed.
+//! Refused input: the error has the right variant, the name of the thing and a remedy, and buffers
+//! stay unchanged.
 
 use coexec::{Buffer, Error, Kernel, Runtime};
 
@@ -23,7 +24,7 @@ fn says(error: &Error, parts: &[&str]) {
     }
 }
 
-/// Runs a launch that must be refused, and checks that the buffer it could write is as before.
+/// Runs a launch that must be refused, and checks that its output buffer is unchanged.
 #[track_caller]
 fn launch_refused(launch: coexec::Launch, watched: &Buffer<u32>) -> Error {
     let before = watched.to_vec().expect("readable before");
@@ -329,7 +330,7 @@ fn grids_that_are_missing_or_too_large_are_refused() {
 fn more_elements_than_an_index_reaches_are_refused() {
     let runtime = engines::runtime("cpu");
     let bytes = (4u64 * ((1 << 32) + 5)) as usize;
-    // Costs nothing until it is touched; a host that grants no such range says so.
+    // The pages cost nothing until they are touched. A host that refuses such a range is an error.
     let huge = Buffer::<u8>::zeroed(bytes);
     let launch = runtime.launch(&increment()).bind("data", &huge).workgroups([1, 1, 1]);
     let error = launch.run().expect_err("2^32 + 5 elements");
@@ -405,7 +406,7 @@ fn ranges_outside_a_buffer_are_refused() {
     assert_eq!(buffer.to_vec().expect("as before"), [1, 2, 3, 4]);
 }
 
-/// A kernel that writes and then never ends.
+/// A kernel that writes and never ends.
 fn endless() -> Kernel {
     Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> data: array<u32>;

@@ -1,11 +1,11 @@
-//! What a plan says of kernels as they are found in the wild, read as somebody would who does not
-//! believe that it can be right. The numbers were worked out by hand from the kernels.
+//! The explanations of plans of typical kernels. The expected numbers were worked out by hand from
+//! the kernels.
 
 use coexec::{Buffer, Kernel, Launch, Plan};
 
 use super::engines;
 
-/// The plan of a kernel on two logical devices: all but the lines about devices.
+/// The plan of a kernel on two logical devices, without the lines about devices.
 fn explained(wgsl: &str, describe: impl FnOnce(Launch) -> Launch) -> String {
     let kernel = Kernel::from_wgsl(wgsl).unwrap_or_else(|e| panic!("{e}"));
     let runtime = engines::runtime("virtual:2:cpu");
@@ -18,7 +18,7 @@ fn words(count: usize) -> Buffer<u32> {
     Buffer::zeroed(count)
 }
 
-/// Asserts that a text has each of these.
+/// Asserts that a text contains each of the parts.
 #[track_caller]
 fn says(text: &str, all: &[&str]) {
     for part in all {
@@ -124,7 +124,7 @@ fn a_box_of_rows_is_known_by_the_width_in_a_uniform() {
             l.set("size", &[100u32, 64]).invocations([100, 64, 1])
         },
     );
-    // Bands of 8 columns, the seventh from the left.
+    // The seventh band of 8 columns from the left.
     says(
         &text,
         &[
@@ -151,7 +151,7 @@ fn a_neighbour_below_zero_is_kept_out_by_its_guard() {
     says(&text, &["(511 to 574)", "writes its own 64 elements (512 to 575), every one of them"]);
 }
 
-/// Compares elements whose numbers differ in one bit.
+/// A step of a bitonic sort: it compares elements whose indices differ in one bit.
 const BITONIC: &str = "
     struct P { j: u32, k: u32 }
     @group(0) @binding(0) var<uniform> p: P;
@@ -176,10 +176,10 @@ fn a_step_of_a_bitonic_sort_is_cut_where_partners_stay_in_a_band_and_where_they_
             l.workgroups([16, 1, 1])
         })
     };
-    // Within 64: a band keeps to itself.
+    // Partners are 32 apart: both are in one band.
     says(&step(32, 64), &[DISJOINT, "reads its own 64 elements (512 to 575)"]);
-    // 256 apart: a band whose number has the bit set has nothing to do, and one whose number has
-    // not takes its partner's elements too. The eighth has not.
+    // Partners are 256 apart: a band with the bit set in its indices does nothing, and one without
+    // handles its partner's elements too. The eighth band has it unset.
     says(&step(256, 512), &[DISJOINT, "512 to 575 and 768 to 831"]);
 }
 
@@ -210,7 +210,7 @@ fn a_step_of_a_fourier_transform_touches_two_stretches() {
 }
 
 #[test]
-fn what_a_prefix_sum_adds_up_bounds_no_index_and_is_not_looked_at() {
+fn the_input_of_a_prefix_sum_bounds_no_index_and_is_not_read_by_the_plan() {
     let text = explained(
         &format!(
             "{SRC_DST}
@@ -248,7 +248,7 @@ fn what_a_prefix_sum_adds_up_bounds_no_index_and_is_not_looked_at() {
 #[test]
 fn sparse_rows_of_different_lengths_are_read_where_they_are_and_are_no_ones_own() {
     let text = coexec::ops::library().iter().find(|k| k.name == "csr_spmv").expect("it is").text;
-    // Rows of 0, 1, 2, … 7 elements, again and again: 3584 in 1024 rows; but the last 128 are empty.
+    // The lengths of rows 0 to 599 cycle through 0, 1, … 7. The other rows are empty.
     let mut row_ptr = vec![0u32];
     for row in 0..1024u32 {
         row_ptr.push(row_ptr[row as usize] + if row < 600 { row % 8 } else { 0 });
@@ -260,7 +260,7 @@ fn sparse_rows_of_different_lengths_are_read_where_they_are_and_are_no_ones_own(
         let l = l.bind("x", &Buffer::<f32>::zeroed(1024)).bind("y", &Buffer::<f32>::zeroed(1024));
         l.workgroups([8, 1, 1])
     });
-    // Rows 512 to 639: 88 of them have elements, 11 × 28 together.
+    // The band of rows 512 to 639: rows up to 599 have elements, 11 × 28 together.
     says(
         &text,
         &[
@@ -294,7 +294,7 @@ fn a_scatter_that_adds_to_what_is_there_is_refused_at_its_line_and_one_that_stor
         &scatter("="),
         &["`dst` is merged", "7 | ", "dst[place] = id.x", "`src` bounds what is touched"],
     );
-    // Nothing of what is merged is anybody's own.
+    // A merged buffer has no elements of a band's own.
     assert!(!scatter("=").contains("`dst`, 1024 × u32 (4 B each): writes its own"));
     says(&scatter("+="), &["It runs whole on one device", "7 | ", "dst[place] += id.x"]);
 }
@@ -408,7 +408,7 @@ fn a_band_that_reads_its_own_is_not_said_to_read_all_because_another_does() {
             |l| l.bind("src", &words(1024)).bind("dst", &words(1024)).workgroups([16, 1, 1]),
         )
     };
-    // Indexes below zero touch nothing.
+    // An index below zero touches no element.
     let before = text("select(src[g.x - 1u], 0u, g.x == 0u)");
     says(&before, &["reads its own 64 elements (511 to 574).", DISJOINT]);
     let halves = text("src[(g.x - 1u) / 2u]");
@@ -447,7 +447,7 @@ fn one_element_is_no_elements_and_the_elements_of_two_bands_are_told_apart() {
 
 #[test]
 fn workgroups_that_wait_for_each_other_stay_together_whatever_is_promised() {
-    // No read-modify-write, and no data race: each waits for what the one before it published.
+    // Neither a read-modify-write nor a data race: each workgroup waits for its predecessor's value.
     let text = explained(
         "@group(0) @binding(0) var<storage, read_write> state: array<atomic<u32>>;
          @compute @workgroup_size(1)

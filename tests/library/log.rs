@@ -1,12 +1,12 @@
-//! Results that only a lost device had: they are computed once more, to the same bits, or the buffer
-//! says why not.
+//! Results whose only copy was on a lost device: they are computed again, to the same bits, or
+//! reading the buffer is an error with the reason.
 
 use coexec::{Buffer, Error, Kernel, Launch, Runtime, RuntimeBuilder};
 
 use super::{affine, engines, increment};
 
-/// Two logical GPUs, the first of which fails as told; nothing where there is no adapter. A launch
-/// that is one chunk goes to the first as long as it is there.
+/// Two logical GPUs, the first of which has these faults; `None` without an adapter. The first gets
+/// every launch of one chunk until it is lost.
 fn builder(faults: &str) -> Option<RuntimeBuilder> {
     if engines::gpu_ids().is_empty() {
         engines::skip("the launch log", "this machine has no adapter");
@@ -19,7 +19,7 @@ fn runtime(faults: &str) -> Option<Runtime> {
     Some(builder(faults)?.build().expect("two logical devices"))
 }
 
-/// Does nothing of interest, on the device whose turn it is to fail.
+/// Runs an unrelated chunk, on which the first device fails.
 fn one_more_chunk(rt: &Runtime) {
     let other = Buffer::<u32>::zeroed(8);
     let launch = rt.launch(&increment()).bind("data", &other);
@@ -36,7 +36,7 @@ fn after(start: impl Fn(u32) -> u32, steps: u32, len: u32) -> Vec<u32> {
     (0..len).map(one).collect()
 }
 
-/// Each way in which a device is lost: at the next chunk, in the middle of it, and for real.
+/// The ways to lose a device: at the start of a chunk, while it computes, and by destroying the device.
 const LOSSES: [&str; 3] = ["lost", "lost-late", "destroy"];
 
 #[test]
@@ -65,7 +65,7 @@ fn a_stencil_on_two_devices_survives_the_loss_of_one_at_any_step() {
     .expect("valid WGSL");
     let start: Vec<u32> = (0..40_000u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
     let mut expected = start.clone();
-    // What lies at the ends is never written.
+    // The elements at both ends are never written.
     let mut other = vec![7u32; start.len()];
     for _ in 0..9 {
         for i in 1..start.len() - 1 {
@@ -98,7 +98,7 @@ fn a_report_tells_what_was_computed_once_more_for_it() {
     step(&rt, &kernel, &y, &x).chunks(1).run().expect("a launch");
     assert_eq!(first.repeated, 0);
     one_more_chunk(&rt);
-    // Both are needed to have `x` again, of which the launch reads all.
+    // The launch reads all of `x`, which needs both earlier chunks again.
     let z = Buffer::zeroed(5000);
     let report = step(&rt, &kernel, &x, &z).chunks(1).run().expect("a launch");
     assert_eq!(report.repeated, 2);
@@ -166,9 +166,9 @@ fn inputs_that_were_overwritten_or_dropped_are_still_known() {
 }
 
 #[test]
-fn what_the_log_has_no_room_for_is_fetched_in_time() {
+fn results_beyond_the_logs_memory_are_fetched_in_time() {
     let Some(builder) = builder("gpu0.0:lost@3") else { return };
-    // Room for a few entries, and not for a copy of `x`.
+    // The log has room for a few entries, but not for a copy of `x`.
     let rt = builder.log_memory(16 << 10).build().expect("two logical devices");
     let numbers: Vec<u32> = (0..100_000).collect();
     let (x, y, z) =
@@ -203,7 +203,7 @@ fn a_launch_whose_order_shows_is_not_run_twice_and_the_buffer_says_so() {
     let (count, packed) = (Buffer::<u32>::zeroed(1), Buffer::<u32>::zeroed(512));
     let launch = rt.launch(&pack).bind("count", &count).bind("packed", &packed);
     launch.invocations([512, 1, 1]).run().expect("a launch");
-    // It is not run again either as a part of what follows from it.
+    // It is not run again for results that depend on it either.
     let y = Buffer::zeroed(512);
     step(&rt, &affine(), &packed, &y).chunks(1).run().expect("a launch");
     one_more_chunk(&rt);

@@ -1,8 +1,8 @@
-//! The library as its users see it: what works (`api`), what is refused and how (`bad_input`), what
-//! a plan says (`plans`), what stays on devices (`residency`), what becomes of that when they fail
-//! (`log`), launches from many threads (`threads`), futures (`pending`), how tight footprints are
-//! (`tightness`), kernels with subgroups (`subgroups`), and what is computed a second time
-//! (`verification`).
+//! The library as its users see it: correct use (`api`), refused input (`bad_input`), texts of plans
+//! (`plans`, `explanations`), buffers on devices (`residency`), their recovery when devices fail
+//! (`log`), data beyond a device's memory (`out_of_core`, `tiles`), sequences (`sequences`), launches
+//! from many threads (`threads`), futures (`pending`), the tightness of footprints (`tightness`),
+//! kernels with subgroups (`subgroups`), and verified launches (`verification`).
 
 mod api;
 mod bad_input;

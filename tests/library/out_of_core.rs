@@ -23,7 +23,7 @@ fn arrays_many_times_a_budget_stream_through_it_exactly() {
     let input: Vec<u32> = (0..n).map(|i: u32| i.wrapping_mul(2_654_435_761)).collect();
     let src = Buffer::from_slice(&input);
     for devices in ["gpu0", "virtual:2:gpu0", "cpu,gpu0"] {
-        // 8 MiB through 256 KiB.
+        // 8 MiB of data stream through 256 KiB.
         let runtime = budgeted(devices, 256 << 10);
         let dst = Buffer::<u32>::zeroed(n as usize);
         let mut expected = input.clone();
@@ -40,12 +40,12 @@ fn arrays_many_times_a_budget_stream_through_it_exactly() {
 }
 
 #[test]
-fn windows_of_buffers_that_nobody_uses_make_room_for_others() {
+fn windows_of_idle_buffers_make_room_for_others() {
     if engines::gpu_ids().is_empty() {
         return engines::skip("out of core", "this machine has no adapter");
     }
     let runtime = budgeted("gpu0", 256 << 10);
-    // Each pair stays; all of them do not.
+    // Each pair fits the budget, but not all of them.
     let pairs: Vec<(Buffer<u32>, Buffer<u32>)> =
         (0..6u32).map(|n| (Buffer::from_slice(&vec![n; 20_000]), Buffer::zeroed(20_000))).collect();
     for turn in 0..3 {
@@ -59,7 +59,7 @@ fn windows_of_buffers_that_nobody_uses_make_room_for_others() {
 }
 
 #[test]
-fn budgets_of_what_is_not_there_are_refused() {
+fn budgets_of_missing_devices_and_of_the_cpu_are_refused() {
     let refused = |devices: &str, name: &str| match Runtime::builder()
         .devices(devices)
         .memory_budget(name, 1 << 20)
@@ -78,7 +78,8 @@ fn a_band_that_can_be_cut_no_finer_and_does_not_fit_is_an_error_also_where_anoth
     if engines::gpu_ids().is_empty() {
         return engines::skip("out of core", "this machine has no adapter");
     }
-    // Rows lie apart; along x nobody can tell. A row is twice what there is room for.
+    // Bands of rows write disjoint elements; bands along x can't be shown to. A row takes twice the
+    // budget.
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> data: array<u32>;
          @compute @workgroup_size(256)
@@ -93,7 +94,7 @@ fn a_band_that_can_be_cut_no_finer_and_does_not_fit_is_an_error_also_where_anoth
     };
     let got = run(&budgeted("gpu0", 8 << 10));
     assert!(matches!(got, Err(Error::NoDevice { .. })), "{got:?}");
-    // Another device takes all of it.
+    // The CPU runs the whole launch.
     run(&budgeted("cpu,gpu0", 8 << 10)).expect("a launch");
     assert!(data.to_vec().expect("a result").iter().all(|n| *n == 1));
 }

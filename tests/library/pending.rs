@@ -1,5 +1,4 @@
-//! Launches, sequences and reads that go on while their owner does something else: order, progress,
-//! cancellation.
+//! Submitted launches, sequences and reads: order, progress, cancellation.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +6,7 @@ use coexec::{Buffer, Error, Launch, Pending, Runtime, SequenceReport};
 
 use super::{engines, increment};
 
-/// A CPU that takes a millisecond for a workgroup.
+/// A CPU device on which a workgroup takes a millisecond.
 fn slow() -> Runtime {
     let builder = Runtime::builder().devices("cpu").pace("cpu", Duration::from_millis(1));
     builder.build().expect("the CPU")
@@ -18,7 +17,7 @@ fn hundred(runtime: &Runtime, data: &Buffer<u32>) -> Launch {
     runtime.launch(&increment()).bind("data", data).invocations([800, 1, 1]).chunks(10)
 }
 
-/// The values of the progress until the end.
+/// The values of the progress until the work ends.
 fn watched<T>(pending: &Pending<T>) -> Vec<f64> {
     let begun = Instant::now();
     let mut seen = vec![pending.progress()];
@@ -36,7 +35,7 @@ fn watched<T>(pending: &Pending<T>) -> Vec<f64> {
 }
 
 #[test]
-fn what_is_pending_can_be_sent_and_shared() {
+fn pending_results_can_be_sent_and_shared() {
     fn shared<T: Send + Sync + Unpin + 'static>() {}
     shared::<Pending<Vec<f32>>>();
     shared::<Pending<SequenceReport>>();
@@ -49,7 +48,7 @@ fn a_launch_tells_how_much_of_it_is_done() {
     let seen = watched(&pending);
     assert!(seen.iter().any(|part| (0.1..=0.9).contains(part)), "{seen:?}");
     assert_eq!(pending.wait().expect("a report").workgroups, 100);
-    // A grid with a zero is done when it ends.
+    // An empty grid has progress 1 at its end.
     let runtime = engines::runtime("cpu");
     let nothing = runtime.launch(&increment()).bind("data", &data).workgroups([0, 1, 1]);
     watched(&nothing.submit().expect("a submission"));
@@ -74,7 +73,7 @@ fn a_sequence_that_one_gpu_gets_at_once_tells_how_much_of_it_is_done() {
     }
     let (runtime, data) = (engines::runtime("gpu0"), Buffer::<u32>::zeroed(64));
     let launch = runtime.launch(&increment()).bind("data", &data).invocations([64, 1, 1]);
-    // More submissions than are under way at once.
+    // The sequence takes more submissions than are in flight at once.
     let pending = runtime.sequence().then(launch).submit(20_000).expect("a submission");
     let seen = watched(&pending);
     let report = pending.wait().expect("a report");
@@ -93,7 +92,7 @@ fn a_sequence_that_is_cancelled_ends_soon_and_its_buffers_are_poisoned() {
     pending.cancel();
     assert!(matches!(pending.wait(), Err(Error::Cancelled)));
     assert!(matches!(data.to_vec(), Err(Error::Poisoned { .. })));
-    // Dropping the future cancels the work, too.
+    // Dropping the future cancels the work too.
     data.write(0, &[0; 800]).expect("all of it heals");
     drop(sequence.submit(100_000).expect("a submission"));
     match data.to_vec() {
@@ -103,7 +102,7 @@ fn a_sequence_that_is_cancelled_ends_soon_and_its_buffers_are_poisoned() {
 }
 
 #[test]
-fn what_is_cancelled_before_its_turn_changes_nothing() {
+fn a_launch_that_is_cancelled_before_its_turn_changes_nothing() {
     let (runtime, data) = (slow(), Buffer::<u32>::zeroed(800));
     let first = hundred(&runtime, &data).submit().expect("a submission");
     let launch = hundred(&runtime, &data).submit().expect("a submission");

@@ -1,5 +1,5 @@
-//! What a plan says of the standard kernels, word for word. The words may change; the numbers in
-//! them follow from the kernels and the grid, and were worked out by hand from those.
+//! The texts of the plans of the library's kernels, word for word. The words may change; the numbers
+//! follow from the kernels and the grids, and were worked out by hand.
 
 use coexec::{Buffer, Kernel, Launch, Plan, Value};
 
@@ -11,7 +11,7 @@ fn plan(name: &str, describe: impl FnOnce(Launch) -> Launch) -> String {
     let kernel = Kernel::from_wgsl(entry.text).expect("valid WGSL");
     let runtime = engines::runtime("virtual:2:cpu");
     let plan: Plan = describe(runtime.launch(&kernel)).chunks(4).plan().expect("a plan");
-    // What the processor is called is the machine's affair.
+    // The names of the devices depend on the machine.
     let lines: Vec<String> = plan
         .to_string()
         .lines()
@@ -31,7 +31,7 @@ fn int(n: u32) -> Value {
 
 #[test]
 fn a_band_of_the_stencil_reads_one_more_row_on_each_side() {
-    // 100 wide, 64 high; bands of 4 workgroups of 4 rows.
+    // The grid is 100 wide and 64 high. A band is 4 workgroups of 4 rows.
     let text = plan("stencil5", |launch| {
         launch
             .bind("src", &floats(6400))
@@ -101,7 +101,7 @@ fn saxpy_in_place_reads_and_writes_its_own_elements() {
 
 #[test]
 fn a_transpose_is_cut_where_its_bands_write_apart() {
-    // 64 rows of 128; a workgroup takes 32 by 32. Along x bands write whole rows of the result.
+    // 64 rows of 128; a workgroup takes 32 by 32. Bands along x write whole rows of the result.
     let text = plan("transpose", |launch| {
         launch
             .bind("src", &floats(64 * 128))
@@ -193,7 +193,7 @@ fn of_text(body: &str, race_free: bool) -> String {
 
 #[test]
 fn a_scatter_through_data_is_merged_by_difference_and_the_line_is_shown() {
-    // What the host holds says that the bands of this permutation lie apart.
+    // The contents of `a`, a permutation, show that the bands write disjoint elements.
     let text = of_text("b[a[id.x]] = id.x;", false);
     assert!(text.contains("What different bands write is disjoint"), "{text}");
     let text = of_text("b[a[id.x] ^ (id.x * 5u % 256u)] = id.x;", false);
@@ -209,7 +209,7 @@ fn a_scatter_through_data_is_merged_by_difference_and_the_line_is_shown() {
 }
 
 #[test]
-fn what_is_read_and_written_anywhere_is_cut_only_on_a_promise() {
+fn buffers_that_are_read_and_written_anywhere_are_cut_only_on_a_promise() {
     let body = "b[a[id.x] ^ (id.x * 5u % 256u)] = b[id.x] + 1u;";
     let text = of_text(body, false);
     assert!(text.contains("It runs whole on one device: along x, bands 0 and 1 of 4"), "{text}");
@@ -222,7 +222,7 @@ fn atomics_that_are_no_reduction_keep_a_launch_whole_and_the_line_is_shown() {
         ("b[atomicAdd(&n[0], 1u)] = id.x;", "it uses what was there before"),
         ("atomicAdd(&n[0], 1u); atomicMax(&n[1], id.x);", "it mixes operators"),
         ("atomicAdd(&n[0], 1u); b[id.x] = atomicLoad(&n[1]);", "it reads it, too"),
-        // A scan with decoupled look-back waits for what its predecessor published.
+        // In a scan with decoupled look-back, a workgroup waits for its predecessor's value.
         (
             "if id.x > 0u { while atomicLoad(&n[id.x - 1u]) == 0u {} } atomicAdd(&n[id.x], 1u);",
             "it reads it, too",
@@ -248,7 +248,7 @@ fn a_relaxation_in_place_is_refused_with_what_the_bands_share() {
     let data = floats(256);
     let launch = runtime.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).chunks(2);
     let text = launch.plan().expect("a plan").to_string();
-    // The first band is elements 0 to 127, and looks at 128.
+    // The first band is elements 0 to 127, and reads element 128 too.
     assert!(text.contains("band 0 of 2 reads elements 0 to 128 of `data`"), "{text}");
     assert!(text.contains("band 1 may write 128 to 255"), "{text}");
     assert!(text.contains("4 |"), "the line of the store is shown: {text}");
@@ -276,7 +276,7 @@ fn a_band_of_the_3d_stencil_reads_one_more_plane_on_each_side() {
 
 #[test]
 fn a_kept_plan_is_not_used_when_contents_that_any_band_looked_at_have_changed() {
-    // The first bands look at nothing.
+    // The first bands read no elements.
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read> a: array<u32>;
          @group(0) @binding(1) var<storage, read_write> b: array<u32>;

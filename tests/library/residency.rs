@@ -1,4 +1,4 @@
-//! What stays on devices: how little a repeated launch moves, and that nobody ever sees old data.
+//! Buffers that stay on devices: repeated launches move little, and no reader sees stale data.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use coexec::{Buffer, Kernel, Report, Runtime};
 
 use super::{affine, engines, increment};
 
-/// A GPU's selections, or nothing where there is none.
+/// The selections with a GPU; none without an adapter.
 fn gpus(test: &str) -> Vec<&'static str> {
     if engines::gpu_ids().is_empty() {
         engines::skip(test, "this machine has no adapter");
@@ -50,7 +50,7 @@ fn field(width: u32, height: u32) -> Vec<f32> {
     (0..width * height).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as f32 / 65536.0).collect()
 }
 
-/// Uniforms and parameters of a few chunks.
+/// A bound on the bytes of uniforms and parameters of a few chunks.
 const VALUES: u64 = 1024;
 
 #[test]
@@ -70,7 +70,7 @@ fn an_iterated_stencil_on_two_devices_moves_its_halo_and_nothing_else() {
         let report = step(&runtime, &kernel, (width, height), (src, dst), Some(2));
         let (src, dst) = if turn % 2 == 0 { (&c, &d) } else { (&d, &c) };
         step(&alone, &kernel, (width, height), (src, dst), None);
-        // The first three may still divide the field.
+        // The first three launches may still change the division of the field.
         if turn >= 3 {
             assert_eq!(downloaded(&report), 2 * row, "turn {turn}: {report}");
             let up = uploaded(&report);
@@ -94,7 +94,7 @@ fn two_devices_that_divide_a_field_as_they_go_have_a_part_of_one_piece_each() {
     let a = Buffer::from_slice(&field(width, height));
     let b = Buffer::zeroed((width * height) as usize);
     let first = step(&runtime, &kernel, (width, height), (&a, &b), None);
-    // One that was slow to begin may have got nothing, or a part of what the other was late with.
+    // A device that starts late may get no chunk, or take over a part of the other's.
     if first.devices.iter().all(|device| device.chunks > 0 && device.taken_over == 0) {
         let second = step(&runtime, &kernel, (width, height), (&b, &a), None);
         assert!(downloaded(&second) <= 2 * row, "{first} {second}");
@@ -118,14 +118,14 @@ fn one_device_moves_nothing_after_the_first_launch() {
         assert!(if turn == 0 { up >= 4 * 4096 } else { up < VALUES }, "turn {turn}: {report}");
     }
     assert_eq!(data.to_vec().expect("a result"), [9; 4096]);
-    // The host has it now, and the device too.
+    // After the read, host and device both have valid copies.
     let report = runtime.launch(&increment()).bind("data", &data).invocations([4096, 1, 1]).run();
     assert!(uploaded(&report.expect("a launch")) < VALUES);
     assert_eq!(data.read(7..9).expect("a result"), [10, 10]);
 }
 
 #[test]
-fn what_the_host_writes_between_launches_is_seen_and_the_rest_stays() {
+fn host_writes_between_launches_are_seen_and_the_rest_stays() {
     for selection in gpus("residency") {
         let runtime = engines::runtime(selection);
         let data = Buffer::from_slice(&vec![0u32; 1000]);
@@ -149,7 +149,7 @@ fn what_the_host_writes_between_launches_is_seen_and_the_rest_stays() {
 }
 
 #[test]
-fn bytes_that_the_host_writes_inside_of_a_word_are_merged_with_what_a_device_has() {
+fn bytes_that_the_host_writes_inside_of_a_word_are_merged_with_a_devices_copy() {
     for selection in gpus("residency") {
         let runtime = engines::runtime(selection);
         let data = Buffer::from_slice(&[0u8; 67]);
@@ -168,7 +168,7 @@ fn bytes_that_the_host_writes_inside_of_a_word_are_merged_with_what_a_device_has
 }
 
 #[test]
-fn parts_of_a_buffer_see_what_other_parts_left_on_devices() {
+fn parts_of_a_buffer_see_results_of_other_parts_on_devices() {
     for selection in gpus("residency") {
         let runtime = engines::runtime(selection);
         let data = Buffer::from_slice(&vec![0u32; 600]);
@@ -180,7 +180,7 @@ fn parts_of_a_buffer_see_what_other_parts_left_on_devices() {
             launch.invocations([count, 1, 1]).run().expect("a launch");
             expected[range].iter_mut().for_each(|word| *word += 1);
         }
-        // Two parts in one launch.
+        // One launch binds two parts.
         let (low, high) =
             (data.slice(0..300).expect("inside"), data.slice(300..600).expect("inside"));
         let launch = runtime.launch(&affine()).bind("src", &low).bind("dst", &high);
@@ -213,7 +213,7 @@ fn two_runtimes_share_a_buffer_and_results_outlive_them() {
 }
 
 #[test]
-fn what_is_merged_or_cut_in_columns_sees_what_devices_have() {
+fn merged_buffers_and_columns_see_results_on_devices() {
     let columns = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> m: array<u32>;
          @compute @workgroup_size(8)
@@ -313,8 +313,8 @@ fn input_that_the_host_has_too_does_not_bind_all_work_to_the_gpu_that_has_a_copy
     if gpus("residency").is_empty() {
         return;
     }
-    // Each workgroup reads all of `src`, so that the GPU has all of it after the first launch. Few
-    // iterations: the interpreter must keep up with the pace.
+    // Each workgroup reads all of `src`, so that the GPU has all of it after the first launch. The
+    // iterations are few, because the interpreter must keep up with the pace.
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read> src: array<vec4<u32>>;
          @group(0) @binding(1) var<storage, read_write> out: array<u32>;
@@ -326,7 +326,7 @@ fn input_that_the_host_has_too_does_not_bind_all_work_to_the_gpu_that_has_a_copy
          }",
     )
     .expect("valid WGSL");
-    // Equal devices, so that neither does better alone.
+    // The devices are equal, so that neither is faster alone.
     let workgroup = Duration::from_millis(2);
     let builder = Runtime::builder().devices("cpu,gpu0");
     let runtime = builder.pace("cpu", workgroup).pace("gpu0", workgroup).build().expect("both");
@@ -334,7 +334,7 @@ fn input_that_the_host_has_too_does_not_bind_all_work_to_the_gpu_that_has_a_copy
     for turn in 0..6 {
         let launch = runtime.launch(&kernel).bind("src", &src).bind("out", &out);
         let launch = launch.workgroups([32, 1, 1]);
-        // The first has each measured, and leaves a part of `out` on the GPU.
+        // The first launch measures both devices, and leaves a part of `out` on the GPU.
         let launch = if turn == 0 { launch.chunks(2) } else { launch };
         let report = launch.run().expect("a launch");
         assert!(report.devices.iter().all(|d| d.workgroups >= 4), "turn {turn}: {report}");

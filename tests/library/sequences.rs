@@ -41,7 +41,7 @@ fn a_sequence_gives_what_its_launches_give_one_after_the_other() {
         };
         assert_eq!(a.to_vec().expect("a result"), after(40), "{selection}");
         assert_eq!(b.to_vec().expect("a result"), after(39), "{selection}");
-        // Again, from where it is, after the host has changed something.
+        // The sequence runs again, after the host has changed the buffer.
         a.write(0, &start).expect("all of it");
         there_and_back(&runtime, &a, &b).run(1).expect("a sequence");
         assert_eq!(a.to_vec().expect("a result"), after(2), "{selection}");

@@ -7,7 +7,7 @@ use super::engines;
 
 const N: usize = 64 * 24;
 
-/// The largest value of each subgroup, which shows the size of subgroups.
+/// A kernel that writes the largest value of each subgroup, which shows the subgroup size.
 fn largest() -> Kernel {
     Kernel::from_wgsl(
         "enable subgroups;
@@ -28,14 +28,14 @@ fn launch(rt: &Runtime, y: &Buffer<f32>) -> Launch {
     rt.launch(&largest()).bind("x", &x).bind("y", y).workgroups([24, 1, 1])
 }
 
-/// The results for subgroups of a size.
+/// The results of `largest` with this subgroup size.
 fn by_hand(size: usize) -> Vec<f32> {
     let all = given();
     let largest = |i: usize| all[i / size * size..][..size].iter().copied().fold(0.0, f32::max);
     (0..N).map(largest).collect()
 }
 
-/// The size of the subgroups of a runtime's devices.
+/// The subgroup size of a runtime's devices.
 fn size(rt: &Runtime) -> usize {
     rt.devices()[0].limits.subgroup_size.expect("there are subgroups").0 as usize
 }
@@ -56,7 +56,7 @@ fn devices_whose_subgroups_have_one_size_share_a_kernel_that_uses_them() {
             size.is_some_and(|(least, most)| least == most && least as usize == self::size(&rt))
         });
         if selection.ends_with("cpu") && !selection.starts_with("virtual") && !shared {
-            // A GPU with a subgroup size that the CPU does not support.
+            // The GPU has a subgroup size that the CPU does not support.
             continue;
         }
         let chunks: u32 = report.devices.iter().map(|device| device.chunks).sum();
@@ -103,7 +103,7 @@ fn wishes_that_change_nothing_are_told_and_others_are_not() {
     assert!(many[0].starts_with("25 chunks were asked for, and there are 24"), "{many:?}");
     let promised = said(launch(&rt, &y).assume_race_free());
     assert!(promised[0].contains("need not be"), "{promised:?}");
-    // A kernel for which the promise helps.
+    // The promise makes a difference for this kernel.
     let shift = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
          @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) g: vec3u) {

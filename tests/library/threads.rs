@@ -1,5 +1,5 @@
-//! Launches from many threads at once, over shared and overlapping buffers: the effects are those of
-//! some order, and where the order is known, of that order.
+//! Concurrent launches from many threads on shared and overlapping buffers: the effects are those of
+//! a sequential order, and of the order of submission where it is known.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use coexec::{Buffer, Kernel, Runtime};
 
 use super::{affine, engines, increment};
 
-/// Devices, the faults that they have, and what they are called. Somebody always survives.
+/// The runtimes, with labels: selections of devices and their faults. One device always survives.
 fn runtimes() -> Vec<(String, Runtime)> {
     let mut all = vec![("cpu", ""), ("virtual:3:cpu", "cpu.0:lost@20,cpu.1:lost-late@30")];
     if engines::gpu_ids().is_empty() {
@@ -21,7 +21,7 @@ fn runtimes() -> Vec<(String, Runtime)> {
             ("cpu,gpu0", "gpu0:lost@15"),
         ]);
     }
-    // A log that is often full, and never too small for what is under way.
+    // The log is often full, but large enough for all launches in flight.
     let build = |(devices, faults): (&str, &str)| {
         let runtime = Runtime::builder().devices(devices).inject(faults).log_memory(512 << 10);
         (format!("{devices} {faults}"), runtime.build().expect("the devices"))
@@ -29,9 +29,9 @@ fn runtimes() -> Vec<(String, Runtime)> {
     all.into_iter().map(build).collect()
 }
 
-/// A number below a bound, of a thread's turn.
-fn draw(thread: u64, turn: u64, what: u64, bound: u64) -> u64 {
-    let mut x = thread << 40 ^ turn << 20 ^ what;
+/// A pseudorandom number below `bound` from a thread, its turn and a salt.
+fn draw(thread: u64, turn: u64, salt: u64, bound: u64) -> u64 {
+    let mut x = thread << 40 ^ turn << 20 ^ salt;
     for _ in 0..3 {
         x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -43,21 +43,21 @@ const LEN: usize = 700;
 const THREADS: u64 = 6;
 const TURNS: u64 = 25;
 
-/// What a thread does to the buffers.
+/// An operation of a thread on the buffers.
 #[derive(Debug, Clone)]
 enum Deed {
-    /// `dst[i] = 3 src[i] + i`, between parts of buffers.
+    /// `dst[i] = 3 src[i] + i`, between parts of two buffers.
     Affine { src: (usize, usize), dst: (usize, usize), len: usize },
-    /// `data[i] += 1`, on a part.
+    /// `data[i] += 1`, on a part of a buffer.
     Increment { at: (usize, usize), len: usize },
 }
 
 impl Deed {
     fn draw(thread: u64, turn: u64) -> Deed {
-        let number = |what, bound: usize| draw(thread, turn, what, bound as u64) as usize;
-        // Whole workgroups: `increment` does not look at the length.
+        let number = |salt, bound: usize| draw(thread, turn, salt, bound as u64) as usize;
+        // Whole workgroups, because `increment` does not check the length.
         let len = 8 * (1 + number(0, 30));
-        let place = |what| (number(what, 3), number(what + 1, LEN - len));
+        let place = |salt| (number(salt, 3), number(salt + 1, LEN - len));
         let (src, mut dst) = (place(1), place(3));
         if number(5, 3) == 0 {
             return Deed::Increment { at: dst, len };
@@ -122,7 +122,7 @@ fn launches_of_many_threads_over_overlapping_parts_have_the_effects_of_the_order
                             for launch in under_way.drain(..) {
                                 launch.wait().expect("it ends well");
                             }
-                            // What it reads in between is some whole state.
+                            // The contents depend on the other threads; the read must succeed.
                             buffers[turn as usize % 3].read(5..50).expect("nothing is poisoned");
                         }
                     }
@@ -160,7 +160,7 @@ fn launches_and_sequences_of_many_threads_over_shared_buffers_all_count() {
                 let (rt, buffers, add) = (&rt, &buffers, &add);
                 scope.spawn(move || {
                     for turn in 0..8 {
-                        // In every order, so that a cycle of waiting would show.
+                        // The pairs come in every order, so that a deadlock would show.
                         let (a, b) = ((thread + turn) % 3, (thread + turn + 1 + turn % 2) % 3);
                         let launch = || {
                             let launch = rt.launch(add).bind("a", &buffers[a]);

@@ -1,11 +1,11 @@
-//! How tight footprints are on the kernels of the library, split in 8: inferred elements for each
-//! that is touched. At most 1.1 where what is touched follows from the grid and the uniforms.
+//! The tightness of footprints on the kernels of the library, split in 8: inferred elements per
+//! touched element. It is at most 1.1 where grid and uniforms determine the touched elements.
 
 use coexec::{Buffer, Kernel, Launch, Tightness};
 
 use super::engines;
 
-/// Measures a kernel of the library.
+/// The tightness of each binding of a kernel of the library.
 fn measured(name: &str, describe: impl FnOnce(Launch) -> Launch) -> Vec<Tightness> {
     let entry = coexec::ops::library().iter().find(|k| k.name == name).expect("in the library");
     let kernel = Kernel::from_wgsl(entry.text).expect("valid WGSL");
@@ -17,7 +17,7 @@ fn floats(count: usize) -> Buffer<f32> {
     Buffer::from_slice(&(0..count).map(|i| (i % 97) as f32 / 97.0).collect::<Vec<_>>())
 }
 
-/// The bindings that are read, or written, more loosely than `most`.
+/// The bindings whose inferred reads or writes exceed `most` times the touched elements.
 fn looser(all: &[Tightness], most: f64) -> Vec<String> {
     let loose = |t: &&Tightness| t.reads.ratio() > most || t.writes.ratio() > most;
     all.iter().filter(loose).map(ToString::to_string).collect()

@@ -1,4 +1,4 @@
-//! What does not fit a device in bands along one axis goes through it in tiles, in pitched windows.
+//! Launches whose bands along one axis do not fit a device: they run in tiles, with pitched windows.
 
 use coexec::{Buffer, Error, Kernel, Report, Runtime};
 
@@ -17,7 +17,7 @@ fn skipped() -> bool {
     none
 }
 
-/// Small whole numbers, so that sums are exact in whatever order.
+/// Small whole numbers, so that sums are exact in any order.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut x = seed;
     let mut next = || {
@@ -61,7 +61,7 @@ impl Product {
 
     fn run(&self, runtime: &Runtime) -> Result<Report, Error> {
         let dims = [self.m as u32, self.n as u32, self.k as u32];
-        // What was there before shows where nothing is written.
+        // An element that no tile writes keeps this value.
         let c = Buffer::from_slice(&vec![77.0f32; self.m * self.n]);
         let launch = runtime.launch(&self.kernel).set("dims", &dims);
         let launch = launch.bind("a", &self.a).bind("b", &self.b).bind("c", &c);
@@ -102,9 +102,9 @@ fn products_whose_matrices_are_several_times_the_budget_are_exact_in_tiles() {
                     (up, down) = (up + gpu.uploaded, down + gpu.downloaded);
                 }
                 if devices != "cpu,gpu0" {
-                    // Each element of C comes down once, and no other.
+                    // Exactly the elements of C are downloaded, each once.
                     assert_eq!(down, m * n * 4, "{report}");
-                    // The range around a tile's columns of B is nearly all of it.
+                    // The range around a tile's columns of B is nearly all of B.
                     assert!(
                         chunks >= 4 && up < (m * n + m * k + chunks * k * n / 2) * 4,
                         "{report}"
@@ -132,7 +132,7 @@ fn a_product_of_which_not_even_one_workgroup_fits_is_refused_in_a_sentence() {
 }
 
 #[test]
-fn what_fits_in_bands_is_not_cut_into_tiles() {
+fn launches_that_fit_in_bands_are_not_cut_into_tiles() {
     if skipped() {
         return;
     }
@@ -224,7 +224,7 @@ fn reads_outside_of_the_buffer_are_zero_and_what_a_tile_does_not_store_stays() {
     }
 }
 
-/// Adds to what is there: all but the diagonal of each block of 32 by 32, which keeps what it had.
+/// Adds to all elements except the diagonals of blocks of 32 by 32, which stay unchanged.
 const ADDS: &str = "
     @group(0) @binding(0) var<uniform> dims: vec3<u32>;
     @group(0) @binding(1) var<storage, read> b: array<vec2<i32>>;
@@ -239,7 +239,7 @@ const ADDS: &str = "
     }";
 
 #[test]
-fn what_is_added_to_goes_up_and_comes_down_in_tiles() {
+fn buffers_that_are_read_and_written_are_copied_both_ways_in_tiles() {
     if skipped() {
         return;
     }

@@ -1,6 +1,5 @@
-//! Which kernels are verified. A kernel that may rightly give different results on two devices
-//! accuses neither of them. The report says how much was compared and by which device, or why
-//! nothing was.
+//! Verified launches. A kernel whose results may differ between devices is not compared. The report
+//! says how much was compared and by which device, or why nothing was.
 
 use coexec::{Buffer, Kernel, Report, Runtime};
 
@@ -79,7 +78,7 @@ fn atomic_stores_that_lie_apart_are_verified() {
 }
 
 #[test]
-fn the_report_says_how_much_was_verified_by_whom() {
+fn the_report_says_how_much_was_verified_by_which_device() {
     let double = kernel(
         "@group(0) @binding(0) var<storage, read_write> y: array<u32>;
          @compute @workgroup_size(64)

@@ -1,5 +1,5 @@
-//! Random expressions. None is a constant expression, in which WGSL would refuse what it defines
-//! at run time (a division by zero, a shift by 40); literals are only ever one operand of two.
+//! Random expressions. None is a constant expression: WGSL rejects a division by zero or a shift by
+//! 40 there, but defines them at run time. So at most one of two operands is a literal.
 
 use super::Generator;
 use super::types::{Scalar, Type};
@@ -7,7 +7,7 @@ use super::types::{Scalar, Type};
 use Scalar::{Approximate, Bool, Exact, Half, I32, U32, Wild};
 
 impl Generator {
-    /// An expression of that type that is not constant.
+    /// An expression of this type that is not constant.
     pub(super) fn expression(&mut self, ty: Type, depth: u32) -> String {
         if depth == 0 || self.random.percent(15) {
             return self.atom(ty);
@@ -93,7 +93,7 @@ impl Generator {
         if !named.is_empty() {
             return self.random.pick(&named).clone();
         }
-        // Every scope has a scalar of each kind, so this ends.
+        // Every scope has a scalar of each kind, so the recursion ends.
         let parts: Vec<String> = (0..ty.size).map(|_| self.atom(Type::scalar(ty.scalar))).collect();
         format!("{}({})", ty.wgsl(), parts.join(", "))
     }
@@ -102,7 +102,7 @@ impl Generator {
         ["x", "y", "z", "w"][self.random.below(u64::from(size)) as usize]
     }
 
-    /// An index into something of that length: mostly inside it, sometimes anywhere.
+    /// An index into `len` elements, mostly in bounds, sometimes any number.
     pub(super) fn index(&mut self, len: u64) -> String {
         let depth = 1;
         match self.random.below(10) {
@@ -205,7 +205,7 @@ impl Generator {
         }
     }
 
-    /// The kind of float that may decide things in this kernel.
+    /// The kind of float that may decide branches in this kernel.
     pub(super) fn float(&self) -> Scalar {
         if self.wild { Wild } else { Exact }
     }
@@ -271,7 +271,7 @@ impl Generator {
         }
     }
 
-    /// Each operation's error is at most the sum of its operands' and its own rounding.
+    /// The error of each operation is at most the sum of its operands' errors and its own rounding.
     fn approximate(&mut self, depth: u32) -> String {
         let a = self.of(Approximate, depth);
         let b = self.operand(Approximate, depth);
@@ -408,7 +408,7 @@ impl Generator {
                 format!("({} {op} {})", self.expression(of, depth), self.expression(of, depth))
             }
             3 | 4 if ty.scalar != Bool => {
-                // A swizzle of a vector of any size.
+                // A swizzle takes a vector of any size.
                 let from = Type::vector(ty.scalar, self.random.between(2, 4) as u8);
                 let swizzle: String = (0..n).map(|_| self.component(from.size)).collect();
                 format!("{}.{swizzle}", self.atom(from))
@@ -458,7 +458,7 @@ impl Generator {
         }
     }
 
-    /// A call of a generated function, if one has that result.
+    /// A call of a generated function, if one has this type of result.
     fn call(&mut self, ty: Type, depth: u32) -> String {
         let found: Vec<_> = self.callees.iter().filter(|c| c.result == ty).cloned().collect();
         let pointer = self.pointer.clone();

@@ -1,9 +1,9 @@
-//! Seeded random kernels that are race-free by construction and end by construction.
+//! Seeded random kernels that are race-free and end by construction.
 //!
 //! A kernel reads any element of read-only inputs, also out of bounds; computes with locals,
 //! functions, private arrays and workgroup memory; and writes only elements that belong to its
-//! own invocation. The text carries its inputs as a filetest does. What is printed when a seed
-//! fails can be kept as one: only the `expect` lines are missing.
+//! own invocation. The text has its inputs in comments, as a filetest does: the kernel of a failed
+//! seed becomes a filetest with `expect` lines added.
 
 mod expressions;
 mod random;
@@ -17,22 +17,23 @@ use types::{Array, Callee, Scalar, Scope, Type, Variable};
 
 use Scalar::{Approximate, Bool, Exact, Half, I32, U32, Wild};
 
-/// Elements of each read-only input, and of the integer inputs if loops walk through them.
+/// The number of elements of each read-only input.
 const INPUT: u64 = 40;
+/// The number of elements of the integer inputs if loops walk through them.
 const SWEPT: u64 = 300;
 
 /// A generated kernel.
 pub(crate) struct Generated {
-    /// WGSL with `//!` lines for the launch.
+    /// The WGSL, with `//!` lines for the launch.
     pub(crate) text: String,
-    /// Its floats are defined on CPUs only.
+    /// Whether its results are defined on the CPU only.
     pub(crate) cpu_only: bool,
 }
 
-/// How invocations map to output elements.
+/// The mapping from invocations to output elements.
 struct Shape {
     workgroup: [u64; 3],
-    /// Invocations that own elements, along x and y.
+    /// The number of invocations that own elements, along x and y.
     extent: [u64; 2],
     two_d: bool,
 }
@@ -43,9 +44,9 @@ pub(super) struct Generator {
     indent: usize,
     scope: Scope,
     callees: Vec<Callee>,
-    /// A local i32 that calls may take the address of.
+    /// A local i32 whose address calls may take.
     pointer: Option<String>,
-    /// Calls that this function may still make: they are inlined.
+    /// The number of calls that this function may still make. Calls are inlined, so it is bounded.
     calls_left: u32,
     /// Local structs, in the order of their declarations.
     structs: Vec<String>,
@@ -54,15 +55,16 @@ pub(super) struct Generator {
     depth: u32,
     in_loop: bool,
     in_function: Option<Type>,
-    /// Invocations of a workgroup.
+    /// The number of invocations of a workgroup.
     size: u64,
-    /// Floats are any, infinities and NaN too; a kernel for the CPU.
+    /// Whether floats take any value, infinities and NaN too. Such kernels are for the CPU only.
     wild: bool,
-    /// There are f16 too; only where floats are wild.
+    /// Whether there are f16 values too; only in wild kernels.
     half: bool,
-    /// Subgroup operations, whose results depend on a size that devices choose.
+    /// Whether there are subgroup operations, whose results depend on the device's subgroup size.
     subgroups: bool,
-    /// Barriers in divergent control flow and after early returns, which GPUs need not stand.
+    /// Whether there are barriers in divergent control flow and after early returns, which GPUs need
+    /// not support.
     rough: bool,
     /// Whether loops walk through memory.
     sweeps: bool,
@@ -94,7 +96,7 @@ pub(crate) fn generate(seed: u64) -> Generated {
         half,
         subgroups,
         rough,
-        // Not drawn by chance, so that the kernels of other seeds stay as they were.
+        // Derived from the seed without a draw, because a draw would change all later ones.
         sweeps: seed % 8 >= 2,
     };
     generator.kernel(seed)
@@ -209,7 +211,7 @@ impl Generator {
             self.line(&format!("//! bind in_e f32 {}", e.join(" ")));
             self.line(&format!("//! bind in_a f32 {}", a.join(" ")));
         }
-        // One element more than is owned, which nobody writes.
+        // No invocation writes the last element.
         let elements = owned * stride + 1;
         self.line(&format!("//! bind out_u u32 {elements}*77"));
         self.line(&format!("//! bind out_v i32 {}*-77", 4 * elements));
@@ -281,7 +283,7 @@ impl Generator {
         }
     }
 
-    /// The inputs, as any function sees them.
+    /// The scope with the inputs, which all functions see.
     fn inputs(&self) -> Scope {
         let mut scope = Scope::default();
         let mut array = |name: &str, element: Type, len: u64, mutable: bool| {

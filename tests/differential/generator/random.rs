@@ -1,4 +1,5 @@
-//! A small random number generator (SplitMix64), so that a seed means the same kernel for ever.
+//! A small random number generator (SplitMix64) of our own, so that a seed always means the same
+//! kernel.
 
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
@@ -16,12 +17,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From 0 to `n - 1`.
+    /// A number from 0 to `n - 1`.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.bits() % n
     }
 
-    /// From `low` to `high`, both included.
+    /// A number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }

@@ -7,7 +7,7 @@ use super::types::{Array, Matrix, Scalar, Type, Variable};
 use Scalar::{Bool, Exact, I32, U32};
 
 impl Generator {
-    /// Some statements in a scope of their own.
+    /// Adds `count` statements in a scope of their own.
     pub(super) fn block(&mut self, count: u64, depth: u32) {
         let outer = self.scope.clone();
         self.indent += 1;
@@ -81,7 +81,7 @@ impl Generator {
         let element = self.any_type();
         let len = self.random.between(1, 6);
         if self.random.percent(25) {
-            // An array that is a value, and is indexed as one.
+            // An array value, which is indexed without a variable.
             let values: Vec<String> = (0..len).map(|_| self.expression(element, 1)).collect();
             let name = self.fresh("table");
             let ty = element.wgsl();
@@ -252,7 +252,7 @@ impl Generator {
         let selector = self.of(scalar, 2);
         self.line(&format!("switch {selector} & 7{suffix} {{"));
         self.indent += 1;
-        // A break in a case would leave the switch only, which is fine; a continue the loop.
+        // In a case, a break leaves the switch, and a continue the iteration of the loop.
         for cases in [format!("0{suffix}, 3{suffix}"), "default".to_owned(), format!("5{suffix}")] {
             let word = if cases == "default" { "" } else { "case " };
             self.line(&format!("{word}{cases}: {{"));

@@ -1,7 +1,7 @@
-//! Loops that walk through memory: counters that go up and down, second variables that move with
-//! them, nested loops, and barriers around all of it.
+//! Loops that walk through memory: counters that go up and down, second induction variables, nested
+//! loops, and barriers around them.
 //!
-//! Only the counter decides how many iterations a loop has, and only the loop's header sets it.
+//! Only the counter bounds the number of iterations, and only the loop's header sets it.
 
 use super::types::{Scalar, Type, Variable};
 use super::{Generator, SWEPT};
@@ -9,8 +9,8 @@ use super::{Generator, SWEPT};
 use Scalar::{Bool, U32};
 
 impl Generator {
-    /// A loop that sums the elements that it walks over, possibly inside of another loop. With
-    /// `meets`, every invocation of the workgroup gets here, and they may exchange their sums.
+    /// Adds a loop that sums elements of memory, possibly inside of another loop. With `meets`, every
+    /// invocation of the workgroup reaches it, and they may exchange their sums.
     pub(super) fn sweep(&mut self, meets: bool) {
         let outer = self.scope.clone();
         let (at, sum) = (self.fresh("at"), self.fresh("sum"));
@@ -59,12 +59,12 @@ impl Generator {
             mutable: true,
         });
         if self.in_function.is_none() {
-            // The output depends on it.
+            // The output depends on `i0`.
             self.line(&format!("i0 = i0 * 5 + i32({sum});"));
         }
     }
 
-    /// A value that goes up by one from invocation to invocation, if there is one.
+    /// A value that rises by one from invocation to invocation; in a function, a uniform value.
     fn lane(&mut self) -> &'static str {
         match (self.in_function.is_some(), self.random.below(4)) {
             (true, _) => "params.turns",
@@ -83,12 +83,12 @@ impl Generator {
         }
     }
 
-    /// By how much a variable moves: often by the width of the workgroup, or by one.
+    /// The step of a variable: often the width of the workgroup, or one.
     fn step(&mut self) -> u64 {
         *self.random.pick(&[1, 1, 2, 3, 16, 64, 64, self.size.max(1), self.size.max(1)])
     }
 
-    /// Fills workgroup memory four times as large as the workgroup.
+    /// Fills an array in workgroup memory with four elements for each invocation.
     fn fill(&mut self) {
         let (i, size) = (self.fresh("i"), self.size);
         let from = self.random.below(SWEPT);
@@ -98,7 +98,7 @@ impl Generator {
         self.line("workgroupBarrier();");
     }
 
-    /// The innermost loop.
+    /// Adds the innermost loop.
     fn walk(&mut self, at: &str, sum: &str, other: Option<&str>, fill: bool) {
         let (k, step) = (self.fresh("k"), self.step());
         let turns = match self.random.below(4) {
@@ -136,12 +136,12 @@ impl Generator {
         }
         if self.random.percent(20) {
             let condition = self.of(Bool, 1);
-            let what = match self.random.below(3) {
+            let statement = match self.random.below(3) {
                 0 => "break;".to_owned(),
                 1 => "continue;".to_owned(),
                 _ => moves.clone(),
             };
-            self.line(&format!("if {condition} {{ {what} }}"));
+            self.line(&format!("if {condition} {{ {statement} }}"));
         }
         if self.random.percent(15) && self.loops < 2 {
             let (name, ty) = (at.to_owned(), Type::scalar(U32));
@@ -160,7 +160,7 @@ impl Generator {
         self.line("}");
     }
 
-    /// The statement that moves the second variable.
+    /// The statement that advances the induction variables besides the counter.
     fn moves(&mut self, at: &str, other: Option<&str>) -> String {
         let step = self.step();
         if let Some(other) = other {

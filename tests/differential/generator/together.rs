@@ -1,8 +1,8 @@
-//! Statements in which invocations of a workgroup meet: workgroup memory between barriers, atomics,
-//! subgroups.
+//! Statements in which the invocations of a workgroup communicate: workgroup memory between barriers,
+//! atomics, subgroups.
 //!
-//! A round of an exchange ends with a barrier, so whoever was not in it may write what was read.
-//! That holds in divergent control flow too, where only kernels for the CPU put it.
+//! Each exchange ends with a barrier, so that later writes do not race with its reads. This holds in
+//! divergent control flow too, where only CPU-only kernels have exchanges.
 
 use super::Generator;
 use super::types::{Scalar, Type, Variable};
@@ -14,7 +14,7 @@ impl Generator {
         self.scope.variables.push(Variable { name, ty, mutable: false });
     }
 
-    /// Everybody gives a number and takes somebody else's.
+    /// Adds an exchange: each invocation stores a number and loads that of another.
     pub(super) fn exchange(&mut self) {
         let size = self.size;
         match self.random.below(10) {
@@ -35,7 +35,7 @@ impl Generator {
         let from = self.of(U32, 1);
         if uniform {
             if self.random.percent(40) {
-                // A tree, as reductions have it.
+                // A reduction tree.
                 let s = self.fresh("s");
                 self.line(&format!("for (var {s} = {}u; {s} > 0u; {s} /= 2u) {{", size / 2));
                 self.line(&format!("    if l < {s} {{ tile[l] += tile[l + {s}]; }}"));
@@ -49,16 +49,16 @@ impl Generator {
             return;
         }
         let name = self.fresh("c");
-        // Past the end now and then.
+        // Some indices are out of bounds.
         let modulus = if self.random.percent(30) { size + 4 } else { size };
         self.line(&format!("let {name} = tile[(l + {from}) % {modulus}u];"));
         self.line("workgroupBarrier();");
         self.keep(name, Type::scalar(U32));
     }
 
-    /// Everybody counts, in any order, and then sees the same counts.
+    /// Adds atomic updates in any order; after a barrier, all invocations load the same counts.
     fn count(&mut self) {
-        // One place for all, or one for each.
+        // All invocations update one counter, or each chooses its own.
         let index =
             if self.random.percent(50) { "params.turns % 3u".to_owned() } else { self.index(3) };
         let amount = self.of(U32, 2);
@@ -72,7 +72,7 @@ impl Generator {
         self.keep(name, Type::scalar(U32));
     }
 
-    /// The same with a structure of several scalars.
+    /// Adds an exchange of a structure of several scalars.
     fn vectors(&mut self) {
         let size = self.size;
         let (a, b) = (self.of(I32, 2), self.of(Bool, 1));
@@ -89,7 +89,7 @@ impl Generator {
         self.keep(format!("{name}.b"), Type::scalar(Bool));
     }
 
-    /// One number for all: what one of them stored.
+    /// Adds a `workgroupUniformLoad` of a number that one invocation stored.
     fn uniform_load(&mut self) {
         let give = self.of(U32, 1);
         let size = self.size;
@@ -99,7 +99,7 @@ impl Generator {
         self.keep(name, Type::scalar(U32));
     }
 
-    /// Something that the invocations of a subgroup compute together.
+    /// Adds a subgroup operation.
     pub(super) fn subgroup(&mut self) {
         let other = self.decisive();
         let scalar = *self.random.pick(&[U32, I32, other]);
@@ -149,12 +149,12 @@ impl Generator {
         self.keep(name, ty);
     }
 
-    /// A kind of float that has all its bits defined in this kernel.
+    /// A scalar kind whose subgroup results are defined to the bit: a float if possible, else i32.
     fn decisive(&mut self) -> Scalar {
         match (self.half, self.wild) {
             (true, _) if self.random.percent(50) => Half,
             (_, true) => Wild,
-            // What is exact one by one is not when summed.
+            // A sum of exact floats need not be exact.
             _ => I32,
         }
     }

@@ -1,20 +1,20 @@
-//! The types of generated values, and what is in scope.
+//! The types of generated values, and the scopes of names.
 
-/// What a value is. Floats come in three kinds, so that engines can be compared.
+/// The kind of a scalar. There are three kinds of f32, with different rules for comparing engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scalar {
     I32,
     U32,
     Bool,
-    /// An f32 that is a multiple of 1/16 in [-64, 64): sums and products of two are exact
-    /// however they are rounded or fused, so it may decide branches and become an integer.
+    /// An f32 that is a multiple of 1/16 in [-64, 64). Sums and products of two are exact however
+    /// they are rounded or fused, so it may decide branches and be converted to an integer.
     Exact,
-    /// An f32 in [-8, 8] with rounding errors. It feeds nothing but other approximate floats,
-    /// through operations that do not make errors grow.
+    /// An f32 in [-8, 8] with rounding errors. It flows into approximate floats only, through
+    /// operations that do not amplify errors.
     Approximate,
-    /// Any f32, infinities and NaN too: in kernels for the CPU only, where every bit is defined.
+    /// Any f32, infinities and NaN too. CPU-only kernels have it, because the CPU defines every bit.
     Wild,
-    /// Any f16, in kernels for the CPU only.
+    /// Any f16, in CPU-only kernels.
     Half,
 }
 
@@ -30,7 +30,7 @@ impl Scalar {
     }
 }
 
-/// A scalar or a vector of 2 to 4.
+/// A scalar type, or a vector type of 2 to 4 components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Type {
     pub(crate) scalar: Scalar,
@@ -55,7 +55,7 @@ impl Type {
     }
 }
 
-/// A variable, or a member of one: whatever can stand in an expression by its name.
+/// A variable or a member of one, which an expression names.
 #[derive(Debug, Clone)]
 pub(crate) struct Variable {
     pub(crate) name: String,
@@ -87,7 +87,7 @@ pub(crate) struct Callee {
     pub(crate) result: Type,
 }
 
-/// What can be named at a point of the text.
+/// The names in scope at a point of the text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
     pub(crate) variables: Vec<Variable>,

@@ -1,4 +1,4 @@
-// Every invocation of every workgroup adds into one word, and takes a ticket that nobody else has.
+// Every invocation of every workgroup adds into one word, and takes a unique ticket.
 //! workgroups 8
 //! zeros total u32 2
 //! expect total u32 32640 256

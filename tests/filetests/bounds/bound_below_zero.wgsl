@@ -1,4 +1,4 @@
-// A bound of zero less one is the largest u32: the loop goes on to where the index is outside.
+// A bound of zero less one is the largest u32: the loop goes on until the index is out of bounds.
 //! workgroups 1
 //! set params u32 0
 //! bind src u32 1 2 3

@@ -1,5 +1,5 @@
-// A compare-exchange out of bounds changes nothing and reads zero, which it compares: so it says that
-// it exchanged where zero was expected, and a loop of compare-and-swap ends within two turns.
+// A compare-exchange out of bounds changes nothing and compares with zero: it reports that
+// it exchanged where zero was expected, so a loop of compare-and-swap ends within two iterations.
 //! workgroups 1
 //! bind at i32 0 1 5 -1 7 0 9 3
 //! bind expected i32 4 6 0 0 1 3 0 -1

@@ -1,4 +1,4 @@
-// Guards, clamps and indices that only some workgroups need: the first, the last, and where a product
+// Guards, clamps and bounds checks that only some workgroups need: the first, the last, and those where a product
 // wraps. 2^28 + 1 times 16 and 32 are 16 and 32 again; other indices lie outside.
 //! workgroups 3
 //! set params u32 40

@@ -1,4 +1,4 @@
-// Writing past the end of a buffer does nothing; what is inside stays.
+// Writing past the end of a buffer does nothing; the elements of the buffer stay unchanged.
 //! invocations 6
 //! bind at u32 0 3 4 5 4294967295 1073741824
 //! bind dst u32 4*7

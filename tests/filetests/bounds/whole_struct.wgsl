@@ -1,4 +1,4 @@
-// A whole struct read out of bounds is all zeros; written out of bounds it is nowhere.
+// A whole struct read out of bounds is all zeros; a write out of bounds does nothing.
 //! invocations 2
 //! bind at u32 0 9
 //! bind items u32 1 2 f32 3 0 u32 5 6 f32 7 0

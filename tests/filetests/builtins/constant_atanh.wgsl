@@ -1,4 +1,4 @@
-// atanh of a constant near -1 is as exact as at run time. Out of the log, WGSL's accuracy is a few units there.
+// atanh of a constant near -1 is as exact as at run time. WGSL's accuracy, inherited from log, is a few units there.
 //! workgroups 1
 //! bind x f32 -0.99999994
 //! zeros out f32 5

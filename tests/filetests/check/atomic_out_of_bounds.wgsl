@@ -1,4 +1,4 @@
-// A bin that does not exist.
+// An atomic addition to a bin out of bounds.
 //! workgroups 1
 //! bind src u32 0 1 2 3 4 5 6 7
 //! zeros bins u32 4

@@ -1,4 +1,4 @@
-// The invocations beyond the end are gone when the others meet.
+// The invocations beyond the end have returned before the others reach the barrier.
 //! invocations 10
 //! bind src u32 0..10
 //! zeros dst u32 10

@@ -1,4 +1,4 @@
-// Half of the workgroup waits for the other half.
+// Only half of the workgroup reaches the barrier.
 //! workgroups 1
 //! bind src u32 0..16
 //! zeros dst u32 16

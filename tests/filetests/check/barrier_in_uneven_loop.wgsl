@@ -1,4 +1,4 @@
-// Invocations go around the loop different numbers of times.
+// Invocations make different numbers of iterations of a loop with a barrier.
 //! workgroups 1
 //! zeros dst u32 8
 //! finds divergent-barrier WAIT LOOP

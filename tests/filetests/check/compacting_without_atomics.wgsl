@@ -1,4 +1,4 @@
-// A position that everybody takes at once.
+// Several invocations take the same position.
 //! workgroups 1
 //! bind src u32 0..8
 //! zeros dst u32 8

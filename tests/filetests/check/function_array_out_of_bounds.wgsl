@@ -1,4 +1,4 @@
-// The same with a variable of the function, read through a pointer parameter.
+// A loop beyond the end of a function's array, which is read through a pointer parameter.
 //! workgroups 1
 //! zeros dst u32 4
 //! finds out-of-bounds SUM SUM

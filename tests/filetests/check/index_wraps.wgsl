@@ -1,4 +1,4 @@
-// Zero minus one is four thousand million.
+// The index 0 - 1 wraps to the largest u32.
 //! lint
 //! workgroups 1
 //! bind src f32 0..8

@@ -1,4 +1,4 @@
-// A product that wraps lands inside of the buffer again, where nobody sees it.
+// A product wraps, and the index is in bounds again, so no bounds check sees it.
 //! lint
 //! workgroups 1
 //! bind src f32 0..16

@@ -1,4 +1,4 @@
-// A matrix of three columns and four rows, taken for the opposite.
+// A column index that runs over the four rows of a matrix of three columns.
 //! workgroups 1
 //! zeros dst f32 4
 //! finds out-of-bounds COLUMN COLUMN m[3].x

@@ -1,4 +1,4 @@
-// A tile is used before everybody has filled it.
+// A tile is read before all invocations have filled it.
 //! workgroups 2
 //! bind src f32 0..32
 //! zeros dst f32 32

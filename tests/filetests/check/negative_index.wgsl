@@ -1,4 +1,4 @@
-// The left neighbour of the first cell.
+// A read of the left neighbour of the first cell, which does not exist.
 //! workgroups 1
 //! bind src f32 0..8
 //! zeros dst f32 8

@@ -1,4 +1,4 @@
-// The mean of nothing.
+// A mean over zero elements divides zero by zero.
 //! lint
 //! workgroups 1
 //! bind count f32 0 1 2 0

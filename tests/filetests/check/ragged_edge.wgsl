@@ -1,4 +1,4 @@
-// The grid is rounded up, and nobody guards the end.
+// The grid is rounded up, and no guard excludes the invocations beyond the end.
 //! invocations 10
 //! bind src f32 0..10
 //! zeros dst f32 10

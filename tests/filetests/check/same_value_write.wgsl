@@ -1,4 +1,4 @@
-// Everybody raises the same flag. Equal values make it no less a race.
+// All invocations set the same flag. Equal values are a race too.
 //! workgroups 2
 //! zeros flag u32 1
 //! finds race-in-workgroup RAISE RAISE flag

@@ -1,4 +1,4 @@
-// workgroupBarrier orders workgroup memory, and nothing else.
+// workgroupBarrier orders workgroup memory only.
 //! workgroups 2
 //! zeros scratch u32 16
 //! zeros dst u32 16

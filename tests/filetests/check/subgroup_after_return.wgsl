@@ -1,4 +1,4 @@
-// Whoever has nothing to do has left when the others vote and pass on.
+// Some invocations have returned before the others use subgroup operations.
 //! workgroups 2
 //! bind src u32 0..60
 //! zeros dst u32 120

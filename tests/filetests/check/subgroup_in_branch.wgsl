@@ -1,4 +1,4 @@
-// Half of each subgroup adds up what all of it should.
+// Only half of each subgroup reaches a subgroup operation.
 //! workgroups 1
 //! bind src u32 0..64
 //! zeros dst u32 64

@@ -1,4 +1,4 @@
-// A transposition in place, where both halves do the work.
+// A transposition in place, where the invocations of both triangles swap each pair.
 //! workgroups 2,2
 //! bind m f32 0..64
 //! finds race-in-workgroup SWAP BACK

@@ -1,4 +1,4 @@
-// A maximum that begins with whatever is there.
+// A maximum that begins with an unwritten variable.
 //! lint
 //! workgroups 1
 //! bind src f32 -4 -3 -2 -1

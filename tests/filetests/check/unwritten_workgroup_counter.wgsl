@@ -1,4 +1,4 @@
-// A counter that nobody sets to zero.
+// A counter that no invocation sets to zero.
 //! lint
 //! workgroups 2
 //! zeros dst u32 2

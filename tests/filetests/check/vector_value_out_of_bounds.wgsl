@@ -1,4 +1,4 @@
-// The same of a value that is in no memory.
+// A component out of bounds of a vector value, which is in no memory.
 //! workgroups 1
 //! zeros dst f32 4
 //! finds out-of-bounds PICK PICK

@@ -1,4 +1,4 @@
-// And storageBarrier storage, and nothing else.
+// storageBarrier orders storage only.
 //! workgroups 1
 //! zeros dst u32 8
 //! finds race-in-workgroup WRITE READ tile[1]

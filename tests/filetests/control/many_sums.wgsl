@@ -1,5 +1,5 @@
 // More sums than a processor has registers: the loop over them becomes several. `last` needs
-// `s23`, everything needs `j`, which begins with what an earlier loop left.
+// `s23`, everything needs `j`, which begins with the value from an earlier loop.
 //! invocations 20
 //! bind src u32 3 4 5 6 7 8 9 10 11 12 13
 //! set range u32 2 11

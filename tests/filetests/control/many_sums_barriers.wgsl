@@ -1,4 +1,4 @@
-// The same between barriers: what one part keeps waits in memory while the gangs go on with another.
+// The sums of `many_sums` between barriers: the values of one part wait in memory while gangs run another.
 //! workgroups 3
 //! bind src u32 1 8 15 22 6 13 20 4 11 18 2 9 16 0 7 14 21 5 12 19 3 10 17 1
 //! zeros dst u32 24

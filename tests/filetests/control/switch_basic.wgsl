@@ -1,4 +1,4 @@
-// switch: several selectors, default in the middle, no fall through, a value that meets none.
+// switch: several selectors, default in the middle, no fall through, a value without a case.
 //! invocations 8
 //! bind src i32 0 1 2 3 -7 100 5 2147483647
 //! zeros dst i32 8

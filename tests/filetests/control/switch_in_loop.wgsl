@@ -1,4 +1,4 @@
-// break leaves the switch, continue the turn of the loop, return the function.
+// break leaves the switch, continue the iteration of the loop, return the function.
 //! invocations 4
 //! zeros dst u32 4
 //! expect dst u32 211 211 211 2

@@ -1,6 +1,6 @@
-// Loops that lanes leave one by one: what counts their turns is the same for those that are still there, and
-// keeps for each lane what it was when it left. Some counters are not: lanes enter with different ones, or
-// count only sometimes.
+// Loops that lanes leave one by one: a counter of iterations is the same in all lanes that are still in the loop, and
+// keeps its value in each lane that has left. Some counters differ: lanes enter with different values, or
+// count in some iterations only.
 //! invocations 24
 //! set limit u32 9
 //! zeros dst u32 192

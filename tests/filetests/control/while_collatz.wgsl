@@ -1,4 +1,4 @@
-// A while loop with a data-dependent number of turns, from 0 to 111.
+// A while loop with a data-dependent number of iterations, from 0 to 111.
 //! invocations 30
 //! expect dst u32 0 1 7 2 5 8 16 3 19 6 14 9 9 17 17 4 12 20 20 7 7 15 15 10 23 10 111 18 18 18
 //! zeros dst u32 30

@@ -1,4 +1,4 @@
-// A binding that the kernel does not have; those that it has are named.
+// A binding that the kernel does not have; the message names those that it has.
 //! error "srt"
 //! error "dst"
 //! workgroups 1

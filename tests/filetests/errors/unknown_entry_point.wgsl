@@ -1,4 +1,4 @@
-// An entry point that does not exist; those that do are named.
+// An entry point that does not exist; the message names those that do.
 //! error "second"
 //! error "first"
 //! entry second

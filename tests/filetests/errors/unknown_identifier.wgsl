@@ -1,4 +1,4 @@
-// A name that does not exist is named.
+// The message names an unknown identifier.
 //! error "nowhere"
 //! workgroups 1
 @compute @workgroup_size(1)

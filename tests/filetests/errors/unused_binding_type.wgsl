@@ -1,4 +1,4 @@
-// What is bound to a variable that the entry point does not use still has to fit its type.
+// A buffer that is bound to an unused variable must still fit the variable's type.
 //! error "`other`"
 //! error "array<f32, 4> needs at least 16"
 //! entry main

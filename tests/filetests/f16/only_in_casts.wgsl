@@ -1,4 +1,4 @@
-// An f16 that no variable holds. A device without f16 refuses the kernel as it does others that use it.
+// An f16 that no variable holds. A device without f16 refuses this kernel too.
 //! workgroups 1
 //! bind x u32 0x3c00 0x4248 0xc000 0x0000
 //! zeros y f32 4

@@ -1,4 +1,4 @@
-// Functions that return early from every place there is: after guards, inside branches that go on,
+// Functions that return early from everywhere: after guards, inside branches that go on,
 // out of loops in loops, switches, and switches in loops; with locals that must start anew at each
 // call, called from divergent control flow.
 //! workgroups 9,1,1

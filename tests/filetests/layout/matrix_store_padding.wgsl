@@ -1,4 +1,4 @@
-// Storing a matrix of three rows leaves the fourth word of each column alone.
+// Storing a matrix of three rows does not change the fourth word of each column.
 //! workgroups 1
 //! bind dst f32 8*7
 //! expect dst f32 1 2 3 7 4 5 6 7

@@ -1,4 +1,4 @@
-// A vec3 takes 12 bytes at an alignment of 16; a scalar fits behind it; padding is left alone.
+// A vec3 takes 12 bytes at an alignment of 16; a scalar fits behind it; padding stays unchanged.
 //! workgroups 1
 //! bind items u32 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7
 //! expect items u32 1 2 3 4 7 7 7 7 5 6 8 9 7 7 7 7

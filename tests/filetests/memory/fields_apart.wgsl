@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     dst[i].a = total;
     let seen = dst[i].a;
     dst[i].b = seen + src[i].b;
-    // The same number, but not to see.
+    // The same index, in a form that the compiler can't see through.
     let j = (i ^ src[i].a) ^ src[i].a;
     dst[i].d = 5u;
     dst[j].d = src[i].d * 2u + i;

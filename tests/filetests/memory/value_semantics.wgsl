@@ -1,4 +1,4 @@
-// A let keeps the value of its moment, whatever is written later.
+// A let keeps its value, whatever is written to the variable later.
 //! workgroups 1
 //! bind dst u32 1 2 3 4
 //! expect dst u32 9 9 1 2

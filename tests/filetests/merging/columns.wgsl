@@ -1,5 +1,5 @@
-// A matrix of 3 rows and 10 columns, cut by columns: the ranges around what the bands write
-// overlap, what they write does not.
+// A matrix of 3 rows and 10 columns, cut by columns: the ranges around the bands' elements
+// overlap, the elements do not.
 //! workgroups 5
 //! split
 //! bind src u32 0..30

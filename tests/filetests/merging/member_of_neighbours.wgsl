@@ -1,4 +1,4 @@
-// A member is changed in place; of the neighbours only one is read that no invocation changes.
+// One member is changed in place; of the neighbours, only a member is read that no invocation changes.
 //! invocations 8
 //! split
 //! bind p u32 0 0 2 1 4 2 6 0 8 1 10 2 12 0 14 1

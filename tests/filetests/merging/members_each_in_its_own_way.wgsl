@@ -1,4 +1,4 @@
-// Members of the header and of the elements are counted, put together by maximum and minimum, changed in
+// Members of the header and of the elements are summed, reduced by maximum and minimum, changed in
 // place and stored to out of order, all in one buffer.
 //! invocations 8
 //! split

@@ -1,4 +1,4 @@
-// One output in bands, one scattered, one reduced: each comes together in its own way.
+// One output in bands, one scattered, one reduced: each is combined in its own way.
 //! invocations 8
 //! split
 //! bind src u32 5 1 7 1 0 5 5 2
@@ -17,7 +17,7 @@
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let x = src[id.x];
     squares[id.x] = x * x;
-    // Of equal values only the first is said to write: a race-free kernel.
+    // Only the first of equal values writes, so the kernel is race-free.
     var first = true;
     for (var i = 0u; i < id.x; i++) { first = first && src[i] != x; }
     if first { last[x * 3u % 8u * 3u % 8u] = id.x; }

@@ -1,5 +1,5 @@
 // Where each element goes is known only at run time, and bands reach all over: chunks write to
-// copies, and what differs is merged. What nobody writes keeps the launch's input.
+// copies, and differences are merged. Elements that no chunk writes keep the launch's input.
 //! invocations 12
 //! split
 //! bind to u32 11 0 5 7 2 9 4 14 1 13 6 10

@@ -1,4 +1,4 @@
-// What is no number keeps the upper bits of its payload, and is quiet.
+// A NaN keeps the upper bits of its payload, and is quiet.
 //! invocations 4
 //! only cpu: WGSL leaves the bits of NaN open
 //! bind src u32 0x7fd63116 0xff876918 0x7f800001 0x7ff2e341

@@ -1,4 +1,4 @@
-// Blocks of a size that doubles, from multiples of it.
+// Blocks that start at multiples of their size, which doubles.
 //! workgroups 3
 //! split
 //! zeros a f32 48

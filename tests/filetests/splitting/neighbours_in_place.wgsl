@@ -1,4 +1,4 @@
-// In place with reads of neighbours that others write: can't be cut. Within one workgroup a barrier
+// A kernel in place that reads neighbours which others write: it can't be cut. Within one workgroup a barrier
 // makes it race-free.
 //! workgroups 1
 //! whole

@@ -1,4 +1,4 @@
-// Each band writes at the other end.
+// Each band writes at the opposite end of the buffer.
 //! invocations 9
 //! set n u32 9
 //! bind src u32 0..9

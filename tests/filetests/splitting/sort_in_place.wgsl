@@ -1,4 +1,4 @@
-// A sorting network in each workgroup's own 16 elements of storage: partners are told by exclusive or with
+// A sorting network in each workgroup's own 16 elements of storage: partners are found by exclusive or with
 // distances that halve within blocks that double.
 //! workgroups 6
 //! split

@@ -1,5 +1,5 @@
 // Facts that hold for every subgroup size: sums of ones over the subgroups of a workgroup add up, a
-// broadcast of the first gives one value, all and any.
+// broadcast gives the value of the first lane, all and any see the whole subgroup.
 //! workgroups 2
 //! zeros dst u32 8
 //! expect dst u32 64 1 1 1 64 1 1 1

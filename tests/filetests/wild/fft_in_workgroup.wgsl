@@ -1,4 +1,4 @@
-// A radix-2 Stockham transform of eight points in workgroup memory; whether it is the inverse one
+// A radix-2 Stockham transform of eight points in workgroup memory; the flag for the inverse one
 // comes through workgroupUniformLoad.
 //! workgroups 1
 //! bind signal f32 1.0 0.0 2.0 0.0 3.0 0.0 4.0 0.0 4.0 0.0 3.0 0.0 2.0 0.0 1.0 0.0

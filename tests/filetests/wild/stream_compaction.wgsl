@@ -1,4 +1,4 @@
-// Keeps the odd numbers, in order: a ballot by hand, a scan, and one atomic for the block.
+// Keeps the odd numbers, in order: a ballot in workgroup memory, bit counts, and one atomic for the block.
 //! workgroups 1
 //! bind src u32 2 0 0 8 0 4 9 9 7 0 1 3 2 1 6 2
 //! zeros dst u32 16

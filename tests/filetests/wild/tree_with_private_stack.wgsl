@@ -1,4 +1,4 @@
-// Walks a binary tree in an array with a stack of its own, as ray tracers do.
+// Each invocation walks a binary tree in an array with a stack of its own, as ray tracers do.
 //! invocations 4
 //! bind limit u32 0 3 9 100
 //! bind values u32 5 1 9 2 7 30 4

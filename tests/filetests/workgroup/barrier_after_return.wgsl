@@ -1,4 +1,4 @@
-// Invocations that returned count as arrived at the barrier of the others. (Uniform in fact, not in
+// Invocations that returned count as arrived at the barrier of the others. (The branch is uniform in fact, not in
 // form: the whole second workgroup returns.)
 //! workgroups 3
 //! bind dst u32 12*5

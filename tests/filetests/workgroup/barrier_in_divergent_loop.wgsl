@@ -8,7 +8,7 @@ var<workgroup> tile: array<u32, 6>;
 
 @compute @workgroup_size(6)
 fn main(@builtin(local_invocation_index) l: u32) {
-    // The partner makes as many turns.
+    // The partner makes as many iterations.
     let partner = (l + 3u) % 6u;
     for (var k = 0u; k < l % 3u; k++) {
         tile[l] = l + k;

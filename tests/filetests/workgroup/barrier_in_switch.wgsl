@@ -1,4 +1,4 @@
-// Barriers in the cases of a switch that the invocations of a workgroup part at, and after a break
+// Barriers in the cases of a switch at which the invocations of a workgroup diverge, and after a break
 // from its middle.
 //! workgroups 1
 //! zeros dst u32 8

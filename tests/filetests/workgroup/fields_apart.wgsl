@@ -1,4 +1,4 @@
-// The same in workgroup memory, before and after barriers.
+// Fields of one element in workgroup memory, loaded and stored apart, before and after barriers.
 //! workgroups 1
 //! bind src u32 7 36 65 94 26 55 84 16 45 74 6 35 64 93 25 54 83 15 44 73 5 34 63 92 24 53 82 14 43 72 4 33
 //! zeros dst u32 32

@@ -1,4 +1,4 @@
-// Invocations that returned count as arrived at every barrier that the others still meet.
+// Invocations that returned count as arrived at every barrier that the others still reach.
 //! workgroups 2
 //! zeros dst u32 16
 //! expect dst u32 12 24 28 32 36 18 0 0 12 24 28 32 36 18 0 0
@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
     for (var k = 0u; k < 2u; k++) {
         tile[l] = 10u * k + l;
         workgroupBarrier();
-        // A hole where the left neighbour would be missing; the right one of the last is zero.
+        // The first invocation has no left neighbour; the right neighbour of the last is zero.
         if l > 0u { sum += tile[l - 1u]; }
         sum += tile[l + 1u];
         workgroupBarrier();

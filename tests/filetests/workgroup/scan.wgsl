@@ -1,4 +1,4 @@
-// An inclusive scan of a workgroup, two barriers in each turn of a loop.
+// An inclusive scan of a workgroup, two barriers in each iteration of a loop.
 //! workgroups 2
 //! bind src u32 8*1 8*2
 //! zeros dst u32 16

@@ -1,5 +1,5 @@
-// Loops around barriers that turn a few times, with strides that halve, double and triple, with leaves
-// that are known, and some that are not; what variables hold behind them. The workgroup ends in the middle
+// Loops of few iterations around barriers, with strides that halve, double and triple, with exits
+// that the compiler knows or does not, and values used after them. The workgroup ends in the middle
 // of a gang.
 //! workgroups 1
 //! bind src u32 11 48 85 21 58 95 31 68 4 41 78 14 51 88 24 61 98 34 71 7

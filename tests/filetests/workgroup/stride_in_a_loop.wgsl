@@ -1,4 +1,4 @@
-// A workgroup that strides over a buffer, again and again, before a barrier. All write the same.
+// A workgroup that strides over a buffer repeatedly, with the same results, before a barrier.
 //! workgroups 1
 //! bind src u32 0..100
 //! zeros dst u32 100

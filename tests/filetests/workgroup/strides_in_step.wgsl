@@ -1,5 +1,5 @@
-// Loops that stride through memory by what a workgroup is wide, before a barrier: gangs take their turns
-// together or one after the other, with the same result. The last turn is cut short.
+// Loops that stride through memory by the workgroup's width, before a barrier: gangs run their iterations
+// together or one after the other, with the same result. The last iteration is partial.
 //! workgroups 1
 //! bind src u32 7 60 113 166 219 272 325 378 431 484 537 590 643 696 749 802 855 908 961 5 58 111 164 217
 //! bind src u32 270 323 376 429 482 535 588 641 694 747 800 853 906 959 3 56 109 162 215 268 321 374 427 480

@@ -1,4 +1,4 @@
-// workgroupUniformLoad is a barrier and gives everyone the same value, here a loop's length.
+// workgroupUniformLoad is a barrier and gives all invocations the same value, here a loop's length.
 //! workgroups 3
 //! bind lengths u32 2 0 3
 //! zeros dst u32 12

@@ -1,4 +1,4 @@
-// Workgroup memory is zero for each workgroup, whatever the one before left there.
+// Workgroup memory is zero for each workgroup, whatever an earlier workgroup wrote there.
 //! workgroups 16
 //! zeros dst u32 16
 //! expect dst u32 16*0
