@@ -32,6 +32,12 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Whether a failure of this kind quarantines the device.
+    ///
+    /// ```
+    /// use coexec::FailureKind;
+    /// assert!(FailureKind::Lost.quarantines());
+    /// assert!(!FailureKind::OutOfMemory.quarantines());
+    /// ```
     pub fn quarantines(self) -> bool {
         match self {
             FailureKind::Lost
@@ -44,6 +50,10 @@ impl FailureKind {
     }
 
     /// The kind in one word, such as `lost` or `out-of-memory`.
+    ///
+    /// ```
+    /// assert_eq!(coexec::FailureKind::OutOfMemory.name(), "out-of-memory");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             FailureKind::Lost => "lost",

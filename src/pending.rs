@@ -84,6 +84,14 @@ impl<T> Pending<T> {
 
     /// Waits for the result, without an executor.
     ///
+    /// ```
+    #[doc = include_str!("example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// let report = launch.submit()?.wait()?;
+    /// assert!(!report.devices.is_empty());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The errors of the blocking call for the same work: [`Launch::run`](crate::Launch::run),
     /// [`Sequence::run`](crate::Sequence::run), [`Buffer::read`](crate::Buffer::read).
@@ -121,11 +129,29 @@ impl<T> Pending<T> {
     /// The fraction of the work that is done, from 0 to 1. It counts the workgroups of the launch, or
     /// of all launches of the sequence, as their chunks end. It goes back to 0 when a GPU that runs a
     /// whole sequence fails, because other devices then start the sequence over.
+    ///
+    /// ```
+    #[doc = include_str!("example.txt")]
+    /// let future = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).submit()?;
+    /// assert!((0.0..=1.0).contains(&future.progress()));
+    /// future.wait()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn progress(&self) -> f64 {
         self.job.progress()
     }
 
     /// Whether the work has ended, with or without success: `wait` returns at once.
+    ///
+    /// ```
+    #[doc = include_str!("example.txt")]
+    /// let future = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).submit()?;
+    /// while !future.is_finished() {
+    ///     std::thread::yield_now(); // or do something useful
+    /// }
+    /// future.wait()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }

@@ -9,6 +9,20 @@ use crate::kernel::{Kernel, isolated};
 /// The code that an engine of the CPU makes of a kernel, as text. [`Engine::Auto`] stands for the
 /// engine that `COEXEC_CPU_ENGINE` names, else LLVM if there is a libLLVM, else Cranelift.
 ///
+/// ```
+/// use coexec::{Engine, Listing};
+/// let kernel = coexec::Kernel::from_wgsl(
+///     "struct S { a: f32, b: vec3<f32> }
+///      @group(0) @binding(0) var<uniform> s: S;
+///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+///      @compute @workgroup_size(64)
+///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+/// )?;
+/// let code = coexec::listing(&kernel, Engine::Cranelift, Listing::Spmd)?;
+/// assert!(code.contains("store"));
+/// # Ok::<(), coexec::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Unsupported`] for a kernel that only the interpreter runs, and for the interpreter,
 /// which makes no code; [`Error::Device`] when the back end fails or is missing;

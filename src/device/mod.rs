@@ -53,6 +53,12 @@ pub enum DeviceKind {
 impl DeviceKind {
     /// Whether the device computes on the CPU's cores, so that running it beside the CPU adds
     /// nothing.
+    ///
+    /// ```
+    /// use coexec::DeviceKind;
+    /// assert!(DeviceKind::SoftwareGpu.shares_cpu_cores());
+    /// assert!(!DeviceKind::DiscreteGpu.shares_cpu_cores());
+    /// ```
     pub fn shares_cpu_cores(self) -> bool {
         matches!(self, DeviceKind::Cpu | DeviceKind::SoftwareGpu)
     }

@@ -93,6 +93,15 @@ impl Kernel {
     /// Parses and validates WGSL that has one compute entry point and whose override constants
     /// all have defaults.
     ///
+    /// ```
+    /// use coexec::{Error, Kernel};
+    /// let saxpy = coexec::ops::library().iter().find(|kernel| kernel.name == "saxpy").unwrap();
+    /// let kernel = Kernel::from_wgsl(saxpy.text)?;
+    /// assert_eq!(kernel.signature().entry_point, "saxpy");
+    /// assert!(matches!(Kernel::from_wgsl("fn main() {"), Err(Error::Wgsl { .. })));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Wgsl`] with the line and a caret for text that is not valid WGSL,
     /// [`Error::Unsupported`] for textures, ray queries and cooperative matrices,
@@ -102,6 +111,17 @@ impl Kernel {
     }
 
     /// A builder, to choose an entry point and give override constants.
+    ///
+    /// ```
+    /// use coexec::Kernel;
+    /// let text = "override n: u32;
+    ///     @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    ///     @compute @workgroup_size(1) fn one() { data[0] = n; }
+    ///     @compute @workgroup_size(1) fn two() { data[0] = 2u * n; }";
+    /// let kernel = Kernel::builder(text).entry_point("two").constant("n", 21.0).build()?;
+    /// assert_eq!(kernel.signature().entry_point, "two");
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn builder(text: &str) -> KernelBuilder {
         KernelBuilder {
             text: text.to_owned(),
@@ -113,11 +133,37 @@ impl Kernel {
     }
 
     /// Bindings, workgroup size and constants.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// assert_eq!(kernel.signature().workgroup_size, [64, 1, 1]);
+    /// let names: Vec<_> = kernel.signature().bindings.iter().map(|b| b.name.as_str()).collect();
+    /// assert_eq!(names, ["s", "data"]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn signature(&self) -> &Signature {
         &self.inner.signature
     }
 
     /// The WGSL text as given.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// assert!(kernel.text().starts_with("struct S"));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn text(&self) -> &str {
         &self.inner.source.text
     }
@@ -188,6 +234,23 @@ impl Kernel {
     /// Lays a value out as a binding has it in memory. A runtime-sized array is as long as the
     /// list given for it.
     ///
+    /// ```
+    /// use coexec::Value;
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// let b = Value::List(vec![1.0f32.into(), 2.0f32.into(), 3.0f32.into()]);
+    /// let value = Value::Fields(vec![("a".into(), 0.5f32.into()), ("b".into(), b)]);
+    /// let bytes = kernel.encode("s", &value)?;
+    /// assert_eq!(bytes[..4], 0.5f32.to_le_bytes());
+    /// assert_eq!(bytes[16..20], 1.0f32.to_le_bytes());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Binding`] for a name that is none, and for a value that does not fit the type;
     /// it names the field or component, what was found and what would fit.
@@ -198,6 +261,18 @@ impl Kernel {
 
     /// The form that [`Kernel::encode`] wants for a binding, as JSON with types in place of
     /// values: `{"width": u32, "origin": [f32, f32]}`.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// assert_eq!(kernel.value_form("s")?, "{\"a\": f32, \"b\": [f32, f32, f32]}");
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Binding`] for a name that is none.
@@ -227,18 +302,43 @@ pub struct KernelBuilder {
 
 impl KernelBuilder {
     /// The name under which diagnostics show the text, such as a path.
+    ///
+    /// ```
+    /// let error = coexec::Kernel::builder("fn main() {").name("wrong.wgsl").build().unwrap_err();
+    /// assert!(error.to_string().contains("wrong.wgsl:1"));
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
     /// The entry point; not needed when there is only one.
+    ///
+    /// ```
+    /// let text = "override n: u32;
+    ///     @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    ///     @compute @workgroup_size(1) fn one() { data[0] = n; }
+    ///     @compute @workgroup_size(1) fn two() { data[0] = 2u * n; }";
+    /// let kernel = coexec::Kernel::builder(text).entry_point("one").constant("n", 1.0).build()?;
+    /// assert_eq!(kernel.signature().entry_point, "one");
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn entry_point(mut self, name: impl Into<String>) -> Self {
         self.entry_point = Some(name.into());
         self
     }
 
     /// The value of an override constant, by WGSL name or by `@id` as text. Booleans are 0 and 1.
+    ///
+    /// ```
+    /// let text = "override n: u32;
+    ///     @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    ///     @compute @workgroup_size(1) fn one() { data[0] = n; }
+    ///     @compute @workgroup_size(1) fn two() { data[0] = 2u * n; }";
+    /// let kernel = coexec::Kernel::builder(text).entry_point("one").constant("n", 7.0).build()?;
+    /// assert_eq!(kernel.signature().constants[0].value, Some(7.0));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn constant(mut self, name: impl Into<String>, value: f64) -> Self {
         self.constants.insert(name.into(), value);
         self
@@ -252,6 +352,19 @@ impl KernelBuilder {
     }
 
     /// Parses, validates, reflects and normalises.
+    ///
+    /// ```
+    /// use coexec::{Error, Kernel};
+    /// let text = "override n: u32;
+    ///     @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    ///     @compute @workgroup_size(1) fn one() { data[0] = n; }
+    ///     @compute @workgroup_size(1) fn two() { data[0] = 2u * n; }";
+    /// let kernel = Kernel::builder(text).entry_point("one").constant("n", 7.0).build()?;
+    /// // `n` has no default.
+    /// let missing = Kernel::builder(text).entry_point("one").build();
+    /// assert!(matches!(missing, Err(Error::Constant { .. })));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Kernel::from_wgsl`].

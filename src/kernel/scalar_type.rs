@@ -15,6 +15,10 @@ pub enum ScalarType {
 
 impl ScalarType {
     /// Bytes of one scalar.
+    ///
+    /// ```
+    /// assert_eq!(coexec::ScalarType::F16.size(), 2);
+    /// ```
     pub fn size(self) -> u64 {
         match self {
             ScalarType::F16 => 2,

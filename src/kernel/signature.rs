@@ -90,12 +90,36 @@ pub struct Binding {
 
 impl Binding {
     /// The scalars before the first element, in bytes from the start of the binding.
+    ///
+    /// ```
+    /// use coexec::ScalarType;
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { count: u32, items: array<vec2<f32>> }
+    ///      @group(0) @binding(0) var<storage, read_write> s: S;
+    ///      @compute @workgroup_size(1) fn main() { s.items[s.count].x = 1.0; }",
+    /// )?;
+    /// let s = &kernel.signature().bindings[0];
+    /// assert_eq!(s.header_scalars(), [(0, ScalarType::U32)]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn header_scalars(&self) -> &[(u64, ScalarType)] {
         &self.header_scalars
     }
 
     /// The scalars of one element, in bytes from its start, without padding. At most 2¹⁶ of them
     /// are listed.
+    ///
+    /// ```
+    /// use coexec::ScalarType;
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { count: u32, items: array<vec2<f32>> }
+    ///      @group(0) @binding(0) var<storage, read_write> s: S;
+    ///      @compute @workgroup_size(1) fn main() { s.items[s.count].x = 1.0; }",
+    /// )?;
+    /// let s = &kernel.signature().bindings[0];
+    /// assert_eq!(s.element_scalars(), [(0, ScalarType::F32), (4, ScalarType::F32)]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn element_scalars(&self) -> &[(u64, ScalarType)] {
         &self.element_scalars
     }
@@ -126,6 +150,17 @@ pub enum Space {
 
 impl Space {
     /// Whether buffers are bound here, and not values.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { count: u32, items: array<vec2<f32>> }
+    ///      @group(0) @binding(0) var<storage, read_write> s: S;
+    ///      @compute @workgroup_size(1) fn main() { s.items[s.count].x = 1.0; }",
+    /// )?;
+    /// let s = &kernel.signature().bindings[0];
+    /// assert!(s.space.is_storage());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn is_storage(self) -> bool {
         matches!(self, Space::StorageRead | Space::StorageWrite)
     }
@@ -154,6 +189,17 @@ pub struct Layout {
 impl Layout {
     /// The fewest bytes that a buffer bound here may have. A runtime-sized array has at least one
     /// element, as in WebGPU.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { count: u32, items: array<vec2<f32>> }
+    ///      @group(0) @binding(0) var<storage, read_write> s: S;
+    ///      @compute @workgroup_size(1) fn main() { s.items[s.count].x = 1.0; }",
+    /// )?;
+    /// let s = &kernel.signature().bindings[0];
+    /// assert_eq!(s.layout.min_bytes(), 16); // `count`, padding, one item
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn min_bytes(&self) -> u64 {
         match self.count {
             Some(0) | None => self.header + self.stride,
@@ -163,11 +209,33 @@ impl Layout {
 
     /// The bytes of a value of the type, with the padding at its end. A runtime-sized array counts
     /// one element.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { count: u32, items: array<vec2<f32>> }
+    ///      @group(0) @binding(0) var<storage, read_write> s: S;
+    ///      @compute @workgroup_size(1) fn main() { s.items[s.count].x = 1.0; }",
+    /// )?;
+    /// let s = &kernel.signature().bindings[0];
+    /// assert_eq!(s.layout.whole_bytes(), 16);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn whole_bytes(&self) -> u64 {
         self.header + self.count.unwrap_or(1).max(1) * self.stride
     }
 
     /// The number of elements that `bytes` bytes hold.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { count: u32, items: array<vec2<f32>> }
+    ///      @group(0) @binding(0) var<storage, read_write> s: S;
+    ///      @compute @workgroup_size(1) fn main() { s.items[s.count].x = 1.0; }",
+    /// )?;
+    /// let s = &kernel.signature().bindings[0];
+    /// assert_eq!(s.layout.elements(8 + 3 * 8), 3);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn elements(&self, bytes: u64) -> u64 {
         match self.count {
             Some(count) => count,

@@ -67,6 +67,18 @@ pub struct Field {
 
 impl ValueType {
     /// Bytes, trailing padding included. A runtime-sized array has none.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// assert_eq!(kernel.signature().binding("s").unwrap().value_type.size(), 32);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn size(&self) -> u64 {
         match self {
             ValueType::Scalar(scalar) => scalar.size(),
@@ -78,6 +90,18 @@ impl ValueType {
     }
 
     /// Bytes up to the end of the last scalar: [`ValueType::size`] without trailing padding.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// assert_eq!(kernel.signature().binding("s").unwrap().value_type.used_size(), 28);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn used_size(&self) -> u64 {
         match self {
             ValueType::Matrix { scalar, columns, rows, column_stride } => {
@@ -97,6 +121,19 @@ impl ValueType {
     /// The part of the type at a path such as `grid.cells[3].x`: its offset and type. An empty
     /// path is the whole. Vectors take `x`, `y`, `z`, `w` (or `r`, `g`, `b`, `a`) and indices,
     /// matrices an index for the column.
+    ///
+    /// ```
+    /// let kernel = coexec::Kernel::from_wgsl(
+    ///     "struct S { a: f32, b: vec3<f32> }
+    ///      @group(0) @binding(0) var<uniform> s: S;
+    ///      @group(0) @binding(1) var<storage, read_write> data: array<f32>;
+    ///      @compute @workgroup_size(64)
+    ///      fn main(@builtin(global_invocation_id) id: vec3<u32>) { data[id.x] = s.a + s.b.z; }",
+    /// )?;
+    /// let (offset, _) = kernel.signature().binding("s").unwrap().value_type.at("b.y").unwrap();
+    /// assert_eq!(offset, 20);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A sentence that says at which part of the path there is nothing, and what there is.

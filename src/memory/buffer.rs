@@ -47,6 +47,11 @@ impl<T: Pod> Buffer<T> {
     /// A buffer with a copy of these elements.
     ///
     /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
+    ///
+    /// ```
+    /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
+    /// assert_eq!(data.len(), 4);
+    /// ```
     pub fn from_slice(data: &[T]) -> Buffer<T> {
         let buffer = Buffer::zeroed(data.len());
         if buffer.shared.memory.is_some() {
@@ -81,22 +86,42 @@ impl<T: Pod> Buffer<T> {
     /// A buffer of `len` elements whose bytes are all zero. Costs no time until it is touched.
     ///
     /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
+    ///
+    /// ```
+    /// let data = coexec::Buffer::<u32>::zeroed(1 << 20);
+    /// assert_eq!(data.read(..2)?, [0, 0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn zeroed(len: usize) -> Buffer<T> {
         let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
         Buffer { shared: Shared::new(bytes), len: len as u64, elements: PhantomData }
     }
 
     /// The number of elements.
+    ///
+    /// ```
+    /// assert_eq!(coexec::Buffer::<[f32; 4]>::zeroed(10).len(), 10);
+    /// ```
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
     /// Whether there are no elements.
+    ///
+    /// ```
+    /// assert!(coexec::Buffer::<f32>::zeroed(0).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// A copy of all elements, after every launch that was started before has ended.
+    ///
+    /// ```
+    /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
+    /// assert_eq!(data.to_vec()?, [1.0, 2.0, 3.0, 4.0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Poisoned`] after a launch that failed while writing the buffer.
@@ -106,6 +131,12 @@ impl<T: Pod> Buffer<T> {
 
     /// All elements, after every launch that was started before has ended; without a copy if the buffer
     /// was made by [`Buffer::from_vec`] and nobody else has a clone of it.
+    ///
+    /// ```
+    /// let data = coexec::Buffer::from_vec(vec![1u32, 2, 3]);
+    /// assert_eq!(data.into_vec()?, [1, 2, 3]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Poisoned`] after a launch that failed while writing the buffer.
@@ -133,6 +164,13 @@ impl<T: Pod> Buffer<T> {
 
     /// A copy of some elements, after every launch that was started before has ended.
     ///
+    /// ```
+    /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
+    /// assert_eq!(data.read(1..3)?, [2.0, 3.0]);
+    /// assert!(data.read(3..5).is_err());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Poisoned`] after a
     /// launch that failed while writing it.
@@ -147,6 +185,14 @@ impl<T: Pod> Buffer<T> {
 
     /// Copies elements from `start` on into a slice, after every launch that was started before has
     /// ended.
+    ///
+    /// ```
+    /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
+    /// let mut two = [0.0; 2];
+    /// data.read_into(2, &mut two)?;
+    /// assert_eq!(two, [3.0, 4.0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Range`] when the buffer has not that many, [`Error::Poisoned`] after a launch that
@@ -217,6 +263,13 @@ impl<T: Pod> Buffer<T> {
     /// Overwrites elements from `start` on, after every launch that was started before has ended.
     /// Overwriting all of a poisoned buffer heals it.
     ///
+    /// ```
+    /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
+    /// data.write(2, &[7.0, 8.0])?;
+    /// assert_eq!(data.to_vec()?, [1.0, 2.0, 7.0, 8.0]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Range`] when the elements do not fit, [`Error::Poisoned`] when only a part of a
     /// poisoned buffer is overwritten.
@@ -244,6 +297,13 @@ impl<T: Pod> Buffer<T> {
     }
 
     /// A part of the buffer, to be bound as if it were a buffer of its own.
+    ///
+    /// ```
+    /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
+    /// let half = data.slice(2..)?;
+    /// assert!(data.slice(2..5).is_err());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Range`] for a range that is not inside the buffer, or that does not start at a

@@ -39,6 +39,10 @@ pub enum Rule {
 
 impl Rule {
     /// The name that tools see, such as `race-in-workgroup`.
+    ///
+    /// ```
+    /// assert_eq!(coexec::Rule::RaceInWorkgroup.name(), "race-in-workgroup");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Rule::RaceInWorkgroup => "race-in-workgroup",
@@ -53,6 +57,11 @@ impl Rule {
     }
 
     /// Whether what it finds is wrong by WGSL's rules, and not only suspicious.
+    ///
+    /// ```
+    /// use coexec::Rule;
+    /// assert!(Rule::OutOfBounds.is_error() && !Rule::NotFinite.is_error());
+    /// ```
     pub fn is_error(self) -> bool {
         !matches!(self, Rule::UnwrittenRead | Rule::NotFinite | Rule::IndexWrap)
     }
@@ -198,11 +207,25 @@ pub struct Findings {
 
 impl Findings {
     /// Findings that are errors.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([5, 1, 1]);
+    /// assert_eq!(launch.check()?.errors(), 1); // the fifth workgroup is out of bounds
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn errors(&self) -> usize {
         self.findings.iter().filter(|finding| finding.rule.is_error()).count()
     }
 
     /// Findings that are lints.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([5, 1, 1]);
+    /// assert_eq!(launch.check_with_lints()?.lints(), 0);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn lints(&self) -> usize {
         self.findings.len() - self.errors()
     }

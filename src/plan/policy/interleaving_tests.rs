@@ -1,4 +1,4 @@
-//! The workers' protocol under a seeded scheduler: workers as `runtime/execute.rs` has them, in every
+//! The workers' protocol under a seeded scheduler: workers as `runtime/execution/worker.rs` has them, in every
 //! order that chance gives, with failures, refusals and void tasks at every point.
 
 use super::tests::STRATEGIES;

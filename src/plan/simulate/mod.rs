@@ -61,6 +61,13 @@ struct Seed {
 }
 
 /// Runs a scenario's launches on one number of devices with one policy.
+///
+/// ```
+/// use coexec::simulate::{self, Scenario, Strategy};
+/// let scenario = Scenario { seeds: 2, ..Scenario::default() };
+/// let standing = simulate::compare(&scenario, 4, Strategy::Adaptive);
+/// assert!(standing.mean >= 1.0); // over the lower bound
+/// ```
 pub fn compare(scenario: &Scenario, devices: u32, policy: Strategy) -> Standing {
     let (done, total) = (AtomicU64::new(0), u64::from(scenario.seeds));
     let seeds: Vec<Seed> = (0..scenario.seeds)
@@ -99,6 +106,13 @@ pub fn compare(scenario: &Scenario, devices: u32, policy: Strategy) -> Standing 
 }
 
 /// One launch of a scenario in full.
+///
+/// ```
+/// use coexec::simulate::{self, Scenario, Strategy};
+/// let scenario = Scenario { seeds: 2, ..Scenario::default() };
+/// let timeline = simulate::timeline(&scenario, 4, Strategy::Guided, 1);
+/// assert!(timeline.makespan >= timeline.bound && !timeline.bars.is_empty());
+/// ```
 pub fn timeline(scenario: &Scenario, devices: u32, policy: Strategy, seed: u32) -> Timeline {
     let world = World::new(scenario, devices, u64::from(seed));
     let outcome = run::run(&world, policy, true);
@@ -112,11 +126,23 @@ pub fn timeline(scenario: &Scenario, devices: u32, policy: Strategy, seed: u32) 
 }
 
 /// Launches below each other, as a picture in SVG.
+///
+/// ```
+/// use coexec::simulate::{self, Scenario, Strategy};
+/// let scenario = Scenario { seeds: 2, ..Scenario::default() };
+/// let timeline = simulate::timeline(&scenario, 4, Strategy::Adaptive, 1);
+/// assert!(simulate::picture("four devices", &[timeline]).starts_with("<svg"));
+/// ```
 pub fn picture(title: &str, timelines: &[Timeline]) -> String {
     timeline::svg(title, timelines)
 }
 
 /// A policy's name.
+///
+/// ```
+/// use coexec::simulate::{Strategy, name};
+/// assert_eq!(name(Strategy::Adaptive), "adaptive");
+/// ```
 pub fn name(policy: Strategy) -> &'static str {
     match policy {
         Strategy::Static => "static",

@@ -34,6 +34,15 @@ impl Measured {
     }
 
     /// Inferred elements for each that is touched; 1 where there are none of both.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// for buffer in launch.measure()? {
+    ///     assert_eq!(buffer.reads.ratio(), 1.0); // nothing was inferred that is not read
+    /// }
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn ratio(&self) -> f64 {
         if self.inferred == self.touched {
             return 1.0;

@@ -81,6 +81,16 @@ impl Launch {
     /// The element type must have the memory layout of the WGSL type. It has the same stride, or it
     /// is the scalar that a WGSL element without padding consists of, or it is `u8`. Numbers and
     /// arrays of numbers are checked by kind too, as [`Launch::set`] does.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).run()?;
+    /// // Half of the buffer, by group and binding.
+    /// let half = data.slice(..128)?;
+    /// rt.launch(&kernel).bind("0:0", half).workgroups([2, 1, 1]).run()?;
+    /// assert_eq!(data.read(127..129)?, [3, 2]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn bind(self, name: &str, buffer: impl Into<BufferRange>) -> Self {
         let buffer = buffer.into();
         self.attempt(|launch| {
@@ -241,6 +251,13 @@ impl Launch {
     }
 
     /// The grid, in workgroups along x, y and z. A zero makes the launch do nothing.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// rt.launch(&kernel).bind("data", &data).workgroups([2, 1, 1]).run()?; // of 64 invocations
+    /// assert_eq!(data.read(127..129)?, [2, 1]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn workgroups(mut self, count: [u64; 3]) -> Self {
         self.grid = Some(Grid::Workgroups(count));
         self
@@ -248,12 +265,27 @@ impl Launch {
 
     /// The grid, in invocations along x, y and z, rounded up to whole workgroups. Nothing is
     /// masked: the kernel itself must leave out invocations beyond its data.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// rt.launch(&kernel).bind("data", &data).invocations([100, 1, 1]).run()?;
+    /// assert_eq!(data.read(127..129)?, [2, 1]); // two workgroups of 64
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn invocations(mut self, count: [u64; 3]) -> Self {
         self.grid = Some(Grid::Invocations(count));
         self
     }
 
     /// Splits the launch into exactly so many chunks, where the grid allows it.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// let report = launch.chunks(2).run()?;
+    /// assert_eq!(report.devices[0].chunks, 2);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn chunks(mut self, count: u32) -> Self {
         self.wishes.chunks = Some(count);
         self
@@ -264,6 +296,13 @@ impl Launch {
     /// keeps the launch whole: each chunk works on a copy that starts as the launch's input, and
     /// what differs afterwards is merged. If the promise does not hold, the result depends on how
     /// the launch is cut.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// launch.assume_race_free().run()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn assume_race_free(mut self) -> Self {
         self.wishes.race_free = true;
         self
@@ -271,6 +310,13 @@ impl Launch {
 
     /// Gives each device the same share every time, whatever was measured, and computes nothing
     /// twice: on the same machine the same bits, as long as no device fails.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// launch.reproducible().run()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn reproducible(mut self) -> Self {
         self.wishes.reproducible = true;
         self
@@ -279,6 +325,19 @@ impl Launch {
     /// Iterations that one invocation may make in loops that are not known to end. The default is
     /// 2²⁶, and 2¹⁶ for [`Launch::check`] and [`Launch::measure`], which take longer per iteration.
     /// A launch that exceeds it ends with [`Error::EndlessLoop`].
+    ///
+    /// ```
+    /// use coexec::{Buffer, Error, Kernel, Runtime};
+    /// let kernel = Kernel::from_wgsl(
+    ///     "@group(0) @binding(0) var<storage, read_write> x: array<u32>;
+    ///      @compute @workgroup_size(1) fn main() { loop { if x[0] == 1u { break; } } }",
+    /// )?;
+    /// let rt = Runtime::builder().devices("cpu").build()?;
+    /// let x = Buffer::<u32>::zeroed(1);
+    /// let launch = rt.launch(&kernel).bind("x", &x).workgroups([1, 1, 1]);
+    /// assert!(matches!(launch.loop_budget(1000).run(), Err(Error::EndlessLoop { .. })));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn loop_budget(mut self, iterations: u64) -> Self {
         self.loop_budget = Some(iterations);
         self
@@ -286,6 +345,15 @@ impl Launch {
 
     /// When the launch fails or is cancelled, the buffers that it writes hold what they held before,
     /// and are not poisoned. Costs a copy of what is written in place.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// if launch.transactional().run().is_err() {
+    ///     assert_eq!(data.to_vec()?, [1; 256]);
+    /// }
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn transactional(mut self) -> Self {
         self.transactional = true;
         self
@@ -301,6 +369,14 @@ impl Launch {
     /// A kernel is not verified if its results depend on the order in which its invocations ran
     /// (tickets from an atomic), or on the subgroup size where devices differ in it: two devices
     /// may then both be right.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// let report = launch.verify(0.5).run()?;
+    /// assert!(report.verified.is_some());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn verify(self, fraction: f64) -> Self {
         self.attempt(|launch| {
             if !(0.0..=1.0).contains(&fraction) {
@@ -315,6 +391,13 @@ impl Launch {
 
     /// By how much floats may differ from device to device when a launch is verified: by
     /// `absolute`, or by `relative` of the larger one. 1e-6 and 1e-5 if not given.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// launch.verify(0.5).tolerance(1e-6, 1e-4).run()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn tolerance(mut self, absolute: f64, relative: f64) -> Self {
         let before = self.verification.tolerance;
         self.verification.tolerance = Tolerance { absolute, relative, ..before };
@@ -348,6 +431,14 @@ impl Launch {
 
     /// Runs the launch and waits for its end.
     ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let report = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).run()?;
+    /// println!("{report}");
+    /// assert_eq!(data.to_vec()?, [2; 256]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Before anything ran: [`Error::Binding`], [`Error::Grid`], [`Error::Poisoned`],
     /// [`Error::NoDevice`]. Afterwards: [`Error::EndlessLoop`], [`Error::NoDevice`] when every
@@ -362,6 +453,14 @@ impl Launch {
     /// Starts the launch and returns a future of its report, with progress and cancellation
     /// ([`Pending`] has an example). Later launches and reads of the same buffers wait for it.
     ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let future = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).submit()?;
+    /// assert_eq!(data.read(..1)?, [2]); // waits for the launch
+    /// future.wait()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Launch::run`] before anything ran; the future gives the others.
     pub fn submit(self) -> Result<LaunchFuture> {
@@ -375,6 +474,14 @@ impl Launch {
 
     /// Says how the launch would be split, without running it.
     ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let plan = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).plan()?;
+    /// println!("{plan}"); // how the launch is split, and why
+    /// assert_eq!(data.read(..1)?, [1]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Launch::run`] before anything ran.
     pub fn plan(self) -> Result<Plan> {
@@ -386,6 +493,14 @@ impl Launch {
 
     /// Says how tight the footprints are that the launch's plan rests on: runs every band of it in
     /// the interpreter, on copies, and counts what it touches. Slow; the buffers stay as they are.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// let tightness = launch.measure()?;
+    /// assert_eq!(tightness[0].buffer, "data");
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Launch::run`]. [`Error::Internal`] when something is touched that was not foreseen: a
@@ -429,6 +544,14 @@ impl Launch {
     /// memory that was never written, NaN and infinity made of finite operands, and indices
     /// whose arithmetic overflows.
     ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// let findings = launch.check_with_lints()?;
+    /// assert_eq!((findings.errors(), findings.lints()), (0, 0));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Launch::check`].
     pub fn check_with_lints(self) -> Result<Findings> {
@@ -437,6 +560,14 @@ impl Launch {
 
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
     /// subgroups, loops.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// for fact in rt.launch(&kernel).facts() {
+    ///     println!("{fact}");
+    /// }
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn facts(&self) -> Vec<String> {
         facts_in_words(&self.kernel, self.resources.memo.analysis(&self.kernel).facts())
     }

@@ -48,6 +48,12 @@ pub(crate) const LOG_MEMORY: u64 = 256 << 20;
 impl Runtime {
     /// Every GPU of the machine that is not software, and the CPU.
     ///
+    /// ```
+    /// let rt = coexec::Runtime::new()?;
+    /// assert!(rt.devices().iter().any(|device| device.id == "cpu"));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Device`] when the CPU's worker threads can't be started. A GPU that can't be
     /// opened is left out, with a `tracing` warning.
@@ -56,12 +62,25 @@ impl Runtime {
     }
 
     /// A builder, to choose devices.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").threads(2).build()?;
+    /// assert_eq!(rt.devices().len(), 1);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::default()
     }
 
     /// An application's own wgpu device and queue, and nothing else. Its features and limits are
     /// used as they are.
+    ///
+    /// ```no_run
+    /// # fn device_of_the_application() -> (wgpu::Device, wgpu::Queue) { unimplemented!() }
+    /// let (device, queue) = device_of_the_application();
+    /// let rt = coexec::Runtime::from_wgpu(device, queue)?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Device`] when the device was lost.
@@ -87,12 +106,25 @@ impl Runtime {
     }
 
     /// The devices, in the order in which reports list them.
+    ///
+    /// ```
+    /// for device in coexec::Runtime::builder().devices("cpu").build()?.devices() {
+    ///     println!("{}: {}", device.id, device.name);
+    /// }
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn devices(&self) -> Vec<DeviceInfo> {
         self.resources.fleet.infos()
     }
 
     /// The devices that failed in a way that they may not recover from, and that no launch asks:
     /// lost, hung, panicked, or found to compute wrongly.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").build()?;
+    /// assert!(rt.quarantined().is_empty());
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn quarantined(&self) -> Vec<Quarantined> {
         self.resources.fleet.quarantined()
     }
@@ -100,6 +132,17 @@ impl Runtime {
     /// Opens quarantined devices again, and says of each whether it is back. Launches that run
     /// meanwhile go on without them. What only lost devices had, and none was left to compute again,
     /// can be read once one is back that can.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").build()?;
+    /// for (device, result) in rt.retry_quarantined() {
+    ///     match result {
+    ///         Ok(()) => println!("{device} is back"),
+    ///         Err(error) => println!("{device}: {error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// For each device: [`Error::Device`] when it still can't be opened.
@@ -135,12 +178,27 @@ impl Runtime {
     }
 
     /// Begins to describe a launch of a kernel.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).run()?;
+    /// assert_eq!(data.read(..1)?, [2]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn launch(&self, kernel: &Kernel) -> Launch {
         Launch::new(Arc::clone(&self.resources), kernel.clone())
     }
 
     /// Begins a sequence of launches that run together, one after the other or at once, as the
     /// buffers that they share allow.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let step = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// rt.sequence().then(step).run(10)?;
+    /// assert_eq!(data.read(..1)?, [11]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn sequence(&self) -> Sequence {
         Sequence::new(Arc::clone(&self.resources))
     }
@@ -171,6 +229,12 @@ impl RuntimeBuilder {
     /// `all` (software adapters too); a list such as `cpu,gpu0`; or `virtual:3`, three logical
     /// devices of the first adapter, or of the CPU where there is no adapter (`virtual:3:gpu1` and
     /// `virtual:3:cpu` say of which).
+    ///
+    /// ```
+    /// let two = coexec::Runtime::builder().devices("virtual:2:cpu").build()?;
+    /// assert_eq!(two.devices().len(), 2);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn devices(mut self, selection: impl Into<String>) -> Self {
         self.devices = Some(selection.into());
         self
@@ -179,12 +243,23 @@ impl RuntimeBuilder {
     /// The engine that runs kernels on the CPU. [`Engine::Auto`], the default, stands for the
     /// engine that the environment variable `COEXEC_CPU_ENGINE` names, else for the fastest one
     /// that can run the kernel.
+    ///
+    /// ```
+    /// use coexec::{Engine, Runtime};
+    /// let rt = Runtime::builder().devices("cpu").cpu_engine(Engine::Interpreter).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn cpu_engine(mut self, engine: Engine) -> Self {
         self.cpu.engine = engine;
         self
     }
 
     /// Threads of the CPU's pool; all cores if not given.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").threads(2).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.cpu.threads = Some(threads);
         self
@@ -193,6 +268,11 @@ impl RuntimeBuilder {
     /// Invocations of a subgroup on the CPU: 8, 16, 32 or 64. The default is the subgroup size of
     /// the GPUs in the runtime, if all have the same one of these, so that kernels with subgroups
     /// can be split. Otherwise it is 32.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").subgroup_size(16).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn subgroup_size(mut self, size: u32) -> Self {
         self.cpu.subgroup_size = Some(size);
         self
@@ -201,6 +281,11 @@ impl RuntimeBuilder {
     /// The longest vectors that the CPU's compiler uses with LLVM, in bits: 128, 256 or 512; all
     /// that the processor has if not given; other numbers are an error of [`RuntimeBuilder::build`].
     /// Short ones compare compilers. Cranelift's have 128.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").vector_bits(128).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn vector_bits(mut self, bits: u32) -> Self {
         self.cpu.vector_bits = Some(bits);
         self
@@ -208,6 +293,12 @@ impl RuntimeBuilder {
 
     /// Makes a device slower: everything takes `factor` times as long. For tests and measurements
     /// of how unequal devices work together; the device sleeps for the rest of the time.
+    ///
+    /// ```
+    /// let builder = coexec::Runtime::builder().devices("virtual:2:cpu");
+    /// let rt = builder.throttle("cpu.1", 3.0).build()?; // two devices, 3 : 1
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn throttle(mut self, device: impl Into<String>, factor: f64) -> Self {
         let factor = if factor.is_finite() { factor.max(1.0) } else { 1.0 };
         self.throttles.push((device.into(), Throttle { factor, ..Throttle::NONE }));
@@ -217,6 +308,13 @@ impl RuntimeBuilder {
     /// Makes a device one of a known speed: it takes at least so long for a workgroup, and a chunk
     /// of many so many times as long. As [`RuntimeBuilder::throttle`], but what else the machine
     /// does is not multiplied and does not show, as long as the real device is faster.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = coexec::Runtime::builder().devices("virtual:2:cpu");
+    /// let rt = builder.pace("cpu.0", Duration::from_micros(20)).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn pace(mut self, device: impl Into<String>, workgroup: Duration) -> Self {
         self.throttles.push((device.into(), Throttle { workgroup, ..Throttle::NONE }));
         self
@@ -224,6 +322,13 @@ impl RuntimeBuilder {
 
     /// Makes a device's link slower: so much time passes before each chunk. As
     /// [`RuntimeBuilder::throttle`], for tests.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = coexec::Runtime::builder().devices("virtual:2:cpu");
+    /// let rt = builder.delay("cpu.1", Duration::from_millis(1)).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn delay(mut self, device: impl Into<String>, delay: Duration) -> Self {
         self.throttles.push((device.into(), Throttle { delay, ..Throttle::NONE }));
         self
@@ -231,6 +336,12 @@ impl RuntimeBuilder {
 
     /// How long a chunk on a GPU may take at least before the GPU counts as hung; half a minute if
     /// not given, longer for chunks that ought to take longer, and two minutes for the first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let rt = coexec::Runtime::builder().devices("cpu").patience(Duration::from_secs(5)).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn patience(mut self, least: Duration) -> Self {
         self.patience = Some(least);
         self
@@ -242,6 +353,17 @@ impl RuntimeBuilder {
     /// `lost-late` (while it computes), `destroy` (a GPU, for real), `oom`, `reject` (the kernel),
     /// `hang`, `map`, `panic`, `panic-late`, `wrong` (a bit of the result) or `any` (but the last).
     /// If not given, the environment variable `COEXEC_INJECT` is asked.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let builder = Runtime::builder().devices("virtual:2:cpu").inject("cpu.1:lost@1");
+    /// let rt = builder.build()?;
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// launch.chunks(4).run()?; // the other device did the work of the lost one
+    /// assert_eq!(data.to_vec()?, [2; 256]);
+    /// assert_eq!(rt.quarantined().len(), 1);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn inject(mut self, faults: impl Into<String>) -> Self {
         self.faults = Some(faults.into());
         self
@@ -249,6 +371,13 @@ impl RuntimeBuilder {
 
     /// Memory that buffers may take on a GPU, in bytes, instead of most of what it has. What does
     /// not fit is streamed through it. `gpu0` is also all its logical devices: `gpu0.0`, `gpu0.1`.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("gpu").memory_budget("gpu0", 64 << 20).build();
+    /// if let Err(error) = rt {
+    ///     println!("no GPU here: {error}");
+    /// }
+    /// ```
     pub fn memory_budget(mut self, device: impl Into<String>, bytes: u64) -> Self {
         self.budgets.push((device.into(), bytes));
         self
@@ -257,12 +386,25 @@ impl RuntimeBuilder {
     /// Host memory that the launch log may keep, in bytes; 256 MiB if not given. The log is what
     /// results that only a lost device had are computed again from: see [`Buffer`](crate::Buffer). With
     /// none, they are lost.
+    ///
+    /// ```
+    /// let rt = coexec::Runtime::builder().devices("cpu").log_memory(16 << 20).build()?;
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn log_memory(mut self, bytes: u64) -> Self {
         self.log_memory = Some(bytes);
         self
     }
 
     /// Opens the devices.
+    ///
+    /// ```
+    /// use coexec::{Error, Runtime};
+    /// let rt = Runtime::builder().devices("cpu").build()?;
+    /// let wrong = Runtime::builder().devices("cpu,abacus").build();
+    /// assert!(matches!(wrong, Err(Error::NoSuchDevice { .. })));
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`] if no device has a given name, [`Error::NoSuchEngine`] if the

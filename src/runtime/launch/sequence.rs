@@ -54,12 +54,28 @@ impl Sequence {
     }
 
     /// Adds a launch behind the others. It runs on the devices of the sequence's runtime.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let step = || rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// rt.sequence().then(step()).then(step()).run(1)?;
+    /// assert_eq!(data.read(..1)?, [3]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn then(mut self, launch: Launch) -> Self {
         self.launches.push(launch.on(&self.resources));
         self
     }
 
     /// Runs all launches in their order, so many times, and waits for the end.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let step = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// println!("{}", rt.sequence().then(step).run(100)?);
+    /// assert_eq!(data.read(..1)?, [101]);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Launch::run`], of the first launch that has one. Once something ran, all buffers

@@ -70,6 +70,14 @@ impl Verified {
     }
 
     /// Workgroups that were computed a second time.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let launch = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]);
+    /// let verified = launch.verify(1.0).run()?.verified.expect("the launch asked for it");
+    /// assert_eq!(verified.workgroups(), 4);
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn workgroups(&self) -> u64 {
         self.parts.iter().map(|part| part.workgroups).sum()
     }
@@ -128,6 +136,15 @@ pub struct DeviceReport {
 
 impl DeviceReport {
     /// Workgroups per second of busy time; zero for a device that did nothing.
+    ///
+    /// ```
+    #[doc = include_str!("../../example.txt")]
+    /// let report = rt.launch(&kernel).bind("data", &data).workgroups([4, 1, 1]).run()?;
+    /// for device in &report.devices {
+    ///     println!("{}: {:.0} workgroups per second", device.id, device.rate());
+    /// }
+    /// # Ok::<(), coexec::Error>(())
+    /// ```
     pub fn rate(&self) -> f64 {
         if self.busy.is_zero() { 0.0 } else { self.workgroups as f64 / self.busy.as_secs_f64() }
     }
