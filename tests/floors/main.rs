@@ -43,7 +43,7 @@ fn is_open(module: &Module) -> bool {
     let inside = |open: &&str| {
         path.strip_prefix(*open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    OPEN.iter().any(|open| inside(open))
+    OPEN.iter().any(inside)
 }
 
 /// A crate of these files.

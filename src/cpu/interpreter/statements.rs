@@ -210,7 +210,7 @@ impl<'k> Walk<'_, 'k> {
             }
             Task::EndLoop { break_if, ends } => {
                 if let Some(condition) = break_if {
-                    let b = expressions::scalar_value(&mut self.c, condition)?;
+                    let b = expressions::scalar_value(self.c, condition)?;
                     let active = ends.active;
                     self.c.push(Op::Binary { f: Binary::AndNot, dst: active, a: active, b });
                     self.c.push(Op::JumpIfNone { mask: active, to: ends.exit });
@@ -265,7 +265,7 @@ impl<'k> Walk<'_, 'k> {
         }
         if leave == Leave::Return {
             let span = self.c.span;
-            notes::note(&mut self.c, span, Touch::Read, Fact::Leave);
+            notes::note(self.c, span, Touch::Read, Fact::Leave);
         }
         // The innermost mask is the lanes themselves, so it goes last.
         let lanes = self.c.exec;
@@ -287,12 +287,12 @@ impl<'k> Walk<'_, 'k> {
         match *statement {
             Statement::Emit(ref range) => {
                 for handle in range.clone() {
-                    expressions::ensure(&mut self.c, Scope::Function, handle)?;
+                    expressions::ensure(self.c, Scope::Function, handle)?;
                 }
             }
             Statement::Block(ref block) => self.block(block),
             Statement::If { condition, ref accept, ref reject } => {
-                let condition = expressions::scalar_value(&mut self.c, condition)?;
+                let condition = expressions::scalar_value(self.c, condition)?;
                 let exec = self.c.exec;
                 let left = self.left;
                 match (accept.is_empty(), reject.is_empty()) {
@@ -353,34 +353,34 @@ impl<'k> Walk<'_, 'k> {
                 }
             }
             Statement::Store { pointer, value } => {
-                let place = expressions::place(&mut self.c, pointer)?;
+                let place = expressions::place(self.c, pointer)?;
                 if let Root::Local(variable) = place.root {
                     self.c.detach(variable);
                 }
-                let value = expressions::value(&mut self.c, value)?;
-                places::store(&mut self.c, &place, &value)?;
+                let value = expressions::value(self.c, value)?;
+                places::store(self.c, &place, &value)?;
             }
             Statement::Atomic { pointer, ref fun, value, result } => {
-                together::atomic(&mut self.c, pointer, fun, value, result)?;
+                together::atomic(self.c, pointer, fun, value, result)?;
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
-                let place = expressions::place(&mut self.c, pointer)?;
+                let place = expressions::place(self.c, pointer)?;
                 self.barrier(naga::Barrier::WORK_GROUP, true);
-                let entry = places::load(&mut self.c, &place)?;
+                let entry = places::load(self.c, &place)?;
                 self.barrier(naga::Barrier::WORK_GROUP, false);
                 self.c.set(Scope::Function, result, entry);
             }
             Statement::SubgroupBallot { result, predicate } => {
                 self.subgroup();
-                together::ballot(&mut self.c, result, predicate)?;
+                together::ballot(self.c, result, predicate)?;
             }
             Statement::SubgroupGather { mode, argument, result } => {
                 self.subgroup();
-                together::gather(&mut self.c, mode, argument, result)?;
+                together::gather(self.c, mode, argument, result)?;
             }
             Statement::SubgroupCollectiveOperation { op, collective_op, argument, result } => {
                 self.subgroup();
-                together::collective(&mut self.c, op, collective_op, argument, result)?;
+                together::collective(self.c, op, collective_op, argument, result)?;
             }
             Statement::Call { .. } => {
                 return Err(self.c.broken("a call is left in the normalised module"));
@@ -403,7 +403,7 @@ impl<'k> Walk<'_, 'k> {
             meeting: meeting && !subgroup,
         };
         let span = self.c.span;
-        notes::note(&mut self.c, span, Touch::Read, fact);
+        notes::note(self.c, span, Touch::Read, fact);
         if subgroup && meeting {
             self.subgroup();
         }
@@ -412,11 +412,11 @@ impl<'k> Walk<'_, 'k> {
     /// Notes a subgroup operation.
     fn subgroup(&mut self) {
         let span = self.c.span;
-        notes::note(&mut self.c, span, Touch::Read, Fact::Subgroup);
+        notes::note(self.c, span, Touch::Read, Fact::Subgroup);
     }
 
     fn switch(&mut self, selector: Handle<Expression>, cases: &'k [SwitchCase]) -> Result<()> {
-        let selector = expressions::scalar_value(&mut self.c, selector)?;
+        let selector = expressions::scalar_value(self.c, selector)?;
         let exec = self.c.exec;
         let none = self.c.constant(0);
         let mut named = none;

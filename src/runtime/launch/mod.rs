@@ -1,13 +1,13 @@
 //! What a program calls: the runtime, launches and sequences.
 
-mod launch;
+mod description;
 mod prepare;
 
 mod sequence;
 
 mod runtime;
 
-pub use launch::{Launch, LaunchFuture};
+pub use description::{Launch, LaunchFuture};
 pub use prepare::Prepared;
 #[cfg(test)]
 pub(super) use runtime::LOG_MEMORY;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::launch::Launch;
+use super::description::Launch;
 use super::prepare::{self, Prepared};
 use super::sequence::Sequence;
 use crate::device::{Device, DeviceInfo, Engine, Throttle};

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::launch::Launch;
+use super::description::Launch;
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
 use crate::kernel::Space;
