@@ -16,8 +16,7 @@ use graph::{Graph, Module};
 const FORBIDDEN: &[(&str, &str)] = &[("cpu", "plan"), ("gpu", "plan")];
 
 /// Folders that are not in order yet.
-const OPEN: &[&str] =
-    &["runtime", "analysis", "cpu", "kernel", "plan", "memory", "gpu", "rewrite", "bin"];
+const OPEN: &[&str] = &["runtime", "cpu", "kernel", "plan", "memory", "gpu", "rewrite", "bin"];
 
 /// Names that say nothing.
 const EMPTY_NAMES: &[&str] =
