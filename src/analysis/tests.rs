@@ -2,9 +2,14 @@
 
 use std::ops::Range;
 
+use naga::Span;
+
+use super::walk::{fuel, unroll};
 use super::*;
 use crate::device::HostBytes;
-use crate::kernel::Space;
+use crate::grid::GroupBox;
+use crate::kernel::{Kernel, Space};
+use crate::region::Region;
 
 /// What a test gives for a storage binding.
 pub(super) struct Launch {
@@ -329,8 +334,8 @@ fn a_second_walk_over_loops_is_cheaper_than_the_first() {
     launch.arguments(|analysis, arguments| {
         let launch = analysis.of_launch(arguments);
         let band = |at: u32| GroupBox::whole([8, 8, 1]).band(1, at, at + 1);
-        let left = [0, 0, 1, 7].map(|at| launch.walked(band(at), false).fuel);
-        let used = left.map(|left| machine::FUEL + machine::RESERVE - left);
+        let left = [0, 0, 1, 7].map(|at| launch.walked(band(at), false).fuel.left());
+        let used = left.map(|left| fuel::FUEL + fuel::RESERVE - left);
         assert!(used[1..].iter().all(|later| later * 3 < used[0] * 2), "{used:?}");
     });
 }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use naga::{BuiltIn, Expression, Function, Handle, Span, Statement};
 
-use super::facts::global_root;
+use super::pointers::global_root;
 use crate::kernel::{Kernel, expression_operands};
 
 /// The most rounds; the result so far is used after that. Each round follows assignments one step
@@ -18,7 +18,7 @@ use crate::kernel::{Kernel, expression_operands};
 const ROUNDS: usize = 32;
 
 /// The first barrier in divergent control flow, in text order.
-pub(super) fn divergent_barrier(kernel: &Kernel) -> Option<Span> {
+pub(crate) fn divergent_barrier(kernel: &Kernel) -> Option<Span> {
     let function = &kernel.entry_point().function;
     let mut walk = Walk {
         kernel,

@@ -4,12 +4,40 @@
 
 use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
 
-use super::Facts;
-use super::uses::{is_atomic, is_used, uses};
+use super::pointers::global_root;
+use super::uses::{Uses, is_atomic, is_used, uses};
 use crate::kernel::{BindingId, Kernel};
 
+/// What holds of a kernel whatever its arguments.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// What the text does with each binding.
+    pub(crate) uses: Vec<Uses>,
+    /// Atomic operations on storage buffers, in text order.
+    pub(crate) storage_atomics: Vec<(BindingId, Span)>,
+    /// The first use of a subgroup operation or built-in.
+    pub(crate) subgroups: Option<Span>,
+    /// Atomic stores to storage buffers, in text order.
+    pub(crate) atomic_stores: Vec<(BindingId, Span)>,
+    /// The first atomic on workgroup memory that shows the order in which invocations executed it:
+    /// its result is used, or the stored value depends on the order.
+    pub(crate) order_in_workgroup: Option<Span>,
+    /// The first barrier.
+    pub(crate) barrier: Option<Span>,
+    /// The first barrier in control flow that depends on the ids of the invocations of a workgroup.
+    /// The invocations may still stay together on a launch's data.
+    pub(crate) divergent_barrier: Option<Span>,
+    /// For each loop of the entry point, in the order in which a pre-order walk of the body
+    /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
+    /// arguments.
+    pub(crate) finite_loops: Vec<bool>,
+    /// The loop at which the analysis exhausted its budget: from there on it looks at loops less
+    /// closely.
+    pub(crate) hurried: Option<Span>,
+}
+
 /// All facts but `finite_loops`, which is left empty.
-pub(super) fn syntactic(kernel: &Kernel) -> Facts {
+pub(crate) fn syntactic(kernel: &Kernel) -> Facts {
     let module = kernel.module();
     let function = &kernel.entry_point().function;
     let mut facts = Facts { uses: uses(kernel), ..Facts::default() };
@@ -88,22 +116,6 @@ fn block(kernel: &Kernel, statements: &Block, facts: &mut Facts) {
                 facts.subgroups.get_or_insert(span);
             }
             _ => {}
-        }
-    }
-}
-
-/// The global variable that a pointer expression points into, if it is one.
-pub(super) fn global_root(
-    function: &Function,
-    mut pointer: Handle<Expression>,
-) -> Option<Handle<naga::GlobalVariable>> {
-    loop {
-        match function.expressions[pointer] {
-            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => {
-                pointer = base;
-            }
-            Expression::GlobalVariable(global) => return Some(global),
-            _ => return None,
         }
     }
 }

@@ -16,13 +16,13 @@
 
 use std::ops::Range;
 
-use super::footprint::Store;
-use super::interval::{Interval, ceil_div, floor_div};
-use super::linear::{Linear, Symbol, gcd_of};
-use super::state::Guard;
+use super::access::Store;
+use crate::analysis::domain::guard::Guard;
+use crate::analysis::domain::interval::{Interval, ceil_div, floor_div};
+use crate::analysis::domain::linear::{Linear, Symbol, gcd_of};
 
 /// The longest interval of elements that are surely written and not in `read`.
-pub(super) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64) -> Range<u64> {
+pub(crate) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64) -> Range<u64> {
     let mut pieces: Vec<Interval> = Vec::new();
     for cluster in clusters(stores) {
         match shown(&cluster) {
@@ -63,7 +63,7 @@ pub(super) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64
 }
 
 /// The range of elements that an access surely touches, without the limits of its buffer.
-pub(super) fn reach(access: &Store) -> Option<Interval> {
+pub(crate) fn reach(access: &Store) -> Option<Interval> {
     let all = || {
         // Every combination of values gets there, those that make the index least and largest too.
         let mut range = Interval::single(access.index.k.into());

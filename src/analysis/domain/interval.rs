@@ -9,17 +9,17 @@ use std::cmp::{max, min};
 
 /// A 32-bit integer type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum IntType {
+pub(crate) enum IntType {
     U32,
     I32,
 }
 
 /// The number of values of a 32-bit type.
-pub(super) const MODULUS: i128 = 1 << 32;
+pub(crate) const MODULUS: i128 = 1 << 32;
 
 impl IntType {
     /// All values of the type.
-    pub(super) fn range(self) -> Interval {
+    pub(crate) fn range(self) -> Interval {
         match self {
             IntType::U32 => Interval::new(0, MODULUS - 1),
             IntType::I32 => Interval::new(-MODULUS / 2, MODULUS / 2 - 1),
@@ -29,45 +29,45 @@ impl IntType {
 
 /// The integers from `lo` to `hi`, both included; never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Interval {
-    pub(super) lo: i128,
-    pub(super) hi: i128,
+pub(crate) struct Interval {
+    pub(crate) lo: i128,
+    pub(crate) hi: i128,
 }
 
 impl Interval {
-    pub(super) fn new(lo: i128, hi: i128) -> Interval {
+    pub(crate) fn new(lo: i128, hi: i128) -> Interval {
         debug_assert!(lo <= hi);
         Interval { lo, hi }
     }
 
-    pub(super) fn single(value: i128) -> Interval {
+    pub(crate) fn single(value: i128) -> Interval {
         Interval { lo: value, hi: value }
     }
 
     /// The one value, if there is only one.
-    pub(super) fn value(self) -> Option<i128> {
+    pub(crate) fn value(self) -> Option<i128> {
         (self.lo == self.hi).then_some(self.lo)
     }
 
-    pub(super) fn contains(self, inner: Interval) -> bool {
+    pub(crate) fn contains(self, inner: Interval) -> bool {
         self.lo <= inner.lo && inner.hi <= self.hi
     }
 
-    pub(super) fn hull(self, other: Interval) -> Interval {
+    pub(crate) fn hull(self, other: Interval) -> Interval {
         Interval { lo: min(self.lo, other.lo), hi: max(self.hi, other.hi) }
     }
 
     /// What both hold, or nothing.
-    pub(super) fn meet(self, other: Interval) -> Option<Interval> {
+    pub(crate) fn meet(self, other: Interval) -> Option<Interval> {
         let (lo, hi) = (max(self.lo, other.lo), min(self.hi, other.hi));
         (lo <= hi).then_some(Interval { lo, hi })
     }
 
-    pub(super) fn plus(self, other: Interval) -> Interval {
+    pub(crate) fn plus(self, other: Interval) -> Interval {
         Interval { lo: self.lo + other.lo, hi: self.hi + other.hi }
     }
 
-    pub(super) fn scaled(self, factor: i128) -> Interval {
+    pub(crate) fn scaled(self, factor: i128) -> Interval {
         let (a, b) = (self.lo * factor, self.hi * factor);
         Interval { lo: min(a, b), hi: max(a, b) }
     }
@@ -80,7 +80,7 @@ impl Interval {
 
 /// Operators that are not linear in their operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(crate) enum Operator {
     Multiply,
     Divide,
     Remainder,
@@ -97,7 +97,7 @@ pub(super) enum Operator {
 
 /// The values that an operator gives for operands in `a` and `b`, which lie in the type's range.
 /// For shifts `b` is a `u32`.
-pub(super) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -> Interval {
+pub(crate) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -> Interval {
     let all = ty.range();
     let exact = |result: Interval| if all.contains(result) { result } else { all };
     match operator {
@@ -167,13 +167,36 @@ fn alike(a: Interval, b: Interval, operation: fn(i128, i128) -> i128) -> Interva
 }
 
 /// `a / b` rounded down, for a positive `b`.
-pub(super) fn floor_div(a: i128, b: i128) -> i128 {
+pub(crate) fn floor_div(a: i128, b: i128) -> i128 {
     a.div_euclid(b)
 }
 
 /// `a / b` rounded up, for a positive `b`.
-pub(super) fn ceil_div(a: i128, b: i128) -> i128 {
+pub(crate) fn ceil_div(a: i128, b: i128) -> i128 {
     -((-a).div_euclid(b))
+}
+
+const UNBOUNDED: i128 = 1 << 80;
+
+/// Everything below (`Interval::lo`) or above a bound.
+pub(crate) fn at_most(hi: i128) -> Interval {
+    Interval::new(-UNBOUNDED, hi)
+}
+
+pub(crate) fn at_least(lo: i128) -> Interval {
+    Interval::new(lo, UNBOUNDED)
+}
+
+/// The values of a symbol for which `step` times it, plus anything in `rest`, is in an interval.
+pub(crate) fn room(step: i64, rest: Interval, within: Interval) -> Option<Interval> {
+    let size = i128::from(step).abs();
+    let (lo, hi) = if step > 0 {
+        (within.lo - rest.lo, within.hi - rest.hi)
+    } else {
+        (rest.hi - within.hi, rest.lo - within.lo)
+    };
+    let found = Interval { lo: ceil_div(lo, size), hi: floor_div(hi, size) };
+    (found.lo <= found.hi).then_some(found)
 }
 
 #[cfg(test)]

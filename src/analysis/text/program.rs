@@ -3,138 +3,46 @@
 //! Made once per kernel; it owns no part of the module but handles. Loops are numbered in the
 //! order of a pre-order walk, a loop's `body` before its `continuing`.
 
-use naga::{
-    AddressSpace, BinaryOperator, Block, Expression, Function, Handle, Span, Statement,
-    SwitchValue, TypeInner,
-};
+use naga::{AddressSpace, BinaryOperator, Block, Expression, Function, Handle, Span, Statement};
 
 use super::members::Members;
+use super::pointers::{Root, holds_integer, pointee, root};
+use super::scaling::Scaling;
 use super::steering::steering;
-use super::unroll::Scaling;
+use super::steps::{
+    Case, Loop, Step, Steps, Trend, any, continues, emissions, escapes, leaves, sole_guard,
+};
 use super::uses::{Use, Uses};
-use crate::kernel::{BindingId, Kernel};
-
-/// Statements in order; nested blocks are dissolved.
-pub(super) type Steps = Vec<Step>;
+use crate::kernel::Kernel;
 
 #[derive(Debug, Clone)]
-pub(super) enum Step {
-    Emit(naga::Range<Expression>),
-    If {
-        condition: Handle<Expression>,
-        accept: Steps,
-        reject: Steps,
-        /// Whether control may leave the branch other than at its end.
-        escapes: [bool; 2],
-    },
-    Switch {
-        selector: Handle<Expression>,
-        cases: Vec<Case>,
-        /// Whether control may leave the switch other than to the step after it.
-        escapes: bool,
-    },
-    Loop(Box<Loop>),
-    Break,
-    Continue,
-    Return,
-    Store {
-        pointer: Handle<Expression>,
-        value: Handle<Expression>,
-        span: Span,
-    },
-    Atomic {
-        pointer: Handle<Expression>,
-        result: Option<Handle<Expression>>,
-        span: Span,
-    },
-    /// An expression whose value comes from elsewhere: other invocations, workgroup memory.
-    Unpredictable(Handle<Expression>),
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Case {
-    pub(super) value: SwitchValue,
-    pub(super) body: Steps,
-    pub(super) fall_through: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Loop {
-    /// Its number.
-    pub(super) id: usize,
-    pub(super) span: Span,
-    pub(super) body: Steps,
-    pub(super) continuing: Steps,
-    pub(super) break_if: Option<Handle<Expression>>,
-    /// Loops around it.
-    pub(super) depth: usize,
-    /// The variables that may be stored to inside, and which way their values seem to go.
-    pub(super) modified: Vec<(usize, Trend)>,
-    /// The body is left before its end whatever happens: there is no second iteration.
-    pub(super) once: bool,
-    /// There is a `return` inside.
-    pub(super) returns: bool,
-    /// The only way out is one `if … { break; }` that each iteration meets first: the step's
-    /// position in the body.
-    pub(super) guard: Option<usize>,
-    /// Expressions of the body that `continuing` uses although a `continue` may skip them.
-    pub(super) skipped: Vec<Handle<Expression>>,
-    /// The number of loops inside, whose ids follow this one's.
-    pub(super) loops: usize,
-    /// Whether to walk the iterations one by one, if they are few: see `unroll`.
-    pub(super) unroll: bool,
-}
-
-/// A guess at how a variable changes from one iteration to the next. Only a guess.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trend {
-    Up,
-    Down,
-    Other,
-    /// Each iteration stores to it before it looks at it.
-    Fresh,
-}
-
-/// What a pointer points into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
-    /// A function or private variable, by number.
-    Variable(usize),
-    /// A uniform or immediate binding.
-    Uniform(BindingId),
-    Storage(BindingId),
-    /// Workgroup memory.
-    Shared,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Program {
-    pub(super) steps: Steps,
-    pub(super) loops: usize,
+pub(crate) struct Program {
+    pub(crate) steps: Steps,
+    pub(crate) loops: usize,
     /// Function variables, then private ones: type and initial value.
-    pub(super) variables: Vec<Variable>,
+    pub(crate) variables: Vec<Variable>,
     /// By expression index: whether it is a pointer, and whether its type holds an integer.
-    pub(super) pointer: Vec<bool>,
-    pub(super) integral: Vec<bool>,
+    pub(crate) pointer: Vec<bool>,
+    pub(crate) integral: Vec<bool>,
     /// By expression index, of pointers: whether what is loaded may steer.
-    pub(super) steers: Vec<bool>,
+    pub(crate) steers: Vec<bool>,
     /// By binding: the members that are both stored to and read, if members are used differently.
-    pub(super) exchanged: Vec<Members>,
+    pub(crate) exchanged: Vec<Members>,
     /// By index of the module's global variables.
     roots: Vec<Root>,
 }
 
 /// A variable that belongs to one invocation.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Variable {
-    pub(super) ty: Handle<naga::Type>,
+pub(crate) struct Variable {
+    pub(crate) ty: Handle<naga::Type>,
     /// Of the function's expressions (function variables) or the module's (private ones).
-    pub(super) init: Option<Handle<Expression>>,
-    pub(super) private: bool,
+    pub(crate) init: Option<Handle<Expression>>,
+    pub(crate) private: bool,
 }
 
 impl Program {
-    pub(super) fn new(kernel: &Kernel, uses: &[Uses]) -> Program {
+    pub(crate) fn new(kernel: &Kernel, uses: &[Uses]) -> Program {
         let module = kernel.module();
         let function = &kernel.entry_point().function;
         let info = kernel.info().get_entry_point(0);
@@ -181,45 +89,9 @@ impl Program {
         Program { steps, loops, variables, pointer, integral, steers, exchanged, roots }
     }
 
-    pub(super) fn root(&self, function: &Function, base: Handle<Expression>) -> Option<Root> {
+    pub(crate) fn root(&self, function: &Function, base: Handle<Expression>) -> Option<Root> {
         root(function, &self.roots, base)
     }
-}
-
-fn root(function: &Function, roots: &[Root], base: Handle<Expression>) -> Option<Root> {
-    match function.expressions[base] {
-        Expression::LocalVariable(local) => Some(Root::Variable(local.index())),
-        Expression::GlobalVariable(global) => Some(roots[global.index()]),
-        _ => None,
-    }
-}
-
-/// Whether a type holds a 32-bit integer that the analysis tracks, at any depth.
-pub(super) fn holds_integer(module: &naga::Module, inner: &TypeInner) -> bool {
-    match inner {
-        TypeInner::Scalar(s) | TypeInner::Atomic(s) | TypeInner::Vector { scalar: s, .. } => {
-            matches!(s.kind, naga::ScalarKind::Sint | naga::ScalarKind::Uint)
-        }
-        TypeInner::Array { base, .. } => holds_integer(module, &module.types[*base].inner),
-        TypeInner::Struct { members, .. } => {
-            members.iter().any(|m| holds_integer(module, &module.types[m.ty].inner))
-        }
-        _ => false,
-    }
-}
-
-/// The part that a pointer points into.
-pub(super) fn pointee(
-    function: &Function,
-    roots: &[Root],
-    mut pointer: Handle<Expression>,
-) -> Option<Root> {
-    while let Expression::Access { base, .. } | Expression::AccessIndex { base, .. } =
-        function.expressions[pointer]
-    {
-        pointer = base;
-    }
-    root(function, roots, pointer)
 }
 
 struct Builder<'a> {
@@ -445,90 +317,6 @@ impl Builder<'_> {
                 Trend::Down
             }
             _ => Trend::Other,
-        }
-    }
-}
-
-/// Whether control may leave steps other than at their end.
-fn escapes(steps: &Steps) -> bool {
-    leaves(steps, false, false)
-}
-
-/// As `escapes`, for steps inside a switch (a `break` stays inside) or a loop (a `continue` too).
-fn leaves(steps: &Steps, in_switch: bool, in_loop: bool) -> bool {
-    steps.iter().any(|step| match step {
-        Step::Return => true,
-        Step::Break => !in_switch && !in_loop,
-        Step::Continue => !in_loop,
-        Step::If { accept, reject, .. } => {
-            leaves(accept, in_switch, in_loop) || leaves(reject, in_switch, in_loop)
-        }
-        Step::Switch { cases, .. } => cases.iter().any(|c| leaves(&c.body, true, in_loop)),
-        Step::Loop(inner) => inner.returns,
-        _ => false,
-    })
-}
-
-/// Whether there is a step like that, at any depth.
-pub(super) fn any(steps: &[Step], what: &mut impl FnMut(&Step) -> bool) -> bool {
-    steps.iter().any(|step| {
-        what(step)
-            || match step {
-                Step::If { accept, reject, .. } => any(accept, what) || any(reject, what),
-                Step::Switch { cases, .. } => cases.iter().any(|c| any(&c.body, what)),
-                Step::Loop(inner) => any(&inner.body, what) || any(&inner.continuing, what),
-                _ => false,
-            }
-    })
-}
-
-/// Whether there is a `continue` that belongs to the loop whose body this is.
-fn continues(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match step {
-        Step::Continue => true,
-        Step::If { accept, reject, .. } => continues(accept) || continues(reject),
-        Step::Switch { cases, .. } => cases.iter().any(|c| continues(&c.body)),
-        _ => false,
-    })
-}
-
-/// `break`s that belong to the loop whose body this is.
-fn breaks(steps: &Steps) -> usize {
-    steps
-        .iter()
-        .map(|step| match step {
-            Step::Break => 1,
-            Step::If { accept, reject, .. } => breaks(accept) + breaks(reject),
-            _ => 0,
-        })
-        .sum()
-}
-
-/// The position of the one `if` that leaves a loop, if every iteration gets there.
-fn sole_guard(body: &Steps) -> Option<usize> {
-    if breaks(body) != 1 {
-        return None;
-    }
-    let at = body.iter().position(|step| match step {
-        Step::If { accept, reject, .. } => breaks(accept) + breaks(reject) == 1,
-        _ => false,
-    })?;
-    let Step::If { accept, reject, .. } = &body[at] else { return None };
-    let plain =
-        matches!((accept.as_slice(), reject.as_slice()), ([Step::Break], []) | ([], [Step::Break]));
-    (plain && !continues(&body[..at])).then_some(at)
-}
-
-/// The expressions that steps emit.
-fn emissions(steps: &Steps, found: &mut Vec<Handle<Expression>>) {
-    for step in steps {
-        match step {
-            Step::Emit(range) => found.extend(range.clone()),
-            Step::Atomic { result: Some(result), .. } | Step::Unpredictable(result) => {
-                found.push(*result);
-            }
-            // What nested blocks emit is not visible outside of them.
-            _ => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::kernel::expression_operands;
 
 /// By expression index: for pointers, whether a value loaded through it may steer; and whether the
 /// expression may. `variable` gives the variable of one invocation that a pointer points into.
-pub(super) fn steering(
+pub(crate) fn steering(
     function: &Function,
     variables: usize,
     variable: impl Fn(Handle<Expression>) -> Option<usize>,

@@ -4,12 +4,13 @@
 
 use naga::valid::GlobalUse;
 
-use super::{Argument, Arguments, Exchanged, Footprint, Outside};
+use super::footprint::{Exchanged, Footprint, Outside};
+use crate::analysis::arguments::{Argument, Arguments};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
 /// One footprint for each binding: all elements, for whatever the entry point does with them.
-pub(super) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint> {
+pub(crate) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint> {
     let uses = kernel.info().get_entry_point(0);
     let bindings = &kernel.signature().bindings;
     bindings

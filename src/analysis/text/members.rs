@@ -22,7 +22,7 @@ type Index = Option<u32>;
 
 impl Members {
     pub(crate) const ALL: Members = Members(u64::MAX);
-    pub(super) const NONE: Members = Members(0);
+    pub(crate) const NONE: Members = Members(0);
 
     fn range(first: usize, count: usize) -> Members {
         Members((u64::MAX >> (64 - count)) << first)
@@ -32,17 +32,17 @@ impl Members {
         self.0 & other.0 != 0
     }
 
-    pub(super) fn with(self, other: Members) -> Members {
+    pub(crate) fn with(self, other: Members) -> Members {
         Members(self.0 | other.0)
     }
 
-    pub(super) fn of_number(number: usize) -> Members {
+    pub(crate) fn of_number(number: usize) -> Members {
         Members::range(number, 1)
     }
 }
 
 /// The number of a binding's members.
-pub(super) fn count(kernel: &Kernel, binding: &Binding) -> usize {
+pub(crate) fn count(kernel: &Kernel, binding: &Binding) -> usize {
     match leaves(kernel.module(), root(kernel, binding)) {
         1..=MOST if binding.scalars_are_listed() => leaves(kernel.module(), root(kernel, binding)),
         _ => 1,
@@ -50,7 +50,7 @@ pub(super) fn count(kernel: &Kernel, binding: &Binding) -> usize {
 }
 
 /// The members that a path of steps from the binding leads to.
-pub(super) fn at(
+pub(crate) fn at(
     kernel: &Kernel,
     binding: &Binding,
     steps: impl IntoIterator<Item = Index>,
@@ -79,7 +79,7 @@ pub(super) fn at(
 }
 
 /// The members that an expression points to.
-pub(super) fn pointed_to(
+pub(crate) fn pointed_to(
     kernel: &Kernel,
     function: &Function,
     binding: &Binding,

@@ -11,50 +11,50 @@ use std::rc::Rc;
 use super::interval::MODULUS;
 
 /// Index of a symbol in `state::Symbols`.
-pub(super) type Symbol = u32;
+pub(crate) type Symbol = u32;
 
 /// `k` plus the terms, which are sorted by symbol and have no zero coefficient. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Linear {
-    pub(super) k: i64,
+pub(crate) struct Linear {
+    pub(crate) k: i64,
     terms: Option<Rc<[(Symbol, i64)]>>,
 }
 
 impl Linear {
-    pub(super) fn constant(k: i64) -> Linear {
+    pub(crate) fn constant(k: i64) -> Linear {
         Linear { k, terms: None }
     }
 
-    pub(super) fn symbol(symbol: Symbol) -> Linear {
+    pub(crate) fn symbol(symbol: Symbol) -> Linear {
         Linear { k: 0, terms: Some(Rc::new([(symbol, 1)])) }
     }
 
-    pub(super) fn from_terms(k: i64, terms: &[(Symbol, i64)]) -> Linear {
+    pub(crate) fn from_terms(k: i64, terms: &[(Symbol, i64)]) -> Linear {
         debug_assert!(terms.is_sorted_by(|a, b| a.0 < b.0));
         Linear { k, terms: (!terms.is_empty()).then(|| terms.into()) }
     }
 
-    pub(super) fn terms(&self) -> &[(Symbol, i64)] {
+    pub(crate) fn terms(&self) -> &[(Symbol, i64)] {
         self.terms.as_deref().unwrap_or(&[])
     }
 
     /// The value, if no symbol is involved.
-    pub(super) fn as_constant(&self) -> Option<i64> {
+    pub(crate) fn as_constant(&self) -> Option<i64> {
         self.terms.is_none().then_some(self.k)
     }
 
-    pub(super) fn coefficient(&self, symbol: Symbol) -> i64 {
+    pub(crate) fn coefficient(&self, symbol: Symbol) -> i64 {
         let terms = self.terms();
         terms.binary_search_by_key(&symbol, |t| t.0).map_or(0, |at| terms[at].1)
     }
 
-    pub(super) fn plus_constant(&self, k: i64) -> Linear {
+    pub(crate) fn plus_constant(&self, k: i64) -> Linear {
         Linear { k: self.k + k, terms: self.terms.clone() }
     }
 
     /// `self + factor * other`. Callers keep coefficients below 2³⁴ and factors below 2³¹, or the
     /// products below 2³⁴ otherwise.
-    pub(super) fn plus(&self, other: &Linear, factor: i64) -> Linear {
+    pub(crate) fn plus(&self, other: &Linear, factor: i64) -> Linear {
         let k = self.k + factor * other.k;
         if other.terms.is_none() || factor == 0 {
             return Linear { k, terms: self.terms.clone() };
@@ -85,7 +85,7 @@ impl Linear {
     }
 
     /// Equal modulo 2³², with all coefficients and `k` in -2³¹..2³¹.
-    pub(super) fn wrapped(self) -> Linear {
+    pub(crate) fn wrapped(self) -> Linear {
         if residue(self.k) == self.k && self.terms().iter().all(|t| residue(t.1) == t.1) {
             return self;
         }
@@ -95,18 +95,18 @@ impl Linear {
     }
 
     /// `factor * self` modulo 2³².
-    pub(super) fn scaled_wrapped(&self, factor: i64) -> Linear {
+    pub(crate) fn scaled_wrapped(&self, factor: i64) -> Linear {
         Linear::constant(0).plus(self, residue(factor)).wrapped()
     }
 }
 
 /// The residue modulo 2³² in -2³¹..2³¹.
-pub(super) fn residue(k: i64) -> i64 {
+pub(crate) fn residue(k: i64) -> i64 {
     i64::from(k as i32)
 }
 
 /// The greatest common divisor of the coefficients' magnitudes; 0 without terms.
-pub(super) fn gcd_of(terms: &[(Symbol, i64)]) -> i64 {
+pub(crate) fn gcd_of(terms: &[(Symbol, i64)]) -> i64 {
     fn gcd(a: i64, b: i64) -> i64 {
         if b == 0 { a } else { gcd(b, a % b) }
     }

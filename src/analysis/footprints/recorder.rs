@@ -5,40 +5,24 @@
 
 use naga::{ArraySize, Handle, Span, Type, TypeInner};
 
-use super::interval::{IntType, Interval};
-use super::linear::{Linear, Symbol};
-use super::machine::{Machine, Part, State};
-use super::members::{self, Members};
+use super::access::{Access, Kind, Store, Target};
+use super::footprint::{Footprint, Outside};
 use super::must_write::{reach, surely_written};
-use super::shifts::{Access, Target};
-use super::state::Guards;
-use super::{Argument, Arguments, Footprint, Outside};
+use crate::analysis::arguments::{Argument, Arguments};
+use crate::analysis::domain::composite::Part;
+use crate::analysis::domain::interval::{IntType, Interval};
+use crate::analysis::domain::linear::{Linear, Symbol};
+use crate::analysis::domain::state::State;
+use crate::analysis::domain::symbols::Symbols;
+use crate::analysis::text::members::{self, Members};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
-/// What an access does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Read,
-    Write,
-    /// An atomic update: both.
-    Update,
-}
-
-/// A store of a whole element that an invocation executes exactly if it meets the guards.
-#[derive(Debug, Clone)]
-pub(super) struct Store {
-    pub(super) binding: usize,
-    /// The element, as a mathematical integer over dimensions.
-    pub(super) index: Linear,
-    pub(super) guards: Guards,
-    /// The values that each symbol of the index and the guards takes.
-    pub(super) dimensions: Vec<(Symbol, Interval)>,
-}
-
 /// Accesses met so far.
-#[derive(Debug, Clone)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder<'a> {
+    kernel: &'a Kernel,
+    /// By binding: the members that are both stored to and read, if members are used differently.
+    exchanged: &'a [Members],
     footprints: Vec<Footprint>,
     /// By binding; nothing where nothing is recorded.
     elements: Vec<Option<u64>>,
@@ -47,20 +31,27 @@ pub(super) struct Recorder {
     /// the binding, the index and the conditions.
     outside: Vec<(Kind, Store)>,
     /// All accesses, where that was asked for.
-    pub(super) trace: Option<Vec<Access>>,
+    pub(crate) trace: Option<Vec<Access>>,
 }
 
+/// An element, or several that an index may mean: the steps inside it, its type, and the range of the index.
+pub(crate) type Element<'p> = (&'p [Part], Handle<Type>, Interval);
+
 /// A state of the recorder to go back to.
-pub(super) struct Mark {
+pub(crate) struct Mark {
     footprints: Vec<Footprint>,
     stores: usize,
     outside: usize,
     trace: usize,
 }
 
-impl Recorder {
+impl<'a> Recorder<'a> {
     /// Without arguments nothing is recorded.
-    pub(super) fn new(kernel: &Kernel, arguments: Option<&Arguments<'_>>) -> Recorder {
+    pub(crate) fn new(
+        kernel: &'a Kernel,
+        exchanged: &'a [Members],
+        arguments: Option<&Arguments<'_>>,
+    ) -> Recorder<'a> {
         let bindings = kernel.signature().bindings.len();
         let elements = (0..bindings)
             .map(|id| match arguments?.bindings.get(id)? {
@@ -69,6 +60,8 @@ impl Recorder {
             })
             .collect();
         Recorder {
+            kernel,
+            exchanged,
             footprints: vec![Footprint::default(); bindings],
             elements,
             stores: Vec::new(),
@@ -77,7 +70,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         Mark {
             footprints: self.footprints.clone(),
             stores: self.stores.len(),
@@ -87,7 +80,7 @@ impl Recorder {
     }
 
     /// Forgets what was recorded since.
-    pub(super) fn back_to(&mut self, mark: &Mark) {
+    pub(crate) fn back_to(&mut self, mark: &Mark) {
         // What was looked at was looked at, though a better walk may not need it.
         for (footprint, before) in self.footprints.iter_mut().zip(&mark.footprints) {
             let consulted = footprint.consulted;
@@ -101,17 +94,21 @@ impl Recorder {
         }
     }
 
+    pub(crate) fn bindings(&self) -> usize {
+        self.footprints.len()
+    }
+
     /// Elements of a storage binding.
-    pub(super) fn elements(&self, id: usize) -> u64 {
+    pub(crate) fn elements(&self, id: usize) -> u64 {
         self.elements[id].unwrap_or(0)
     }
 
-    pub(super) fn stores(&self) -> &[Store] {
+    pub(crate) fn stores(&self) -> &[Store] {
         &self.stores
     }
 
     /// Whether contents of any binding were looked at.
-    pub(super) fn has_consulted(&self) -> bool {
+    pub(crate) fn has_consulted(&self) -> bool {
         self.footprints.iter().any(|footprint| footprint.consulted)
     }
 
@@ -122,12 +119,12 @@ impl Recorder {
     }
 
     /// Contents of a binding were looked at.
-    pub(super) fn consulted(&mut self, id: usize) {
+    pub(crate) fn consulted(&mut self, id: usize) {
         self.footprints[id].consulted = true;
     }
 
     /// The footprints of a walk that has ended.
-    pub(super) fn finish(mut self) -> Vec<Footprint> {
+    pub(crate) fn finish(mut self) -> Vec<Footprint> {
         for (id, footprint) in self.footprints.iter_mut().enumerate() {
             if let Some(elements) = self.elements[id] {
                 let stores: Vec<&Store> = self.stores.iter().filter(|s| s.binding == id).collect();
@@ -149,23 +146,21 @@ impl Recorder {
         }
         self.footprints
     }
-}
 
-impl Machine<'_> {
     /// Records an access to a storage binding. For one element (or several that an index may
     /// mean): the steps inside it, its type, and the index's range.
-    pub(super) fn access<'p>(
+    pub(crate) fn access<'p>(
         &mut self,
         id: usize,
         parts: &'p [Part],
-        state: &mut State,
+        (state, symbols): (&mut State, &Symbols),
         span: Span,
         kind: Kind,
-    ) -> Option<(&'p [Part], Handle<Type>, Interval)> {
+    ) -> Option<Element<'p>> {
         let module = self.kernel.module();
         let binding = &self.kernel.signature().bindings[id];
-        let elements = self.recorder.elements[id]?;
-        let exchanged = self.program.exchanged[id];
+        let elements = self.elements[id]?;
+        let exchanged = self.exchanged[id];
         let exchanged = exchanged != Members::NONE && {
             let step = |part: &Part| match part {
                 Part::At(index) => Some(*index),
@@ -189,10 +184,10 @@ impl Machine<'_> {
                         }
                         [Part::At(member), ..] if (*member as usize) < last => {
                             if kind != Kind::Read {
-                                let footprint = &mut self.recorder.footprints[id];
+                                let footprint = &mut self.footprints[id];
                                 footprint.writes_header = true;
                                 footprint.exchanged.writes_header |= exchanged;
-                                self.recorder.note(id, Target::Header, (kind, exchanged), state);
+                                self.note(id, Target::Header, (kind, exchanged), state);
                             }
                             return None;
                         }
@@ -205,7 +200,7 @@ impl Machine<'_> {
         };
         let Some(index) = index else {
             self.record(id, &Region::from(0..elements), (kind, exchanged), None);
-            self.recorder.note(id, Target::Everything, (kind, exchanged), state);
+            self.note(id, Target::Everything, (kind, exchanged), state);
             return None;
         };
         let (index_type, form) = match index {
@@ -213,24 +208,24 @@ impl Machine<'_> {
             Part::Dynamic(ty, form) => (*ty, form.clone()),
         };
         let target = Target::Element(index_type, form.clone());
-        self.recorder.note(id, target, (kind, exchanged), state);
-        let (range, shift) = state.known.value_range(&self.symbols, &form, index_type);
+        self.note(id, target, (kind, exchanged), state);
+        let (range, shift) = state.known.value_range(symbols, &form, index_type);
         if let Some(shift) = shift.filter(|_| range.lo < 0 || range.hi >= elements.into())
-            && let Some(access) = self.sure(id, &form.plus_constant(-shift), state)
+            && let Some(access) = self.sure(id, &form.plus_constant(-shift), state, symbols)
         {
-            self.recorder.outside.push((kind, access));
+            self.outside.push((kind, access));
         }
         let buffer = Interval::new(0, (i128::from(elements) - 1).max(0));
         if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {
             let touched = inside.lo as u64..inside.hi as u64 + 1;
-            let touched = state.known.elements(&self.symbols, &form, (range, shift), &touched);
+            let touched = state.known.elements(symbols, &form, (range, shift), &touched);
             // A range of half the integers is none.
             let unbounded = touched.hull() == (0..elements) && range.hi - range.lo >= (1 << 31) - 1;
             self.record(id, &touched, (kind, exchanged), unbounded.then_some(span));
             let whole = rest.is_empty() && binding.layout.scalar.is_some();
             if let (Kind::Write, true, Some(shift)) = (kind, whole, shift) {
-                let store = self.sure(id, &form.plus_constant(-shift), state);
-                self.recorder.stores.extend(store);
+                let store = self.sure(id, &form.plus_constant(-shift), state, symbols);
+                self.stores.extend(store);
             }
         }
         Some((rest, ty, range))
@@ -243,7 +238,7 @@ impl Machine<'_> {
         (kind, exchanged): (Kind, bool),
         unbounded: Option<Span>,
     ) {
-        let footprint = &mut self.recorder.footprints[id];
+        let footprint = &mut self.footprints[id];
         if kind != Kind::Write {
             footprint.read.widen(touched);
             if exchanged {
@@ -262,12 +257,12 @@ impl Machine<'_> {
     }
 
     /// An access with its index and its conditions, if the conditions are known.
-    fn sure(&self, id: usize, index: &Linear, state: &State) -> Option<Store> {
+    fn sure(&self, id: usize, index: &Linear, state: &State, symbols: &Symbols) -> Option<Store> {
         let guards = state.guards.as_ref()?;
         let mut dimensions: Vec<(Symbol, Interval)> = Vec::new();
         let forms = guards.iter().map(|g| &g.form).chain([index]);
         for &(symbol, _) in forms.flat_map(Linear::terms) {
-            let (lo, hi) = self.symbols.infos[symbol as usize].dimension?;
+            let (lo, hi) = symbols.infos[symbol as usize].dimension?;
             if !dimensions.iter().any(|d| d.0 == symbol) {
                 dimensions.push((symbol, Interval::new(lo.into(), hi.into())));
             }

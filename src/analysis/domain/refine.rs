@@ -1,18 +1,18 @@
 //! What a condition says of the symbols of a path that it lets pass.
 //!
 //! [`refine`] only ever adds what follows from the condition; `false` means that no execution of
-//! the path meets it. [`guards`] says a condition exactly, where that is a conjunction of linear
-//! inequalities over dimensions.
+//! the path meets it.
 
 use std::rc::Rc;
 
-use super::interval::{IntType, Interval};
+use super::interval::{IntType, Interval, at_least, at_most};
+use super::knowledge::Knowledge;
 use super::linear::Linear;
-use super::state::{Guard, Knowledge, Symbols, at_least, at_most};
+use super::symbols::Symbols;
 use super::value::Condition;
 
 /// Adds a condition, or its contrary, to what a path knows. False when no execution meets it.
-pub(super) fn refine(
+pub(crate) fn refine(
     known: &mut Knowledge,
     symbols: &Symbols,
     condition: &Rc<Condition>,
@@ -108,70 +108,4 @@ fn different(
         (_, 0) => known.refine(symbols, &difference, at_most(-1)),
         _ => true,
     }
-}
-
-/// The condition (or its contrary) as linear inequalities over dimensions that say exactly the
-/// same on this path, appended to `list`. False if it is not so simple. `always`: whether the
-/// condition holds of everybody who gets there, where the caller knows.
-pub(super) fn guards(
-    known: &mut Knowledge,
-    symbols: &Symbols,
-    condition: &Rc<Condition>,
-    truth: bool,
-    always: Option<bool>,
-    list: &mut Vec<Guard>,
-) -> bool {
-    let simple = match (&**condition, truth) {
-        (Condition::Not(inner), _) => {
-            return guards(known, symbols, inner, !truth, always, list);
-        }
-        (Condition::And(a, b, _), true) | (Condition::Or(a, b, _), false) => {
-            let before = list.len();
-            let mut inner = known.clone();
-            if guards(&mut inner, symbols, a, truth, None, list) {
-                refine(&mut inner, symbols, a, truth);
-                if guards(&mut inner, symbols, b, truth, None, list) {
-                    return true;
-                }
-            }
-            list.truncate(before);
-            None
-        }
-        (Condition::Less(ty, a, b), _) => {
-            let within = if truth { at_most(-1) } else { at_least(0) };
-            guard(known, symbols, *ty, a, b, within)
-        }
-        (Condition::Equal(ty, a, b), true) => guard(known, symbols, *ty, a, b, Interval::single(0)),
-        _ => None,
-    };
-    // A condition that always holds here needs no guard, but one may help to show the pattern.
-    let always = always.unwrap_or_else(|| !refine(&mut known.clone(), symbols, condition, !truth));
-    match simple {
-        Some((form, within)) => {
-            list.push(Guard { form, within, always });
-            true
-        }
-        None => always,
-    }
-}
-
-/// `a - b` lies in an interval: the form without its constant, and the interval for that.
-fn guard(
-    known: &mut Knowledge,
-    symbols: &Symbols,
-    ty: IntType,
-    a: &Linear,
-    b: &Linear,
-    within: Interval,
-) -> Option<(Linear, Interval)> {
-    let a = known.unwrapped(symbols, a, ty)?;
-    let b = known.unwrapped(symbols, b, ty)?;
-    let form = a.plus(&b, -1);
-    let dimension = |t: &(u32, i64)| symbols.infos[t.0 as usize].dimension.is_some();
-    if !form.terms().iter().all(dimension) {
-        return None;
-    }
-    let k = i128::from(form.k);
-    let within = Interval::new(within.lo - k, within.hi - k);
-    Some((Linear::from_terms(0, form.terms()), within))
 }

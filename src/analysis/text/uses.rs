@@ -6,8 +6,8 @@
 
 use naga::{AtomicFunction, Block, Expression, Handle, ScalarKind, Span, Statement, TypeInner};
 
-use super::facts::global_root;
 use super::members::{self, Members};
+use super::pointers::global_root;
 use crate::kernel::{Binding, Kernel, Space};
 
 /// How an atomic reduction puts two values together. All are associative and commutative.
@@ -67,7 +67,7 @@ struct Met {
 }
 
 /// The uses of each binding of the signature.
-pub(super) fn uses(kernel: &Kernel) -> Vec<Uses> {
+pub(crate) fn uses(kernel: &Kernel) -> Vec<Uses> {
     let function = &kernel.entry_point().function;
     let bindings = &kernel.signature().bindings;
     let place = |pointer: Handle<Expression>| {
@@ -158,11 +158,11 @@ fn together(binding: &Binding, met: Vec<Met>) -> Uses {
 }
 
 /// Whether the result of an atomic is used.
-pub(super) fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
+pub(crate) fn is_used(kernel: &Kernel, result: Handle<Expression>) -> bool {
     kernel.info().get_entry_point(0)[result].ref_count > 0
 }
 
-pub(super) fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
+pub(crate) fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
     atomic(kernel, pointer).is_some()
 }
 

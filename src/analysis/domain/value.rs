@@ -5,12 +5,14 @@
 
 use std::rc::Rc;
 
+use naga::ScalarKind;
+
 use super::interval::IntType;
 use super::linear::Linear;
 
 /// What is known of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// An integer, equal to the form modulo 2³².
     Int(IntType, Linear),
     Bool(Rc<Condition>),
@@ -21,12 +23,12 @@ pub(super) enum Value {
 }
 
 impl Value {
-    pub(super) fn bool(known: bool) -> Value {
+    pub(crate) fn bool(known: bool) -> Value {
         Value::Bool(Rc::new(Condition::Known(known)))
     }
 
     /// The condition that a boolean holds.
-    pub(super) fn condition(&self) -> Rc<Condition> {
+    pub(crate) fn condition(&self) -> Rc<Condition> {
         match self {
             Value::Bool(condition) => condition.clone(),
             _ => Rc::new(Condition::Unknown),
@@ -34,7 +36,7 @@ impl Value {
     }
 
     /// Component `index`, or what is known of it.
-    pub(super) fn component(&self, index: usize) -> Value {
+    pub(crate) fn component(&self, index: usize) -> Value {
         match self {
             Value::Many(parts) => parts.get(index).cloned().unwrap_or(Value::Unknown),
             _ => Value::Unknown,
@@ -44,7 +46,7 @@ impl Value {
 
 /// A boolean as a formula over immutable symbols; true or false of an execution for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     Known(bool),
     Unknown,
     /// Of two integers of one type.
@@ -68,7 +70,7 @@ impl Condition {
         }
     }
 
-    pub(super) fn not(this: &Rc<Condition>) -> Rc<Condition> {
+    pub(crate) fn not(this: &Rc<Condition>) -> Rc<Condition> {
         match &**this {
             Condition::Known(b) => Rc::new(Condition::Known(!b)),
             Condition::Unknown => this.clone(),
@@ -78,7 +80,7 @@ impl Condition {
         }
     }
 
-    pub(super) fn and(a: &Rc<Condition>, b: &Rc<Condition>) -> Rc<Condition> {
+    pub(crate) fn and(a: &Rc<Condition>, b: &Rc<Condition>) -> Rc<Condition> {
         match (&**a, &**b) {
             (Condition::Known(true), _) => b.clone(),
             (_, Condition::Known(true)) => a.clone(),
@@ -96,7 +98,7 @@ impl Condition {
         }
     }
 
-    pub(super) fn or(a: &Rc<Condition>, b: &Rc<Condition>) -> Rc<Condition> {
+    pub(crate) fn or(a: &Rc<Condition>, b: &Rc<Condition>) -> Rc<Condition> {
         match (&**a, &**b) {
             (Condition::Known(false), _) => b.clone(),
             (_, Condition::Known(false)) => a.clone(),
@@ -116,7 +118,7 @@ impl Condition {
 
     /// `accept` where `condition` holds, `reject` where it does not: how naga's WGSL front end
     /// lowers `&&` and `||` (an `if` that stores to a temporary).
-    pub(super) fn choose(
+    pub(crate) fn choose(
         condition: &Rc<Condition>,
         accept: &Rc<Condition>,
         reject: &Rc<Condition>,
@@ -132,5 +134,14 @@ impl Condition {
                 &Condition::and(&Condition::not(condition), reject),
             ),
         }
+    }
+}
+
+/// The tracked type of a scalar kind.
+pub(crate) fn int_type(kind: ScalarKind) -> Option<IntType> {
+    match kind {
+        ScalarKind::Uint => Some(IntType::U32),
+        ScalarKind::Sint => Some(IntType::I32),
+        _ => None,
     }
 }

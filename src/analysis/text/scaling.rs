@@ -1,27 +1,16 @@
-//! Loops that are walked iteration by iteration: the stages of a butterfly, a sorting network, a
-//! scan in place.
+//! Loops whose variables scale indexes: the stages of a butterfly, a sorting network, a scan in place.
 //!
-//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear
-//! only while it has one value. [`Scaling`] finds such loops in the text. A walk takes each
-//! iteration by itself, as if the loop were written out. It counts only if every iteration is known
-//! to be the last or not; otherwise its results are dropped, and `loops` walks the loop like any
-//! other. The same holds once the walks of a launch have spent their common budget on iterations.
+//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear only while it has one
+//! value. [`Scaling`] finds such loops in the text; `walk::unroll` walks them iteration by iteration.
 
 use naga::{BinaryOperator, BuiltIn, Expression, Function, Handle};
 
-use super::machine::{Machine, State};
-use super::program::{Loop, Root, Step, any, pointee};
+use super::pointers::{Root, pointee};
+use super::steps::{Step, any};
 use crate::kernel::{Kernel, expression_operands};
 
-/// The most iterations that are walked: a 32-bit counter doubles no more often.
-const MOST_TURNS: u32 = 33;
-/// Expressions and statements that the iterations of a loop may take, including loops inside it.
-const FUEL: u64 = 1 << 14;
-/// What they may take in all walks of a launch together: most need one walk, or a short one for each band.
-pub(super) const FUEL_OF_LAUNCH: u64 = 1 << 18;
-
 /// How the text uses variables in indexes.
-pub(super) struct Scaling<'a> {
+pub(crate) struct Scaling<'a> {
     function: &'a Function,
     roots: &'a [Root],
     integral: &'a [bool],
@@ -32,7 +21,7 @@ pub(super) struct Scaling<'a> {
 }
 
 impl<'a> Scaling<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         kernel: &'a Kernel,
         roots: &'a [Root],
         integral: &'a [bool],
@@ -71,7 +60,7 @@ impl<'a> Scaling<'a> {
     }
 
     /// Whether the variables that a loop changes scale indexes into storage in its body.
-    pub(super) fn scales(&self, blocks: &[&[Step]], changed: &[usize]) -> bool {
+    pub(crate) fn scales(&self, blocks: &[&[Step]], changed: &[usize]) -> bool {
         let touches = |step: &Step| match step {
             Step::Store { pointer, .. } | Step::Atomic { pointer, .. } => self.in_storage(*pointer),
             Step::Emit(range) => {
@@ -166,81 +155,10 @@ impl<'a> Scaling<'a> {
     }
 }
 
-impl Machine<'_> {
-    /// Walks the iterations of a loop one by one, and returns the state after the last;
-    /// `Some(None)` if control does not get past the loop, `None` if the loop can't be walked like
-    /// this.
-    pub(super) fn unrolled(&mut self, inner: &Loop, entry: &State) -> Option<Option<State>> {
-        if !inner.unroll || self.hints.borrow().rolled.contains(&inner.id) {
-            return None;
-        }
-        let spent = self.hints.borrow().spent_on_turns;
-        let fuel = self.fuel;
-        let budget = FUEL.min(fuel / 2).min(FUEL_OF_LAUNCH.saturating_sub(spent));
-        let end = if budget > 0 { self.turns(inner, entry, fuel - budget) } else { None };
-        self.hints.borrow_mut().spent_on_turns = spent + (fuel - self.fuel);
-        if end.is_none() && fuel - self.fuel >= budget {
-            self.hurried.get_or_insert(inner.span);
-        }
-        end
-    }
-
-    /// As `unrolled`, as long as more than the least fuel is left.
-    fn turns(&mut self, inner: &Loop, entry: &State, least: u64) -> Option<Option<State>> {
-        let symbols = self.symbols.len();
-        let remembered = self.remembered();
-        let mark = self.recorder.mark();
-        // For each loop inside: whether it ended in every iteration, and the sum of its own
-        // iterations.
-        let inside = inner.id + 1..inner.id + 1 + inner.loops;
-        let mut finite = vec![true; inside.len()];
-        let mut trips = vec![Some(0.0); inside.len()];
-        let mut at = entry.clone();
-        for turn in 0..MOST_TURNS {
-            let made = self.symbols.len();
-            // An iteration that does not reach an inner loop says nothing about it.
-            self.finite[inside.clone()].fill(true);
-            self.trips[inside.clone()].fill(Some(0.0));
-            let (back, after) = self.iteration(inner, at, None);
-            if self.fuel == 0 {
-                return Some(None);
-            }
-            self.forget_operations(remembered);
-            let ends = self.finite[inside.clone()].iter();
-            finite.iter_mut().zip(ends).for_each(|(all, ends)| *all &= ends);
-            let turns = self.trips[inside.clone()].iter();
-            trips.iter_mut().zip(turns).for_each(|(all, n)| *all = all.zip(*n).map(|(a, n)| a + n));
-            match (back, after) {
-                (None, after) => {
-                    let turns = f64::from(turn.max(1));
-                    self.finite[inner.id] = true;
-                    self.trips[inner.id] = Some(turns);
-                    self.finite[inside.clone()].copy_from_slice(&finite);
-                    let mean = trips.iter().map(|all| all.map(|all| all / turns));
-                    self.trips[inside].iter_mut().zip(mean).for_each(|(trips, mean)| *trips = mean);
-                    return Some(after);
-                }
-                (Some(mut next), None) if self.fuel > least => {
-                    // Constraints on this iteration's symbols say little about the next, and room
-                    // for them is limited.
-                    next.known.forget_constraints(made);
-                    at = next;
-                }
-                _ => break,
-            }
-        }
-        self.symbols.infos.truncate(symbols);
-        self.forget_operations(remembered);
-        self.recorder.back_to(&mark);
-        self.hints.borrow_mut().rolled.push(inner.id);
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::program::Program;
+    use crate::analysis::text::program::Program;
 
     /// For each loop, whether it would be unrolled.
     fn unrolled(text: &str) -> Vec<bool> {

@@ -10,14 +10,85 @@ use std::rc::Rc;
 use naga::{BinaryOperator, MathFunction, ScalarKind, UnaryOperator};
 
 use super::interval::{IntType, Interval, Operator};
-use super::linear::Linear;
-use super::machine::{Machine, State, int_type};
+use super::knowledge::Knowledge;
+use super::linear::{Linear, Symbol};
 use super::refine::refine;
-use super::state::MAX_TERMS;
-use super::value::{Condition, Value};
+use super::symbols::Symbols;
+use super::value::{Condition, Value, int_type};
 
-impl Machine<'_> {
-    pub(super) fn unary(&self, op: UnaryOperator, value: Value) -> Value {
+/// Forms on more symbols than this are given a symbol of their own.
+const MAX_TERMS: usize = 10;
+
+/// The symbols that a walk has made, and the operations that have one.
+#[derive(Debug, Default)]
+pub(crate) struct Arithmetic {
+    pub(crate) symbols: Symbols,
+    remembered: Vec<Remembered>,
+}
+
+/// An operation that has a symbol already.
+#[derive(Debug, Clone)]
+struct Remembered {
+    operator: Operator,
+    ty: IntType,
+    a: Linear,
+    b: Linear,
+    symbol: Symbol,
+}
+
+/// A state of the symbols to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    symbols: usize,
+    operations: usize,
+}
+
+impl Arithmetic {
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { symbols: self.symbols.len(), operations: self.remembered.len() }
+    }
+
+    /// Forgets all symbols that were made since.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.symbols.infos.truncate(mark.symbols);
+        self.forget_operations(mark);
+    }
+
+    /// Forgets the operations since, whose symbols remain. An operation of a branch must be forgotten where the
+    /// branch ends, since its symbol's bounds are the branch's.
+    pub(crate) fn forget_operations(&mut self, mark: Mark) {
+        self.remembered.truncate(mark.operations);
+    }
+
+    /// Some integer of an interval.
+    pub(crate) fn any_of(&mut self, ty: IntType, within: Interval, known: &mut Knowledge) -> Value {
+        let form = match within.value() {
+            Some(only) => Linear::constant(only as i64),
+            None => Linear::symbol(known.opaque(&mut self.symbols, ty, within)),
+        };
+        Value::Int(ty, form.wrapped())
+    }
+
+    /// A symbol for an operation; the same one for the same operation on this path.
+    pub(crate) fn operation(
+        &mut self,
+        ty: IntType,
+        operator: Operator,
+        a: &Linear,
+        b: &Linear,
+        known: &mut Knowledge,
+    ) -> Linear {
+        let same = |r: &&Remembered| r.operator == operator && r.ty == ty && r.a == *a && r.b == *b;
+        if let Some(done) = self.remembered.iter().rev().take(32).find(same) {
+            return Linear::symbol(done.symbol);
+        }
+        let symbol = known.operation(&mut self.symbols, ty, operator, a, b);
+        let (a, b) = (a.clone(), b.clone());
+        self.remembered.push(Remembered { operator, ty, a, b, symbol });
+        Linear::symbol(symbol)
+    }
+
+    pub(crate) fn unary(&self, op: UnaryOperator, value: Value) -> Value {
         match (op, value) {
             (UnaryOperator::Negate, Value::Int(ty, form)) => {
                 Value::Int(ty, form.scaled_wrapped(-1))
@@ -33,28 +104,28 @@ impl Machine<'_> {
         }
     }
 
-    pub(super) fn binary(
+    pub(crate) fn binary(
         &mut self,
         op: BinaryOperator,
         left: &Value,
         right: &Value,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Value {
         match (left, right) {
             (Value::Many(a), Value::Many(b)) if a.len() == b.len() => {
-                let parts = a.iter().zip(b.iter()).map(|(a, b)| self.binary(op, a, b, state));
+                let parts = a.iter().zip(b.iter()).map(|(a, b)| self.binary(op, a, b, known));
                 Value::Many(Rc::new(parts.collect()))
             }
             (Value::Many(_), Value::Many(_)) => Value::Unknown,
             (Value::Many(a), b) => {
-                let parts = a.iter().map(|a| self.binary(op, a, b, state));
+                let parts = a.iter().map(|a| self.binary(op, a, b, known));
                 Value::Many(Rc::new(parts.collect()))
             }
             (a, Value::Many(b)) => {
-                let parts = b.iter().map(|b| self.binary(op, a, b, state));
+                let parts = b.iter().map(|b| self.binary(op, a, b, known));
                 Value::Many(Rc::new(parts.collect()))
             }
-            (Value::Int(ty, a), Value::Int(_, b)) => self.binary_integers(op, *ty, a, b, state),
+            (Value::Int(ty, a), Value::Int(_, b)) => self.binary_integers(op, *ty, a, b, known),
             (Value::Bool(a), Value::Bool(b)) => binary_booleans(op, a, b),
             (Value::Bool(a), Value::Unknown) => {
                 binary_booleans(op, a, &Rc::new(Condition::Unknown))
@@ -72,21 +143,21 @@ impl Machine<'_> {
         ty: IntType,
         a: &Linear,
         b: &Linear,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Value {
         let less = |a: &Linear, b: &Linear| Condition::Less(ty, a.clone(), b.clone());
         let equal = || Rc::new(Condition::Equal(ty, a.clone(), b.clone()));
         let form = match op {
-            BinaryOperator::Add => self.sum(ty, a, b, 1, state),
-            BinaryOperator::Subtract => self.sum(ty, a, b, -1, state),
-            BinaryOperator::Multiply => self.product(ty, a, b, state),
-            BinaryOperator::Divide => self.quotient(ty, a, b, state),
-            BinaryOperator::Modulo => self.remainder(ty, a, b, state),
-            BinaryOperator::And => self.and(ty, a, b, state),
-            BinaryOperator::ExclusiveOr => self.or(ty, Operator::Xor, a, b, state),
-            BinaryOperator::InclusiveOr => self.or(ty, Operator::Or, a, b, state),
-            BinaryOperator::ShiftLeft => self.shift_left(ty, a, b, state),
-            BinaryOperator::ShiftRight => self.shift_right(ty, a, b, state),
+            BinaryOperator::Add => self.sum(ty, a, b, 1, known),
+            BinaryOperator::Subtract => self.sum(ty, a, b, -1, known),
+            BinaryOperator::Multiply => self.product(ty, a, b, known),
+            BinaryOperator::Divide => self.quotient(ty, a, b, known),
+            BinaryOperator::Modulo => self.remainder(ty, a, b, known),
+            BinaryOperator::And => self.and(ty, a, b, known),
+            BinaryOperator::ExclusiveOr => self.or(ty, Operator::Xor, a, b, known),
+            BinaryOperator::InclusiveOr => self.or(ty, Operator::Or, a, b, known),
+            BinaryOperator::ShiftLeft => self.shift_left(ty, a, b, known),
+            BinaryOperator::ShiftRight => self.shift_right(ty, a, b, known),
             BinaryOperator::Less => return Value::Bool(Rc::new(less(a, b))),
             BinaryOperator::Greater => return Value::Bool(Rc::new(less(b, a))),
             BinaryOperator::LessEqual => {
@@ -103,44 +174,56 @@ impl Machine<'_> {
     }
 
     /// The value, when only one is possible on this path.
-    fn only(&self, ty: IntType, form: &Linear, state: &mut State) -> Option<i64> {
-        let (range, _) = state.known.value_range(&self.symbols, form, ty);
+    fn only(&self, ty: IntType, form: &Linear, known: &mut Knowledge) -> Option<i64> {
+        let (range, _) = known.value_range(&self.symbols, form, ty);
         range.value().and_then(|v| i64::try_from(v).ok())
     }
 
-    fn sum(&mut self, ty: IntType, a: &Linear, b: &Linear, sign: i64, state: &mut State) -> Linear {
+    fn sum(
+        &mut self,
+        ty: IntType,
+        a: &Linear,
+        b: &Linear,
+        sign: i64,
+        known: &mut Knowledge,
+    ) -> Linear {
         let sum = a.plus(b, sign).wrapped();
         if sum.terms().len() <= MAX_TERMS {
             return sum;
         }
-        let (range, _) = state.known.value_range(&self.symbols, &sum, ty);
-        Linear::symbol(state.known.opaque(&mut self.symbols, ty, range))
+        let (range, _) = known.value_range(&self.symbols, &sum, ty);
+        Linear::symbol(known.opaque(&mut self.symbols, ty, range))
     }
 
-    fn product(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        if let Some(factor) = self.only(ty, b, state) {
+    fn product(&mut self, ty: IntType, a: &Linear, b: &Linear, known: &mut Knowledge) -> Linear {
+        if let Some(factor) = self.only(ty, b, known) {
             return a.scaled_wrapped(factor);
         }
-        if let Some(factor) = self.only(ty, a, state) {
+        if let Some(factor) = self.only(ty, a, known) {
             return b.scaled_wrapped(factor);
         }
-        self.operation(ty, Operator::Multiply, a, b, state)
+        self.operation(ty, Operator::Multiply, a, b, known)
     }
 
     /// The form as a mathematical integer, if it is surely not negative.
-    fn natural(&self, ty: IntType, form: &Linear, state: &mut State) -> Option<(Linear, Interval)> {
-        let (range, shift) = state.known.value_range(&self.symbols, form, ty);
+    fn natural(
+        &self,
+        ty: IntType,
+        form: &Linear,
+        known: &mut Knowledge,
+    ) -> Option<(Linear, Interval)> {
+        let (range, shift) = known.value_range(&self.symbols, form, ty);
         (range.lo >= 0).then_some((form.plus_constant(-shift?), range))
     }
 
-    fn quotient(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        match self.only(ty, b, state) {
+    fn quotient(&mut self, ty: IntType, a: &Linear, b: &Linear, known: &mut Knowledge) -> Linear {
+        match self.only(ty, b, known) {
             Some(1) => a.clone(),
-            Some(d) if d > 1 => match self.natural(ty, a, state) {
-                Some((a, range)) => self.natural_quotient(ty, &a, range, d, state),
-                None => self.operation(ty, Operator::Divide, a, &Linear::constant(d), state),
+            Some(d) if d > 1 => match self.natural(ty, a, known) {
+                Some((a, range)) => self.natural_quotient(ty, &a, range, d, known),
+                None => self.operation(ty, Operator::Divide, a, &Linear::constant(d), known),
             },
-            _ => self.operation(ty, Operator::Divide, a, b, state),
+            _ => self.operation(ty, Operator::Divide, a, b, known),
         }
     }
 
@@ -151,7 +234,7 @@ impl Machine<'_> {
         a: &Linear,
         range: Interval,
         d: i64,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Linear {
         let divisor = i128::from(d);
         if range.lo / divisor == range.hi / divisor {
@@ -160,21 +243,21 @@ impl Machine<'_> {
         // d x + y with 0 <= y < d gives x.
         let (whole, rest): (Vec<_>, Vec<_>) = a.terms().iter().partition(|t| t.1 % d == 0);
         let rest = Linear::from_terms(a.k.rem_euclid(d), &rest);
-        let rest = state.known.bounds(&self.symbols, &rest);
+        let rest = known.bounds(&self.symbols, &rest);
         if Interval::new(0, divisor - 1).contains(rest) {
             let whole: Vec<_> = whole.iter().map(|t| (t.0, t.1 / d)).collect();
             return Linear::from_terms(a.k.div_euclid(d), &whole).wrapped();
         }
         let dividend = a.clone().wrapped();
-        let quotient = self.operation(ty, Operator::Divide, &dividend, &Linear::constant(d), state);
+        let quotient = self.operation(ty, Operator::Divide, &dividend, &Linear::constant(d), known);
         // 0 <= a - d q < d
-        state.known.constrain(&a.plus(&quotient, -d), Interval::new(0, divisor - 1));
+        known.constrain(&a.plus(&quotient, -d), Interval::new(0, divisor - 1));
         quotient
     }
 
-    fn remainder(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        if let Some(d) = self.only(ty, b, state).filter(|&d| d >= 1)
-            && let Some((natural, range)) = self.natural(ty, a, state)
+    fn remainder(&mut self, ty: IntType, a: &Linear, b: &Linear, known: &mut Knowledge) -> Linear {
+        if let Some(d) = self.only(ty, b, known).filter(|&d| d >= 1)
+            && let Some((natural, range)) = self.natural(ty, a, known)
         {
             if range.hi < i128::from(d) {
                 return natural.wrapped();
@@ -182,13 +265,13 @@ impl Machine<'_> {
             if d == 1 {
                 return Linear::constant(0);
             }
-            let quotient = self.natural_quotient(ty, &natural, range, d, state);
+            let quotient = self.natural_quotient(ty, &natural, range, d, known);
             let remainder = natural.plus(&quotient.scaled_wrapped(d), -1).wrapped();
             if remainder.terms().len() <= MAX_TERMS {
                 return remainder;
             }
         }
-        self.operation(ty, Operator::Remainder, a, b, state)
+        self.operation(ty, Operator::Remainder, a, b, known)
     }
 
     /// Bits `low` to `high` (exclusive) of a value that is surely not negative, as a number.
@@ -197,17 +280,17 @@ impl Machine<'_> {
         ty: IntType,
         a: &Linear,
         (low, high): (u32, u32),
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Option<Linear> {
-        let (natural, range) = self.natural(ty, a, state)?;
+        let (natural, range) = self.natural(ty, a, known)?;
         let shifted = match low {
             0 => a.clone(),
-            _ => self.natural_quotient(ty, &natural, range, 1 << low, state),
+            _ => self.natural_quotient(ty, &natural, range, 1 << low, known),
         };
         if range.hi < 1 << high {
             return Some(shifted);
         }
-        Some(self.remainder(ty, &shifted, &Linear::constant(1 << (high - low)), state))
+        Some(self.remainder(ty, &shifted, &Linear::constant(1 << (high - low)), known))
     }
 
     /// One operand, and the bits of the other if its value is known.
@@ -216,18 +299,18 @@ impl Machine<'_> {
         ty: IntType,
         a: &'f Linear,
         b: &'f Linear,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Option<(&'f Linear, u32)> {
-        match (self.only(ty, b, state), self.only(ty, a, state)) {
+        match (self.only(ty, b, known), self.only(ty, a, known)) {
             (Some(mask), _) => Some((a, mask as u32)),
             (None, Some(mask)) => Some((b, mask as u32)),
             (None, None) => None,
         }
     }
 
-    fn and(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        let Some((a, mask)) = self.masked(ty, a, b, state) else {
-            return self.operation(ty, Operator::And, a, b, state);
+    fn and(&mut self, ty: IntType, a: &Linear, b: &Linear, known: &mut Knowledge) -> Linear {
+        let Some((a, mask)) = self.masked(ty, a, b, known) else {
+            return self.operation(ty, Operator::And, a, b, known);
         };
         match mask {
             0 => return Linear::constant(0),
@@ -235,7 +318,7 @@ impl Machine<'_> {
             _ => {}
         }
         if let Some((low, high)) = run_of_ones(mask)
-            && let Some(bits) = self.bits(ty, a, (low, high), state)
+            && let Some(bits) = self.bits(ty, a, (low, high), known)
         {
             return bits.scaled_wrapped(1 << low);
         }
@@ -243,7 +326,7 @@ impl Machine<'_> {
             IntType::U32 => i64::from(mask),
             IntType::I32 => i64::from(mask as i32),
         };
-        self.operation(ty, Operator::And, a, &Linear::constant(mask), state)
+        self.operation(ty, Operator::And, a, &Linear::constant(mask), known)
     }
 
     /// `a | b` or `a ^ b`. If no bit can be set in both, this is the sum. If one operand is a known
@@ -254,55 +337,61 @@ impl Machine<'_> {
         operator: Operator,
         a: &Linear,
         b: &Linear,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Linear {
         for (high, low) in [(a, b), (b, a)] {
             let terms = high.terms().iter().map(|t| t.1);
             let zeros = terms.chain([high.k]).map(i64::trailing_zeros).min().unwrap_or(0).min(32);
-            let (range, _) = state.known.value_range(&self.symbols, low, ty);
+            let (range, _) = known.value_range(&self.symbols, low, ty);
             if zeros > 0 && range.lo >= 0 && range.hi < 1 << zeros {
-                return self.sum(ty, a, b, 1, state);
+                return self.sum(ty, a, b, 1, known);
             }
         }
-        if let Some((a, mask)) = self.masked(ty, a, b, state)
+        if let Some((a, mask)) = self.masked(ty, a, b, known)
             && let Some((low, high)) = run_of_ones(mask)
-            && let Some(bits) = self.bits(ty, a, (low, high), state)
+            && let Some(bits) = self.bits(ty, a, (low, high), known)
         {
             let doubled = u32::from(operator == Operator::Xor);
             let both = bits.scaled_wrapped(1 << (low + doubled));
             let sum = a.plus_constant(mask.into()).wrapped();
-            return self.sum(ty, &sum, &both, -1, state);
+            return self.sum(ty, &sum, &both, -1, known);
         }
-        self.operation(ty, operator, a, b, state)
+        self.operation(ty, operator, a, b, known)
     }
 
-    fn shift_left(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        match self.only(IntType::U32, b, state) {
+    fn shift_left(&mut self, ty: IntType, a: &Linear, b: &Linear, known: &mut Knowledge) -> Linear {
+        match self.only(IntType::U32, b, known) {
             Some(count) => a.scaled_wrapped(1 << (count & 31)),
-            None => self.operation(ty, Operator::ShiftLeft, a, b, state),
+            None => self.operation(ty, Operator::ShiftLeft, a, b, known),
         }
     }
 
-    fn shift_right(&mut self, ty: IntType, a: &Linear, b: &Linear, state: &mut State) -> Linear {
-        if let Some(count) = self.only(IntType::U32, b, state).map(|c| c & 31) {
+    fn shift_right(
+        &mut self,
+        ty: IntType,
+        a: &Linear,
+        b: &Linear,
+        known: &mut Knowledge,
+    ) -> Linear {
+        if let Some(count) = self.only(IntType::U32, b, known).map(|c| c & 31) {
             if count == 0 {
                 return a.clone();
             }
             // 2³¹ is no i32, but then nothing is left of what is not negative.
-            if let Some((natural, range)) = self.natural(ty, a, state) {
-                return self.natural_quotient(ty, &natural, range, 1 << count, state);
+            if let Some((natural, range)) = self.natural(ty, a, known) {
+                return self.natural_quotient(ty, &natural, range, 1 << count, known);
             }
         }
-        self.operation(ty, Operator::ShiftRight, a, b, state)
+        self.operation(ty, Operator::ShiftRight, a, b, known)
     }
 
     /// `accept` where the condition holds and `reject` where not, each looked at where it is used.
-    pub(super) fn select(
+    pub(crate) fn select(
         &mut self,
         condition: &Value,
         accept: &Value,
         reject: &Value,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Value {
         let several = |conditions: &Value| match (conditions, accept, reject) {
             (Value::Many(c), Value::Many(a), Value::Many(b)) => {
@@ -313,12 +402,12 @@ impl Machine<'_> {
         if let Some((c, a, b)) = several(condition) {
             let parts = (0..c.len()).map(|i| {
                 let part = |v: &Rc<Vec<Value>>| v.get(i).cloned().unwrap_or(Value::Unknown);
-                self.select(&part(&c), &part(&a), &part(&b), state)
+                self.select(&part(&c), &part(&a), &part(&b), known)
             });
             return Value::Many(Rc::new(parts.collect()));
         }
         let condition = condition.condition();
-        self.choose(&condition, accept, reject, state)
+        self.choose(&condition, accept, reject, known)
     }
 
     fn choose(
@@ -326,12 +415,12 @@ impl Machine<'_> {
         condition: &Rc<Condition>,
         accept: &Value,
         reject: &Value,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Value {
         match (accept, reject) {
             (Value::Many(a), Value::Many(b)) if a.len() == b.len() => {
                 let parts =
-                    a.iter().zip(b.iter()).map(|(a, b)| self.choose(condition, a, b, state));
+                    a.iter().zip(b.iter()).map(|(a, b)| self.choose(condition, a, b, known));
                 Value::Many(Rc::new(parts.collect()))
             }
             (Value::Int(ty, a), Value::Int(_, b)) => {
@@ -340,13 +429,13 @@ impl Machine<'_> {
                 }
                 let mut range = None;
                 for (form, truth) in [(a, true), (b, false)] {
-                    let mut known = state.known.clone();
-                    if refine(&mut known, &self.symbols, condition, truth) {
-                        let (part, _) = known.value_range(&self.symbols, form, *ty);
+                    let mut side = known.clone();
+                    if refine(&mut side, &self.symbols, condition, truth) {
+                        let (part, _) = side.value_range(&self.symbols, form, *ty);
                         range = Some(range.map_or(part, |r: Interval| r.hull(part)));
                     }
                 }
-                self.any_of(*ty, range.unwrap_or(ty.range()), state)
+                self.any_of(*ty, range.unwrap_or(ty.range()), known)
             }
             _ if matches!((accept, reject), (Value::Bool(_), _) | (_, Value::Bool(_))) => {
                 let (a, b) = (accept.condition(), reject.condition());
@@ -357,20 +446,20 @@ impl Machine<'_> {
     }
 
     /// Built-in functions of integers; `Unknown` for those that are not tracked.
-    pub(super) fn math(
+    pub(crate) fn math(
         &mut self,
         fun: MathFunction,
         first: Value,
         rest: [Option<Value>; 2],
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Value {
         if let (MathFunction::Dot, Value::Many(a), Some(Value::Many(b))) = (fun, &first, &rest[0]) {
             let mut sum: Option<Value> = None;
             for (a, b) in a.iter().zip(b.iter()) {
-                let product = self.binary(BinaryOperator::Multiply, a, b, state);
+                let product = self.binary(BinaryOperator::Multiply, a, b, known);
                 sum = Some(match sum {
                     None => product,
-                    Some(so_far) => self.binary(BinaryOperator::Add, &so_far, &product, state),
+                    Some(so_far) => self.binary(BinaryOperator::Add, &so_far, &product, known),
                 });
             }
             return sum.unwrap_or(Value::Unknown);
@@ -387,7 +476,7 @@ impl Machine<'_> {
                         v => v.clone(),
                     })
                 });
-                self.math(fun, part.clone(), rest, state)
+                self.math(fun, part.clone(), rest, known)
             });
             return Value::Many(Rc::new(parts.collect()));
         }
@@ -400,55 +489,55 @@ impl Machine<'_> {
         let bits = |hi: i128| Interval::new(0, hi);
         match (fun, y, z) {
             (MathFunction::Min, Some(y), _) => {
-                Value::Int(ty, self.extreme(ty, Operator::Minimum, &x, &y, state))
+                Value::Int(ty, self.extreme(ty, Operator::Minimum, &x, &y, known))
             }
             (MathFunction::Max, Some(y), _) => {
-                Value::Int(ty, self.extreme(ty, Operator::Maximum, &x, &y, state))
+                Value::Int(ty, self.extreme(ty, Operator::Maximum, &x, &y, known))
             }
             // min(max(x, low), high), also where low > high.
             (MathFunction::Clamp, Some(low), Some(high)) => {
-                let above = self.extreme(ty, Operator::Maximum, &x, &low, state);
-                Value::Int(ty, self.extreme(ty, Operator::Minimum, &above, &high, state))
+                let above = self.extreme(ty, Operator::Maximum, &x, &low, known);
+                Value::Int(ty, self.extreme(ty, Operator::Minimum, &above, &high, known))
             }
             (MathFunction::Abs, _, _) => {
-                if ty == IntType::U32 || self.natural(ty, &x, state).is_some() {
+                if ty == IntType::U32 || self.natural(ty, &x, known).is_some() {
                     return Value::Int(ty, x);
                 }
                 let zero = Linear::constant(0);
-                Value::Int(ty, self.operation(ty, Operator::Absolute, &x, &zero, state))
+                Value::Int(ty, self.operation(ty, Operator::Absolute, &x, &zero, known))
             }
-            (MathFunction::Sign, _, _) => self.any_of(ty, Interval::new(-1, 1), state),
+            (MathFunction::Sign, _, _) => self.any_of(ty, Interval::new(-1, 1), known),
             (
                 MathFunction::CountOneBits
                 | MathFunction::CountLeadingZeros
                 | MathFunction::CountTrailingZeros,
                 _,
                 _,
-            ) => self.any_of(ty, bits(32), state),
+            ) => self.any_of(ty, bits(32), known),
             (MathFunction::FirstLeadingBit | MathFunction::FirstTrailingBit, _, _) => {
-                let (range, _) = state.known.value_range(&self.symbols, &x, ty);
+                let (range, _) = known.value_range(&self.symbols, &x, ty);
                 match ty {
-                    IntType::I32 => self.any_of(ty, Interval::new(-1, 31), state),
+                    IntType::I32 => self.any_of(ty, Interval::new(-1, 31), known),
                     IntType::U32 if range.lo > 0 => {
                         let top = i128::from(127 - range.hi.leading_zeros());
-                        self.any_of(ty, bits(top), state)
+                        self.any_of(ty, bits(top), known)
                     }
-                    IntType::U32 => self.any_of(ty, ty.range(), state),
+                    IntType::U32 => self.any_of(ty, ty.range(), known),
                 }
             }
             // extractBits(x, offset, count)
             (MathFunction::ExtractBits, Some(offset), Some(count)) if ty == IntType::U32 => {
-                let known = [&offset, &count].map(|form| self.only(IntType::U32, form, state));
-                if let [Some(low), Some(length)] = known.map(|n| n.map(|n| n.min(32) as u32))
+                let numbers = [&offset, &count].map(|form| self.only(IntType::U32, form, known));
+                if let [Some(low), Some(length)] = numbers.map(|n| n.map(|n| n.min(32) as u32))
                     && low < 32
                     && length > 0
-                    && let Some(bits) = self.bits(ty, &x, (low, (low + length).min(32)), state)
+                    && let Some(bits) = self.bits(ty, &x, (low, (low + length).min(32)), known)
                 {
                     return Value::Int(ty, bits);
                 }
-                let (count, _) = state.known.value_range(&self.symbols, &count, IntType::U32);
+                let (count, _) = known.value_range(&self.symbols, &count, IntType::U32);
                 let count = count.hi.min(32);
-                self.any_of(ty, bits((1 << count) - 1), state)
+                self.any_of(ty, bits((1 << count) - 1), known)
             }
             _ => Value::Unknown,
         }
@@ -461,30 +550,35 @@ impl Machine<'_> {
         operator: Operator,
         a: &Linear,
         b: &Linear,
-        state: &mut State,
+        known: &mut Knowledge,
     ) -> Linear {
-        let (x, _) = state.known.value_range(&self.symbols, a, ty);
-        let (y, _) = state.known.value_range(&self.symbols, b, ty);
+        let (x, _) = known.value_range(&self.symbols, a, ty);
+        let (y, _) = known.value_range(&self.symbols, b, ty);
         let (below, above) = (x.hi <= y.lo, y.hi <= x.lo);
         match operator {
             Operator::Minimum if below => a.clone(),
             Operator::Minimum if above => b.clone(),
             Operator::Maximum if above => a.clone(),
             Operator::Maximum if below => b.clone(),
-            _ => self.operation(ty, operator, a, b, state),
+            _ => self.operation(ty, operator, a, b, known),
         }
     }
 
     /// A conversion, or the same bits as another type: of integers they are alike.
-    pub(super) fn convert(&mut self, value: Value, kind: ScalarKind, state: &mut State) -> Value {
+    pub(crate) fn convert(
+        &mut self,
+        value: Value,
+        kind: ScalarKind,
+        known: &mut Knowledge,
+    ) -> Value {
         match (value, int_type(kind)) {
             (Value::Many(parts), _) => {
-                let parts = parts.iter().map(|p| self.convert(p.clone(), kind, state)).collect();
+                let parts = parts.iter().map(|p| self.convert(p.clone(), kind, known)).collect();
                 Value::Many(Rc::new(parts))
             }
             // Between i32 and u32 the bits stay.
             (Value::Int(_, form), Some(ty)) => Value::Int(ty, form),
-            (Value::Bool(_), Some(ty)) => self.any_of(ty, Interval::new(0, 1), state),
+            (Value::Bool(_), Some(ty)) => self.any_of(ty, Interval::new(0, 1), known),
             (Value::Bool(condition), None) if kind == ScalarKind::Bool => Value::Bool(condition),
             (Value::Int(ty, form), None) if kind == ScalarKind::Bool => {
                 let zero = Condition::Equal(ty, form, Linear::constant(0));

@@ -13,39 +13,21 @@
 
 use std::ops::Range;
 
-use super::footprint::{Kind, Store};
-use super::interval::{IntType, Interval, Operator, floor_div};
-use super::linear::{Linear, Symbol};
-use super::machine::Machine;
+use super::access::{Access, Kind, Store, Target};
+use super::footprint::{Exchanged, Footprint, Outside};
 use super::must_write::surely_written;
-use super::state::{Definition, Guard, Knowledge, Restricted, at_least, at_most, room};
-use super::{Exchanged, Footprint, Outside};
+use super::recorder::Recorder;
+use crate::analysis::domain::guard::Guard;
+use crate::analysis::domain::interval::{
+    IntType, Interval, Operator, at_least, at_most, floor_div, room,
+};
+use crate::analysis::domain::knowledge::{Knowledge, Restricted};
+use crate::analysis::domain::linear::{Linear, Symbol};
+use crate::analysis::domain::symbols::{Definition, Symbols};
 use crate::region::Region;
 
-/// An access to storage, and what was known on its path.
-#[derive(Debug, Clone)]
-pub(super) struct Access {
-    pub(super) binding: usize,
-    pub(super) target: Target,
-    pub(super) kind: Kind,
-    /// Whether the access is to members that are both stored to and read, if members are used
-    /// differently.
-    pub(super) exchanged: bool,
-    pub(super) known: Knowledge,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Target {
-    /// The fields before the array.
-    Header,
-    /// All elements.
-    Everything,
-    /// The element of an index.
-    Element(IntType, Linear),
-}
-
 /// Footprints of a sample, and of all its shifts.
-pub(super) struct Shifts {
+pub(crate) struct Shifts {
     sample: Range<u32>,
     /// The values of the workgroup id for which they hold.
     span: Interval,
@@ -69,8 +51,42 @@ struct Moving {
 }
 
 impl Shifts {
+    /// The footprints of a band and of its shifts, after a walk over the whole grid that kept a
+    /// trace; `along` is the workgroup id of the bands' axis. Nothing where they are not so simple.
+    pub(crate) fn find(
+        recorder: &Recorder<'_>,
+        symbols: &Symbols,
+        along: Symbol,
+        sample: Range<u32>,
+    ) -> Option<Shifts> {
+        if recorder.has_consulted() || sample.is_empty() {
+            return None;
+        }
+        let trace = recorder.trace.as_ref()?;
+        let mut follows = vec![false; symbols.len()];
+        follows[along as usize] = true;
+        for (symbol, info) in symbols.infos.iter().enumerate() {
+            if let Definition::Operation(_, a, b) = &info.definition {
+                let mut terms = a.terms().iter().chain(b.terms());
+                follows[symbol] = terms.any(|t| follows[t.0 as usize]);
+            }
+        }
+        let band = Interval::new(sample.start.into(), i128::from(sample.end) - 1);
+        let span = at_most(-1).hull(at_least(0));
+        let mut this = Sample { recorder, symbols, along, follows, band, span };
+        let mut parts = Vec::new();
+        parts.resize_with(recorder.bindings(), Parts::default);
+        for access in trace {
+            this.access(access, &mut parts[access.binding])?;
+        }
+        for (binding, parts) in parts.iter_mut().enumerate() {
+            this.must_write(binding, parts);
+        }
+        Some(Shifts { sample, span: this.span, parts })
+    }
+
     /// The footprints of a band, if they are the sample's, shifted.
-    pub(super) fn of(&self, band: &Range<u32>) -> Option<Vec<Footprint>> {
+    pub(crate) fn of(&self, band: &Range<u32>) -> Option<Vec<Footprint>> {
         let values = Interval::new(band.start.into(), i128::from(band.end) - 1);
         if band.len() != self.sample.len() || !self.span.contains(values) {
             return None;
@@ -80,7 +96,7 @@ impl Shifts {
     }
 
     /// Whether they say as much of the sample as its own footprints.
-    pub(super) fn as_tight_as(&self, own: &[Footprint]) -> bool {
+    pub(crate) fn as_tight_as(&self, own: &[Footprint]) -> bool {
         let same = |a: &Region, b: &Region| a.len() == b.len() && a.hull() == b.hull();
         self.parts.iter().zip(own).all(|(parts, own)| {
             let found = parts.shifted(0);
@@ -134,7 +150,8 @@ fn add(list: &mut Vec<(i64, Region)>, step: i64, region: &Region) {
 
 /// What is the same for all accesses of a sample.
 struct Sample<'m> {
-    machine: &'m Machine<'m>,
+    recorder: &'m Recorder<'m>,
+    symbols: &'m Symbols,
     /// The workgroup id along the axis.
     along: Symbol,
     /// By symbol: whether it is the id, or follows from it.
@@ -144,40 +161,9 @@ struct Sample<'m> {
     span: Interval,
 }
 
-impl Machine<'_> {
-    /// The footprints of a band and of its shifts, after a walk over the whole grid that kept a
-    /// trace; `along` is the workgroup id of the bands' axis. Nothing where they are not so simple.
-    pub(super) fn shifts(&self, along: Symbol, sample: Range<u32>) -> Option<Shifts> {
-        if self.fuel == 0 || self.recorder.has_consulted() || sample.is_empty() {
-            return None;
-        }
-        let trace = self.recorder.trace.as_ref()?;
-        let mut follows = vec![false; self.symbols.len()];
-        follows[along as usize] = true;
-        for (symbol, info) in self.symbols.infos.iter().enumerate() {
-            if let Definition::Operation(_, a, b) = &info.definition {
-                let mut terms = a.terms().iter().chain(b.terms());
-                follows[symbol] = terms.any(|t| follows[t.0 as usize]);
-            }
-        }
-        let band = Interval::new(sample.start.into(), i128::from(sample.end) - 1);
-        let span = at_most(-1).hull(at_least(0));
-        let mut this = Sample { machine: self, along, follows, band, span };
-        let mut parts = Vec::new();
-        parts.resize_with(self.arguments?.bindings.len(), Parts::default);
-        for access in trace {
-            this.access(access, &mut parts[access.binding])?;
-        }
-        for (binding, parts) in parts.iter_mut().enumerate() {
-            this.must_write(binding, parts);
-        }
-        Some(Shifts { sample, span: this.span, parts })
-    }
-}
-
 impl Sample<'_> {
     fn access(&mut self, access: &Access, parts: &mut Parts) -> Option<()> {
-        let symbols = &self.machine.symbols;
+        let symbols = self.symbols;
         let follows = |symbol: Symbol| self.follows[symbol as usize];
         let restricted = access.known.restricted(symbols, self.along, self.band, follows)?;
         let mut known = match restricted {
@@ -195,9 +181,7 @@ impl Sample<'_> {
                 lists.into_iter().flatten().for_each(|list| list.writes_header |= writes);
                 return Some(());
             }
-            Target::Everything => {
-                (0, Region::from(0..self.machine.recorder.elements(access.binding)))
-            }
+            Target::Everything => (0, Region::from(0..self.recorder.elements(access.binding))),
             Target::Element(ty, form) => self.element(&mut known, access.binding, *ty, form)?,
         };
         for list in lists.into_iter().flatten() {
@@ -219,11 +203,11 @@ impl Sample<'_> {
         ty: IntType,
         form: &Linear,
     ) -> Option<(i64, Region)> {
-        let symbols = &self.machine.symbols;
+        let symbols = self.symbols;
         let form = self.resolved(known, form)?;
         let step = form.coefficient(self.along);
         let (range, shift) = known.value_range(symbols, &form, ty);
-        let last = i128::from(self.machine.recorder.elements(binding)) - 1;
+        let last = i128::from(self.recorder.elements(binding)) - 1;
         let touched = match range.meet(Interval { lo: 0, hi: last }) {
             Some(inside) if last >= 0 => inside.lo as u64..inside.hi as u64 + 1,
             _ if step == 0 => return Some((0, Region::default())),
@@ -242,7 +226,7 @@ impl Sample<'_> {
         if !form.terms().iter().any(|t| follows(self, t.0)) {
             return Some(form.clone());
         }
-        let symbols = &self.machine.symbols;
+        let symbols = self.symbols;
         let mut sum = Linear::constant(form.k);
         for &(symbol, factor) in form.terms() {
             if !follows(self, symbol) {
@@ -272,7 +256,7 @@ impl Sample<'_> {
     /// A value of a type as a mathematical integer that does not wrap around.
     fn value(&mut self, known: &mut Knowledge, ty: IntType, form: &Linear) -> Option<Linear> {
         let form = self.resolved(known, form)?;
-        let (range, shift) = known.value_range(&self.machine.symbols, &form, ty);
+        let (range, shift) = known.value_range(self.symbols, &form, ty);
         self.keep(range, form.coefficient(self.along), ty.range())?;
         Some(form.plus_constant(-shift?))
     }
@@ -302,7 +286,7 @@ impl Sample<'_> {
 
     /// What is surely written, where all of it moves alike.
     fn must_write(&mut self, binding: usize, parts: &mut Parts) {
-        let recorder = &self.machine.recorder;
+        let recorder = self.recorder;
         let of_binding = recorder.stores().iter().filter(|store| store.binding == binding);
         let before = self.span;
         let mut step = None;

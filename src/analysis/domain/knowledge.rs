@@ -1,70 +1,26 @@
-//! Symbols, and what one path through the kernel knows of them.
+//! What one path through the kernel knows of the symbols.
 //!
-//! A [`Symbols`] table says what each symbol is; a [`Knowledge`] bounds the symbols on one path:
+//! A [`Knowledge`] bounds the symbols on one path:
 //! an interval for each, and constraints on linear forms of several. What always holds: every
 //! execution that takes the path has its symbols inside all of these bounds. Symbols never
 //! change, so nothing here is ever invalidated by a store; a join of two paths takes hulls.
 
 use std::ops::Range;
-use std::rc::Rc;
 
-use super::interval::{IntType, Interval, MODULUS, Operator, apply, ceil_div, floor_div};
-use super::linear::{Linear, Symbol, gcd_of};
+use super::constraint::{Constraint, mask};
+use super::interval::{
+    IntType, Interval, MODULUS, Operator, apply, at_least, at_most, ceil_div, floor_div, room,
+};
+use super::linear::{Linear, Symbol};
+use super::symbols::{Definition, SymbolInfo, Symbols};
 use crate::region::Region;
 
-/// Forms on more symbols than this are given a symbol of their own.
-pub(super) const MAX_TERMS: usize = 10;
 /// Symbols defined through longer chains forget their definition.
 const MAX_DEPTH: u8 = 24;
 /// Older constraints are forgotten.
 const MAX_CONSTRAINTS: usize = 24;
-/// Forms with larger coefficients are not taken apart.
-const MAX_COEFFICIENT: i64 = 1 << 40;
 /// Bounds that one refinement may tighten before it stops; a bound on time, not on truth.
 const REFINE_FUEL: u32 = 48;
-
-/// How a symbol comes about.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Definition {
-    /// A builtin, a load, the value of a variable where paths meet: nothing more is known.
-    Opaque,
-    /// The value of an operator. The forms are values of the symbol's type (the count of a shift
-    /// is a `u32`).
-    Operation(Operator, Linear, Linear),
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct SymbolInfo {
-    pub(super) ty: IntType,
-    pub(super) definition: Definition,
-    /// Bounds that hold on every path.
-    range: (i64, i64),
-    depth: u8,
-    /// For the components of workgroup and local ids and the counters of counted loops: an
-    /// invocation (and an iteration) exists for every combination of values in these ranges.
-    pub(super) dimension: Option<(i64, i64)>,
-}
-
-/// All symbols, by index.
-#[derive(Debug, Default)]
-pub(super) struct Symbols {
-    pub(super) infos: Vec<SymbolInfo>,
-}
-
-impl Symbols {
-    pub(super) fn len(&self) -> usize {
-        self.infos.len()
-    }
-
-    fn push(&mut self, info: SymbolInfo) -> Symbol {
-        self.infos.push(info);
-        (self.infos.len() - 1) as Symbol
-    }
-
-    fn depth_of(&self, form: &Linear) -> u8 {
-        form.terms().iter().map(|t| self.infos[t.0 as usize].depth).max().unwrap_or(0)
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Bound {
@@ -74,35 +30,9 @@ struct Bound {
     seen: u32,
 }
 
-/// `lo <= form <= hi`, for a form of at least two symbols without a constant, coefficients
-/// without a common divisor, the first one positive.
-#[derive(Debug, Clone)]
-struct Constraint {
-    form: Linear,
-    lo: i128,
-    hi: i128,
-    /// Of the form's symbols.
-    mask: u64,
-}
-
-/// A bit for each symbol, as far as 64 go: forms without a common bit have no common symbol.
-fn mask(form: &Linear) -> u64 {
-    form.terms().iter().fold(0, |mask, term| mask | 1 << (term.0 % 64))
-}
-
-const UNBOUNDED: i128 = 1 << 80;
-
-/// Everything below (`Interval::lo`) or above a bound.
-pub(super) fn at_most(hi: i128) -> Interval {
-    Interval::new(-UNBOUNDED, hi)
-}
-pub(super) fn at_least(lo: i128) -> Interval {
-    Interval::new(lo, UNBOUNDED)
-}
-
 /// What one path knows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Knowledge {
+pub(crate) struct Knowledge {
     bounds: Vec<Bound>,
     constraints: Vec<Constraint>,
     version: u32,
@@ -117,7 +47,7 @@ impl Knowledge {
     }
 
     /// A new symbol of which no more is known than an interval.
-    pub(super) fn opaque(&mut self, symbols: &mut Symbols, ty: IntType, known: Interval) -> Symbol {
+    pub(crate) fn opaque(&mut self, symbols: &mut Symbols, ty: IntType, known: Interval) -> Symbol {
         let range = (known.lo as i64, known.hi as i64);
         let definition = Definition::Opaque;
         let new = symbols.push(SymbolInfo { ty, definition, range, depth: 0, dimension: None });
@@ -126,14 +56,14 @@ impl Knowledge {
     }
 
     /// A new symbol that takes every value of an interval, whatever the other dimensions.
-    pub(super) fn dimension(&mut self, symbols: &mut Symbols, values: Interval) -> Symbol {
+    pub(crate) fn dimension(&mut self, symbols: &mut Symbols, values: Interval) -> Symbol {
         let new = self.opaque(symbols, IntType::U32, values);
         symbols.infos[new as usize].dimension = Some((values.lo as i64, values.hi as i64));
         new
     }
 
     /// A new symbol for the value of an operator, whose operands are values of type `ty`.
-    pub(super) fn operation(
+    pub(crate) fn operation(
         &mut self,
         symbols: &mut Symbols,
         ty: IntType,
@@ -171,7 +101,7 @@ impl Knowledge {
     }
 
     /// Bounds of a symbol.
-    pub(super) fn symbol(&mut self, symbols: &Symbols, symbol: Symbol) -> Interval {
+    pub(crate) fn symbol(&mut self, symbols: &Symbols, symbol: Symbol) -> Interval {
         let at = symbol as usize;
         if at >= self.bounds.len() {
             self.reserve(symbols, at + 1);
@@ -202,7 +132,7 @@ impl Knowledge {
     }
 
     /// Bounds of a form as a mathematical integer.
-    pub(super) fn bounds(&mut self, symbols: &Symbols, form: &Linear) -> Interval {
+    pub(crate) fn bounds(&mut self, symbols: &Symbols, form: &Linear) -> Interval {
         let mut best = self.plain(symbols, form);
         let in_form = mask(form);
         let related = |c: &Constraint| c.mask & in_form != 0;
@@ -239,7 +169,7 @@ impl Knowledge {
     /// The elements that an index may mean, which are all in `within`: the index is a sum of
     /// digits, multiples of symbols or of constrained forms, each of which takes no value outside
     /// of its bounds. Of several ways to take the index apart, the one with the fewest elements.
-    pub(super) fn region(
+    pub(crate) fn region(
         &mut self,
         symbols: &Symbols,
         index: &Linear,
@@ -277,7 +207,7 @@ impl Knowledge {
 
     /// The elements that an index in a range may denote, all of them in `within`. An index that may
     /// wrap around denotes other elements after each wrap.
-    pub(super) fn elements(
+    pub(crate) fn elements(
         &mut self,
         symbols: &Symbols,
         index: &Linear,
@@ -326,7 +256,7 @@ impl Knowledge {
 
     /// The range of a value of a type, and, when the form surely wraps around the same number of
     /// times, the multiple of 2³² to subtract from the form to make it equal the value.
-    pub(super) fn value_range(
+    pub(crate) fn value_range(
         &mut self,
         symbols: &Symbols,
         form: &Linear,
@@ -345,7 +275,7 @@ impl Knowledge {
 
     /// The form as a mathematical integer that equals the value, if it surely wraps around the
     /// same number of times on this path.
-    pub(super) fn unwrapped(
+    pub(crate) fn unwrapped(
         &mut self,
         symbols: &Symbols,
         form: &Linear,
@@ -356,7 +286,7 @@ impl Knowledge {
     }
 
     /// Adds that a value of a type lies in an interval. False when no execution can.
-    pub(super) fn refine_value(
+    pub(crate) fn refine_value(
         &mut self,
         symbols: &Symbols,
         form: &Linear,
@@ -392,7 +322,7 @@ impl Knowledge {
 
     /// Adds that a form, as a mathematical integer, lies in an interval. False when no execution
     /// can.
-    pub(super) fn refine(&mut self, symbols: &Symbols, form: &Linear, to: Interval) -> bool {
+    pub(crate) fn refine(&mut self, symbols: &Symbols, form: &Linear, to: Interval) -> bool {
         let mut fuel = REFINE_FUEL;
         self.refine_with(symbols, form, to, &mut fuel)
     }
@@ -480,7 +410,7 @@ impl Knowledge {
     }
 
     /// Adds a constraint on a form of several symbols. False when no execution meets it.
-    pub(super) fn constrain(&mut self, form: &Linear, to: Interval) -> bool {
+    pub(crate) fn constrain(&mut self, form: &Linear, to: Interval) -> bool {
         let Some(new) = Constraint::new(form, to) else { return true };
         if let Some(old) = self.constraints.iter_mut().find(|c| c.form == new.form) {
             old.lo = old.lo.max(new.lo);
@@ -495,65 +425,10 @@ impl Knowledge {
         possible
     }
 
-    /// Forgets the constraints on symbols that were made after the first `count`.
-    pub(super) fn forget_constraints(&mut self, count: usize) {
-        let before = |term: &(Symbol, i64)| (term.0 as usize) < count;
-        self.constraints.retain(|c| c.form.terms().iter().all(before));
-    }
-
-    /// What holds on either of two paths. Symbols that exist on one of them only keep its bounds:
-    /// nothing that is alive after the join refers to them on the other.
-    pub(super) fn join(mut self, mut other: Knowledge, symbols: &Symbols) -> Knowledge {
-        let version = self.version.max(other.version) + 1;
-        let mut constraints = Vec::with_capacity(self.constraints.len());
-        for this in [true, false] {
-            let list = if this { &self.constraints } else { &other.constraints };
-            for constraint in list.clone() {
-                let known = constraints.iter().any(|c: &Constraint| c.form == constraint.form);
-                let shared = |k: &Knowledge| {
-                    constraint.form.terms().iter().all(|t| (t.0 as usize) < k.bounds.len())
-                };
-                if known || !shared(&self) || !shared(&other) {
-                    continue;
-                }
-                let hull = self
-                    .bounds(symbols, &constraint.form)
-                    .hull(other.bounds(symbols, &constraint.form));
-                constraints.push(Constraint { lo: hull.lo, hi: hull.hi, ..constraint });
-            }
-        }
-        constraints.truncate(MAX_CONSTRAINTS);
-        let common = self.bounds.len().min(other.bounds.len());
-        let mut bounds = Vec::with_capacity(self.bounds.len().max(other.bounds.len()));
-        for (a, b) in self.bounds.iter().zip(&other.bounds) {
-            bounds.push(Bound { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi), seen: 0 });
-        }
-        for longer in [&self, &other] {
-            bounds.extend(longer.bounds[common..].iter().map(|b| Bound { seen: 0, ..*b }));
-        }
-        let mut joined = Knowledge { bounds, constraints: Vec::new(), version };
-        constraints.retain(|c| {
-            let plain = joined.plain(symbols, &c.form);
-            plain.lo < c.lo || c.hi < plain.hi
-        });
-        joined.constraints = constraints;
-        joined
-    }
-}
-
-/// What a path knows of executions with a symbol in some interval.
-pub(super) enum Restricted {
-    /// The knowledge, and the values of the symbol for which it would be the same.
-    To(Knowledge, Interval),
-    /// They do not take the path, nor do those with a value in this interval.
-    Beside(Interval),
-}
-
-impl Knowledge {
     /// What is known when the symbol `along` lies in `band`, without the constraints that tie it
     /// to others. Nothing where it is tied inside of the band, or where a constraint is on what
     /// `follows` from it.
-    pub(super) fn restricted(
+    pub(crate) fn restricted(
         &self,
         symbols: &Symbols,
         along: Symbol,
@@ -594,88 +469,57 @@ impl Knowledge {
         known.bounds[along as usize].hi = band.hi as i64;
         Some(Restricted::To(known, span))
     }
-}
 
-/// The values of a symbol for which `step` times it, plus anything in `rest`, is in an interval.
-pub(super) fn room(step: i64, rest: Interval, within: Interval) -> Option<Interval> {
-    let size = i128::from(step).abs();
-    let (lo, hi) = if step > 0 {
-        (within.lo - rest.lo, within.hi - rest.hi)
-    } else {
-        (rest.hi - within.hi, rest.lo - within.lo)
-    };
-    let found = Interval { lo: ceil_div(lo, size), hi: floor_div(hi, size) };
-    (found.lo <= found.hi).then_some(found)
-}
-
-impl Constraint {
-    fn new(form: &Linear, to: Interval) -> Option<Constraint> {
-        let terms = form.terms();
-        if terms.len() < 2 {
-            return None;
-        }
-        let divisor = gcd_of(terms) * terms[0].1.signum();
-        let terms: Vec<_> = terms.iter().map(|t| (t.0, t.1 / divisor)).collect();
-        let (lo, hi) = (to.lo - i128::from(form.k), to.hi - i128::from(form.k));
-        let d = i128::from(divisor);
-        let (lo, hi) = if d > 0 {
-            (ceil_div(lo, d), floor_div(hi, d))
-        } else {
-            (ceil_div(-hi, -d), floor_div(-lo, -d))
-        };
-        // No integer multiple lies in between: an empty constraint, kept as such.
-        let form = Linear::from_terms(0, &terms);
-        Some(Constraint { mask: mask(&form), form, lo, hi })
+    /// Forgets the constraints on symbols that were made after the first `count`.
+    pub(crate) fn forget_constraints(&mut self, count: usize) {
+        let before = |term: &(Symbol, i64)| (term.0 as usize) < count;
+        self.constraints.retain(|c| c.form.terms().iter().all(before));
     }
 
-    /// A multiple of the constrained form that leaves fewer terms of `form`: its factor, and what
-    /// is left.
-    fn take(&self, form: &Linear) -> Option<(i64, Linear)> {
-        if self.lo > self.hi {
-            return None;
-        }
-        let terms = self.form.terms();
-        for &(symbol, c) in terms {
-            let d = form.coefficient(symbol);
-            if d == 0 || d % c != 0 {
-                continue;
-            }
-            let factor = d / c;
-            // By so much the number of terms falls.
-            let mut fewer = 0;
-            for &(symbol, c) in terms {
-                let (d, part) = (form.coefficient(symbol), factor.saturating_mul(c));
-                // What is left must not grow beyond what can be computed with.
-                if part.abs() > MAX_COEFFICIENT || d.abs() > MAX_COEFFICIENT {
-                    return None;
-                }
-                fewer += match (d == part, d) {
-                    (true, _) => 1,
-                    (false, 0) => -1,
-                    _ => 0,
+    /// What holds on either of two paths. Symbols that exist on one of them only keep its bounds:
+    /// nothing that is alive after the join refers to them on the other.
+    pub(crate) fn join(mut self, mut other: Knowledge, symbols: &Symbols) -> Knowledge {
+        let version = self.version.max(other.version) + 1;
+        let mut constraints = Vec::with_capacity(self.constraints.len());
+        for this in [true, false] {
+            let list = if this { &self.constraints } else { &other.constraints };
+            for constraint in list.clone() {
+                let known = constraints.iter().any(|c: &Constraint| c.form == constraint.form);
+                let shared = |k: &Knowledge| {
+                    constraint.form.terms().iter().all(|t| (t.0 as usize) < k.bounds.len())
                 };
-            }
-            if fewer > 0 {
-                return Some((factor, form.plus(&self.form, -factor)));
+                if known || !shared(&self) || !shared(&other) {
+                    continue;
+                }
+                let hull = self
+                    .bounds(symbols, &constraint.form)
+                    .hull(other.bounds(symbols, &constraint.form));
+                constraints.push(Constraint { lo: hull.lo, hi: hull.hi, ..constraint });
             }
         }
-        None
-    }
-
-    /// The bounds of a multiple of the constrained form.
-    fn times(&self, factor: i64) -> Interval {
-        Interval::new(self.lo, self.hi).scaled(factor.into())
+        constraints.truncate(MAX_CONSTRAINTS);
+        let common = self.bounds.len().min(other.bounds.len());
+        let mut bounds = Vec::with_capacity(self.bounds.len().max(other.bounds.len()));
+        for (a, b) in self.bounds.iter().zip(&other.bounds) {
+            bounds.push(Bound { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi), seen: 0 });
+        }
+        for longer in [&self, &other] {
+            bounds.extend(longer.bounds[common..].iter().map(|b| Bound { seen: 0, ..*b }));
+        }
+        let mut joined = Knowledge { bounds, constraints: Vec::new(), version };
+        constraints.retain(|c| {
+            let plain = joined.plain(symbols, &c.form);
+            plain.lo < c.lo || c.hi < plain.hi
+        });
+        joined.constraints = constraints;
+        joined
     }
 }
 
-/// A list of bounds on forms, shared between paths.
-pub(super) type Guards = Rc<Vec<Guard>>;
-
-/// A linear inequality over dimensions: `form`, without a constant, lies in the interval.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Guard {
-    pub(super) form: Linear,
-    pub(super) within: Interval,
-    /// It holds anyway, of every execution that gets there.
-    pub(super) always: bool,
+/// What a path knows of executions with a symbol in some interval.
+pub(crate) enum Restricted {
+    /// The knowledge, and the values of the symbol for which it would be the same.
+    To(Knowledge, Interval),
+    /// They do not take the path, nor do those with a value in this interval.
+    Beside(Interval),
 }

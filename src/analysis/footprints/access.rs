@@ -1,0 +1,48 @@
+//! Accesses to storage as a walk meets them.
+
+use crate::analysis::domain::guard::Guards;
+use crate::analysis::domain::interval::{IntType, Interval};
+use crate::analysis::domain::knowledge::Knowledge;
+use crate::analysis::domain::linear::{Linear, Symbol};
+
+/// What an access does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Read,
+    Write,
+    /// An atomic update: both.
+    Update,
+}
+
+/// A store of a whole element that an invocation executes exactly if it meets the guards.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) binding: usize,
+    /// The element, as a mathematical integer over dimensions.
+    pub(crate) index: Linear,
+    pub(crate) guards: Guards,
+    /// The values that each symbol of the index and the guards takes.
+    pub(crate) dimensions: Vec<(Symbol, Interval)>,
+}
+
+/// An access to storage, and what was known on its path.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) binding: usize,
+    pub(crate) target: Target,
+    pub(crate) kind: Kind,
+    /// Whether the access is to members that are both stored to and read, if members are used
+    /// differently.
+    pub(crate) exchanged: bool,
+    pub(crate) known: Knowledge,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// The fields before the array.
+    Header,
+    /// All elements.
+    Everything,
+    /// The element of an index.
+    Element(IntType, Linear),
+}

@@ -1,0 +1,11 @@
+//! Footprints: what the accesses of a walk come to.
+
+pub(super) mod access;
+pub(super) mod footprint;
+
+pub(super) mod must_write;
+pub(super) mod whole;
+
+pub(super) mod recorder;
+
+pub(super) mod shifts;
