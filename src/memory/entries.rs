@@ -13,7 +13,7 @@
 //! What always holds: an entry's inputs can be had as they were, or its pin says that they are gone;
 //! memory that the log keeps (copies of overwritten inputs, inputs of dropped buffers, entries) is
 //! counted, and where it would exceed the log's budget, what depends on it is fetched to the host (a
-//! *checkpoint*), or given up. When a checkpoint pays otherwise is decided in `runtime/execution/recording.rs`.
+//! *checkpoint*), or given up. When a checkpoint pays otherwise is decided in `runtime/execution/log.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -1,36 +1,28 @@
-//! Runtimes and launches: devices at work together.
+//! Launches on several devices at once.
 //!
-//! A [`Runtime`] owns the opened devices. A launch is described and checked (`launch`), planned (`execution`, by `plan`), and
-//! executed: one worker for each device that takes part takes runs of bands from the scheduling policy until all are done. Nothing runs
-//! before every argument was checked. A launch that fails after it began to write poisons what it may have written. No lock is
-//! held while a device computes.
+//! A [`Runtime`] owns the opened devices. The caller describes a launch (`api`); once checked and
+//! planned it is executed (`execution`): one worker for each device that takes part pulls runs of
+//! bands from the policy until all are done. What always holds: nothing runs before every argument
+//! was checked; a launch that fails after it began to write poisons the buffers that it may have
+//! written; no lock is held while a device computes.
 
-// What launches did.
+// What a launch did.
+mod random;
 mod report;
 
-// Which devices there are, and how they are.
+// Which devices there are, and how earlier launches ran on them.
 mod fleet;
-// What was learnt from earlier launches.
 mod history;
 
-// A launch under way.
+// A launch from the checked arguments to its report.
 mod execution;
 
-// What a program calls.
-mod launch;
+// What users call.
+mod api;
 
-#[cfg(all(test, feature = "gpu"))]
-mod log_tests;
-#[cfg(test)]
-mod profile_tests;
-#[cfg(all(test, feature = "gpu"))]
-mod soak_tests;
-#[cfg(test)]
-mod tests;
-
+pub use api::{Launch, LaunchFuture, Prepared, Runtime, RuntimeBuilder, Sequence};
 pub use execution::{Measured, Tightness};
 pub use fleet::Quarantined;
-pub use launch::{Launch, LaunchFuture, Prepared, Runtime, RuntimeBuilder, Sequence};
 pub use report::{
     DeviceReport, FailureEvent, Remedy, Report, SequenceReport, Verified, VerifiedPart,
 };

@@ -1,22 +1,19 @@
-//! The launches of a sequence on one GPU, in few submissions and without a wait between them.
+//! All launches of a sequence on one device at once, without a wait between them.
+//!
+//! This is possible where one device runs every launch whole and its memory holds everything that
+//! they touch. Otherwise, and when the device fails, the launches run in levels.
 
-use super::checked::Checked;
-use super::planning::plan_blind;
-use super::recording::{make_room_in_log, record, tend_log};
+use super::levels::Step;
+use super::log;
+use super::planned::Planned;
 use super::residency::Ended;
 use super::running::Running;
-use crate::device::{Cancel, Held, HostBytes};
-use crate::error::{Error, FailureKind, Result};
+use crate::device::{Cancel, Held};
+use crate::error::{Error, Result};
 use crate::memory::Reservation;
 use crate::pending::Job;
-use crate::runtime::fleet::{Quarantined, guarded};
-use crate::runtime::report::{DeviceReport, FailureEvent, Remedy};
-
-/// A launch of a sequence, and its memory.
-pub(crate) struct Step<'a> {
-    pub(crate) checked: &'a Checked,
-    pub(crate) memory: Vec<HostBytes<'a>>,
-}
+use crate::runtime::fleet::guarded;
+use crate::runtime::report::{DeviceReport, FailureEvent, Remedy, SequenceReport};
 
 /// Runs everything on one device without a wait in between, if that can be done.
 pub(crate) fn batch(
@@ -24,24 +21,30 @@ pub(crate) fn batch(
     times: u32,
     job: &Job,
     buffers: &Reservation,
-    events: &mut Vec<FailureEvent>,
+    report: &mut SequenceReport,
 ) -> Result<Option<Vec<DeviceReport>>> {
-    let mut launches = Vec::with_capacity(steps.len());
-    for step in steps {
-        launches.push(Running::new(plan_blind(step.checked, &step.memory)?, None));
-    }
-    let Some(device) = common_device(steps, &launches) else { return Ok(None) };
-    let all = launches.iter().filter(|launch| !launch.planned.plan.bands().is_empty());
-    let all: Vec<&Running<'_>> = all.collect();
+    let planned = steps.iter().map(|step| Planned::blind(step.checked, &step.memory));
+    let planned: Vec<Planned<'_>> = planned.collect::<Result<_>>()?;
+    let Some(device) = common_device(&planned) else { return Ok(None) };
+    let all = planned.iter().filter(|planned| !planned.plan.bands().is_empty());
+    let all: Vec<Running<'_>> = all.map(|planned| Running::new(planned, None)).collect();
     let run = 0..1;
-    all.iter().for_each(|launch| make_room_in_log(&launch.planned, &launch.residency));
-    let origin =
-        record(device, &run, &all.iter().map(|launch| launch.logged()).collect::<Vec<_>>(), times);
-    let member = &*steps[0].checked.devices[device].device;
+    all.iter().for_each(|launch| log::make_room(&launch.residency));
+    let recordings: Vec<_> = all.iter().map(|one| (&one.recording, &one.residency)).collect();
+    let origin = log::record(device, &run, &recordings, times);
+    let checked = steps[0].checked;
+    let member = &checked.devices[device];
+    let hardware = &*member.device;
     // What devices had before, the host or the log has still.
-    let one_by_one = |error: Error, events: &mut Vec<FailureEvent>| match error.of_device() {
+    let one_by_one = |error: Error, report: &mut SequenceReport| match error.of_device() {
         Ok((id, kind, cause)) => {
-            events.push(put_aside(steps[0].checked, device, id, kind, cause));
+            let remedy = match kind.quarantines() {
+                true => Remedy::Quarantined,
+                false => Remedy::PutAside,
+            };
+            let event = FailureEvent { device: id, kind, cause, remedy };
+            checked.resources.fleet.record_failure(device, member, &event);
+            report.events.push(event);
             job.start_over();
             Ok(None)
         }
@@ -54,37 +57,26 @@ pub(crate) fn batch(
     let mut held: Vec<Vec<Option<Held>>> = Vec::with_capacity(all.len());
     for bound in [false, true] {
         for launch in &all {
-            let found = match guarded(member, || {
-                launch.residency.bring(&launch.planned, device, &run, false)
-            }) {
+            let found = match guarded(hardware, || launch.residency.bring(device, &run, false)) {
                 Ok(found) => found,
                 Err(error) => {
                     for (held, launch) in held.iter().zip(&all) {
-                        launch.residency.ended(
-                            &launch.planned,
-                            device,
-                            &run,
-                            held,
-                            Ended::NotBegun,
-                        );
+                        launch.residency.ended(device, &run, held, Ended::NotBegun);
                     }
-                    return one_by_one(error, events);
+                    return one_by_one(error, report);
                 }
             };
             if bound {
                 held.push(found);
             } else {
-                launch.residency.ended(&launch.planned, device, &run, &found, Ended::NotBegun);
+                launch.residency.ended(device, &run, &found, Ended::NotBegun);
             }
         }
     }
-    let complete = held
-        .iter()
-        .zip(&all)
-        .all(|(held, launch)| launch.residency.all_held(&launch.planned, held));
+    let complete = held.iter().zip(&all).all(|(held, launch)| launch.residency.all_held(held));
     let let_go = |how: Ended<'_>| {
         for (held, launch) in held.iter().zip(&all) {
-            launch.residency.ended(&launch.planned, device, &run, held, how);
+            launch.residency.ended(device, &run, held, how);
         }
     };
     if !complete {
@@ -95,10 +87,10 @@ pub(crate) fn batch(
     let chunks: Vec<_> = all
         .iter()
         .zip(&held)
-        .map(|(launch, held)| (launch.planned.chunk(&run, &[], Some(&cancel), None), held.clone()))
+        .map(|(launch, held)| (launch.chunks.chunk(&run, &[], Some(&cancel), None), held.clone()))
         .collect();
-    let ran = guarded(member, || {
-        member.run_many(&chunks, times).unwrap_or_else(|| {
+    let ran = guarded(hardware, || {
+        hardware.run_many(&chunks, times).unwrap_or_else(|| {
             Err(Error::Internal {
                 place: "runtime::sequence".to_owned(),
                 cause: "the device can't run many".to_owned(),
@@ -113,17 +105,16 @@ pub(crate) fn batch(
         }
         Err(error) => {
             let_go(Ended::Failed);
-            return one_by_one(error, events);
+            return one_by_one(error, report);
         }
     };
-    all.iter().for_each(|launch| tend_log(&launch.planned, &launch.residency));
+    all.iter().for_each(|launch| log::tend(&launch.residency));
     let mut reports = all[0].planned.blank_reports();
     for launch in &all {
         launch.residency.account(&mut reports);
     }
     let own = &mut reports[device];
-    let groups =
-        all.iter().map(|s| u64::try_from(s.planned.plan.groups(&run).workgroups()).unwrap_or(0));
+    let groups = all.iter().map(|launch| launch.planned.workgroups(&run));
     own.workgroups = groups.sum::<u64>().saturating_mul(times.into());
     own.chunks = (all.len() as u32).saturating_mul(times);
     own.share = 1.0;
@@ -132,33 +123,15 @@ pub(crate) fn batch(
     Ok(Some(reports))
 }
 
-/// A device failed with all launches of a sequence at once: they go on one by one, on others.
-fn put_aside(
-    checked: &Checked,
-    index: usize,
-    device: String,
-    kind: FailureKind,
-    cause: String,
-) -> FailureEvent {
-    let mut remedy = Remedy::PutAside;
-    if kind.quarantines() {
-        remedy = Remedy::Quarantined;
-        let why = Quarantined { device: device.clone(), kind, cause: cause.clone() };
-        checked.resources.fleet.quarantine(index, &checked.devices[index].device, why);
-    }
-    tracing::warn!(device, %kind, cause, %remedy, "a device failed");
-    FailureEvent { device, kind, cause, remedy }
-}
-
 /// The device that runs every step whole and can keep all that they touch, if there is one.
-fn common_device(steps: &[Step<'_>], launches: &[Running<'_>]) -> Option<usize> {
+fn common_device(launches: &[Planned<'_>]) -> Option<usize> {
     let mut device = None;
-    for launch in launches.iter().filter(|launch| !launch.planned.plan.bands().is_empty()) {
-        let first = *launch.planned.whole_on()?.first()?;
+    for launch in launches.iter().filter(|launch| !launch.plan.bands().is_empty()) {
+        let first = *launch.whole_on()?.first()?;
         if *device.get_or_insert(first) != first {
             return None;
         }
     }
     let device = device?;
-    steps[0].checked.devices[device].device.runs_many().then_some(device)
+    launches[0].checked.devices[device].device.runs_many().then_some(device)
 }

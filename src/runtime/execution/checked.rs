@@ -1,4 +1,5 @@
-//! A launch in which no mistake was found, before its buffers are granted.
+//! A launch in which no mistake was found: everything that the caller gave, and the devices that
+//! there were.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -7,7 +8,7 @@ use super::resources::Resources;
 use super::tolerance::Verification;
 use crate::analysis::{Argument, Arguments};
 use crate::device::HostBytes;
-use crate::kernel::{Kernel, Space};
+use crate::kernel::{Binding, Kernel, Space};
 use crate::memory::BufferRange;
 use crate::plan::Wishes;
 use crate::runtime::fleet::Member;
@@ -93,5 +94,12 @@ impl Checked {
             })
             .collect();
         Arguments { grid: self.grid, bindings }
+    }
+
+    /// The storage bindings with their buffers.
+    pub(super) fn storage(&self) -> impl Iterator<Item = (usize, &Binding, &BufferRange)> {
+        let bindings = self.kernel.signature().bindings.iter();
+        let both = bindings.zip(&self.buffers).enumerate();
+        both.filter_map(|(id, (binding, buffer))| Some((id, binding, buffer.as_ref()?)))
     }
 }

@@ -1,33 +1,34 @@
-//! Executing a launch: the devices are put to work, and what they did comes together.
+//! Executing a checked launch: the devices are put to work, and what they did comes together.
+//!
+//! A launch passes through stages. `Checked` becomes `Planned` when its buffers are granted, and
+//! each attempt at it is a `Running`. An attempt that fails for want of memory alone, before
+//! anything is done, is followed by one with finer bands.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::checked::Checked;
 use super::failures::Failures;
-use super::homes::observe;
-use super::learning::{note_cores, note_failure, note_way};
+use super::log;
 use super::measure::{self, Tightness};
 use super::merge;
-use super::planning::plan_launch;
-use super::recording::{make_room_in_log, tend_log};
+use super::planned::Planned;
 use super::running::Running;
 use super::schedule::Schedule;
 use super::shared::Shared;
 use super::snapshot::Snapshot;
 use super::verify::{Computed, Verifier};
-use super::worker::worker;
+use super::worker::Worker;
 use crate::device::{Cancel, HostBytes};
 use crate::error::{Error, Result};
-use crate::grid::GroupBox;
 use crate::memory::{Copies, Reservation};
 use crate::pending::Job;
-use crate::plan::{Merge, Plan, Policy, Split};
-use crate::runtime::report::{DeviceReport, Report, Verified, seconds};
+use crate::plan::{Merge, Plan};
+use crate::runtime::report::{DeviceReport, Report, Verified};
 
-/// Plans a launch and says what came out.
+/// Plans a launch, with the share that is expected of each device.
 pub(crate) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan> {
     let memory = checked.memory(buffers.wait()?);
-    let mut planned = plan_launch(checked, &memory)?;
+    let mut planned = Planned::new(checked, &memory)?;
     for (device, share) in planned.shares().into_iter().enumerate() {
         planned.plan.devices[device].share = share;
     }
@@ -38,7 +39,7 @@ pub(crate) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan
 pub(crate) fn measure(checked: &Checked, buffers: &Reservation) -> Result<Vec<Tightness>> {
     let memory = checked.memory(buffers.wait()?);
     buffers.fetch()?;
-    measure::measure(&Running::new(plan_launch(checked, &memory)?, None))
+    measure::measure(&Planned::new(checked, &memory)?)
 }
 
 /// Runs a launch to its end. Buffers that it may have begun to write are poisoned on an error.
@@ -47,8 +48,7 @@ pub(crate) fn run(checked: &Checked, buffers: &Reservation, job: &Job) -> Result
     if job.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    let running = Running::new(plan_launch(checked, &memory)?, None);
-    execute(running, job).map_err(|(error, restored)| {
+    run_planned(Planned::new(checked, &memory)?, job, None).map_err(|(error, restored)| {
         if !restored {
             buffers.poison(&error.to_string());
         }
@@ -57,172 +57,157 @@ pub(crate) fn run(checked: &Checked, buffers: &Reservation, job: &Job) -> Result
 }
 
 /// Runs a launch whose buffers are granted, and leaves it to the caller to poison them on an error.
-/// `place` counts the launches that run beside it: each begins with another of the fastest devices.
-pub(crate) fn run_granted(
+/// `place` is its number among the launches that run at once, if others do.
+pub(super) fn run_granted(
     checked: &Checked,
     memory: &[HostBytes<'_>],
     job: &Job,
     place: Option<usize>,
 ) -> Result<Report> {
-    let running = Running::new(plan_launch(checked, memory)?, place);
-    execute(running, job).map_err(|(error, _)| error)
+    run_planned(Planned::new(checked, memory)?, job, place).map_err(|(error, _)| error)
 }
 
-/// Runs a launch to its end. With an error: whether all buffers are as they were before.
-fn execute(mut running: Running<'_>, job: &Job) -> std::result::Result<Report, (Error, bool)> {
+/// Runs a planned launch to its end. With an error: whether all buffers are as they were before.
+fn run_planned(
+    mut planned: Planned<'_>,
+    job: &Job,
+    place: Option<usize>,
+) -> std::result::Result<Report, (Error, bool)> {
     let begun = Instant::now();
-    let checked = running.planned.checked;
+    let checked = planned.checked;
     let log = &checked.resources.log;
     let repeated = log.repeated();
     let mut failures = Failures::default();
     let before = Copies::default();
     loop {
-        let planned = &running.planned;
+        let running = Running::new(&planned, place);
         let mut snapshot = None;
         if checked.keeps_before() {
             // It is taken of the host's memory, where such a launch keeps everything.
-            let gathered = running.residency.gather(planned);
-            let taken = gathered.and_then(|()| Snapshot::take(planned, &before));
+            let gathered = running.residency.gather();
+            let taken = gathered.and_then(|()| Snapshot::take(&planned, &before));
             snapshot = Some(taken.map_err(|error| (error, false))?);
         }
-        match work(&running, job, snapshot.as_ref(), &mut failures) {
+        match attempt(&running, job, snapshot.as_ref(), &mut failures) {
             Ok((devices, verified)) => {
-                let workgroups = GroupBox::whole(planned.plan.grid).workgroups();
+                drop(running);
+                let whole = crate::grid::GroupBox::whole(planned.plan.grid);
                 return Ok(Report {
                     elapsed: begun.elapsed(),
-                    workgroups: u64::try_from(workgroups).unwrap_or(u64::MAX),
+                    workgroups: u64::try_from(whole.workgroups()).unwrap_or(u64::MAX),
                     devices,
                     events: failures.events,
                     repeated: log.repeated() - repeated,
                     verified,
-                    plan: running.planned.plan,
+                    plan: planned.plan,
                 });
             }
             Err(error) => {
                 // No device had the memory for a band, and none is done.
-                let finer = if failures.memory_alone { running.finer() } else { None };
+                let finer = if failures.memory_alone { planned.finer() } else { None };
                 let Some(finer) = finer else {
                     if let (true, Some(snapshot)) = (checked.transactional, &snapshot) {
-                        snapshot.restore(planned, &planned.all());
+                        snapshot.restore(&planned, &planned.all());
                         return Err((error, true));
                     }
                     return Err((error, false));
                 };
-                failures.cut_finer(&finer.planned.plan);
-                running = finer;
+                failures.cut_finer(&finer.plan);
+                drop(running);
+                planned = finer;
             }
         }
     }
 }
 
 /// Drives the devices until everything is computed.
-fn work(
+fn attempt(
     running: &Running<'_>,
     job: &Job,
     snapshot: Option<&Snapshot<'_>>,
     failures: &mut Failures,
 ) -> Result<(Vec<DeviceReport>, Option<Verified>)> {
-    let planned = &running.planned;
+    let Running { planned, residency, .. } = running;
     let devices = &planned.checked.devices;
-    let bands = planned.plan.bands().len() as u32;
     let mut reports = planned.blank_reports();
-    if bands == 0 {
+    if planned.plan.bands().is_empty() {
         return Ok((reports, None));
     }
-    let groups = planned.plan.groups(&(0..bands)).workgroups() as f64;
     let begun = Instant::now();
-    running.residency.gather(planned)?;
-    make_room_in_log(planned, &running.residency);
-    let schedule = Schedule::new(running)?;
+    residency.gather()?;
+    log::make_room(residency);
+    let schedule = Schedule::new(running);
+    residency.settle(schedule.homes())?;
+    let seen = Failures::new(devices.len(), &planned.events);
     let depths = devices.iter().map(|member| member.device.depth());
-    let attempt = Failures::new(devices.len(), &planned.events);
-    let Schedule { policy, expected, tries, tried, known, fixed, homes } = schedule;
-    let shared = Shared::new(policy, attempt, depths, job);
+    let shared = Shared::new(schedule.policy(), seen, depths, job);
     let set_up = begun.elapsed();
-    drive(running, &shared);
+    work(running, &schedule, &shared);
     let (state, mut changes) = shared.into_inner();
-    for done in &state.reruns.counted {
-        planned.account(&mut reports[done.device], done);
+    let done = state.reruns.counted;
+    for one in &done {
+        reports[one.device].add_chunk(planned.workgroups(&one.run), &one.cost, one.taken_over);
     }
-    let compiled = |device: usize| {
-        let mut counted = state.reruns.counted.iter();
-        counted.any(|done| done.device == device && done.cost.compiled)
-    };
-    let compiled: Vec<bool> = (0..devices.len()).map(compiled).collect();
+    let compiled: Vec<bool> = (0..devices.len())
+        .map(|device| done.iter().any(|done| done.device == device && done.cost.compiled))
+        .collect();
     let nothing_done = reports.iter().all(|report| report.chunks == 0);
     failures.add(state.failures, nothing_done);
-    let (wanted, mut verified) = (planned.checked.verification, None);
-    if let (None, true, Some(snapshot)) = (&state.stopped, state.policy.finished(), snapshot)
-        && wanted.fraction > 0.0
+    let succeeded = state.stopped.is_none() && state.policy.finished();
+    let mut verified = None;
+    if let (true, Some(snapshot)) = (succeeded, snapshot)
+        && planned.checked.verification.fraction > 0.0
     {
         let (changes, reports) = (&mut changes, &mut reports[..]);
-        let done = state.reruns.counted;
-        let computed = Computed { done, changes, reports, failures };
-        let verifier = Verifier { running };
-        verified = Some(verifier.verify(wanted, snapshot, &Cancel::new(job), computed)?);
+        let cancel = Cancel::new(job);
+        let verifier = Verifier { planned, chunks: &running.chunks, snapshot, cancel: &cancel };
+        verified = Some(verifier.verify(Computed { done, changes, reports, failures })?);
     }
-    describe(running, &state.policy, groups, &mut reports);
-    if state.stopped.is_none() && state.policy.finished() {
-        if let Some(homes) = homes.filter(|_| !fixed) {
-            observe(planned, &homes, reports.iter().map(|report| report.busy));
+    let groups = planned.workgroups(&planned.all()) as f64;
+    for (index, report) in reports.iter_mut().enumerate() {
+        report.share = report.workgroups as f64 / groups;
+        if report.chunks > 0 {
+            let chosen = devices[index].device.engine(&planned.checked.kernel);
+            report.engine = chosen.as_ref().map(|chosen| chosen.engine);
+            report.fallback = chosen.and_then(|chosen| chosen.fallback);
         }
-        let took = begun.elapsed();
-        note_cores(running, &reports, groups, took.saturating_sub(set_up));
-        if !failures.events.is_empty() {
-            note_failure(running);
-        } else {
-            note_way(running, &reports, took, &|device| {
-                let rate = state.policy.rate(device).or(known[device]);
-                rate.filter(|rate| *rate > 0.0).map(|rate| f64::from(bands) / rate)
-            });
-        }
-        tend_log(planned, &running.residency);
+        report.left_out = schedule.why_left_out(index, report, &state.policy);
     }
-    running.residency.account(&mut reports);
-    let memo = &planned.checked.resources.memo;
-    for (index, report) in reports.iter().enumerate() {
-        let Some(expected) = &expected[index] else { continue };
-        let took = begun.elapsed().saturating_sub(set_up);
-        match state.policy.rate(index) {
-            Some(rate) => memo.remember(expected, rate, report),
-            None if report.chunks == 0 && tries && planned.takes_part(index) => {
-                memo.left_out(expected, took, tried[index]);
-            }
-            None => {}
-        }
-        if report.chunks > 0 && !compiled[index] {
-            memo.remember_roofline(expected, report);
-        }
+    if succeeded {
+        let times = (begun.elapsed(), set_up);
+        let failed = !failures.events.is_empty();
+        schedule.note_success(&reports, &state.policy, times, failed);
+        log::tend(residency);
     }
-    match state.stopped {
-        Some(error) => Err(error),
-        None if state.policy.finished() => {
-            if !changes.is_empty() {
-                let bindings = &planned.checked.kernel.signature().bindings;
-                let merges: Vec<Merge> =
-                    (0..bindings.len()).map(|id| planned.plan.merge(id).clone()).collect();
-                merge::apply(changes, planned.memory, bindings, &merges);
-            }
-            Ok((reports, verified))
-        }
-        None => {
-            let unable = planned.unable.iter().zip(devices).filter_map(|(why, member)| {
-                Some(format!("  {}: {}", member.device.info().id, why.as_ref()?))
-            });
-            Err(failures.no_device_left(&planned.plan.kernel, unable.collect()))
-        }
+    residency.account(&mut reports);
+    let took = begun.elapsed().saturating_sub(set_up);
+    schedule.note_speeds(&reports, &state.policy, &compiled, took);
+    if let Some(error) = state.stopped {
+        return Err(error);
     }
+    if !succeeded {
+        let unable = planned.unable.iter().zip(devices).filter_map(|(why, member)| {
+            Some(format!("  {}: {}", member.device.info().id, why.as_ref()?))
+        });
+        return Err(failures.no_device_left(&planned.plan.kernel, unable.collect()));
+    }
+    if !changes.is_empty() {
+        let bindings = &planned.checked.kernel.signature().bindings;
+        let merges: Vec<Merge> =
+            (0..bindings.len()).map(|id| planned.plan.merge(id).clone()).collect();
+        merge::apply(changes, planned.memory, bindings, &merges);
+    }
+    Ok((reports, verified))
 }
 
-/// Runs the workers until they end. One device needs no thread of its own. A launch that is not split, or that one device
-/// does alone, runs on that one; the others are asked only if it fails.
-fn drive<'s>(running: &'s Running<'_>, shared: &Shared<'s>) {
-    let mut order = running.planned.order(running.place);
-    order.sort_by_key(|device| running.alone.is_some_and(|alone| alone != *device));
-    let whole = matches!(running.planned.plan.split, Split::Whole { .. });
-    if whole || running.alone.is_some() || order.len() == 1 {
-        for &index in &order {
-            worker(running, index, shared);
+/// Runs the workers until the launch is over.
+fn work<'s>(running: &'s Running<'s>, schedule: &Schedule<'_>, shared: &Shared<'s>) {
+    let order = schedule.order();
+    // One device needs no thread of its own. A launch that is not split, or that one device runs
+    // alone, runs on that one; the others are asked only if it fails.
+    if schedule.whole || running.alone.is_some() || order.len() == 1 {
+        for index in order {
+            Worker::new(running, shared, index).run();
             if shared.lock().over() {
                 break;
             }
@@ -233,39 +218,11 @@ fn drive<'s>(running: &'s Running<'_>, shared: &Shared<'s>) {
         let mut order = order.into_iter();
         let first = order.next();
         for index in order {
-            scope.spawn(move || worker(running, index, shared));
+            scope.spawn(move || Worker::new(running, shared, index).run());
         }
         // The caller's thread has nothing else to do.
         if let Some(first) = first {
-            worker(running, first, shared);
+            Worker::new(running, shared, first).run();
         }
     });
-}
-
-/// Completes the reports: shares, engines, and why a device did nothing.
-fn describe(running: &Running<'_>, policy: &Policy, groups: f64, reports: &mut [DeviceReport]) {
-    let planned = &running.planned;
-    let devices = &planned.checked.devices;
-    for (index, report) in reports.iter_mut().enumerate() {
-        report.share = report.workgroups as f64 / groups;
-        if report.chunks > 0 {
-            let chosen = devices[index].device.engine(&planned.checked.kernel);
-            report.engine = chosen.as_ref().map(|chosen| chosen.engine);
-            report.fallback = chosen.and_then(|chosen| chosen.fallback);
-        }
-        let took_part = report.chunks > 0 || !planned.takes_part(index);
-        if let (false, Some(alone)) = (took_part, running.alone) {
-            let alone = &devices[alone].device.info().id;
-            report.left_out =
-                Some(format!("{alone} alone was faster than all together, or is tried"));
-        } else if let (0, Some((one, rest))) = (report.chunks, policy.refusal(index)) {
-            let time = |s: f64| seconds(Duration::from_secs_f64(s.clamp(0.0, 1e9)));
-            report.left_out = Some(format!(
-                "its smallest part would have taken it {}, and all that was left was expected to \
-                 take the others {}",
-                time(one),
-                time(rest)
-            ));
-        }
-    }
 }

@@ -1,4 +1,15 @@
-//! What a launch has seen of failures, and what it allows its devices because of them.
+//! What a launch has seen of failures, and what becomes of a chunk and of its device.
+//!
+//! A chunk that failed changed nothing in host memory, or can be computed again from what is there:
+//! it goes back to the queue. The kind of the failure decides what becomes of its device:
+//!
+//! - out of memory: it gets one chunk at a time, then smaller ones, then none in this launch;
+//! - rejected, refused: it gets no more of this launch;
+//! - anything else: it is quarantined (`fleet`), unless it works in place.
+//!
+//! A launch that has lost all its devices ends with all the causes, in the order in which they were
+//! met. Mistakes of the kernel, and cancellation, end a launch at once. The policy decides which
+//! device takes the chunk next.
 
 use crate::error::{Error, FailureKind};
 use crate::plan::Plan;
@@ -6,23 +17,23 @@ use crate::runtime::report::{FailureEvent, Remedy};
 
 /// What a launch has seen of failures.
 #[derive(Debug, Default)]
-pub(crate) struct Failures {
-    pub(crate) events: Vec<FailureEvent>,
+pub(super) struct Failures {
+    pub(super) events: Vec<FailureEvent>,
     /// For each device that is out of the launch, why, in the order in which they left it.
-    pub(crate) causes: Vec<String>,
+    pub(super) causes: Vec<String>,
     /// The errors of devices that left the launch because their drivers allow fewer iterations of a
     /// loop than the launch does.
-    pub(crate) endless: Vec<Error>,
+    pub(super) endless: Vec<Error>,
     /// By device: the most bands of a run, since it had no memory for more.
-    pub(crate) most: Vec<Option<u32>>,
+    most: Vec<Option<u32>>,
     /// By device: whether it gets one chunk at a time.
-    pub(crate) one_at_a_time: Vec<bool>,
+    one_at_a_time: Vec<bool>,
     /// Every device ran out of memory before anything was done: smaller bands may help.
-    pub(crate) memory_alone: bool,
+    pub(super) memory_alone: bool,
 }
 
 impl Failures {
-    pub(crate) fn new(devices: usize, events: &[FailureEvent]) -> Failures {
+    pub(super) fn new(devices: usize, events: &[FailureEvent]) -> Failures {
         Failures {
             events: events.to_vec(),
             most: vec![None; devices],
@@ -32,7 +43,7 @@ impl Failures {
     }
 
     /// Adds what a launch, or an attempt at it, has seen until its end.
-    pub(crate) fn add(&mut self, attempt: Failures, nothing_done: bool) {
+    pub(super) fn add(&mut self, attempt: Failures, nothing_done: bool) {
         let short = |event: &FailureEvent| event.kind == FailureKind::OutOfMemory;
         self.memory_alone = nothing_done && attempt.events.iter().any(short);
         self.events.extend(attempt.events);
@@ -42,7 +53,7 @@ impl Failures {
 
     /// The error of a launch without any device left; `unable` has the causes of devices that could
     /// not begin.
-    pub(crate) fn no_device_left(&mut self, kernel: &str, mut unable: Vec<String>) -> Error {
+    pub(super) fn no_device_left(&mut self, kernel: &str, mut unable: Vec<String>) -> Error {
         unable.append(&mut self.causes);
         match self.endless.pop() {
             // A loop that ends on no device is the fault of the kernel, and not of the devices.
@@ -52,7 +63,7 @@ impl Failures {
     }
 
     /// The devices that had no memory get another go, at finer bands.
-    pub(crate) fn cut_finer(&mut self, plan: &Plan) {
+    pub(super) fn cut_finer(&mut self, plan: &Plan) {
         let most = u64::try_from(plan.groups(&(0..1)).workgroups()).unwrap_or(u64::MAX);
         for event in &mut self.events {
             if event.kind == FailureKind::OutOfMemory && event.remedy == Remedy::PutAside {
@@ -62,12 +73,56 @@ impl Failures {
     }
 
     /// The most bands that a device gets at once.
-    pub(crate) fn most(&self, device: usize) -> u32 {
+    pub(super) fn most(&self, device: usize) -> u32 {
         self.most[device].unwrap_or(u32::MAX)
     }
 
     /// The most runs that a device has in flight.
-    pub(crate) fn depth(&self, device: usize, usual: usize) -> usize {
+    pub(super) fn depth(&self, device: usize, usual: usize) -> usize {
         if self.one_at_a_time[device] { 1 } else { usual }
+    }
+
+    /// Decides what is done about the failure of a run of bands on a device that has so many
+    /// `others` in flight. `half`: the workgroups of half of the run.
+    pub(super) fn remedy(
+        &mut self,
+        device: usize,
+        kind: FailureKind,
+        in_place: bool,
+        (bands, others): (u32, usize),
+        half: impl FnOnce() -> u64,
+    ) -> Remedy {
+        match kind {
+            FailureKind::OutOfMemory if others > 0 => {
+                self.one_at_a_time[device] = true;
+                Remedy::OneAtATime
+            }
+            FailureKind::OutOfMemory if bands > 1 => {
+                self.most[device] = Some(bands / 2);
+                Remedy::SmallerChunks(half())
+            }
+            kind if kind.quarantines() && !in_place => Remedy::Quarantined,
+            _ => Remedy::PutAside,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_short_of_memory_gets_one_chunk_then_smaller_ones_then_none() {
+        let mut failures = Failures::new(1, &[]);
+        let mut short = |bands, others| {
+            let kind = FailureKind::OutOfMemory;
+            let remedy = failures.remedy(0, kind, false, (bands, others), || 7);
+            (remedy, failures.depth(0, 3), failures.most(0))
+        };
+        assert_eq!(short(8, 2), (Remedy::OneAtATime, 1, u32::MAX));
+        assert_eq!(short(8, 0), (Remedy::SmallerChunks(7), 1, 4));
+        assert_eq!(short(1, 0), (Remedy::PutAside, 1, 4));
+        let mut lost = |in_place| failures.remedy(0, FailureKind::Panicked, in_place, (8, 0), || 7);
+        assert_eq!((lost(false), lost(true)), (Remedy::Quarantined, Remedy::PutAside));
     }
 }

@@ -1,5 +1,8 @@
-//! Where a launch whose inputs lie on devices computes what: each device's *home* is the run of bands whose data it has, so
-//! that a repeated launch moves only the data that its bands read of others.
+//! The bands that each device should compute because their data is there.
+//!
+//! When inputs lie on devices, each device's *home* is the run of bands whose data it has, so that
+//! a launch that is repeated moves only what its bands read of others'. Homes change when the
+//! balance of earlier launches (`history/balance.rs`) says that a move pays.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,27 +13,30 @@ use crate::device::{DeviceInfo, DeviceKind};
 use crate::memory::DeviceMemory;
 use crate::plan::Split;
 
+/// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
+/// gigabytes a second, down and up.
+const SECONDS_PER_BYTE: f64 = 0.5e-9;
+
 /// The bands that each device should compute because their data is there: none where no data
 /// is on devices alone. `speeds` are in bands per second; 0 takes no part, and nothing is one
 /// that is not known.
-pub(crate) fn homes(
-    planned: &Planned<'_>,
-    residency: &Residency,
+pub(super) fn homes(
+    residency: &Residency<'_>,
     speeds: &[Option<f64>],
     fixed: bool,
 ) -> Option<Vec<Range<u32>>> {
+    let planned = residency.planned;
     let Split::Bands { bands, tiling: None, .. } = &planned.plan.split else { return None };
     let able = speeds.iter().filter(|speed| **speed != Some(0.0)).count();
-    let elsewhere =
-        planned.storage().any(|(id, _, buffer)| residency.kept[id] && !buffer.on_host());
+    let elsewhere = residency.kept().any(|(_, _, buffer)| !buffer.on_host());
     // What one device can't hold several may.
-    let bytes = residency.kept_bytes(planned, &(0..bands.len() as u32));
+    let bytes = residency.kept_bytes(&(0..bands.len() as u32));
     let large = residency.memories.iter().flatten().any(|m| !m.could_hold(bytes));
     if able < 2 || !(elsewhere || large) || (!fixed && speeds.contains(&None)) {
         return None;
     }
     let count = bands.len() as u32;
-    // Equal shares where the caller wants to know who does what.
+    // Equal shares where the caller fixed the chunks.
     let weights: Vec<f64> = speeds
         .iter()
         .map(|speed| match speed {
@@ -41,11 +47,11 @@ pub(crate) fn homes(
         .collect();
     let host = host_worker(residency, &weights);
     let owners: Vec<Option<(usize, bool)>> =
-        (0..count).map(|band| owner(planned, residency, band, host.is_some())).collect();
+        (0..count).map(|band| owner(residency, band, host.is_some())).collect();
     let by_devices = owners.iter().map(|owner| owner.map(|(device, _)| device)).collect();
     let with_host = || with_host(&owners, host?, &weights);
     let owners = with_host().unwrap_or(by_devices);
-    // Who had how much of it when all ended together says more than one measurement does.
+    // The shares that devices had when all ended together say more than one measurement does.
     let owned = |device: usize| owners.iter().filter(|o| **o == Some(device)).count() as f64;
     let found: Vec<f64> = (0..weights.len()).map(owned).collect();
     let all_own = found.iter().sum::<f64>() == f64::from(count)
@@ -55,9 +61,7 @@ pub(crate) fn homes(
     let fits = |homes: &[Range<u32>]| {
         let held = homes.iter().zip(&residency.memories);
         held.into_iter().all(|(home, memory)| {
-            memory
-                .as_ref()
-                .is_none_or(|memory| memory.could_hold(residency.kept_bytes(planned, home)))
+            memory.as_ref().is_none_or(|memory| memory.could_hold(residency.kept_bytes(home)))
         })
     };
     if !elsewhere && !fits(&balanced) {
@@ -70,9 +74,8 @@ pub(crate) fn homes(
     let Some(now) = now.filter(|_| !fixed) else {
         return Some(balanced);
     };
-    let band_bytes: u64 = planned
-        .storage()
-        .filter(|(id, ..)| residency.kept[*id])
+    let band_bytes: u64 = residency
+        .kept()
         .map(|(id, binding, _)| {
             planned.plan.written_and_needed(&(0..1), id).1.end * binding.layout.stride
         })
@@ -95,7 +98,7 @@ pub(crate) fn homes(
 }
 
 /// The device that computes in the host's memory, if one alone does.
-fn host_worker(residency: &Residency, weights: &[f64]) -> Option<usize> {
+fn host_worker(residency: &Residency<'_>, weights: &[f64]) -> Option<usize> {
     let able = (0..weights.len()).filter(|&device| weights[device] > 0.0);
     let mut host = able.filter(|&device| residency.memory_of(device).is_none());
     host.next().filter(|_| host.next().is_none())
@@ -115,7 +118,7 @@ fn share_hardware(planned: &Planned<'_>, weights: &[f64]) -> bool {
 }
 
 /// Notes how fast devices were at what was theirs.
-pub(crate) fn observe(
+pub(super) fn observe(
     planned: &Planned<'_>,
     homes: &[Range<u32>],
     busy: impl Iterator<Item = Duration>,
@@ -127,17 +130,12 @@ pub(crate) fn observe(
 }
 
 /// The device that has most of what a band needs, and whether that is more than half of it;
-/// nothing where only the host has any. Where somebody computes in the host's memory, what that has
-/// as well is nobody's.
-fn owner(
-    planned: &Planned<'_>,
-    residency: &Residency,
-    band: u32,
-    beyond_host: bool,
-) -> Option<(usize, bool)> {
-    let run = band..band + 1;
+/// nothing where only the host has any. `beyond_host`: data that the host has as well does not count,
+/// since a device computes in the host's memory.
+fn owner(residency: &Residency<'_>, band: u32, beyond_host: bool) -> Option<(usize, bool)> {
+    let (planned, run) = (residency.planned, band..band + 1);
     let held = |memory: &DeviceMemory| -> u64 {
-        let kept = planned.storage().filter(|(id, ..)| residency.kept[*id]);
+        let kept = residency.kept();
         kept.map(|(id, binding, buffer)| {
             let (_, needed) = planned.plan.written_and_needed(&run, id);
             let stride = binding.layout.stride;
@@ -149,7 +147,7 @@ fn owner(
     let held = memories.filter_map(|(device, memory)| Some((held(memory.as_ref()?), device)));
     let most = held.filter(|(bytes, _)| *bytes > 0);
     let (bytes, device) = most.max_by_key(|h| (h.0, std::cmp::Reverse(h.1)))?;
-    let kept = planned.storage().filter(|(id, ..)| residency.kept[*id]);
+    let kept = residency.kept();
     let needed = kept.map(|(id, binding, _)| {
         let (_, needed) = planned.plan.written_and_needed(&run, id);
         (needed.end - needed.start).saturating_mul(binding.layout.stride)
@@ -157,15 +155,12 @@ fn owner(
     Some((device, bytes > needed.fold(0, u64::saturating_add) / 2))
 }
 
-/// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
-/// gigabytes a second, down and up.
-const SECONDS_PER_BYTE: f64 = 0.5e-9;
-
 /// Imbalance up to which what lies on the host counts as the bands of the device that computes there.
 const LEFT_ON_HOST: f64 = 1.25;
 
-/// Owners of all bands, if what no device has most of is taken for the host's: if so each has one run,
-/// and they about end together. Else the host has the data because nobody else was given any yet.
+/// Owners of all bands, where a band that no device has most of counts as the host's: if each
+/// device then has one run and they about end together. Otherwise the host has the data only because
+/// no other device was given any yet, and there are no such owners.
 fn with_host(
     owners: &[Option<(usize, bool)>],
     host: usize,

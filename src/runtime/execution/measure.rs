@@ -8,7 +8,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::running::Running;
+use super::chunks::Chunks;
+use super::planned::Planned;
 use crate::cpu::touched;
 use crate::error::{Error, Result};
 use crate::kernel::Space;
@@ -76,8 +77,9 @@ impl fmt::Display for Tightness {
 }
 
 /// Measures each storage binding over all bands of a plan.
-pub(crate) fn measure(running: &Running<'_>) -> Result<Vec<Tightness>> {
-    let bindings = &running.planned.checked.kernel.signature().bindings;
+pub(super) fn measure(planned: &Planned<'_>) -> Result<Vec<Tightness>> {
+    let chunks = Chunks::new(planned, 0);
+    let bindings = &planned.checked.kernel.signature().bindings;
     let mut all: Vec<Tightness> = bindings
         .iter()
         .map(|binding| Tightness {
@@ -86,32 +88,22 @@ pub(crate) fn measure(running: &Running<'_>) -> Result<Vec<Tightness>> {
             writes: Measured::default(),
         })
         .collect();
-    for band in 0..running.planned.plan.bands().len() as u32 {
+    for band in 0..planned.plan.bands().len() as u32 {
         let run = band..band + 1;
-        let copies = running.copies_of("cpu", |id| {
-            (bindings[id].space == Space::StorageWrite).then(|| 0..running.planned.elements[id])
+        let copies = chunks.copies_of("cpu", |id| {
+            (bindings[id].space == Space::StorageWrite).then(|| 0..planned.elements[id])
         })?;
-        let found = touched(&running.planned.chunk(&run, &copies, None, None), SUBGROUP);
-        running.give_back(&copies);
+        let found = touched(&chunks.chunk(&run, &copies, None, None), SUBGROUP);
+        chunks.give_back(&copies);
         for (id, touched) in found?.iter().enumerate() {
-            let inferred = running.planned.plan.footprint(&run, id);
-            let reduced = matches!(running.planned.plan.merge(id), Merge::Reduce(_));
+            let inferred = planned.plan.footprint(&run, id);
+            let reduced = matches!(planned.plan.merge(id), Merge::Reduce(_));
             // A reduction reads what it updates; that is counted once.
             if !reduced {
-                hold(
-                    &bindings[id].name,
-                    &inferred.read,
-                    &touched.read,
-                    running.planned.elements[id],
-                )?;
+                hold(&bindings[id].name, &inferred.read, &touched.read, planned.elements[id])?;
                 all[id].reads.add(&inferred.read, &touched.read);
             }
-            hold(
-                &bindings[id].name,
-                &inferred.may_write,
-                &touched.written,
-                running.planned.elements[id],
-            )?;
+            hold(&bindings[id].name, &inferred.may_write, &touched.written, planned.elements[id])?;
             all[id].writes.add(&inferred.may_write, &touched.written);
         }
     }

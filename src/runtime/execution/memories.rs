@@ -1,4 +1,4 @@
-//! The memories of a runtime's devices, as far as they keep data between chunks.
+//! The memories of a runtime's devices, in which buffers keep windows from launch to launch.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,13 +13,13 @@ pub(crate) struct Memories {
 
 impl Memories {
     /// The memory of a device, if it can keep things.
-    pub(crate) fn of(&self, device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
+    pub(super) fn of(&self, device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.iter().find(|memory| memory.is_of(device)) {
             return Some(Arc::clone(known));
         }
         let new = DeviceMemory::of(device)?;
-        // Those of devices that were opened again, and of whom nobody has anything any more.
+        // Memories of devices that were opened again, and in which no buffer has a window.
         all.retain(|memory| Arc::strong_count(memory) > 1);
         all.push(Arc::clone(&new));
         Some(new)

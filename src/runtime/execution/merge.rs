@@ -19,16 +19,16 @@ use crate::region::Region;
 
 /// What one chunk changed in one buffer.
 #[derive(Debug, Clone)]
-pub(crate) struct Changes {
-    pub(crate) binding: usize,
+pub(super) struct Changes {
+    pub(super) binding: usize,
     /// The chunk's first band: the order of application.
-    pub(crate) first_band: u32,
+    pub(super) first_band: u32,
     /// Byte offset of a scalar, and its new value or its contribution.
     scalars: Vec<(u64, u32)>,
 }
 
 /// Copies what a chunk needs of a buffer: the header, and some elements.
-pub(crate) fn fill(
+pub(super) fn fill(
     copy: HostBytes<'_>,
     from: HostBytes<'_>,
     binding: &Binding,
@@ -50,7 +50,7 @@ pub(crate) fn fill(
 }
 
 /// Copies the elements of a region from a chunk's copy to the buffer.
-pub(crate) fn put_back(
+pub(super) fn put_back(
     copy: HostBytes<'_>,
     buffer: HostBytes<'_>,
     binding: &Binding,
@@ -118,7 +118,7 @@ impl Scalars {
 
 /// What a chunk changed: where its copy differs from the buffer, in some elements and, if it may
 /// have written it, in the header.
-pub(crate) fn changes(
+pub(super) fn changes(
     copy: HostBytes<'_>,
     buffer: HostBytes<'_>,
     binding: &Binding,
@@ -166,7 +166,7 @@ pub(crate) fn changes(
 
 impl Changes {
     /// The scalars: where, the new value or the contribution, the type.
-    pub(crate) fn for_each(&self, binding: &Binding, add: &mut impl FnMut(u64, u32, ScalarType)) {
+    pub(super) fn for_each(&self, binding: &Binding, add: &mut impl FnMut(u64, u32, ScalarType)) {
         let scalars = Scalars::of(binding);
         for &(at, value) in &self.scalars {
             if let Some(scalar) = scalars.at(at) {
@@ -177,7 +177,7 @@ impl Changes {
 }
 
 /// The scalars of a header or of an element that begins there.
-pub(crate) fn scalars(
+pub(super) fn scalars(
     memory: HostBytes<'_>,
     start: u64,
     list: &[(u64, ScalarType)],
@@ -191,7 +191,7 @@ pub(crate) fn scalars(
     }
 }
 
-pub(crate) fn load(bytes: HostBytes<'_>, at: u64, scalar: ScalarType) -> u32 {
+pub(super) fn load(bytes: HostBytes<'_>, at: u64, scalar: ScalarType) -> u32 {
     match scalar.size() {
         2 => bytes.u16_at(at as usize).load(Relaxed).into(),
         _ => bytes.u32_at(at as usize).load(Relaxed),
@@ -223,7 +223,7 @@ fn combined(reduction: Option<Reduction>, scalar: ScalarType, there: u32, new: u
 }
 
 /// Puts the changes of all chunks into the buffers, in the order of the chunks.
-pub(crate) fn apply(
+pub(super) fn apply(
     mut all: Vec<Changes>,
     buffers: &[HostBytes<'_>],
     bindings: &[Binding],

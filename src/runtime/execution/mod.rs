@@ -1,56 +1,59 @@
-//! A launch under way, as a chain of stages: checked, planned, running.
+//! A launch from the checked arguments to its report.
 //!
-//! [`Checked`] has all arguments. `planning` makes a `Planned` of it, whose buffers are granted. `Running` adds what a launch
-//! has while it runs: residency (what stays on devices), recording (how to compute that again), private copies. `execute`
-//! drives the workers; `completion` and `recovery` say what becomes of a run of bands that ended with or without a result.
+//! A launch passes through stages, each of which has what it needs as fields: `Checked` (what the
+//! caller gave), `Planned` (with its memory and its plan), `Running` (with the parts that an attempt
+//! needs: chunks, residency, recording), and the report.
 
-// Parts that know nothing of a launch.
+// Parts that know no launch.
+mod failures;
 mod memories;
 mod merge;
 mod tolerance;
 
-mod failures;
-mod reruns;
+mod rerun;
 mod resources;
 
-// The stages.
 mod checked;
+mod shared;
 
 mod planned;
 
-mod planning;
+// Parts of a running launch.
+mod chunks;
 mod residency;
 mod snapshot;
-mod values;
 
 mod homes;
-mod recording;
+mod log;
+mod measure;
+mod verify;
 
 mod running;
 
-// What a running launch does.
-mod batch;
-mod learning;
-mod measure;
+// Workers and what they do.
+mod results;
 mod schedule;
-mod shared;
-mod verify;
-
-mod recovery;
-
-mod completion;
 
 mod worker;
 
 mod execute;
 
-mod check;
+// Launches of a sequence.
+mod levels;
 
-pub(super) use batch::{Step, batch};
-pub(super) use check::check;
-pub(super) use checked::Checked;
-pub(super) use execute::{measure, plan_only, run, run_granted};
+mod batch;
+
+#[cfg(all(test, feature = "gpu"))]
+mod log_tests;
+#[cfg(all(test, feature = "gpu"))]
+mod soak_tests;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use batch::batch;
+pub(crate) use checked::Checked;
+pub(crate) use execute::{measure, plan_only, run};
+pub(crate) use levels::{Step, levels, run_level, written};
 pub use measure::{Measured, Tightness};
-pub(super) use memories::Memories;
-pub(super) use resources::Resources;
-pub(super) use tolerance::{Tolerance, Verification};
+pub(crate) use resources::Resources;
+pub(crate) use tolerance::{Tolerance, Verification};

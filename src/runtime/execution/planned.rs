@@ -1,65 +1,187 @@
-//! A launch whose buffers are granted, and its plan. Nothing of it has run.
+//! A launch whose buffers are granted, and its plan: made for these arguments, or kept from an
+//! earlier launch.
+//!
+//! Bands are made finer where a device has no room. Contents that only a device has are fetched
+//! where the footprints follow from them.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::checked::Checked;
-use super::merge::{self, Changes};
-use super::reruns::Counted;
-use crate::device::{Cancel, Chunk, ChunkBinding, DeviceKind, HostBytes};
-use crate::kernel::Binding;
-use crate::memory::{BufferRange, PrivateCopy};
-use crate::plan::{Merge, Plan, Speed, Split};
-use crate::runtime::fleet::Member;
-use crate::runtime::history::{Expected, guess};
+use crate::analysis::Argument;
+use crate::device::{DeviceInfo, DeviceKind, HostBytes};
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::plan::{Merge, Plan, Room, Speed, Split, Wishes, plan};
+use crate::runtime::fleet::{self, Member};
+use crate::runtime::history::{Expected, Question, guess};
 use crate::runtime::report::{DeviceReport, FailureEvent};
 
-/// A launch with its plan.
-pub(crate) struct Planned<'a> {
-    pub(crate) checked: &'a Checked,
-    pub(crate) memory: &'a [HostBytes<'a>],
+/// A launch that can begin.
+pub(super) struct Planned<'a> {
+    pub(super) checked: &'a Checked,
+    /// By binding.
+    pub(super) memory: &'a [HostBytes<'a>],
     /// By binding; 0 for values.
-    pub(crate) elements: Vec<u64>,
-    pub(crate) plan: Plan,
-    /// By device: why it can't run the kernel.
-    pub(crate) unable: Vec<Option<String>>,
+    pub(super) elements: Vec<u64>,
+    pub(super) plan: Plan,
+    /// Why a device can't run it, by device.
+    pub(super) unable: Vec<Option<String>>,
     /// Failures that were met before anything ran.
-    pub(crate) events: Vec<FailureEvent>,
-    /// Cores that the CPU leaves for feeding GPUs.
-    pub(crate) spare: usize,
+    pub(super) events: Vec<FailureEvent>,
 }
 
-impl Planned<'_> {
+impl<'a> Planned<'a> {
+    pub(super) fn new(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Planned<'a>> {
+        Planned::with_bands(checked, memory, checked.wishes.clone())
+    }
+
+    /// The launch in finer bands, if it can be cut finer.
+    pub(super) fn finer(&self) -> Option<Planned<'a>> {
+        if self.checked.wishes.chunks.is_some() {
+            return None;
+        }
+        let bands = self.plan.bands().len();
+        let least_bands = (bands as u32).saturating_mul(8).clamp(64, FINEST);
+        let wishes = Wishes { least_bands, ..self.checked.wishes.clone() };
+        let finer = Planned::with_bands(self.checked, self.memory, wishes).ok()?;
+        (finer.plan.bands().len() > bands).then_some(finer)
+    }
+
+    fn with_bands(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        asked_for: Wishes,
+    ) -> Result<Planned<'a>> {
+        let absent = AtomicBool::new(false);
+        let planned = Self::make(checked, memory, asked_for.clone(), &absent, false)?;
+        if !absent.load(Ordering::Relaxed) || planned.knows_enough() {
+            return Ok(planned);
+        }
+        // The footprints depend on what a device has written: it has to be here first.
+        for buffer in checked.buffers.iter().flatten() {
+            buffer.fetch(&(0..buffer.len()), &|_, _| {})?;
+        }
+        Self::make(checked, memory, asked_for, &AtomicBool::new(false), false)
+    }
+
+    /// A launch that is planned without a look at any contents, which may be others when it runs.
+    pub(super) fn blind(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Planned<'a>> {
+        let wishes = checked.wishes.clone();
+        Self::make(checked, memory, wishes, &AtomicBool::new(false), true)
+    }
+
     /// Whether the plan would be no better if more contents were known: no footprint had to be
     /// widened, or one device does it all anyway.
-    pub(crate) fn knows_enough(&self) -> bool {
+    fn knows_enough(&self) -> bool {
         let bands = self.plan.bands().iter();
         let mut footprints = bands.flat_map(|band| &band.footprints);
         self.unable.iter().filter(|why| why.is_none()).count() <= 1
             || footprints.all(|footprint| footprint.unbounded.is_none())
     }
 
+    fn make(
+        checked: &'a Checked,
+        memory: &'a [HostBytes<'a>],
+        asked_for: Wishes,
+        absent: &AtomicBool,
+        blind: bool,
+    ) -> Result<Planned<'a>> {
+        let devices = &checked.devices;
+        let infos: Vec<&DeviceInfo> = devices.iter().map(|m| m.device.info()).collect();
+        let fleet = &checked.resources.fleet;
+        let (mut unable, events) = fleet::unable(devices, &checked.kernel, fleet);
+        let arguments = checked.arguments(memory, absent, blind);
+        let elements: Vec<u64> = arguments
+            .bindings
+            .iter()
+            .map(|argument| match argument {
+                Argument::Storage { elements, .. } => *elements,
+                Argument::Value(_) => 0,
+            })
+            .collect();
+        let memo = &checked.resources.memo;
+        let question = Question {
+            kernel: checked.kernel.id(),
+            grid: checked.grid,
+            values: &checked.values,
+            elements: &elements,
+            wishes: &asked_for,
+            unable: &unable,
+        };
+        if let Some((plan, unable)) = memo.planned(&question, &arguments) {
+            return Ok(Planned { checked, memory, elements, plan, unable, events });
+        }
+        let asked = question.to_owned();
+        let analysis = memo.analysis(&checked.kernel);
+        let mut wishes = asked_for.clone();
+        let mut made;
+        loop {
+            let Some(preferred) = preferred(&infos, &unable) else {
+                return Err(fleet::no_device(&checked.kernel, &infos, &unable));
+            };
+            made =
+                plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
+            let misfit = first_misfit(&checked.kernel, &made, devices, &unable);
+            let Some((device, why)) = misfit else { break };
+            // Finer bands have smaller windows; where they do not help the device can't.
+            let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
+            let whole_for_good =
+                matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
+            let finest = made.grid.iter().copied().max().unwrap_or(1).min(FINEST);
+            if let Some(room) = wishes.tiles.take() {
+                let id = format!("{}: ", infos[device].id);
+                let bands = room.why.strip_prefix(&id).unwrap_or(&why);
+                let tiles = made.no_tiles.filter(|no| !no.is_empty());
+                let tiles =
+                    tiles.map(|no| format!(". Nor can it be cut into tiles that fit: {no}"));
+                unable[device] = Some(format!("{bands}{}", tiles.unwrap_or_default()));
+                wishes = asked_for.clone();
+                continue;
+            }
+            // The axis with the most workgroups may be one along which no cut is sound.
+            let tried = finer.min(FINEST) <= wishes.least_bands;
+            if checked.wishes.chunks.is_none()
+                && !whole_for_good
+                && !tried
+                && (made.bands().len() as u32) < finest
+            {
+                wishes.least_bands = finer.min(FINEST);
+            } else if checked.wishes.chunks.is_none()
+                && let Some(room) = room(&checked.kernel, &made, devices, &unable)
+            {
+                wishes = Wishes { tiles: Some(room), ..asked_for.clone() };
+            } else {
+                unable[device] = Some(why);
+                wishes = asked_for.clone();
+            }
+        }
+        if !absent.load(Ordering::Relaxed) {
+            memo.keep_plan(asked, &arguments, &made, &unable);
+        }
+        Ok(Planned { checked, memory, elements, plan: made, unable, events })
+    }
+
     /// Whether the plan gives a device a part.
-    pub(crate) fn takes_part(&self, device: usize) -> bool {
+    pub(super) fn takes_part(&self, device: usize) -> bool {
         self.unable.get(device).is_some_and(Option::is_none)
             && self.plan.devices[device].left_out.is_none()
     }
 
     /// The workgroups of a launch that several devices share, or one of them might do alone. Logical
     /// devices of one piece of hardware are there to share: alone each would have all of it.
-    pub(crate) fn may_be_alone(&self) -> Option<u64> {
+    pub(super) fn may_be_alone(&self) -> Option<u64> {
         let Checked { devices, wishes, verification, .. } = self.checked;
         let split = matches!(self.plan.split, Split::Bands { .. });
         let free = !wishes.reproducible && wishes.chunks.is_none() && verification.fraction == 0.0;
         let several = (0..devices.len()).filter(|&device| self.takes_part(device)).count() > 1;
         let whole = |member: &Member| !member.device.info().id.contains('.');
-        let groups = || self.plan.groups(&(0..self.plan.bands().len() as u32)).workgroups();
         let may = split && free && several && devices.iter().all(whole);
-        may.then(|| u64::try_from(groups()).unwrap_or(u64::MAX))
+        may.then(|| self.workgroups(&self.all()))
     }
 
     /// How many GPUs the launch is shared with, where the CPU takes part and shares are not fixed.
-    pub(crate) fn fed(&self) -> Option<usize> {
+    pub(super) fn fed(&self) -> Option<usize> {
         let wishes = &self.checked.wishes;
         let split = matches!(self.plan.split, Split::Bands { .. });
         let able = self.checked.devices.iter().zip(&self.unable).zip(&self.plan.devices);
@@ -70,80 +192,26 @@ impl Planned<'_> {
         (split && shared && !wishes.reproducible && wishes.chunks.is_none()).then_some(gpus.len())
     }
 
-    /// All bands.
-    pub(crate) fn all(&self) -> Range<u32> {
-        0..self.plan.bands().len() as u32
-    }
-
-    /// The storage bindings with their buffers.
-    pub(crate) fn storage(&self) -> impl Iterator<Item = (usize, &Binding, &BufferRange)> {
-        let bindings = self.checked.kernel.signature().bindings.iter();
-        let both = bindings.zip(&self.checked.buffers).enumerate();
-        both.filter_map(|(id, (binding, buffer))| Some((id, binding, buffer.as_ref()?)))
-    }
-
-    pub(crate) fn chunk<'s>(
-        &'s self,
-        run: &Range<u32>,
-        copies: &[(usize, PrivateCopy<'s>)],
-        cancel: Option<&'s Cancel<'s>>,
-        deadline: Option<Duration>,
-    ) -> Chunk<'s> {
-        let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
-        let bindings = bindings
-            .map(|(id, binding)| {
-                if binding.space.is_storage() {
-                    let copy = copies.iter().find(|copy| copy.0 == id);
-                    let memory = copy.map_or(self.memory[id], |(_, copy)| copy.bytes);
-                    let (plan, stride) = (&self.plan, binding.layout.stride);
-                    plan.chunk_storage(stride, run, id, memory, self.elements[id])
-                } else {
-                    ChunkBinding::Value(&self.checked.values[id])
-                }
+    /// Reports of devices that did nothing.
+    pub(super) fn blank_reports(&self) -> Vec<DeviceReport> {
+        let devices = self.checked.devices.iter();
+        devices
+            .map(|Member { device, .. }| DeviceReport {
+                id: device.info().id.clone(),
+                name: device.info().name.clone(),
+                driver: device.info().driver.clone(),
+                ..DeviceReport::default()
             })
-            .collect();
-        Chunk {
-            kernel: &self.checked.kernel,
-            grid: self.plan.grid,
-            groups: self.plan.groups(run),
-            bindings,
-            loop_budget: self.checked.loop_budget,
-            spare: self.spare,
-            deadline,
-            cancel,
-        }
+            .collect()
     }
 
-    /// Memory that one chunk may take on a device.
-    pub(crate) fn chunk_memory(&self, index: usize) -> u64 {
-        let device = &self.checked.devices[index].device;
-        self.plan.chunk_memory(device.info(), device.depth())
-    }
-
-    /// Whether a run can be computed again after a device that works in place computed some of it:
-    /// nothing that it reads is what it may have written.
-    pub(crate) fn again(&self, run: &Range<u32>) -> bool {
-        let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
-        bindings.filter(|(_, binding)| binding.space.is_storage()).all(|(id, _)| {
-            if *self.plan.merge(id) != Merge::Apart {
-                return true;
-            }
-            let footprint = self.plan.footprint(run, id);
-            !footprint.writes_header && !footprint.read.may_meet(&footprint.may_write)
-        })
-    }
-
-    /// What a chunk that is done changed in its copy of a buffer.
-    pub(crate) fn changes_of(&self, run: &Range<u32>, id: usize, copy: HostBytes<'_>) -> Changes {
-        let binding = &self.checked.kernel.signature().bindings[id];
-        let footprint = self.plan.footprint(run, id);
-        let written = (&footprint.may_write.hull(), footprint.writes_header);
-        let (buffer, merge) = (self.memory[id], self.plan.merge(id));
-        merge::changes(copy, buffer, binding, merge, written, (run.start, id))
+    /// The devices that may run the launch if one runs it whole, the first to be asked in front.
+    pub(super) fn whole_on(&self) -> Option<Vec<usize>> {
+        matches!(self.plan.split, Split::Whole { .. }).then(|| self.order(0))
     }
 
     /// What is expected of each device that can run the launch.
-    pub(crate) fn expectations(&self) -> Vec<Option<Expected>> {
+    pub(super) fn expectations(&self) -> Vec<Option<Expected>> {
         let Checked { resources, kernel, devices, wishes, .. } = self.checked;
         let groups = crate::grid::GroupBox::whole(self.plan.grid).workgroups() as f64;
         let able = devices.iter().zip(&self.unable);
@@ -153,7 +221,7 @@ impl Planned<'_> {
 
     /// Each device's part of all speeds, and whether it was measured; nothing for one that takes no
     /// part.
-    pub(crate) fn shares(&self) -> Vec<Option<(f64, bool)>> {
+    pub(super) fn shares(&self) -> Vec<Option<(f64, bool)>> {
         let devices = self.expectations().into_iter().zip(&self.plan.devices);
         let speeds: Vec<Option<(f64, bool)>> = devices
             .map(|(expected, planned)| match expected?.prior.speed {
@@ -167,9 +235,9 @@ impl Planned<'_> {
         speeds.into_iter().map(|speed| speed.map(part)).collect()
     }
 
-    /// The devices that can take part, the preferred one first. `place` counts the launches that run at the same time: of
-    /// devices that are equally fast each begins with another.
-    pub(crate) fn order(&self, place: Option<usize>) -> Vec<usize> {
+    /// The devices that can take part, the preferred one first. Of devices that are equally fast each
+    /// `place` gives another one in front.
+    pub(super) fn order(&self, place: usize) -> Vec<usize> {
         let devices = &self.checked.devices;
         let mut order: Vec<usize> =
             (0..devices.len()).filter(|&i| self.unable[i].is_none()).collect();
@@ -180,36 +248,89 @@ impl Planned<'_> {
         let speed = |index: usize| guess(devices[index].device.info().kind);
         let equals = order.iter().take_while(|&&i| speed(i) == speed(order[0])).count();
         if equals > 1 {
-            order[..equals].rotate_left(place.unwrap_or(0) % equals);
+            order[..equals].rotate_left(place % equals);
         }
         order
     }
 
-    /// The devices that may run the launch if one runs it whole, the first to be asked in front.
-    pub(crate) fn whole_on(&self) -> Option<Vec<usize>> {
-        matches!(self.plan.split, Split::Whole { .. }).then(|| self.order(None))
+    /// All bands.
+    pub(super) fn all(&self) -> Range<u32> {
+        0..self.plan.bands().len() as u32
     }
 
-    /// Reports of devices that did nothing.
-    pub(crate) fn blank_reports(&self) -> Vec<DeviceReport> {
-        let devices = self.checked.devices.iter();
-        devices
-            .map(|Member { device, .. }| DeviceReport {
-                id: device.info().id.clone(),
-                name: device.info().name.clone(),
-                driver: device.info().driver.clone(),
-                ..DeviceReport::default()
-            })
-            .collect()
+    /// The workgroups of a run of bands.
+    pub(super) fn workgroups(&self, run: &Range<u32>) -> u64 {
+        u64::try_from(self.plan.groups(run).workgroups()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn account(&self, report: &mut DeviceReport, done: &Counted) {
-        let groups = self.plan.groups(&done.run).workgroups();
-        report.chunks += 1;
-        report.taken_over += u32::from(done.taken_over);
-        report.workgroups += u64::try_from(groups).unwrap_or(u64::MAX);
-        report.busy += done.cost.busy;
-        report.uploaded += done.cost.uploaded;
-        report.downloaded += done.cost.downloaded;
+    /// Whether a run can be computed again after a device that works in place computed some of it:
+    /// nothing that it reads is what it may have written.
+    pub(super) fn can_be_repeated(&self, run: &Range<u32>) -> bool {
+        let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
+        bindings.filter(|(_, binding)| binding.space.is_storage()).all(|(id, _)| {
+            if *self.plan.merge(id) != Merge::Apart {
+                return true;
+            }
+            let footprint = self.plan.footprint(run, id);
+            !footprint.writes_header && !footprint.read.may_meet(&footprint.may_write)
+        })
     }
+}
+
+/// Bands beyond this cost more to analyse than they gain.
+const FINEST: u32 = 4096;
+
+/// The device that gets a launch that is not split: the fastest by kind, of equals the first.
+fn preferred(infos: &[&DeviceInfo], unable: &[Option<String>]) -> Option<usize> {
+    (0..infos.len())
+        .filter(|&i| unable[i].is_none())
+        .reduce(|best, i| if guess(infos[i].kind) > guess(infos[best].kind) { i } else { best })
+}
+
+/// The first device, among those that the plan uses, for which some single band is too large.
+fn first_misfit(
+    kernel: &Kernel,
+    plan: &Plan,
+    members: &[Member],
+    unable: &[Option<String>],
+) -> Option<(usize, String)> {
+    let taking_part = |i: &usize| {
+        unable[*i].is_none()
+            && plan.devices[*i].left_out.is_none()
+            && members[*i].device.info().kind != DeviceKind::Cpu
+    };
+    let mut devices = (0..members.len()).filter(taking_part);
+    devices.find_map(|i| Some((i, misfit(kernel, plan, &members[i])?)))
+}
+
+/// Why some single band is too large for a device.
+fn misfit(kernel: &Kernel, plan: &Plan, member: &Member) -> Option<String> {
+    let info = member.device.info();
+    let memory = plan.chunk_memory(info, member.device.depth());
+    let bands = 0..plan.bands().len() as u32;
+    bands.into_iter().find_map(|band| plan.fits(kernel, &(band..band + 1), info, memory).err())
+}
+
+/// What tiles may take: there is none where the bands fit a device that brings its part as ranges.
+/// It is better off without tiles, and does without the others.
+fn room(
+    kernel: &Kernel,
+    plan: &Plan,
+    members: &[Member],
+    unable: &[Option<String>],
+) -> Option<Room> {
+    let mut room: Option<Room> = None;
+    for (member, _) in members.iter().zip(unable).filter(|(_, unable)| unable.is_none()) {
+        let info = member.device.info();
+        if info.kind == DeviceKind::Cpu {
+            continue;
+        }
+        let why = format!("{}: {}", info.id, misfit(kernel, plan, member)?);
+        // As for a launch that is split: the next tiles go up meanwhile.
+        let memory = info.limits.memory / (member.device.depth().max(1) as u64 + 1);
+        let known = room.get_or_insert(Room { memory, binding: info.limits.max_binding, why });
+        known.memory = known.memory.min(memory);
+        known.binding = known.binding.min(info.limits.max_binding);
+    }
+    room
 }

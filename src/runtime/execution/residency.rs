@@ -13,9 +13,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use super::memories::Memories;
 use super::planned::Planned;
-use crate::device::{Device, Held};
+use crate::device::Held;
 use crate::error::{Error, Result};
 use crate::kernel::{Binding, Space};
 use crate::memory::{BufferRange, DeviceMemory, Entry, Moved};
@@ -28,13 +27,13 @@ struct Traffic {
     down: AtomicU64,
 }
 
-/// Which bindings and devices keep what in a launch.
-#[derive(Debug)]
-pub(crate) struct Residency {
+/// Which bindings a launch keeps on which devices.
+pub(super) struct Residency<'p> {
+    pub(super) planned: &'p Planned<'p>,
     /// By device; nothing for one that keeps nothing.
-    pub(crate) memories: Vec<Option<Arc<DeviceMemory>>>,
+    pub(super) memories: Vec<Option<Arc<DeviceMemory>>>,
     /// By binding.
-    pub(crate) kept: Vec<bool>,
+    pub(super) is_kept: Vec<bool>,
     traffic: Vec<Traffic>,
     /// By device: whether the launch is too large to stay, and goes through in pieces.
     streams: Vec<AtomicBool>,
@@ -42,7 +41,7 @@ pub(crate) struct Residency {
 
 /// How a chunk that was brought its data has ended.
 #[derive(Clone, Copy)]
-pub(crate) enum Ended<'o> {
+pub(super) enum Ended<'o> {
     /// The device has not touched anything.
     NotBegun,
     /// What it would have written may be anything.
@@ -51,40 +50,47 @@ pub(crate) enum Ended<'o> {
     Done(Option<&'o Arc<Entry>>),
 }
 
-/// Who writes in the host's memory where it is no device: what was computed twice is put in place.
-const NOBODY: usize = usize::MAX;
+/// The writer of host memory when results that were computed twice are put in place.
+const NO_DEVICE: usize = usize::MAX;
 
-impl Residency {
-    pub(crate) fn new<'d>(
-        memories: &Memories,
-        devices: impl Iterator<Item = &'d Arc<dyn Device>>,
-        bindings: &[Binding],
-        buffers: &[Option<BufferRange>],
-        apart: &[bool],
-    ) -> Residency {
-        let kept = |id: usize| {
+impl<'p> Residency<'p> {
+    pub(super) fn new(planned: &'p Planned<'p>) -> Residency<'p> {
+        let Planned { checked, plan, .. } = planned;
+        let (bindings, buffers) = (&checked.kernel.signature().bindings, &checked.buffers);
+        let is_kept = |id: usize| {
             let Some(buffer) = &buffers[id] else { return false };
             let layout = &bindings[id].layout;
             let alone = |(other, part): (usize, &Option<BufferRange>)| {
                 other == id || part.as_ref().is_none_or(|part| !part.same_buffer(buffer))
             };
-            apart.get(id).copied().unwrap_or(false)
+            // A buffer that is put back or verified stays in the host's memory.
+            !checked.keeps_before()
+                && plan.apart.get(id).copied().unwrap_or(false)
                 && layout.header == 0
                 && layout.count.is_none()
                 && layout.stride.is_multiple_of(4)
                 && layout.element_size == layout.stride
                 && buffers.iter().enumerate().all(alone)
         };
-        let memories: Vec<_> = devices.map(|device| memories.of(device)).collect();
+        let devices = checked.devices.iter();
+        let memories: Vec<_> =
+            devices.map(|member| checked.resources.memories.of(&member.device)).collect();
         Residency {
-            kept: (0..bindings.len()).map(kept).collect(),
+            planned,
+            is_kept: (0..bindings.len()).map(is_kept).collect(),
             traffic: memories.iter().map(|_| Traffic::default()).collect(),
             streams: memories.iter().map(|_| AtomicBool::new(false)).collect(),
             memories,
         }
     }
 
-    pub(crate) fn meter(&self) -> impl Fn(&DeviceMemory, Moved) {
+    /// The kept bindings with their buffers.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (usize, &'p Binding, &'p BufferRange)> {
+        self.planned.checked.storage().filter(|(id, ..)| self.is_kept[*id])
+    }
+
+    /// Adds bytes that move to the traffic of their device.
+    pub(super) fn meter(&self) -> impl Fn(&DeviceMemory, Moved) {
         |memory, moved| {
             // Devices of another runtime that share a buffer are not in our report.
             let ours = |m: &Option<Arc<DeviceMemory>>| {
@@ -99,7 +105,7 @@ impl Residency {
     }
 
     /// Adds what was moved outside of chunks to the devices' reports.
-    pub(crate) fn account(&self, reports: &mut [DeviceReport]) {
+    pub(super) fn account(&self, reports: &mut [DeviceReport]) {
         for (traffic, report) in self.traffic.iter().zip(reports) {
             report.uploaded += traffic.up.load(Relaxed);
             report.downloaded += traffic.down.load(Relaxed);
@@ -107,10 +113,10 @@ impl Residency {
     }
 
     /// Brings to the host what chunks will work on there.
-    pub(crate) fn gather(&self, planned: &Planned<'_>) -> Result<()> {
+    pub(super) fn gather(&self) -> Result<()> {
         let meter = self.meter();
-        for (id, binding, buffer) in planned.storage() {
-            if !self.kept[id] {
+        for (id, binding, buffer) in self.planned.checked.storage() {
+            if !self.is_kept[id] {
                 let all = 0..buffer.len();
                 buffer.fetch(&all, &meter)?;
                 if binding.space == Space::StorageWrite {
@@ -124,23 +130,24 @@ impl Residency {
 
     /// Lets go of windows that the devices' bands do not fit into, so that they can stream; and
     /// brings what each device's home needs, while none computes.
-    pub(crate) fn settle(&self, planned: &Planned<'_>, homes: &[Range<u32>]) -> Result<()> {
+    pub(super) fn settle(&self, homes: &[Range<u32>]) -> Result<()> {
         let meter = self.meter();
-        let all = 0..planned.plan.bands().len() as u32;
+        let all = 0..self.planned.plan.bands().len() as u32;
         for (device, memory) in self.memories.iter().enumerate() {
             let Some(memory) = memory else { continue };
             let run = homes.get(device).unwrap_or(&all);
             // Tiles leave nothing there, and are as large as fits.
-            let streams = planned.plan.tiling().is_some();
-            if streams || !memory.could_hold(self.kept_bytes(planned, run)) {
-                for (_, _, buffer) in planned.storage() {
+            let streams = self.planned.plan.tiling().is_some();
+            if streams || !memory.could_hold(self.kept_bytes(run)) {
+                for (_, _, buffer) in self.planned.checked.storage() {
                     buffer.leave(memory, &meter)?;
                 }
                 memory.clear(&meter);
                 self.streams[device].store(true, Relaxed);
-            } else if !homes.is_empty() && !run.is_empty() && planned.unable[device].is_none() {
-                match self.bring(planned, device, run, false) {
-                    Ok(held) => self.ended(planned, device, run, &held, Ended::NotBegun),
+            } else if !homes.is_empty() && !run.is_empty() && self.planned.unable[device].is_none()
+            {
+                match self.bring(device, run, false) {
+                    Ok(held) => self.ended(device, run, &held, Ended::NotBegun),
                     // Its worker will meet the failure again, and knows what to do.
                     Err(Error::Device { .. }) => {}
                     Err(error) => return Err(error),
@@ -151,52 +158,49 @@ impl Residency {
     }
 
     /// Bytes of the windows that a run of bands needs of kept bindings.
-    pub(crate) fn kept_bytes(&self, planned: &Planned<'_>, run: &Range<u32>) -> u64 {
-        let kept = planned.storage().filter(|(id, ..)| self.kept[*id]);
+    pub(super) fn kept_bytes(&self, run: &Range<u32>) -> u64 {
+        let kept = self.kept();
         let bytes = kept.map(|(id, binding, _)| {
-            let window = planned.plan.window(run, id);
+            let window = self.planned.plan.window(run, id);
             (window.end - window.start).saturating_mul(binding.layout.stride)
         });
         bytes.fold(0, u64::saturating_add)
     }
 
     /// The memory of a device in which the launch leaves things.
-    pub(crate) fn memory_of(&self, device: usize) -> Option<&Arc<DeviceMemory>> {
+    pub(super) fn memory_of(&self, device: usize) -> Option<&Arc<DeviceMemory>> {
         let memory = self.memories[device].as_ref()?;
         (!self.streams[device].load(Relaxed)).then_some(memory)
     }
 
     /// Whether something may stay on some device.
-    pub(crate) fn keeps(&self) -> bool {
+    pub(super) fn keeps(&self) -> bool {
         let devices = 0..self.memories.len();
-        self.kept.contains(&true) && { devices }.any(|device| self.memory_of(device).is_some())
+        self.is_kept.contains(&true) && { devices }.any(|device| self.memory_of(device).is_some())
     }
 
     /// Whether all that chunks touch stays on a device, so that it need not fit beside others.
-    pub(crate) fn stays_on(&self, planned: &Planned<'_>, device: usize) -> bool {
-        self.memory_of(device).is_some() && planned.storage().all(|(id, ..)| self.kept[id])
+    pub(super) fn stays_on(&self, device: usize) -> bool {
+        self.memory_of(device).is_some()
+            && self.planned.checked.storage().all(|(id, ..)| self.is_kept[id])
     }
 
     /// Makes a device have what a run of bands needs. Of a device that keeps nothing, and of a
     /// binding that it has no room for, the host has it; also of what it computes a second time,
     /// which it writes to copies.
-    pub(crate) fn bring(
+    pub(super) fn bring(
         &self,
-        planned: &Planned<'_>,
         device: usize,
         run: &Range<u32>,
         second: bool,
     ) -> Result<Vec<Option<Held>>> {
         let meter = self.meter();
-        let mut all: Vec<Option<Held>> = vec![None; planned.checked.buffers.len()];
-        for (id, binding, buffer) in planned.storage() {
-            if !self.kept[id] {
-                continue;
-            }
+        let mut all: Vec<Option<Held>> = vec![None; self.planned.checked.buffers.len()];
+        for (id, binding, buffer) in self.kept() {
             let stride = binding.layout.stride;
             let bytes = |range: &Range<u64>| range.start * stride..range.end * stride;
-            let (_, needed) = planned.plan.written_and_needed(run, id);
-            let window = planned.plan.window(run, id);
+            let (_, needed) = self.planned.plan.written_and_needed(run, id);
+            let window = self.planned.plan.window(run, id);
             if window.is_empty() {
                 continue;
             }
@@ -215,7 +219,7 @@ impl Residency {
                 }
                 Ok(None) => {
                     if binding.space == Space::StorageWrite && !copied {
-                        let (written, _) = planned.plan.written_and_needed(run, id);
+                        let (written, _) = self.planned.plan.written_and_needed(run, id);
                         buffer.preserve(&bytes(&written));
                         let outcome = buffer.fetch(&bytes(&needed), &meter);
                         buffer.begins_to_write(device, &bytes(&written));
@@ -227,7 +231,7 @@ impl Residency {
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
-                self.ended(planned, device, run, &all, Ended::NotBegun);
+                self.ended(device, run, &all, Ended::NotBegun);
                 return Err(error);
             }
         }
@@ -235,25 +239,21 @@ impl Residency {
     }
 
     /// Whether all that a chunk touches was found to be held.
-    pub(crate) fn all_held(&self, planned: &Planned<'_>, held: &[Option<Held>]) -> bool {
-        planned.storage().all(|(id, ..)| held[id].is_some())
+    pub(super) fn all_held(&self, held: &[Option<Held>]) -> bool {
+        self.planned.checked.storage().all(|(id, ..)| held[id].is_some())
     }
 
     /// A chunk has ended that was brought its data.
-    pub(crate) fn ended(
+    pub(super) fn ended(
         &self,
-        planned: &Planned<'_>,
         device: usize,
         run: &Range<u32>,
         held: &[Option<Held>],
         how: Ended<'_>,
     ) {
-        for (id, binding, buffer) in planned.storage() {
-            if !self.kept[id] {
-                continue;
-            }
+        for (id, binding, buffer) in self.kept() {
             let stride = binding.layout.stride;
-            let of_run = planned.plan.written_and_needed(run, id).0;
+            let of_run = self.planned.plan.written_and_needed(run, id).0;
             let of_run = of_run.start * stride..of_run.end * stride;
             let written = match (binding.space, &how) {
                 (Space::StorageWrite, Ended::Failed | Ended::Done(_)) => of_run.clone(),
@@ -275,29 +275,29 @@ impl Residency {
         }
     }
 
+    /// The bytes that a run writes of each kept buffer.
+    fn written(&self, run: &Range<u32>) -> impl Iterator<Item = (&BufferRange, Range<u64>)> {
+        let outputs = self.kept().filter(|(_, binding, _)| binding.space == Space::StorageWrite);
+        outputs.map(|(id, binding, buffer)| {
+            let (written, _) = self.planned.plan.written_and_needed(run, id);
+            let stride = binding.layout.stride;
+            (buffer, written.start * stride..written.end * stride)
+        })
+    }
+
     /// What a run writes is about to be put into the host's memory.
-    pub(crate) fn preserve(&self, planned: &Planned<'_>, run: &Range<u32>) {
-        for (id, binding, buffer) in planned.storage() {
-            if self.kept[id] && binding.space == Space::StorageWrite {
-                let (written, stride) =
-                    (planned.plan.written_and_needed(run, id).0, binding.layout.stride);
-                let written = written.start * stride..written.end * stride;
-                buffer.preserve(&written);
-                buffer.begins_to_write(NOBODY, &written);
-            }
+    pub(super) fn preserve(&self, run: &Range<u32>) {
+        for (buffer, written) in self.written(run) {
+            buffer.preserve(&written);
+            buffer.begins_to_write(NO_DEVICE, &written);
         }
     }
 
     /// What a run writes has been put into the host's memory.
-    pub(crate) fn put_on_host(&self, planned: &Planned<'_>, run: &Range<u32>) {
-        for (id, binding, buffer) in planned.storage() {
-            if self.kept[id] && binding.space == Space::StorageWrite {
-                let (written, stride) =
-                    (planned.plan.written_and_needed(run, id).0, binding.layout.stride);
-                let written = written.start * stride..written.end * stride;
-                buffer.written_on_host(&written);
-                buffer.ends_to_write(NOBODY, &written);
-            }
+    pub(super) fn put_on_host(&self, run: &Range<u32>) {
+        for (buffer, written) in self.written(run) {
+            buffer.written_on_host(&written);
+            buffer.ends_to_write(NO_DEVICE, &written);
         }
     }
 }

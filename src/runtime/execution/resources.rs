@@ -1,24 +1,39 @@
-//! What the launches of a runtime share: its devices, what is known of them, their memories, and the launch log.
+//! What all launches of a runtime share.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::memories::Memories;
+use crate::device::Device;
 use crate::memory::Log;
 use crate::runtime::fleet::Fleet;
 use crate::runtime::history::Memo;
 
-/// The devices of a runtime and what belongs to them.
+/// The devices of a runtime, their memories, and what earlier launches have left.
 pub(crate) struct Resources {
     pub(crate) fleet: Fleet,
-    /// How long a chunk on a GPU may take at least, if the user says so.
+    /// The least time before a GPU counts as hung.
     pub(crate) patience: Option<Duration>,
     pub(crate) memo: Memo,
     pub(crate) memories: Memories,
     pub(crate) log: Arc<Log>,
 }
 
+impl Resources {
+    /// Those of a new runtime. `log`: the bytes that the launch log may keep.
+    pub(crate) fn new(
+        devices: Vec<Arc<dyn Device>>,
+        patience: Option<Duration>,
+        log: u64,
+        memo: Memo,
+    ) -> Resources {
+        let (fleet, memories, log) = (Fleet::new(devices), Memories::default(), Log::new(log));
+        Resources { fleet, patience, memo, memories, log }
+    }
+}
+
+/// As the runtime that has them.
 impl fmt::Debug for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<_> = self.fleet.infos().into_iter().map(|info| info.id).collect();

@@ -1,83 +1,240 @@
-//! How a launch begins: what is expected of each device, which of them are tried, where data lies, and the policy that follows.
+//! Which devices get which bands of a launch: decided from what earlier launches have shown, and
+//! noted for later ones.
 
 use std::ops::Range;
+use std::time::Duration;
 
-use super::homes::homes;
+use super::homes;
 use super::running::Running;
-use crate::error::Result;
+use crate::device::DeviceKind;
 use crate::plan::{Policy, Prior, Speed, Split, Strategy};
-use crate::runtime::history::{Expected, is_due};
+use crate::runtime::history::{Expected, belief};
+use crate::runtime::report::{DeviceReport, seconds};
 
-/// The decisions that are made before any device begins.
-pub(crate) struct Schedule {
-    pub(crate) policy: Policy,
-    /// By device; nothing for one that can't run the launch.
-    pub(crate) expected: Vec<Option<Expected>>,
-    /// Whether devices may be tried at all.
-    pub(crate) tries: bool,
-    /// By device: whether it is tried.
-    pub(crate) tried: Vec<bool>,
-    /// By device: its measured speed in bands per second; 0 if it takes no part, nothing if it is not known.
-    pub(crate) known: Vec<Option<f64>>,
-    /// Whether the chunks are fixed: one device runs all, or the caller asked for so many.
-    pub(crate) fixed: bool,
-    /// The run of bands of each device, if its data decides.
-    pub(crate) homes: Option<Vec<Range<u32>>>,
+/// What is decided of a launch before its devices begin.
+pub(super) struct Schedule<'r> {
+    running: &'r Running<'r>,
+    bands: u32,
+    /// Whether the launch is not split.
+    pub(super) whole: bool,
+    /// Whether each device's bands are given: there is nothing to weigh.
+    fixed: bool,
+    /// Whether devices that are left out may be tried.
+    tries: bool,
+    /// By device.
+    expected: Vec<Option<Expected>>,
+    priors: Vec<Option<Prior>>,
+    /// By device: whether it is tried although the others are expected to finish without it.
+    tried: Vec<bool>,
+    /// By device: bands per second; 0 takes no part, and nothing is one that is not known.
+    known: Vec<Option<f64>>,
+    /// The bands whose data lies on each device, if devices keep to these.
+    homes: Option<Vec<Range<u32>>>,
 }
 
-impl Schedule {
-    /// Decides, and brings the data that each device's home needs.
-    pub(crate) fn new(running: &Running<'_>) -> Result<Schedule> {
-        let planned = &running.planned;
+impl<'r> Schedule<'r> {
+    /// Decides it, once what chunks need of the host's memory is there.
+    pub(super) fn new(running: &'r Running<'r>) -> Schedule<'r> {
+        let (planned, alone) = (running.planned, running.alone);
+        let wishes = &planned.checked.wishes;
         let bands = planned.plan.bands().len() as u32;
         let expected = planned.expectations();
-        let priors: Vec<Option<Prior>> =
-            expected.iter().map(|e| e.as_ref().map(|e| e.prior)).collect();
-        // Where only one device runs there is nothing to weigh.
+        let priors: Vec<_> = expected.iter().map(|e| e.as_ref().map(|e| e.prior)).collect();
         let whole = matches!(planned.plan.split, Split::Whole { .. });
-        let fixed = whole || planned.checked.wishes.chunks.is_some();
-        let reproducible = planned.checked.wishes.reproducible;
-        let tries = !fixed && !reproducible && running.alone.is_none();
+        let fixed = whole || wishes.chunks.is_some();
+        let tries = !fixed && !wishes.reproducible && alone.is_none();
         let tried: Vec<bool> = (0..priors.len())
             .map(|device| {
                 let idle = expected[device].as_ref().map_or(0.0, |expected| expected.idle);
-                tries && is_due(idle, device, &priors, bands)
+                tries && belief::is_due(idle, device, &priors, bands)
             })
             .collect();
         let known: Vec<Option<f64>> = priors
             .iter()
             .enumerate()
             .map(|(device, prior)| match prior.map(|prior| prior.speed) {
-                _ if running.alone.is_some_and(|alone| alone != device) => Some(0.0),
+                _ if alone.is_some_and(|alone| alone != device) => Some(0.0),
                 Some(Speed::Measured(speed)) if !tried[device] => Some(speed),
                 Some(_) => None,
                 None => Some(0.0),
             })
             .collect();
-        let residency = &running.residency;
-        let homes = if reproducible { None } else { homes(planned, residency, &known, fixed) };
-        residency.settle(planned, homes.as_deref().unwrap_or_default())?;
-        let strategy = match reproducible {
-            _ if whole => Strategy::Single,
+        let homes = match wishes.reproducible {
+            true => None,
+            false => homes::homes(&running.residency, &known, fixed),
+        };
+        Schedule { running, bands, whole, fixed, tries, expected, priors, tried, known, homes }
+    }
+
+    /// The bands that each device has at home; none where nothing lies on devices.
+    pub(super) fn homes(&self) -> &[Range<u32>] {
+        self.homes.as_deref().unwrap_or_default()
+    }
+
+    /// The policy that hands out the bands.
+    pub(super) fn policy(&self) -> Policy {
+        let Running { planned, residency, alone, .. } = self.running;
+        let strategy = match planned.checked.wishes.reproducible {
+            _ if self.whole => Strategy::Single,
             true => Strategy::Static,
-            false if fixed => Strategy::Single,
-            // A device that takes another's bands moves their data: shares are corrected between launches.
-            false if homes.is_some() => Strategy::Static,
+            false if self.fixed => Strategy::Single,
+            // A device that takes bands of another moves their data: shares are corrected between
+            // launches.
+            false if self.homes.is_some() => Strategy::Static,
             false => Strategy::Adaptive,
         };
-        let mut policy = Policy::new(strategy, bands, &priors).with_reruns(planned.plan.rerunnable);
-        if let Some(homes) = &homes {
+        let mut policy =
+            Policy::new(strategy, self.bands, &self.priors).with_reruns(planned.plan.rerunnable);
+        if let Some(homes) = &self.homes {
             policy = policy.with_homes(homes.clone());
-        } else if strategy == Strategy::Adaptive && residency.keeps() && running.alone.is_none() {
+        } else if strategy == Strategy::Adaptive && residency.keeps() && alone.is_none() {
             // What stays on a device should be of one piece for the next launch.
             policy = policy.with_neighbours();
         }
-        if let Some(device) = running.alone {
+        if let Some(device) = *alone {
             policy = policy.alone(device);
         }
-        for device in (0..tried.len()).filter(|&device| tried[device]) {
+        for device in (0..self.tried.len()).filter(|&device| self.tried[device]) {
             policy = policy.with_trial(device);
         }
-        Ok(Schedule { policy, expected, tries, tried, known, fixed, homes })
+        policy
+    }
+
+    /// The devices that are asked, in this order.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let Running { planned, alone, place, .. } = self.running;
+        let mut order = planned.order(place.unwrap_or(0));
+        order.sort_by_key(|device| alone.is_some_and(|alone| alone != *device));
+        order
+    }
+
+    /// Why a device did nothing that could have taken part, if that was decided.
+    pub(super) fn why_left_out(
+        &self,
+        device: usize,
+        report: &DeviceReport,
+        policy: &Policy,
+    ) -> Option<String> {
+        if report.chunks > 0 {
+            return None;
+        }
+        let Running { planned, alone, .. } = self.running;
+        if let (true, Some(alone)) = (planned.takes_part(device), *alone) {
+            let alone = &planned.checked.devices[alone].device.info().id;
+            return Some(format!("{alone} alone was faster than all together, or is tried"));
+        }
+        let (one, rest) = policy.refusal(device)?;
+        let time = |s: f64| seconds(Duration::from_secs_f64(s.clamp(0.0, 1e9)));
+        Some(format!(
+            "its smallest part would have taken it {}, and all that was left was expected to take \
+             the others {}",
+            time(one),
+            time(rest)
+        ))
+    }
+
+    /// Notes how a launch without an error went: how balanced it was, and which way it was run.
+    /// `took` is the whole time, of which setting up took `set_up`.
+    pub(super) fn note_success(
+        &self,
+        reports: &[DeviceReport],
+        policy: &Policy,
+        (took, set_up): (Duration, Duration),
+        failed: bool,
+    ) {
+        let planned = self.running.planned;
+        if let Some(homes) = self.homes.as_ref().filter(|_| !self.fixed) {
+            homes::observe(planned, homes, reports.iter().map(|report| report.busy));
+        }
+        self.note_cores(reports, took.saturating_sub(set_up));
+        if failed {
+            self.note_failure();
+        } else {
+            self.note_way(reports, took, &|device| {
+                let rate = policy.rate(device).or(self.known[device]);
+                rate.filter(|rate| *rate > 0.0).map(|rate| f64::from(self.bands) / rate)
+            });
+        }
+    }
+
+    /// Notes how fast each device was in a launch that took so long. `compiled`: by device, whether
+    /// a chunk had to wait for a compiler.
+    pub(super) fn note_speeds(
+        &self,
+        reports: &[DeviceReport],
+        policy: &Policy,
+        compiled: &[bool],
+        took: Duration,
+    ) {
+        let planned = self.running.planned;
+        let memo = &planned.checked.resources.memo;
+        for (device, report) in reports.iter().enumerate() {
+            let Some(expected) = &self.expected[device] else { continue };
+            match policy.rate(device) {
+                Some(rate) => memo.remember(expected, rate, report),
+                None if report.chunks == 0 && self.tries && planned.takes_part(device) => {
+                    memo.left_out(expected, took, self.tried[device]);
+                }
+                None => {}
+            }
+            if report.chunks > 0 && !compiled[device] {
+                memo.remember_roofline(expected, report);
+            }
+        }
+    }
+
+    /// Notes a launch that the CPU shared with GPUs.
+    fn note_cores(&self, reports: &[DeviceReport], took: Duration) {
+        let planned = self.running.planned;
+        let kind = |at: usize| planned.checked.devices[at].device.info().kind;
+        let worked = |cpu: bool| {
+            let mut both = reports.iter().enumerate();
+            both.any(|(at, report)| report.chunks > 0 && (kind(at) == DeviceKind::Cpu) == cpu)
+        };
+        if planned.fed().is_some() && worked(true) && worked(false) {
+            let (left, seconds) = (self.running.chunks.spare > 0, took.as_secs_f64());
+            let (memo, kernel) = (&planned.checked.resources.memo, &planned.checked.kernel);
+            let workgroups = planned.workgroups(&planned.all());
+            memo.cores(kernel, |cores| cores.observe(left, workgroups, seconds));
+        }
+    }
+
+    /// The workgroups of a launch that one device might run alone.
+    fn may_be_alone(&self) -> Option<u64> {
+        self.running.planned.may_be_alone().filter(|_| self.running.place.is_none())
+    }
+
+    /// Notes that a device may have failed that was to run the launch alone.
+    fn note_failure(&self) {
+        if let (Some(_), Some(workgroups)) = (self.running.alone, self.may_be_alone()) {
+            let checked = self.running.planned.checked;
+            checked.resources.memo.alone(&checked.kernel, |alone| alone.failed(workgroups));
+        }
+    }
+
+    /// Notes a launch that several devices shared, or that one of them ran alone. `expected` gives
+    /// the seconds that one device would have taken.
+    fn note_way(
+        &self,
+        reports: &[DeviceReport],
+        took: Duration,
+        expected: &dyn Fn(usize) -> Option<f64>,
+    ) {
+        let Some(workgroups) = self.may_be_alone() else { return };
+        let Running { planned, alone: way, .. } = self.running;
+        let others = |alone| {
+            let mut reports = reports.iter().enumerate();
+            reports.any(|(device, report)| device != alone && report.chunks > 0)
+        };
+        if way.is_some_and(others) {
+            return;
+        }
+        let able = (0..reports.len()).filter(|&device| planned.takes_part(device));
+        let times = able.filter_map(|device| Some((device, expected(device)?)));
+        let best = || times.min_by(|a, b| a.1.total_cmp(&b.1));
+        let (memo, kernel) = (&planned.checked.resources.memo, &planned.checked.kernel);
+        memo.alone(kernel, |alone| {
+            alone.observe(workgroups, *way, took.as_secs_f64(), best);
+        });
     }
 }

@@ -1,13 +1,17 @@
-//! What the workers of a launch share: the policy, the reruns and the failures under one mutex, and a condition variable.
+//! What the workers of a launch share: the policy under one mutex, and the condition variable on
+//! which workers wait.
 //!
-//! Every change of the policy notifies all workers.
+//! A worker with nothing in flight and nothing to take waits: a run may still come back from a
+//! device that fails. Every change of the policy notifies all workers. They end when the policy is
+//! finished and every result that counts is in place, when their device was put aside, or when a
+//! mistake of the kernel (an endless loop) or a cancellation has stopped the launch.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::failures::Failures;
 use super::merge::Changes;
-use super::reruns::Reruns;
+use super::rerun::Reruns;
 use crate::device::Cancel;
 use crate::error::Error;
 use crate::pending::Job;
@@ -17,45 +21,45 @@ use crate::plan::Policy;
 const LONGEST: f64 = 60.0;
 
 /// What the workers of a launch share.
-pub(crate) struct Shared<'s> {
-    pub(crate) state: Mutex<State<'s>>,
-    pub(crate) job: &'s Job,
+pub(super) struct Shared<'s> {
+    state: Mutex<State<'s>>,
+    pub(super) job: &'s Job,
     /// By device: what calls off its chunks in flight.
-    pub(crate) slots: Vec<Vec<Cancel<'s>>>,
+    pub(super) slots: Vec<Vec<Cancel<'s>>>,
     /// The policy's time zero.
-    pub(crate) begun: Instant,
-    pub(crate) changed: Condvar,
+    begun: Instant,
+    changed: Condvar,
     /// What chunks that are done changed in buffers that are merged.
-    pub(crate) changes: Mutex<Vec<Changes>>,
+    pub(super) changes: Mutex<Vec<Changes>>,
 }
 
 /// The turn in which a worker found nothing to take, and until when that holds.
 #[derive(Clone, Copy)]
-pub(crate) struct Seen {
-    pub(crate) turn: u64,
-    pub(crate) until: Option<f64>,
+pub(super) struct Seen {
+    pub(super) turn: u64,
+    pub(super) until: Option<f64>,
 }
 
-pub(crate) struct State<'s> {
-    pub(crate) policy: Policy,
+pub(super) struct State<'s> {
+    pub(super) policy: Policy,
     /// Counts the changes, so that a worker that found nothing to take can tell whether something
     /// changed before it went to sleep.
-    pub(crate) turn: u64,
+    pub(super) turn: u64,
     /// What ended the launch before its time.
-    pub(crate) stopped: Option<Error>,
-    pub(crate) failures: Failures,
-    pub(crate) reruns: Reruns<'s>,
+    pub(super) stopped: Option<Error>,
+    pub(super) failures: Failures,
+    pub(super) reruns: Reruns<'s>,
 }
 
 impl State<'_> {
-    pub(crate) fn over(&self) -> bool {
+    pub(super) fn over(&self) -> bool {
         self.stopped.is_some() || self.policy.finished() && self.reruns.settled()
     }
 }
 
 impl<'s> Shared<'s> {
     /// Before anything ran. `depths` are the chunks that each device may have in flight.
-    pub(crate) fn new(
+    pub(super) fn new(
         policy: Policy,
         failures: Failures,
         depths: impl Iterator<Item = usize>,
@@ -79,22 +83,22 @@ impl<'s> Shared<'s> {
     }
 
     /// What the workers left behind.
-    pub(crate) fn into_inner(self) -> (State<'s>, Vec<Changes>) {
+    pub(super) fn into_inner(self) -> (State<'s>, Vec<Changes>) {
         let changes = self.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
         (self.state.into_inner().unwrap_or_else(PoisonError::into_inner), changes)
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<'s>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<'s>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Seconds since the launch began, by the policy's clock.
-    pub(crate) fn now(&self) -> f64 {
+    pub(super) fn now(&self) -> f64 {
         self.begun.elapsed().as_secs_f64()
     }
 
     /// Lets go of the state and tells all workers that it changed.
-    pub(crate) fn tell(&self, mut state: MutexGuard<'_, State<'s>>) {
+    pub(super) fn tell(&self, mut state: MutexGuard<'_, State<'s>>) {
         state.turn += 1;
         drop(state);
         self.changed.notify_all();
@@ -102,7 +106,7 @@ impl<'s> Shared<'s> {
 
     /// Blocks a worker that has nothing in flight until something changed since `seen`; false
     /// when it should end.
-    pub(crate) fn wait_for_more(&self, device: usize, seen: Option<Seen>) -> bool {
+    pub(super) fn wait_for_more(&self, device: usize, seen: Option<Seen>) -> bool {
         let mut state = self.lock();
         loop {
             if state.over() || !state.policy.takes_part(device) {
@@ -121,6 +125,15 @@ impl<'s> Shared<'s> {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+        }
+    }
+
+    /// Stops the launch if it was cancelled.
+    pub(super) fn heed_cancellation(&self, state: &mut State<'_>) {
+        if self.job.is_cancelled() && !state.policy.finished() {
+            state.stopped.get_or_insert(Error::Cancelled);
+            state.turn += 1;
+            self.changed.notify_all();
         }
     }
 }

@@ -14,14 +14,14 @@ use crate::memory::{Copies, PrivateCopy};
 use crate::plan::Merge;
 
 /// By binding: a copy of what the launch may write there, in the binding's own places.
-pub(crate) struct Snapshot<'a> {
+pub(super) struct Snapshot<'a> {
     copies: Vec<Option<PrivateCopy<'a>>>,
 }
 
 impl<'a> Snapshot<'a> {
     /// # Errors
     /// [`Error::Device`] when the host has no memory for it.
-    pub(crate) fn take(planned: &Planned<'_>, memory: &'a Copies) -> Result<Snapshot<'a>> {
+    pub(super) fn take(planned: &Planned<'_>, memory: &'a Copies) -> Result<Snapshot<'a>> {
         let bindings = planned.checked.kernel.signature().bindings.iter().enumerate();
         let copies = bindings.map(|(id, binding)| {
             if !binding.space.is_storage() || *planned.plan.merge(id) != Merge::Apart {
@@ -47,12 +47,12 @@ impl<'a> Snapshot<'a> {
     }
 
     /// What a binding held, if it is one that is written in place.
-    pub(crate) fn of(&self, binding: usize) -> Option<HostBytes<'a>> {
+    pub(super) fn of(&self, binding: usize) -> Option<HostBytes<'a>> {
         self.copies[binding].as_ref().map(|copy| copy.bytes)
     }
 
     /// Puts back what a run of bands may have written.
-    pub(crate) fn restore(&self, planned: &Planned<'_>, run: &Range<u32>) {
+    pub(super) fn restore(&self, planned: &Planned<'_>, run: &Range<u32>) {
         for (id, binding) in planned.checked.kernel.signature().bindings.iter().enumerate() {
             let Some(copy) = self.of(id) else { continue };
             let (to, layout) = (planned.memory[id], &binding.layout);

@@ -1,4 +1,4 @@
-//! What to verify, and which values count as equal.
+//! Which values of two devices count as equal when a launch is verified.
 
 use std::fmt;
 
@@ -35,7 +35,8 @@ impl fmt::Display for Tolerance {
     }
 }
 
-pub(crate) fn float(scalar: ScalarType, bits: u32) -> Option<f64> {
+/// A value as a float, if its type is one.
+fn float(scalar: ScalarType, bits: u32) -> Option<f64> {
     match scalar {
         ScalarType::F32 => Some(f32::from_bits(bits).into()),
         ScalarType::F16 => Some(half::f16::from_bits(bits as u16).into()),
@@ -43,7 +44,8 @@ pub(crate) fn float(scalar: ScalarType, bits: u32) -> Option<f64> {
     }
 }
 
-pub(crate) fn show(scalar: ScalarType, bits: u32) -> String {
+/// A value as the report shows it.
+pub(super) fn show(scalar: ScalarType, bits: u32) -> String {
     match float(scalar, bits) {
         Some(value) => format!("{value}"),
         None if scalar == ScalarType::I32 => (bits as i32).to_string(),
@@ -52,7 +54,7 @@ pub(crate) fn show(scalar: ScalarType, bits: u32) -> String {
 }
 
 /// Whether two values of a scalar are as good as equal.
-pub(crate) fn agree(scalar: ScalarType, a: u32, b: u32, tolerance: Tolerance) -> bool {
+pub(super) fn agree(scalar: ScalarType, a: u32, b: u32, tolerance: Tolerance) -> bool {
     let (Some(x), Some(y)) = (float(scalar, a), float(scalar, b)) else {
         let apart = match scalar {
             ScalarType::I32 => (a as i32).abs_diff(b as i32),

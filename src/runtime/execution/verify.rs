@@ -11,93 +11,103 @@
 //! its invocations or on the subgroup size (`Plan::shows_order`). Its launches are not verified,
 //! and the report says why.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::chunks::Chunks;
 use super::failures::Failures;
 use super::merge::{self, Changes};
-use super::reruns::Counted;
-use super::running::Running;
+use super::planned::Planned;
+use super::rerun::Counted;
 use super::snapshot::Snapshot;
-use super::tolerance::Verification;
-use super::values::{Mismatch, Values, differ, values_of};
+use super::tolerance::{Tolerance, agree, show};
 use crate::cpu::SUBGROUP_SIZES;
-use crate::device::{Cancel, ChunkCost, Device};
+use crate::device::{Cancel, ChunkCost, Device, HostBytes};
 use crate::error::{Error, FailureKind, Result};
+use crate::kernel::{Binding, ScalarType};
 use crate::memory::PrivateCopy;
 use crate::plan::Merge;
-use crate::runtime::fleet::{self, Quarantined, draw, guarded};
+use crate::runtime::fleet::{guarded, select};
+use crate::runtime::random::draw;
 use crate::runtime::report::{DeviceReport, FailureEvent, Remedy, Verified};
 
 /// What a launch has computed so far.
-pub(crate) struct Computed<'a> {
-    pub(crate) done: Vec<Counted>,
-    pub(crate) changes: &'a mut Vec<Changes>,
-    pub(crate) reports: &'a mut [DeviceReport],
-    pub(crate) failures: &'a mut Failures,
+pub(super) struct Computed<'a> {
+    pub(super) done: Vec<Counted>,
+    pub(super) changes: &'a mut Vec<Changes>,
+    pub(super) reports: &'a mut [DeviceReport],
+    pub(super) failures: &'a mut Failures,
 }
 
-/// Who verifies: a device of the runtime, or the interpreter.
+/// One scalar on which two devices differ.
+#[derive(Debug, Clone, PartialEq)]
+struct Mismatch {
+    place: String,
+    first: String,
+    second: String,
+    /// Whether they are integers with a small difference.
+    few: bool,
+}
+
+/// Integers with at most this difference may be computed from floats that differ in their last
+/// bits.
+const FEW: u32 = 256;
+
+/// The device that verifies: one of the runtime, or the interpreter.
 struct Judge {
     index: Option<usize>,
     device: Arc<dyn Device>,
     name: String,
 }
 
-/// Verifies a launch that has computed everything.
-pub(crate) struct Verifier<'r, 'a> {
-    pub(crate) running: &'r Running<'a>,
+/// Verifies one launch.
+pub(super) struct Verifier<'v> {
+    pub(super) planned: &'v Planned<'v>,
+    pub(super) chunks: &'v Chunks<'v>,
+    /// What the launch began with.
+    pub(super) snapshot: &'v Snapshot<'v>,
+    pub(super) cancel: &'v Cancel<'v>,
 }
 
-impl Verifier<'_, '_> {
+impl Verifier<'_> {
     /// Why the launch is not verified: two devices may both be right, or the interpreter can't
     /// decide.
     fn unverifiable(&self) -> Option<String> {
-        if let Some(why) = &self.running.planned.plan.shows_order {
+        if let Some(why) = &self.planned.plan.shows_order {
             return Some(why.to_string());
         }
-        let size =
-            self.running.planned.plan.subgroup_size.filter(|size| !SUBGROUP_SIZES.contains(size));
+        let size = self.planned.plan.subgroup_size.filter(|size| !SUBGROUP_SIZES.contains(size));
         size.map(|size| format!("the reference interpreter has no subgroups of {size} invocations"))
     }
 
     /// Verifies a sample, and puts right what turns out to be wrong.
-    pub(crate) fn verify(
-        &self,
-        wanted: Verification,
-        snapshot: &Snapshot<'_>,
-        cancel: &Cancel<'_>,
-        mut computed: Computed<'_>,
-    ) -> Result<Verified> {
+    pub(super) fn verify(&self, mut computed: Computed<'_>) -> Result<Verified> {
+        let wanted = self.planned.checked.verification;
         let mut verified = Verified { within: wanted.tolerance.to_string(), ..Verified::default() };
         verified.not_done = self.unverifiable();
         if verified.not_done.is_some() {
             return Ok(verified);
         }
-        let name =
-            |index: usize| self.running.planned.checked.devices[index].device.info().id.clone();
+        let name = |index: usize| self.planned.checked.devices[index].device.info().id.clone();
         let mut bad: Vec<usize> = Vec::new();
         for (device, run) in self.sample(&computed.done, wanted.fraction) {
             if bad.contains(&device) {
                 continue;
             }
-            let theirs = values_of(&self.running.planned, &run, None, computed.changes);
+            let theirs = self.values(&run, None, computed.changes);
             let mut judges = self.judges(device, &bad);
-            let (judge, ours) =
-                self.answer(&mut judges, &run, snapshot, cancel, computed.failures)?;
-            let groups = u64::try_from(self.running.planned.plan.groups(&run).workgroups())
-                .unwrap_or(u64::MAX);
+            let (judge, ours) = self.answer(&mut judges, &run, computed.failures)?;
+            let groups = self.planned.workgroups(&run);
             verified.add(&name(device), &judge.name, groups);
-            let compare =
-                |a: &Values, b: &Values| differ(&self.running.planned, a, b, wanted.tolerance);
+            let compare = |a: &Values, b: &Values| self.differ(a, b, wanted.tolerance);
             let Some(mismatch) = compare(&theirs, &ours) else { continue };
             verified.disputes += 1;
             let (third, decides) = match judge.index {
                 // The interpreter has the last word.
                 None => (judge.name.clone(), ours.clone()),
                 Some(_) => {
-                    let (third, values) =
-                        self.answer(&mut judges, &run, snapshot, cancel, computed.failures)?;
+                    let (third, values) = self.answer(&mut judges, &run, computed.failures)?;
                     (third.name, values)
                 }
             };
@@ -116,7 +126,7 @@ impl Verifier<'_, '_> {
                 let right = if judge.index.is_none() { &both[..1] } else { &both[..] };
                 self.convict(device, cause(right, first, second), computed.failures);
                 bad.push(device);
-                self.redo(device, &judge, snapshot, cancel, &mut computed)?;
+                self.redo(device, &judge, &mut computed)?;
             } else if compare(&theirs, &decides).is_none()
                 && let Some(index) = judge.index
             {
@@ -127,8 +137,6 @@ impl Verifier<'_, '_> {
                 self.redo(
                     index,
                     &Judge { index: Some(device), ..self.judge(device) },
-                    snapshot,
-                    cancel,
                     &mut computed,
                 )?;
             } else {
@@ -149,9 +157,8 @@ impl Verifier<'_, '_> {
     /// Some of the work: single bands, or whole runs where the bands of a run wrote to one copy.
     /// At least one piece of each device.
     fn sample(&self, done: &[Counted], fraction: f64) -> Vec<(usize, Range<u32>)> {
-        let bindings = 0..self.running.planned.checked.kernel.signature().bindings.len();
-        let apart =
-            bindings.into_iter().all(|id| *self.running.planned.plan.merge(id) == Merge::Apart);
+        let bindings = 0..self.planned.checked.kernel.signature().bindings.len();
+        let apart = bindings.into_iter().all(|id| *self.planned.plan.merge(id) == Merge::Apart);
         let mut pieces = Vec::new();
         for Counted { device, run, .. } in done {
             let device = *device;
@@ -163,8 +170,7 @@ impl Verifier<'_, '_> {
             }
         }
         let mut seen: Vec<usize> = Vec::new();
-        let seed =
-            u64::from(self.running.planned.plan.grid[0]) ^ self.running.planned.checked.kernel.id();
+        let seed = u64::from(self.planned.plan.grid[0]) ^ self.planned.checked.kernel.id();
         pieces.retain(|(device, run)| {
             let first = !seen.contains(device);
             seen.push(*device);
@@ -174,20 +180,20 @@ impl Verifier<'_, '_> {
     }
 
     fn judge(&self, index: usize) -> Judge {
-        let device = Arc::clone(&self.running.planned.checked.devices[index].device);
+        let device = Arc::clone(&self.planned.checked.devices[index].device);
         let name = device.info().id.clone();
         Judge { index: Some(index), device, name }
     }
 
-    /// Who can verify a device's work, the last in question last. Those of another kind come
-    /// first: they have another driver.
+    /// The devices that can verify another's work, in the order in which they are asked. Those of
+    /// another kind come first: they have another driver.
     fn judges(&self, device: usize, bad: &[usize]) -> std::vec::IntoIter<Option<usize>> {
-        let quarantined = self.running.planned.checked.resources.fleet.members();
-        let kind = |index: usize| self.running.planned.checked.devices[index].device.info().kind;
-        let mut others: Vec<usize> = (0..self.running.planned.checked.devices.len())
+        let quarantined = self.planned.checked.resources.fleet.members();
+        let kind = |index: usize| self.planned.checked.devices[index].device.info().kind;
+        let mut others: Vec<usize> = (0..self.planned.checked.devices.len())
             .filter(|&other| {
                 other != device
-                    && self.running.planned.unable[other].is_none()
+                    && self.planned.unable[other].is_none()
                     && !bad.contains(&other)
                     && quarantined[other].quarantined.is_none()
             })
@@ -202,8 +208,6 @@ impl Verifier<'_, '_> {
         &self,
         judges: &mut std::vec::IntoIter<Option<usize>>,
         run: &Range<u32>,
-        snapshot: &Snapshot<'_>,
-        cancel: &Cancel<'_>,
         failures: &mut Failures,
     ) -> Result<(Judge, Values)> {
         loop {
@@ -211,28 +215,29 @@ impl Verifier<'_, '_> {
                 Some(Some(index)) => self.judge(index),
                 _ => Judge {
                     index: None,
-                    device: fleet::interpreter(self.running.planned.plan.subgroup_size)?,
+                    device: select::interpreter(self.planned.plan.subgroup_size)?,
                     name: "the CPU's interpreter".to_owned(),
                 },
             };
-            let copies = self.copies_from(run, Some(snapshot), &judge.name)?;
+            let copies = self.copies(run, true, &judge.name)?;
             let outcome = guarded(&*judge.device, || {
                 judge
                     .device
-                    .start(self.running.planned.chunk(run, &copies, Some(cancel), None))?
+                    .start(self.chunks.chunk(run, &copies, Some(self.cancel), None))?
                     .finish()
             });
-            let values = outcome.map(|_| values_of(&self.running.planned, run, Some(&copies), &[]));
-            self.running.give_back(&copies);
+            let values = outcome.map(|_| self.values(run, Some(&copies), &[]));
+            self.chunks.give_back(&copies);
             match (values, judge.index) {
                 (Ok(values), _) => return Ok((judge, values)),
                 (Err(error), Some(index)) => {
                     let (device, kind, cause) = error.of_device()?;
-                    self.put_aside(
-                        index,
-                        FailureEvent { device, kind, cause, remedy: Remedy::PutAside },
-                        failures,
-                    );
+                    let remedy = match kind.quarantines() {
+                        true => Remedy::Quarantined,
+                        false => Remedy::PutAside,
+                    };
+                    let event = FailureEvent { device, kind, cause, remedy };
+                    self.put_aside(index, event, failures);
                 }
                 (Err(error), None) => return Err(error),
             }
@@ -240,35 +245,20 @@ impl Verifier<'_, '_> {
     }
 
     fn convict(&self, index: usize, cause: String, failures: &mut Failures) {
-        let device = self.running.planned.checked.devices[index].device.info().id.clone();
+        let device = self.planned.checked.devices[index].device.info().id.clone();
         let (kind, remedy) = (FailureKind::WrongAnswer, Remedy::Recomputed);
         self.put_aside(index, FailureEvent { device, kind, cause, remedy }, failures);
     }
 
-    /// Notes a failure, and quarantines the device if it is of that sort.
-    fn put_aside(&self, index: usize, mut event: FailureEvent, failures: &mut Failures) {
-        if event.kind.quarantines() {
-            let FailureEvent { device, kind, cause, .. } = event.clone();
-            let member = &self.running.planned.checked.devices[index];
-            let why = Quarantined { device, kind, cause };
-            self.running.planned.checked.resources.fleet.quarantine(index, &member.device, why);
-            if event.remedy == Remedy::PutAside {
-                event.remedy = Remedy::Quarantined;
-            }
-        }
-        tracing::warn!(device = event.device, kind = %event.kind, cause = event.cause, "a device failed");
+    /// Notes a failure that the launch survives.
+    fn put_aside(&self, index: usize, event: FailureEvent, failures: &mut Failures) {
+        let checked = self.planned.checked;
+        checked.resources.fleet.record_failure(index, &checked.devices[index], &event);
         failures.events.push(event);
     }
 
     /// Computes again, on a device that was right, all that a wrong one computed.
-    fn redo(
-        &self,
-        wrong: usize,
-        judge: &Judge,
-        snapshot: &Snapshot<'_>,
-        cancel: &Cancel<'_>,
-        computed: &mut Computed<'_>,
-    ) -> Result<()> {
+    fn redo(&self, wrong: usize, judge: &Judge, computed: &mut Computed<'_>) -> Result<()> {
         let theirs: Vec<Range<u32>> = computed
             .done
             .iter()
@@ -277,26 +267,24 @@ impl Verifier<'_, '_> {
             .collect();
         for run in theirs {
             computed.changes.retain(|changes| changes.first_band != run.start);
-            snapshot.restore(&self.running.planned, &run);
-            let copies = self.copies_from(&run, None, &judge.name)?;
+            self.snapshot.restore(self.planned, &run);
+            let copies = self.copies(&run, false, &judge.name)?;
             let cost: Result<ChunkCost> = guarded(&*judge.device, || {
                 judge
                     .device
-                    .start(self.running.planned.chunk(&run, &copies, Some(cancel), None))?
+                    .start(self.chunks.chunk(&run, &copies, Some(self.cancel), None))?
                     .finish()
             });
-            let changes = cost.is_ok().then(|| self.running.changes(&run, &copies));
-            self.running.give_back(&copies);
+            let changes = cost.is_ok().then(|| self.chunks.changes(&run, &copies));
+            self.chunks.give_back(&copies);
             let cost = cost?;
             computed.changes.extend(changes.into_iter().flatten());
-            let groups = u64::try_from(self.running.planned.plan.groups(&run).workgroups())
-                .unwrap_or(u64::MAX);
+            let groups = self.planned.workgroups(&run);
             let report = &mut computed.reports[wrong];
             report.workgroups = report.workgroups.saturating_sub(groups);
             report.chunks = report.chunks.saturating_sub(1);
             if let Some(index) = judge.index {
-                let counted = Counted { device: index, run: run.clone(), cost, taken_over: false };
-                self.running.planned.account(&mut computed.reports[index], &counted);
+                computed.reports[index].add_chunk(groups, &cost, false);
             }
         }
         for done in &mut computed.done {
@@ -307,30 +295,133 @@ impl Verifier<'_, '_> {
         Ok(())
     }
 
-    /// Copies for a run: of what it must not write in place, and, with a snapshot, of all that it
+    /// Copies for a run: of what it must not write in place, and, `of_all`, of everything that it
     /// writes, as the launch began with it.
-    fn copies_from(
+    fn copies(
         &self,
         run: &Range<u32>,
-        snapshot: Option<&Snapshot<'_>>,
+        of_all: bool,
         device: &str,
     ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
-        let copies = self.running.copies_of(device, |id| {
-            let merged = *self.running.planned.plan.merge(id) != Merge::Apart;
-            let written = snapshot.is_some_and(|snapshot| snapshot.of(id).is_some());
-            (merged || written).then(|| self.running.planned.plan.window(run, id))
+        let before = |id: usize| self.snapshot.of(id).filter(|_| of_all);
+        let copies = self.chunks.copies_of(device, |id| {
+            let merged = *self.planned.plan.merge(id) != Merge::Apart;
+            (merged || before(id).is_some()).then(|| self.planned.plan.window(run, id))
         })?;
         for (id, copy) in &copies {
-            if let Some(before) = snapshot.and_then(|snapshot| snapshot.of(*id)) {
-                let binding = &self.running.planned.checked.kernel.signature().bindings[*id];
-                merge::fill(
-                    copy.bytes,
-                    before,
-                    binding,
-                    &self.running.planned.plan.window(run, *id),
-                );
+            if let Some(before) = before(*id) {
+                let binding = &self.planned.checked.kernel.signature().bindings[*id];
+                merge::fill(copy.bytes, before, binding, &self.planned.plan.window(run, *id));
             }
         }
         Ok(copies)
+    }
+
+    /// What a run wrote: scalars by binding and byte offset. From the copies that it wrote to, or
+    /// else from the buffers and from the changes that were kept.
+    fn values(
+        &self,
+        run: &Range<u32>,
+        copies: Option<&[(usize, PrivateCopy<'_>)]>,
+        kept: &[Changes],
+    ) -> Values {
+        let mut values = Values::default();
+        for (id, binding) in self.planned.checked.kernel.signature().bindings.iter().enumerate() {
+            if !binding.space.is_storage() {
+                continue;
+            }
+            let footprint = self.planned.plan.footprint(run, id);
+            if footprint.may_write.is_empty() && !footprint.writes_header {
+                continue;
+            }
+            let copy = copies.and_then(|copies| copies.iter().find(|(copied, _)| *copied == id));
+            let mut add = |at: u64, value: u32, scalar: ScalarType| {
+                values.0.insert((id, at), (value, scalar));
+            };
+            if *self.planned.plan.merge(id) != Merge::Apart {
+                let fresh: Vec<Changes>;
+                let mine = match copy {
+                    Some((id, copy)) => {
+                        fresh = vec![self.chunks.changes_of(run, *id, copy.bytes)];
+                        &fresh[..]
+                    }
+                    None => kept,
+                };
+                let of_run = |c: &&Changes| c.binding == id && c.first_band == run.start;
+                mine.iter().filter(of_run).for_each(|c| c.for_each(binding, &mut add));
+                continue;
+            }
+            let memory: HostBytes<'_> =
+                copy.map_or(self.planned.memory[id], |(_, copy)| copy.bytes);
+            if footprint.writes_header {
+                merge::scalars(memory, 0, binding.header_scalars(), &mut add);
+            }
+            let layout = &binding.layout;
+            footprint.may_write.for_each_run(|elements| {
+                for element in elements {
+                    let start = layout.header + element * layout.stride;
+                    merge::scalars(memory, start, binding.element_scalars(), &mut add);
+                }
+            });
+        }
+        values
+    }
+
+    /// The first scalar on which two differ. One that only one of them has was changed by it alone.
+    fn differ(&self, a: &Values, b: &Values, tolerance: Tolerance) -> Option<Mismatch> {
+        let bindings = &self.planned.checked.kernel.signature().bindings;
+        let unchanged = |id: usize, at: u64, scalar: ScalarType| match self
+            .planned
+            .plan
+            .merge(id)
+            .reduction(&bindings[id].layout, at)
+        {
+            Some(_) => None,
+            None => Some(merge::load(self.planned.memory[id], at, scalar)),
+        };
+        for (&(id, at), &(value, scalar)) in a.0.iter().chain(&b.0) {
+            let of = |values: &Values| match values.0.get(&(id, at)) {
+                Some((value, _)) => Some(*value),
+                None => unchanged(id, at, scalar),
+            };
+            let (first, second) = (of(a), of(b));
+            let equal = match (first, second) {
+                (Some(x), Some(y)) => agree(scalar, x, y, tolerance),
+                _ => false,
+            };
+            if !equal {
+                let shown = |bits: Option<u32>| match bits {
+                    Some(bits) => show(scalar, bits),
+                    None => "nothing".to_owned(),
+                };
+                let loose = Tolerance { integers: FEW, ..tolerance };
+                return Some(Mismatch {
+                    few: matches!((first, second), (Some(x), Some(y)) if agree(scalar, x, y, loose)),
+                    place: place(&bindings[id], at),
+                    first: shown(first),
+                    second: shown(second),
+                });
+            }
+            let _ = value;
+        }
+        None
+    }
+}
+
+/// What a run wrote, by binding and byte offset.
+#[derive(Debug, Clone, Default)]
+struct Values(BTreeMap<(usize, u64), (u32, ScalarType)>);
+
+/// `data[12]`, and what of it.
+fn place(binding: &Binding, at: u64) -> String {
+    let layout = &binding.layout;
+    let name = &binding.name;
+    let Some(inside) = at.checked_sub(layout.header) else {
+        return format!("`{name}`, byte {at} of its header,");
+    };
+    let (element, offset) = (inside / layout.stride, inside % layout.stride);
+    match (binding.element_scalars().len(), offset) {
+        (..=1, _) => format!("`{name}[{element}]`"),
+        (_, offset) => format!("`{name}[{element}]`, byte {offset} of it,"),
     }
 }

@@ -1,8 +1,9 @@
 //! The devices of a runtime, and which of them are quarantined.
 //!
-//! A device that fails in a way that it may not recover from is *quarantined*: no launch asks it again until
-//! `Runtime::retry_quarantined`. A device that works in place, the CPU, is never quarantined: what panicked there is
-//! coexec's engine, on one kernel.
+//! A device that failed in a way that it may not recover from is *quarantined* in its [`Fleet`]: no
+//! launch asks it again until `Runtime::retry_quarantined`. Only a device that works in place, the
+//! CPU, never is: what panicked there is coexec's engine, on one kernel. Every call into a device
+//! goes through [`guarded`], which turns a panic into an error of that device.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -65,6 +66,17 @@ impl Fleet {
         {
             slot.quarantined.get_or_insert(why);
         }
+    }
+
+    /// Tells `tracing` of a failure that a launch survives, and quarantines the device if the remedy
+    /// includes that.
+    pub(crate) fn record_failure(&self, index: usize, member: &Member, event: &FailureEvent) {
+        let FailureEvent { device, kind, cause, remedy } = event;
+        if matches!(remedy, Remedy::Quarantined | Remedy::Recomputed) {
+            let (device, cause) = (device.clone(), cause.clone());
+            self.quarantine(index, &member.device, Quarantined { device, kind: *kind, cause });
+        }
+        tracing::warn!(device, %kind, cause, %remedy, "a device failed");
     }
 
     /// Opens quarantined devices again. Says of each whether it is back.

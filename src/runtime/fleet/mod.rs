@@ -1,10 +1,9 @@
-//! Which devices there are, and how they are: selection, quarantine, injected faults.
+//! The devices of a runtime: which there are, which are quarantined, and faults on purpose.
 
 mod inject;
 mod members;
-mod select;
+pub(crate) mod select;
 
-pub(super) use inject::{Faults, draw};
+pub(crate) use inject::Faults;
 pub use members::Quarantined;
-pub(super) use members::{Fleet, Member, guarded, no_device, prepare, unable};
-pub(super) use select::{CpuChoice, Selection, interpreter, open, throttle};
+pub(crate) use members::{Fleet, Member, guarded, no_device, prepare, unable};

@@ -1,7 +1,7 @@
 //! Whether one device alone does a kernel's launches sooner than all together, size by size.
 //!
-//! Together costs: threads, data that crosses, cores and memory that devices take from each other. What
-//! that comes to nobody knows beforehand, so it is tried. After a few launches together, if a device is
+//! Running together costs: threads, data that crosses, cores and memory that devices take from each
+//! other. The sum is not known beforehand, so it is tried. After a few launches together, if a device is
 //! so fast that it might do as well alone, some launches run on it alone, and the way that was faster is
 //! kept; later the other way is tried again, ever more rarely. What always holds: launches of one size
 //! are compared with each other only; the first of each way is not counted, as it finds its data

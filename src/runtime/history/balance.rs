@@ -19,7 +19,7 @@ const LOOKS: [(usize, u64); 3] = [(16, 2), (64, 8), (WINDOW, 32)];
 const WINDOW: usize = 256;
 /// The gain of a launch, in logarithms, that is worth anybody's while.
 const SLACK: f64 = 0.05;
-/// The same among devices that share hardware: who computes more takes it from the other, and what each
+/// The same among devices that share hardware: one that computes more slows the other down, and what each
 /// seemed to do alone says little of what it would do with other shares. Two equal logical devices of
 /// one software GPU measure as 1 : 2 for hundreds of launches.
 const SLACK_SHARED: f64 = 0.6;
@@ -69,8 +69,9 @@ impl Balance {
     }
 
     /// Other shares than `now` that are worth a move, if there are such. `expected` are bands per
-    /// second, for devices that had no bands; 0 takes no part. `shared`: devices share hardware. `shares` and `cost` say who should have
-    /// how many at such speeds, and how many seconds it takes to get there.
+    /// second, for devices that had no bands; 0 takes no part. `shared`: devices share hardware.
+    /// `shares` gives the bands that each device should have at such speeds, and `cost` the seconds
+    /// that the move takes.
     pub(crate) fn better<S: AsRef<[u32]>>(
         &self,
         now: &[u32],

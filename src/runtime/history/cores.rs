@@ -1,7 +1,7 @@
-//! Whether the CPU leaves cores idle for those who feed GPUs, kernel by kernel.
+//! Whether the CPU leaves cores idle for the workers that feed GPUs, kernel by kernel.
 //!
 //! A GPU's worker copies data and waits. Where the CPU computes on all cores, it waits for a core, too,
-//! and the GPU for it. What a core is worth to whom nobody knows beforehand, so it is tried: now and
+//! and the GPU for it. Whether a core helps the CPU or the GPU more is not known beforehand, so it is tried: now and
 //! then a few launches run the other way, in turns with as many that run as before, and the way that
 //! was faster is kept. Trials become rarer as they go. What always holds: only launches of one size
 //! are compared, and only such as take long enough to say something. Pure: no clock, no device.

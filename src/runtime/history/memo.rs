@@ -12,7 +12,8 @@ use super::alone::Alone;
 use super::balance::Balance;
 use super::belief::{self, Known, Measured};
 use super::cores::Cores;
-use super::profile::{self, Key, Profiles};
+use super::measurement::{self, Key};
+use super::profile::Profiles;
 use crate::analysis::{Analysis, Argument, Arguments};
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::kernel::Kernel;
@@ -142,7 +143,7 @@ impl Memo {
         if let Some(entry) = self.lock().get(&kernel.id()) {
             return Arc::clone(&entry.analysis);
         }
-        let (found, hash) = (Arc::new(Analysis::new(kernel)), profile::kernel_hash(kernel));
+        let (found, hash) = (Arc::new(Analysis::new(kernel)), measurement::kernel_hash(kernel));
         let mut kernels = self.lock();
         // An analysis keeps its kernel, and the kernel its machine code.
         kernels.retain(|_, entry| !entry.analysis.is_orphaned());
@@ -230,8 +231,8 @@ impl Memo {
         let band = groups / plan.bands().len().max(1) as f64;
         let kernel = self.lock().get(&kernel.id()).map_or(0, |entry| entry.hash);
         let device = |info: &DeviceInfo| {
-            let device = profile::device_hash(info);
-            let key = Key { kernel, device, class: profile::class(groups) };
+            let device = measurement::device_hash(info);
+            let key = Key { kernel, device, class: measurement::class(groups) };
             let (rate, shown, idle) = match reproducible {
                 true => (None, [None; 3], 0.0),
                 false => {
@@ -285,7 +286,7 @@ impl Memo {
 }
 
 /// How devices that were not measured yet compare, the CPU being 1. Only the order of magnitude
-/// matters: it decides who gets the first bands.
+/// matters: it decides which device gets the first bands.
 pub(crate) fn guess(kind: DeviceKind) -> f64 {
     match kind {
         DeviceKind::DiscreteGpu | DeviceKind::OtherGpu => 100.0,

@@ -1,18 +1,22 @@
-//! What was learnt from earlier launches: measured speeds and which of them are believed, analyses and plans that are kept,
-//! and the decisions that follow from them.
+//! What earlier launches have shown: speeds, rooflines, plans, and which way of running was faster.
+//!
+//! Measurements only affect which device gets which work and when, never what is computed.
 
 mod alone;
 mod balance;
-mod belief;
+pub(crate) mod belief;
 mod cores;
+mod measurement;
+
+mod profile_file;
 
 mod profile;
 
 mod memo;
 
-pub(super) use alone::Way;
-pub(super) use belief::is_due;
-pub(super) use cores::Cores;
-pub(super) use memo::{Expected, Memo, Question, guess};
 #[cfg(test)]
-pub(super) use profile::device_hash;
+mod profile_tests;
+
+pub(crate) use alone::Way;
+pub(crate) use cores::Cores;
+pub(crate) use memo::{Expected, Memo, Question, guess};

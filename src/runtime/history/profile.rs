@@ -1,107 +1,32 @@
 //! Measurements that are kept from run to run: workgroups per second by kernel, device and size
 //! class, and the roofline of each device, as launches have shown it.
 //!
-//! They are in one small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty:
-//! nothing is kept), else the system's place for caches. All programs of a user share it; the
-//! documentation of `Runtime` describes it for users. The file is read when the first launch asks,
-//! and written when the runtime is dropped, if something worth keeping was measured; never in
-//! between. A file that is missing, of another version, cut short or invalid counts as empty, and
-//! one that can't be written is left as it is: profiles only improve the first launches. Its
-//! contents are hearsay (`belief`) until this runtime has measured the same. A measurement that
-//! contradicts hearsay replaces it.
+//! The file (`profile_file`) is read when the first launch asks, and written when the runtime is
+//! dropped, if something worth keeping was measured; never in between. A file that can't be written
+//! is left as it is: profiles only improve the first launches. Its contents are hearsay (`belief`)
+//! until this runtime has measured the same. A measurement that contradicts hearsay replaces it.
 //!
-//! The file also holds for how long launches ran without a device, so that `belief` can try the
+//! Profiles also hold for how long launches ran without a device, so that `belief` can try the
 //! device. A roofline is the largest rate that was shown, and fades slowly if launches show less. A
-//! runtime whose devices fail or are slow on purpose neither reads nor writes the file. The file is
-//! written under another name and then renamed, so that a reader sees the old or the new one.
+//! runtime whose devices fail or are slow on purpose neither reads nor writes the file.
 
 use std::collections::HashMap;
-use std::hash::Hasher;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::belief::Measured;
-use crate::device::DeviceInfo;
-use crate::kernel::Kernel;
+use super::measurement::{ANY_KERNEL, Key, Known};
+use super::profile_file::{self, MOST, read, write};
 use crate::plan::Bound;
 
-/// The first line: another format has another number.
-const VERSION: &str = "coexec profiles 3";
-/// Bytes beyond which a file is not looked at; one of `MOST` entries has a third of them.
-const LARGEST: u64 = 1 << 20;
-/// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
-const MOST: usize = 4096;
 /// Launches that took less than this say little.
 const WORTH: Duration = Duration::from_millis(1);
-/// One measurement moves what is known by this factor at most.
-const STEP: f64 = 3.0;
-/// The least weight of a new measurement.
-const WEIGHT: f64 = 0.3;
-/// The factor of a roofline after a launch that showed less.
-const FADE: f64 = 0.9;
 /// Launches with fewer workgroups leave parts of a device idle, so that its roofline does not fade.
 const FULL: u64 = 64;
-/// A roofline from hearsay is at most this many times the rate that a launch shows.
-const MOST_UNUSED: f64 = 64.0;
-
-/// What a rate was measured of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) kernel: u64,
-    pub(crate) device: u64,
-    /// The logarithm of the launch's workgroups.
-    pub(crate) class: u8,
-}
-
-/// The kernel of entries that are a device's roofline, by `class`: no kernel at all.
-const ANY_KERNEL: u64 = 0;
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Known {
-    rate: f64,
-    /// The number of measurements; 0 if only `idle` is known.
-    samples: u32,
-    /// Seconds of launches without the device since it was last measured or tried.
-    idle: f64,
-    /// Whether this runtime measured it.
-    own: bool,
-}
-
-impl Known {
-    const NOTHING: Known = Known { rate: 1.0, samples: 0, idle: 0.0, own: false };
-
-    /// Adds a measurement. An outlier counts only up to a limit, except that it replaces hearsay.
-    fn add(&mut self, rate: f64) {
-        let contradicts = !(1.0 / STEP..=STEP).contains(&(rate / self.rate));
-        if self.samples == 0 || !self.own && contradicts {
-            *self = Known { rate, samples: 0, ..*self };
-        }
-        (self.own, self.idle) = (true, 0.0);
-        let weight = (1.0 / f64::from(self.samples.saturating_add(1))).max(WEIGHT);
-        let step = (rate / self.rate).ln().clamp(-STEP.ln(), STEP.ln());
-        self.rate *= (weight * step).exp();
-        self.samples = self.samples.saturating_add(1);
-    }
-
-    /// Adds the rate of a launch to a roofline. `full`: the launch had enough work for the whole
-    /// device.
-    fn show(&mut self, rate: f64, full: bool) {
-        let before = match (self.samples, self.own, full) {
-            (0, ..) => 0.0,
-            (_, false, true) => (FADE * self.rate).min(MOST_UNUSED * rate),
-            (_, true, true) => FADE * self.rate,
-            (_, _, false) => self.rate,
-        };
-        let samples = self.samples.saturating_add(1);
-        *self = Known { rate: rate.max(before), samples, idle: 0.0, own: true };
-    }
-}
-
 /// The profiles of a runtime.
 #[derive(Debug)]
-pub(crate) struct Profiles {
+pub(super) struct Profiles {
     directory: Option<PathBuf>,
     inner: Mutex<Inner>,
 }
@@ -118,96 +43,35 @@ struct Inner {
 impl Default for Profiles {
     fn default() -> Profiles {
         // Unit tests neither read what users measured nor leave anything behind.
-        Profiles::at(if cfg!(test) { None } else { directory() })
+        Profiles::at(if cfg!(test) { None } else { profile_file::directory() })
     }
-}
-
-/// Where profiles are kept.
-fn directory() -> Option<PathBuf> {
-    if let Some(given) = std::env::var_os("COEXEC_CACHE_DIR") {
-        return (!given.is_empty()).then(|| PathBuf::from(given));
-    }
-    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let place = if cfg!(windows) {
-        from("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        from("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))
-    };
-    place.filter(|place| place.is_absolute()).map(|place| place.join("coexec"))
-}
-
-/// FNV-1a, which is the same everywhere and always.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-}
-
-fn hash(parts: &[&str]) -> u64 {
-    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
-    for part in parts {
-        fnv.write(part.as_bytes());
-        fnv.write(&[0]);
-    }
-    fnv.finish().max(1)
-}
-
-/// A number for a kernel's text, entry point and constants.
-pub(crate) fn kernel_hash(kernel: &Kernel) -> u64 {
-    let signature = kernel.signature();
-    let constants = format!("{:?} {:?}", signature.constants, signature.workgroup_size);
-    hash(&[kernel.text(), &signature.entry_point, &constants])
-}
-
-/// A number for a device, its driver and what compiles kernels for it.
-pub(crate) fn device_hash(info: &DeviceInfo) -> u64 {
-    hash(&[&info.id, &info.name, &info.driver])
-}
-
-/// The size class of a launch.
-pub(crate) fn class(workgroups: f64) -> u8 {
-    workgroups.max(1.0).log2() as u8
 }
 
 impl Profiles {
     /// Profiles that go with their runtime.
-    pub(crate) fn of_one_runtime() -> Profiles {
+    pub(super) fn of_one_runtime() -> Profiles {
         Profiles::at(None)
     }
 
     /// Profiles in a directory; without one they are not kept.
-    pub(crate) fn at(directory: Option<PathBuf>) -> Profiles {
+    pub(super) fn at(directory: Option<PathBuf>) -> Profiles {
         Profiles { directory, inner: Mutex::default() }
     }
 
-    fn file(directory: &Path) -> PathBuf {
-        directory.join("profiles.txt")
-    }
-
-    /// What is known, read from the file if nobody did so yet.
+    /// The known rates, read from the file at the first call.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if !inner.read {
             inner.read = true;
             if let Some(directory) = &self.directory {
-                inner.known = read(&Profiles::file(directory));
+                inner.known = read(&profile_file::place(directory));
             }
         }
         inner
     }
 
     /// Workgroups per second.
-    pub(crate) fn rate(&self, key: Key) -> Option<Measured> {
+    pub(super) fn rate(&self, key: Key) -> Option<Measured> {
         let inner = self.inner();
         let of = |key: Key, near: bool| {
             let known = inner.known.get(&key).filter(|known| known.samples > 0)?;
@@ -222,13 +86,13 @@ impl Profiles {
     }
 
     /// Seconds of launches without the device since it was last measured or tried.
-    pub(crate) fn idle(&self, key: Key) -> f64 {
+    pub(super) fn idle(&self, key: Key) -> f64 {
         self.inner().known.get(&key).map_or(0.0, |known| known.idle)
     }
 
     /// Records a launch of length `took` in which the device computed nothing, or was tried and
     /// called off.
-    pub(crate) fn left_out(&self, key: Key, took: Duration, tried: bool) {
+    pub(super) fn left_out(&self, key: Key, took: Duration, tried: bool) {
         let mut inner = self.inner();
         let known = inner.known.entry(key).or_insert(Known::NOTHING);
         known.idle = if tried { 0.0 } else { known.idle + took.as_secs_f64() };
@@ -240,7 +104,7 @@ impl Profiles {
     }
 
     /// What is known of a device's roofline.
-    pub(crate) fn roofline(&self, device: u64) -> [Option<f64>; 3] {
+    pub(super) fn roofline(&self, device: u64) -> [Option<f64>; 3] {
         let inner = self.inner();
         Bound::ALL.map(|bound| {
             let key = Key { kernel: ANY_KERNEL, device, class: bound as u8 };
@@ -249,13 +113,13 @@ impl Profiles {
     }
 
     /// Records that a device ran a launch of `key` at `rate`, and was busy for `busy`.
-    pub(crate) fn measured(&self, key: Key, rate: f64, busy: Duration) {
+    pub(super) fn measured(&self, key: Key, rate: f64, busy: Duration) {
         self.note(key, rate, busy, Known::add);
     }
 
     /// Records that a device computed `workgroups` in `busy`, and thereby showed a rate of its
     /// roofline.
-    pub(crate) fn showed(
+    pub(super) fn showed(
         &self,
         device: u64,
         (bound, rate): (Bound, f64),
@@ -288,7 +152,7 @@ impl Profiles {
         let (true, Some(directory)) = (inner.changed, &self.directory) else { return };
         inner.changed = false;
         let mut all: Vec<(Key, Known)> = inner.own.iter().map(|(k, v)| (*k, *v)).collect();
-        let others = read(&Profiles::file(directory));
+        let others = read(&profile_file::place(directory));
         let mut others: Vec<_> =
             others.into_iter().filter(|(key, _)| !inner.own.contains_key(key)).collect();
         others.sort_by_key(|(key, known)| (std::cmp::Reverse(known.samples), *key));
@@ -307,60 +171,9 @@ impl Drop for Profiles {
     }
 }
 
-/// What a file says; nothing if it is not whole.
-fn read(file: &Path) -> HashMap<Key, Known> {
-    let whole = || {
-        // A file that is larger is none of ours. Nor is a pipe, which might never end.
-        let file = std::fs::File::open(file).ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut text = String::new();
-        let read = file.take(LARGEST + 1).read_to_string(&mut text).ok()?;
-        if read as u64 > LARGEST { None } else { parse(&text) }
-    };
-    whole().unwrap_or_default()
-}
-
-fn parse(text: &str) -> Option<HashMap<Key, Known>> {
-    let rest = text.strip_prefix(VERSION)?.strip_prefix('\n')?;
-    let body = rest.strip_suffix("end\n")?;
-    let mut known = HashMap::new();
-    for line in body.lines() {
-        let mut words = line.split(' ');
-        let mut hex = || u64::from_str_radix(words.next()?, 16).ok();
-        let (kernel, device) = (hex()?, hex()?);
-        let class = words.next()?.parse().ok()?;
-        let rate: f64 = words.next()?.parse().ok()?;
-        let samples = words.next()?.parse().ok()?;
-        let idle: f64 = words.next()?.parse().ok()?;
-        let sane = rate.is_finite() && rate > 0.0 && idle.is_finite() && idle >= 0.0;
-        if words.next().is_some() || !sane || known.len() > 2 * MOST {
-            return None;
-        }
-        known.insert(Key { kernel, device, class }, Known { rate, samples, idle, own: false });
-    }
-    Some(known)
-}
-
-fn write(directory: &Path, all: &[(Key, Known)]) -> std::io::Result<()> {
-    let mut text = format!("{VERSION}\n");
-    for (Key { kernel, device, class }, Known { rate, samples, idle, .. }) in all {
-        text += &format!("{kernel:x} {device:x} {class} {rate:e} {samples} {idle:e}\n");
-    }
-    text += "end\n";
-    std::fs::create_dir_all(directory)?;
-    let place = directory.join(format!("profiles.{}.tmp", std::process::id()));
-    let written = std::fs::write(&place, text)
-        .and_then(|()| std::fs::rename(&place, Profiles::file(directory)));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&place);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
+    use super::profile_file::{LARGEST, VERSION, parse};
     use super::*;
 
     const KEY: Key = Key { kernel: 7, device: 9, class: 10 };
@@ -382,7 +195,7 @@ mod tests {
         }
 
         fn file(&self) -> PathBuf {
-            Profiles::file(&self.0)
+            profile_file::place(&self.0)
         }
 
         /// As if an earlier program had measured something.
@@ -629,14 +442,5 @@ mod tests {
         directory.open().left_out(key, LONG, false);
         directory.open().measured(key, 5.0, LONG);
         assert_eq!(directory.open().idle(key), 0.0);
-    }
-
-    #[test]
-    fn the_hash_of_a_kernel_is_the_same_in_every_run() {
-        let text = "@compute @workgroup_size(1) fn main() {}";
-        let kernel = |text: &str| kernel_hash(&Kernel::from_wgsl(text).unwrap());
-        assert_eq!(kernel(text), kernel(text));
-        assert_ne!(kernel(text), kernel(&text.replace("main", "other")));
-        assert_eq!(hash(&["a", "b"]), 0xab40_d782_0d40_8076);
     }
 }

@@ -1,13 +1,17 @@
-//! What launches did: their reports, and the failures that they survived. Data and its text; the rooms above fill it in.
+//! What launches and sequences did: their reports, and the failures that they survived.
+//!
+//! Everything else in `runtime` writes into these types; they know nothing of how a launch runs.
 
-mod events;
+mod device;
+mod failure;
+mod verified;
 
 mod launch;
-
 mod sequence;
 
-pub use events::{FailureEvent, Remedy};
-pub(super) use launch::seconds;
-pub use launch::{DeviceReport, Report, Verified, VerifiedPart};
+pub use device::DeviceReport;
+pub(crate) use device::{add_launch, seconds};
+pub use failure::{FailureEvent, Remedy};
+pub use launch::Report;
 pub use sequence::SequenceReport;
-pub(super) use sequence::add_devices;
+pub use verified::{Verified, VerifiedPart};

@@ -1,10 +1,10 @@
-//! The report of a sequence: the sums over its launches.
+//! The report of a sequence.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::events::FailureEvent;
-use super::launch::{self as report, DeviceReport};
+use super::device::{DeviceReport, repeated, seconds, table};
+use super::failure::FailureEvent;
 
 /// The account of a sequence that has run. `Display` is a small table.
 #[derive(Debug, Clone)]
@@ -26,35 +26,14 @@ pub struct SequenceReport {
 
 impl fmt::Display for SequenceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        report::table(f, &self.devices)?;
+        table(f, &self.devices)?;
         for event in &self.events {
             writeln!(f, "! {event}")?;
         }
-        report::repeated(f, self.repeated)?;
+        repeated(f, self.repeated)?;
         if let Some(device) = &self.batched {
             writeln!(f, "{device} got all launches at once")?;
         }
-        write!(f, "{} launches in {}", self.launches, report::seconds(self.elapsed))
-    }
-}
-
-/// Adds what devices did.
-pub(crate) fn add_devices(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
-    if sum.is_empty() {
-        sum.extend(more.iter().cloned());
-        return;
-    }
-    for (sum, more) in sum.iter_mut().zip(more) {
-        sum.engine = sum.engine.or(more.engine);
-        sum.fallback = sum.fallback.take().or_else(|| more.fallback.clone());
-        sum.chunks = sum.chunks.saturating_add(more.chunks);
-        sum.workgroups += more.workgroups;
-        sum.busy += more.busy;
-        sum.uploaded += more.uploaded;
-        sum.downloaded += more.downloaded;
-    }
-    let all: u64 = sum.iter().map(|device| device.workgroups).sum();
-    for device in sum {
-        device.share = device.workgroups as f64 / all.max(1) as f64;
+        write!(f, "{} launches in {}", self.launches, seconds(self.elapsed))
     }
 }

@@ -12,14 +12,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::description::Launch;
+use super::launch::Launch;
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
-use crate::kernel::Space;
-use crate::memory::{BufferRange, Reservation, reserve};
+use crate::memory::{Reservation, reserve};
 use crate::pending::{Job, Pending};
-use crate::runtime::execution::{Checked, Resources, Step, batch, run_granted};
-use crate::runtime::report::{Report, SequenceReport, add_devices};
+use crate::runtime::execution::{Checked, Resources, Step, batch, levels, run_level, written};
+use crate::runtime::report::{SequenceReport, add_launch};
 
 /// Launches in their order; made by [`Runtime::sequence`].
 ///
@@ -167,10 +166,10 @@ impl Queued {
         if steps.is_empty() || times == 0 {
             return Ok(());
         }
-        if let Some(ran) = batch(steps, times, job, buffers, &mut report.events)? {
+        if let Some(ran) = batch(steps, times, job, buffers, report)? {
             report.launches = steps.len() as u64 * u64::from(times);
             report.batched = ran.iter().find(|d| d.chunks > 0).map(|d| d.id.clone());
-            add_devices(&mut report.devices, &ran);
+            add_launch(&mut report.devices, &ran);
             return Ok(());
         }
         let levels = levels(steps);
@@ -179,7 +178,7 @@ impl Queued {
                 for one in run_level(steps, level, job) {
                     let one = one.inspect_err(|error| buffers.poison(&error.to_string()))?;
                     report.launches += 1;
-                    add_devices(&mut report.devices, &one.devices);
+                    add_launch(&mut report.devices, &one.devices);
                     report.events.extend(one.events);
                 }
                 // What is known of contents is of those before this level.
@@ -190,63 +189,4 @@ impl Queued {
         }
         Ok(())
     }
-}
-
-/// The parts that a step writes.
-fn written<'s>(step: &'s Step<'_>) -> impl Iterator<Item = &'s BufferRange> {
-    let bindings = step.checked.kernel.signature().bindings.iter();
-    let both = bindings.zip(&step.checked.buffers);
-    both.filter(|(binding, _)| binding.space == Space::StorageWrite).filter_map(|(_, b)| b.as_ref())
-}
-
-/// Whether one step must wait for another that comes before it.
-fn depends(later: &Step<'_>, earlier: &Step<'_>) -> bool {
-    let meets = |writer: &Step<'_>, other: &Step<'_>| {
-        written(writer).any(|part| other.checked.buffers.iter().flatten().any(|b| b.overlaps(part)))
-    };
-    meets(earlier, later) || meets(later, earlier)
-}
-
-/// The steps, by number, in groups that depend on earlier groups only.
-fn levels(steps: &[Step<'_>]) -> Vec<Vec<usize>> {
-    let mut level_of: Vec<usize> = Vec::with_capacity(steps.len());
-    let mut levels: Vec<Vec<usize>> = Vec::new();
-    for (number, step) in steps.iter().enumerate() {
-        let before = (0..number).filter(|&i| depends(step, &steps[i])).map(|i| level_of[i] + 1);
-        let level = before.max().unwrap_or(0);
-        level_of.push(level);
-        if levels.len() <= level {
-            levels.resize(level + 1, Vec::new());
-        }
-        levels[level].push(number);
-    }
-    levels
-}
-
-/// Runs independent steps, at once.
-fn run_level(steps: &[Step<'_>], level: &[usize], job: &Job) -> Vec<Result<Report>> {
-    if let [one] = level {
-        let step = &steps[*one];
-        return vec![run_granted(step.checked, &step.memory, job, None)];
-    }
-    std::thread::scope(|scope| {
-        let running: Vec<_> = level
-            .iter()
-            .enumerate()
-            .map(|(place, &number)| {
-                let step = &steps[number];
-                let run = move || run_granted(step.checked, &step.memory, job, Some(place));
-                scope.spawn(run)
-            })
-            .collect();
-        let ended = running.into_iter().map(|thread| {
-            thread.join().unwrap_or_else(|_| {
-                Err(Error::Internal {
-                    place: "runtime::sequence".to_owned(),
-                    cause: "a launch panicked".to_owned(),
-                })
-            })
-        });
-        ended.collect()
-    })
 }

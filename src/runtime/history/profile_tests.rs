@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::history::{Memo, device_hash};
-use super::launch::LOG_MEMORY;
-use super::tests::{Script, devices, launch, right};
-use super::{Report, Runtime};
+use super::measurement::device_hash;
+use super::memo::Memo;
+use crate::runtime::api::LOG_MEMORY;
+use crate::runtime::execution::tests::{Script, devices, launch, right};
+use crate::runtime::{Report, Runtime};
 
 /// Launches within which the work must be balanced again.
 const FEW: usize = 6;

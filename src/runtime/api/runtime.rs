@@ -1,18 +1,21 @@
-//! The runtime: the devices that launches run on, and its builder.
+//! The runtime that owns the devices, and its builder.
+//!
+//! The builder turns the choices of the caller into opened devices. The runtime keeps them, with
+//! everything else that launches share (`Resources`), and is where a launch or a sequence begins.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::description::Launch;
-use super::prepare::{self, Prepared};
+use super::launch::Launch;
+use super::prepare::{Prepared, prepare};
 use super::sequence::Sequence;
 use crate::device::{Device, DeviceInfo, Engine, Throttle};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
-use crate::memory::Log;
-use crate::runtime::execution::{Memories, Resources};
-use crate::runtime::fleet::{self, CpuChoice, Faults, Fleet, Quarantined, Selection};
+use crate::runtime::execution::Resources;
+use crate::runtime::fleet::select::{self, CpuChoice, Selection};
+use crate::runtime::fleet::{Faults, Quarantined};
 use crate::runtime::history::Memo;
 
 /// The devices that launches run on. Cheap to clone; clones share the devices.
@@ -39,10 +42,10 @@ use crate::runtime::history::Memo;
 /// ```
 #[derive(Clone)]
 pub struct Runtime {
-    pub(crate) resources: Arc<Resources>,
+    pub(in crate::runtime) resources: Arc<Resources>,
 }
 
-/// Bytes that the launch log keeps if nobody says otherwise.
+/// Bytes of the launch log unless the builder says otherwise.
 pub(crate) const LOG_MEMORY: u64 = 256 << 20;
 
 impl Runtime {
@@ -101,8 +104,7 @@ impl Runtime {
         log: u64,
         memo: Memo,
     ) -> Runtime {
-        let (fleet, memories, log) = (Fleet::new(devices), Memories::default(), Log::new(log));
-        Runtime { resources: Arc::new(Resources { fleet, patience, memo, memories, log }) }
+        Runtime { resources: Arc::new(Resources::new(devices, patience, log, memo)) }
     }
 
     /// The devices, in the order in which reports list them.
@@ -174,7 +176,7 @@ impl Runtime {
     /// ([`Error::Unsupported`] from an engine that lacks something), else [`Error::NoDevice`] with
     /// all causes. If some can, [`Prepared::error`] has the errors of the others.
     pub fn prepare(&self, kernel: &Kernel) -> Result<Vec<Prepared>> {
-        prepare::prepare(&self.resources, kernel)
+        prepare(&self.resources, kernel)
     }
 
     /// Begins to describe a launch of a kernel.
@@ -414,8 +416,8 @@ impl RuntimeBuilder {
             None => Selection::Default,
             Some(text) => Selection::parse(text)?,
         };
-        let mut devices = fleet::open(&selection, &self.cpu, &self.budgets)?;
-        fleet::throttle(&mut devices, &self.throttles)?;
+        let mut devices = select::open(&selection, &self.cpu, &self.budgets)?;
+        select::throttle(&mut devices, &self.throttles)?;
         if devices.is_empty() {
             return Err(Error::NoSuchDevice {
                 name: "(any)".to_owned(),

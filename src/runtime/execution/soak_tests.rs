@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fleet::draw;
-use super::*;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::memory::Buffer;
+use crate::runtime::random::draw;
+use crate::runtime::{FailureEvent, Launch, Runtime};
 
 const N: usize = 3000;
 const BUFFERS: usize = 4;

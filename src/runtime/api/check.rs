@@ -3,13 +3,13 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::checked::Checked;
 use crate::cpu::{self, Findings, Wanted};
 use crate::device::{Chunk, ChunkBinding, HostBytes};
 use crate::error::Result;
 use crate::grid::GroupBox;
 use crate::kernel::Space;
 use crate::memory::{Buffer, BufferRange, reserve};
+use crate::runtime::execution::Checked;
 
 /// Runs a launch under watch. The caller's buffers stay as they are.
 pub(crate) fn check(launch: &Checked, lints: bool) -> Result<Findings> {

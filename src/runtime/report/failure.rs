@@ -1,4 +1,4 @@
-//! Failures that a launch survived, and what was done about them.
+//! A failure that a launch survived, and what was done about it.
 
 use std::fmt;
 

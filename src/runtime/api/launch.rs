@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytemuck::NoUninit;
 
+use super::check;
 use crate::cpu::Findings;
 use crate::error::{Error, Result};
 use crate::kernel::{
@@ -537,7 +538,7 @@ impl Launch {
     /// As [`Launch::run`] before anything ran, and [`Error::EndlessLoop`] where nothing was found
     /// that would explain it.
     pub fn check(self) -> Result<Findings> {
-        execution::check(&self.watched()?, false)
+        check::check(&self.watched()?, false)
     }
 
     /// As [`Launch::check`], with what is only suspicious: reads of workgroup, private and function
@@ -555,7 +556,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::check`].
     pub fn check_with_lints(self) -> Result<Findings> {
-        execution::check(&self.watched()?, true)
+        check::check(&self.watched()?, true)
     }
 
     /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Remedy, Runtime};
 use crate::device::{
     Chunk, ChunkBinding, ChunkCost, Device, DeviceInfo, DeviceKind, DeviceLimits, Running,
 };
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 use crate::memory::Buffer;
+use crate::runtime::{Remedy, Report, Runtime};
 
 const KERNEL: &str = "
     @group(0) @binding(0) var<storage, read_write> out: array<u32>;
@@ -19,7 +19,7 @@ const KERNEL: &str = "
 
 /// What a scripted device does with its chunks.
 #[derive(Clone, Copy)]
-pub(super) enum Script {
+pub(crate) enum Script {
     /// Computes; each chunk takes so long.
     Work(Duration),
     /// Computes; each workgroup takes this long.
@@ -166,7 +166,7 @@ fn runtime(scripts: &[(Script, usize)]) -> Runtime {
     Runtime::of(devices(scripts))
 }
 
-pub(super) fn devices(scripts: &[(Script, usize)]) -> Vec<Arc<dyn Device>> {
+pub(crate) fn devices(scripts: &[(Script, usize)]) -> Vec<Arc<dyn Device>> {
     let devices = scripts.iter().enumerate().map(|(i, &(script, depth))| {
         let info = DeviceInfo {
             id: format!("d{i}"),
@@ -199,10 +199,7 @@ pub(super) fn devices(scripts: &[(Script, usize)]) -> Vec<Arc<dyn Device>> {
     devices.collect()
 }
 
-pub(super) fn launch(
-    runtime: &Runtime,
-    chunks: Option<u32>,
-) -> (Result<super::Report>, Buffer<u32>) {
+pub(crate) fn launch(runtime: &Runtime, chunks: Option<u32>) -> (Result<Report>, Buffer<u32>) {
     let kernel = Kernel::from_wgsl(KERNEL).unwrap();
     let out = Buffer::<u32>::zeroed(100);
     let mut launch = runtime.launch(&kernel).bind("out", &out).workgroups([100, 1, 1]);
@@ -212,7 +209,7 @@ pub(super) fn launch(
     (launch.run(), out)
 }
 
-pub(super) fn right(out: &Buffer<u32>) -> bool {
+pub(crate) fn right(out: &Buffer<u32>) -> bool {
     out.to_vec().unwrap().iter().enumerate().all(|(i, &x)| x == i as u32 * 3)
 }
 
@@ -292,13 +289,13 @@ fn a_kernel_that_reads_what_it_writes_is_never_run_twice() {
     assert!(launch.plan().unwrap().rerunnable);
 }
 
-fn done_alone(report: &super::Report) -> bool {
+fn done_alone(report: &Report) -> bool {
     let why = report.devices[1].left_out.as_ref();
     report.devices[0].chunks == 1 && why.is_some_and(|why| why.contains("d0 alone"))
 }
 
 /// Launches of one kernel, each of which is right.
-fn repeated(rt: Runtime) -> impl Fn(&dyn Fn(crate::Launch) -> crate::Launch) -> super::Report {
+fn repeated(rt: Runtime) -> impl Fn(&dyn Fn(crate::Launch) -> crate::Launch) -> Report {
     let kernel = Kernel::from_wgsl(KERNEL).unwrap();
     let out = Buffer::<u32>::zeroed(100);
     move |wish| {
@@ -510,7 +507,7 @@ fn a_uniform_is_set_whole_or_field_by_field_and_never_in_part() {
     let launch = || rt.launch(&kernel).bind("out", &out).workgroups([1, 1, 1]);
     assert!(launch().set_field("p.a", 1).set_field("p.b", 2.5).plan().is_ok());
     assert!(launch().set_bytes("p", [0; 8]).plan().is_ok());
-    let message = |launch: super::Launch| launch.plan().unwrap_err().to_string();
+    let message = |launch: crate::Launch| launch.plan().unwrap_err().to_string();
     assert!(message(launch().set_field("p.a", 1)).contains("no value was given for `p.b`"));
     assert!(message(launch().set_bytes("p", [0; 8]).set_field("p.a", 1)).contains("given twice"));
     assert!(message(launch().set_field("p.c", 1)).contains("no `c`"));

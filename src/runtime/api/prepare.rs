@@ -22,13 +22,12 @@ pub struct Prepared {
 
 /// Compiles a kernel on every device of a runtime.
 pub(crate) fn prepare(resources: &Resources, kernel: &Kernel) -> Result<Vec<Prepared>> {
-    let fleet = &resources.fleet;
-    let members = fleet.members();
+    let members = resources.fleet.members();
     let mut prepared: Vec<Prepared> = members
         .iter()
         .enumerate()
         .map(|(index, member)| {
-            let error = fleet::prepare(index, member, kernel, fleet).err();
+            let error = fleet::prepare(index, member, kernel, &resources.fleet).err();
             let engine = if error.is_none() { member.device.engine(kernel) } else { None };
             Prepared {
                 device: member.device.info().id.clone(),

@@ -6,7 +6,7 @@
 //! any: so the bits are the same wherever another chunk on that device would have given the same.
 //! What is computed by devices that work in host memory is there, and is not recorded.
 //!
-//! Not repeated is a launch whose result may depend on who comes first (`Plan::unrepeatable`), and
+//! Not repeated is a launch whose result may depend on the order of its invocations (`Plan::unrepeatable`), and
 //! one that also changes something that is not kept on devices. Its results are fetched soon, as all
 //! others are, and until then they are lost with their device.
 //!
@@ -46,7 +46,7 @@ const WAIT: Duration = Duration::from_micros(100);
 const SECONDS_PER_BYTE: f64 = 0.5e-9;
 
 /// A launch, so that parts of it can be computed once more.
-pub(crate) struct Recorded {
+pub(super) struct Recorded {
     resources: Arc<Resources>,
     kernel: Kernel,
     grid: [u32; 3],
@@ -144,60 +144,42 @@ impl Repeat for Chunks {
     }
 }
 
-/// The work after which a checkpoint pays that takes so long.
-/// Source: Young, "A first order approximation to the optimum checkpoint interval", 1974.
-fn interval(cost: Duration) -> Duration {
-    let best = (2.0 * cost.as_secs_f64() * BETWEEN_FAILURES.as_secs_f64()).sqrt();
-    Duration::from_secs_f64(best).min(MOST).max(cost.saturating_mul(WORTH)).max(LEAST)
-}
-
-/// Fetches what a launch wrote. If that fails, who reads it will be told.
-fn checkpoint(buffer: &BufferRange, fetch: impl FnOnce(&BufferRange) -> Result<()>) {
-    if let Err(error) = fetch(buffer) {
-        tracing::warn!(%error, "a checkpoint failed");
-    }
-}
-
-/// The launch as the log keeps it, made when it is first needed; or why it can't be repeated.
+/// The recorded launch, made when its first run is recorded; or why it is not repeated.
 #[derive(Default)]
-pub(crate) struct Recording {
-    recorded: OnceLock<std::result::Result<Arc<Recorded>, String>>,
+pub(super) struct Recording {
+    launch: OnceLock<Result<Arc<Recorded>, String>>,
 }
 
 impl Recording {
     /// The launch as the log keeps it, or why it can't be repeated.
-    fn of(
-        &self,
-        planned: &Planned<'_>,
-        residency: &Residency,
-    ) -> std::result::Result<Arc<Recorded>, String> {
-        let made = self.recorded.get_or_init(|| {
-            let checked = planned.checked;
-            if let Some(why) = &planned.plan.unrepeatable {
-                return Err(format!("`{}` is not run twice: {why}", planned.plan.kernel));
+    fn launch(&self, residency: &Residency<'_>) -> std::result::Result<Arc<Recorded>, String> {
+        let made = self.launch.get_or_init(|| {
+            let Planned { checked, plan, elements, .. } = residency.planned;
+            if let Some(why) = &plan.unrepeatable {
+                return Err(format!("`{}` is not run twice: {why}", plan.kernel));
             }
             let analysis = checked.resources.memo.analysis(&checked.kernel);
-            for (id, binding, _) in planned.storage() {
+            for (id, binding, _) in checked.storage() {
                 let uses = &analysis.facts().uses[id];
                 let unseen = matches!(uses.as_slice(), [(_, Use::Write | Use::Reduce(_))]);
-                if binding.space == Space::StorageWrite && !residency.kept[id] && !unseen {
+                if binding.space == Space::StorageWrite && !residency.is_kept[id] && !unseen {
                     return Err(format!(
                         "`{}` is not run twice: it changes `{}` in host memory",
-                        planned.plan.kernel, binding.name
+                        plan.kernel, binding.name
                     ));
                 }
             }
             let values: u64 = checked.values.iter().map(|value| value.len() as u64).sum();
-            let footprints = planned.plan.bands().len() * checked.values.len();
+            let footprints = plan.bands().len() * checked.values.len();
             let log = &checked.resources.log;
             Ok(Arc::new(Recorded {
                 _weight: log.weigh(values + footprints as u64 * FOOTPRINT)?,
                 resources: Arc::clone(&checked.resources),
                 kernel: checked.kernel.clone(),
-                grid: planned.plan.grid,
+                grid: plan.grid,
                 values: checked.values.clone(),
-                elements: planned.elements.clone(),
-                plan: planned.plan.clone(),
+                elements: elements.clone(),
+                plan: plan.clone(),
                 loop_budget: checked.loop_budget,
             }))
         });
@@ -205,24 +187,22 @@ impl Recording {
     }
 }
 
-/// What the log needs to know of a launch.
-pub(crate) type Logged<'r> = (&'r Planned<'r>, &'r Residency, &'r Recording);
-
 /// Adds the bytes that a run needs of each binding. `made` has what steps before it have surely
 /// written, by buffer.
 fn record_inputs(
-    (planned, residency): (&Planned<'_>, &Residency),
+    residency: &Residency<'_>,
     run: &Range<u32>,
     recorder: &mut Recorder,
     made: &mut Vec<(u64, Range<u64>)>,
 ) {
     let mut written = Vec::new();
-    for (id, binding, buffer) in planned.storage() {
+    let Planned { checked, plan, .. } = residency.planned;
+    for (id, binding, buffer) in checked.storage() {
         let stride = binding.layout.stride;
         let bytes = |range: &Range<u64>| range.start * stride..range.end * stride;
-        let (writes, kept) = (binding.space == Space::StorageWrite, residency.kept[id]);
+        let (writes, kept) = (binding.space == Space::StorageWrite, residency.is_kept[id]);
         let needed = match (kept, writes) {
-            (true, _) => bytes(&planned.plan.written_and_needed(run, id).1),
+            (true, _) => bytes(&plan.written_and_needed(run, id).1),
             (false, false) => 0..buffer.len(),
             // Nothing of it shows in anything that is kept.
             (false, true) => 0..0,
@@ -235,7 +215,7 @@ fn record_inputs(
         });
         buffer.record(recorder, if is_made { &(0..0) } else { &needed });
         if kept && writes {
-            let must = bytes(&planned.plan.footprint(run, id).must_write);
+            let must = bytes(&plan.footprint(run, id).must_write);
             written.push((buffer_id, place.start + must.start..place.start + must.end));
         }
     }
@@ -243,13 +223,13 @@ fn record_inputs(
 }
 
 /// At the end of a launch: checkpoints what it wrote, where that is due.
-pub(crate) fn tend_log(planned: &Planned<'_>, residency: &Residency) {
-    let log = &planned.checked.resources.log;
+pub(super) fn tend(residency: &Residency<'_>) {
+    let log = &residency.planned.checked.resources.log;
     if !log.is_on() {
         return;
     }
     let meter = residency.meter();
-    let kept = planned.storage().filter(|(id, ..)| residency.kept[*id]);
+    let kept = residency.kept();
     for (_, _, buffer) in kept.filter(|(_, b, _)| b.space == Space::StorageWrite) {
         let (bytes, chain) = buffer.at_stake();
         let cost = WAIT + Duration::from_secs_f64(bytes as f64 * SECONDS_PER_BYTE);
@@ -257,44 +237,58 @@ pub(crate) fn tend_log(planned: &Planned<'_>, residency: &Residency) {
             checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
         }
     }
-    make_room_in_log(planned, residency);
+    make_room(residency);
 }
 
 /// Checkpoints all that can be, if the log is nearly full.
-pub(crate) fn make_room_in_log(planned: &Planned<'_>, residency: &Residency) {
-    let log = &planned.checked.resources.log;
+pub(super) fn make_room(residency: &Residency<'_>) {
+    let log = &residency.planned.checked.resources.log;
     if log.is_nearly_full() {
         let meter = residency.meter();
-        for (_, _, buffer) in planned.storage().filter(|(id, ..)| residency.kept[*id]) {
+        for (_, _, buffer) in residency.kept() {
             checkpoint(buffer, |buffer| buffer.checkpoint(&meter));
         }
         log.relieve();
     }
 }
 
+/// The work after which a checkpoint pays that takes so long.
+/// Source: Young, "A first order approximation to the optimum checkpoint interval", 1974.
+fn interval(cost: Duration) -> Duration {
+    let best = (2.0 * cost.as_secs_f64() * BETWEEN_FAILURES.as_secs_f64()).sqrt();
+    Duration::from_secs_f64(best).min(MOST).max(cost.saturating_mul(WORTH)).max(LEAST)
+}
+
+/// Fetches what a launch wrote. If that fails, the error reaches the reader of the buffer.
+fn checkpoint(buffer: &BufferRange, fetch: impl FnOnce(&BufferRange) -> Result<()>) {
+    if let Err(error) = fetch(buffer) {
+        tracing::warn!(%error, "a checkpoint failed");
+    }
+}
+
 /// Records runs that a device is about to compute one after the other, and all of them so many
 /// times, if what they write will stay there.
-pub(crate) fn record(
+pub(super) fn record(
     device: usize,
     run: &Range<u32>,
-    launches: &[Logged<'_>],
+    launches: &[(&Recording, &Residency<'_>)],
     times: u32,
 ) -> Option<Arc<Entry>> {
-    let checked = launches.first()?.0.checked;
+    let checked = launches.first()?.1.planned.checked;
     let log = &checked.resources.log;
-    let stays = |&&(planned, residency, _): &&Logged<'_>| {
-        let mut kept = planned.storage().filter(|(id, ..)| residency.kept[*id]);
+    let stays = |(_, residency): &(&Recording, &Residency<'_>)| {
+        let mut kept = residency.kept();
         residency.memory_of(device).is_some()
             && kept.any(|(_, binding, _)| binding.space == Space::StorageWrite)
     };
-    if !log.is_on() || !launches.iter().any(|launch| stays(&launch)) {
+    if !log.is_on() || !launches.iter().any(stays) {
         return None;
     }
     let mut recorder = Recorder::new(log);
     let (mut steps, mut obstacle, mut made) = (Vec::new(), None, Vec::new());
-    for &(planned, residency, recording) in launches {
-        record_inputs((planned, residency), run, &mut recorder, &mut made);
-        match recording.of(planned, residency) {
+    for (recording, residency) in launches {
+        record_inputs(residency, run, &mut recorder, &mut made);
+        match recording.launch(residency) {
             Ok(launch) => steps.push((launch, run.clone())),
             Err(why) => obstacle = obstacle.or(Some(why)),
         }

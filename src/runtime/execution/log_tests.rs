@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::launch::LOG_MEMORY;
-use super::*;
 use crate::kernel::Kernel;
 use crate::memory::Buffer;
+use crate::runtime::api::LOG_MEMORY;
+use crate::runtime::{Launch, Runtime};
 
 /// The first adapter and a log of so many bytes; nothing where there is no adapter.
 fn gpu(log: u64) -> Option<Runtime> {

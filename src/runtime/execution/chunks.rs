@@ -1,0 +1,140 @@
+//! Chunks of a planned launch as devices get them, and the private copies that they write to.
+//!
+//! A chunk writes in place where the plan shows that bands write apart. Of a buffer that is merged
+//! it has a copy, and so has a chunk that is computed a second time of everything that it writes.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::merge::{self, Changes};
+use super::planned::Planned;
+use crate::device::{Cancel, Chunk, ChunkBinding, DeviceInfo, HostBytes};
+use crate::error::{Error, FailureKind, Result};
+use crate::kernel::Space;
+use crate::memory::{Copies, PrivateCopy};
+use crate::plan::{Merge, Task};
+
+/// Makes the chunks of a launch.
+pub(super) struct Chunks<'p> {
+    planned: &'p Planned<'p>,
+    /// What chunks write to instead of buffers that are merged.
+    copies: Copies,
+    /// Cores that the CPU leaves for feeding GPUs.
+    pub(super) spare: usize,
+}
+
+impl<'p> Chunks<'p> {
+    pub(super) fn new(planned: &'p Planned<'p>, spare: usize) -> Chunks<'p> {
+        Chunks { planned, copies: Copies::default(), spare }
+    }
+
+    /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
+    pub(super) fn private_copies(
+        &self,
+        task: &Task,
+        info: &DeviceInfo,
+    ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
+        let bindings = &self.planned.checked.kernel.signature().bindings;
+        self.copies_of(&info.id, |id| {
+            let apart = *self.planned.plan.merge(id) == Merge::Apart;
+            // What is computed a second time must not meet what the first does in place.
+            let second = task.redoes.is_some() && bindings[id].space == Space::StorageWrite;
+            (!apart || second).then(|| self.planned.plan.window(&task.run, id))
+        })
+    }
+
+    /// Copies of some elements of those buffers of which a chunk needs one.
+    pub(super) fn copies_of(
+        &self,
+        device: &str,
+        needed: impl Fn(usize) -> Option<Range<u64>>,
+    ) -> Result<Vec<(usize, PrivateCopy<'_>)>> {
+        let mut copies = Vec::new();
+        for (id, binding) in self.planned.checked.kernel.signature().bindings.iter().enumerate() {
+            let Some(elements) = needed(id) else { continue };
+            let Some(copy) = self.copies.take(self.planned.memory[id].len()) else {
+                self.give_back(&copies);
+                return Err(Error::Device {
+                    device: device.to_owned(),
+                    kind: FailureKind::Refused,
+                    doing: format!("make a copy of `{}`", binding.name),
+                    cause: "the host has no memory left for it".to_owned(),
+                });
+            };
+            merge::fill(copy.bytes, self.planned.memory[id], binding, &elements);
+            copies.push((id, copy));
+        }
+        Ok(copies)
+    }
+
+    /// Gives copies back, for other chunks.
+    pub(super) fn give_back(&self, copies: &[(usize, PrivateCopy<'_>)]) {
+        for (_, copy) in copies {
+            self.copies.give_back(copy);
+        }
+    }
+
+    /// What a chunk that is done changed in its copies of buffers that are merged.
+    pub(super) fn changes(
+        &self,
+        run: &Range<u32>,
+        copies: &[(usize, PrivateCopy<'_>)],
+    ) -> Vec<Changes> {
+        let merged = copies.iter().filter(|(id, _)| *self.planned.plan.merge(*id) != Merge::Apart);
+        merged.map(|(id, copy)| self.changes_of(run, *id, copy.bytes)).collect()
+    }
+
+    /// What a chunk that is done changed in its copy of a buffer.
+    pub(super) fn changes_of(&self, run: &Range<u32>, id: usize, copy: HostBytes<'_>) -> Changes {
+        let binding = &self.planned.checked.kernel.signature().bindings[id];
+        let footprint = self.planned.plan.footprint(run, id);
+        let written = (&footprint.may_write.hull(), footprint.writes_header);
+        let (buffer, merge) = (self.planned.memory[id], self.planned.plan.merge(id));
+        merge::changes(copy, buffer, binding, merge, written, (run.start, id))
+    }
+
+    /// A run of bands as a device gets it. Bindings of which it has a copy are that copy.
+    pub(super) fn chunk<'s>(
+        &'s self,
+        run: &Range<u32>,
+        copies: &[(usize, PrivateCopy<'s>)],
+        cancel: Option<&'s Cancel<'s>>,
+        deadline: Option<Duration>,
+    ) -> Chunk<'s> {
+        let bindings = self.planned.checked.kernel.signature().bindings.iter().enumerate();
+        let bindings = bindings
+            .map(|(id, binding)| {
+                if binding.space.is_storage() {
+                    let copy = copies.iter().find(|copy| copy.0 == id);
+                    let memory = copy.map_or(self.planned.memory[id], |(_, copy)| copy.bytes);
+                    let (plan, stride) = (&self.planned.plan, binding.layout.stride);
+                    plan.chunk_storage(stride, run, id, memory, self.planned.elements[id])
+                } else {
+                    ChunkBinding::Value(&self.planned.checked.values[id])
+                }
+            })
+            .collect();
+        Chunk {
+            kernel: &self.planned.checked.kernel,
+            grid: self.planned.plan.grid,
+            groups: self.planned.plan.groups(run),
+            bindings,
+            loop_budget: self.planned.checked.loop_budget,
+            spare: self.spare,
+            deadline,
+            cancel,
+        }
+    }
+
+    /// Puts into the buffers what a run wrote to copies of them, where nothing is merged.
+    pub(super) fn put_in_place(&self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'_>)]) {
+        let Planned { checked, plan, memory, .. } = self.planned;
+        for (id, copy) in copies {
+            if *plan.merge(*id) == Merge::Apart {
+                let written = plan.footprint(run, *id).may_write;
+                let binding = &checked.kernel.signature().bindings[*id];
+                merge::put_back(copy.bytes, memory[*id], binding, &written);
+            }
+        }
+    }
+}
