@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::kernel::RustType;
 
 /// A buffer, or a part of one, as a launch binds it. Made from `&Buffer<T>` or by
-/// [`Buffer::slice`]; keeps the buffer alive.
+/// [`Buffer::slice`](crate::Buffer::slice); keeps the buffer alive.
 #[derive(Debug, Clone)]
 pub struct BufferRange {
     pub(super) shared: Arc<Shared>,

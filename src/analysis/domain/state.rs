@@ -39,7 +39,7 @@ impl State {
     }
 
     /// Either of two paths. `condition` tells them apart: it holds on the first and not on the
-    /// second. The guards are left to the caller.
+    /// second. The joined path has no guards.
     pub(crate) fn join(
         mut self,
         mut other: State,

@@ -4,7 +4,7 @@
 //! an assumption like any other: it counts if it is met, and if a pass under it shows nothing better.
 
 use super::assumptions::{Back, Came, Head, Leaf};
-use crate::analysis::domain::interval::Interval;
+use crate::analysis::domain::Interval;
 
 /// What walks of one launch came to assume at the heads of loops.
 #[derive(Debug, Default)]
