@@ -129,7 +129,7 @@ impl CpuDevice {
     /// The programs that run a chunk, each with its box. A kernel that packs several workgroups into
     /// one needs a second program for the rest of each row.
     fn parts(&self, chunk: &Chunk<'_>) -> Result<Vec<(Arc<Program>, GroupBox)>> {
-        // Each launch compiles this one beforehand.
+        // Each launch has prepared this program.
         let program = self.program_for(chunk, self.widths)?;
         let mut whole = chunk.groups;
         let left = whole.count[0] % program.packed();
@@ -268,7 +268,7 @@ struct Work<'a> {
     refusal: Mutex<Option<Error>>,
 }
 
-/// The least duration of a call of compiled code. A thread checks for a stop between calls.
+/// The duration that a call of compiled code aims at. A thread checks for a stop between calls.
 const CALL: Duration = Duration::from_millis(2);
 
 impl Work<'_> {

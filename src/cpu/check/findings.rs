@@ -153,7 +153,7 @@ pub struct Finding {
     pub message: String,
     /// The memory, such as `part[32]` or `particles[7].pos.x`; empty for barriers and subgroups.
     pub address: String,
-    /// The invocation at fault; of a race, the one that came first.
+    /// The invocation that acted; of a race, the one that came first.
     pub first: Witness,
     /// The other invocation of a race; at a barrier or a subgroup operation, one that did not
     /// arrive.

@@ -135,7 +135,7 @@ pub(super) struct Races {
     pub(super) across: [Option<Toucher>; 2],
 }
 
-/// The history of consecutive scalars; `None` if no invocation has touched one of them.
+/// The history of consecutive scalars; `None` if no invocation has touched any of them.
 type Page = Option<Box<[(Recent, Ever)]>>;
 
 /// The history of a storage buffer.

@@ -1,4 +1,4 @@
-//! Divergence analysis: which values and variables of a gang are uniform, strided or varying.
+//! Uniformity analysis: which values and variables of a gang are uniform, strided or varying.
 //!
 //! A fixed point over the structured kernel, starting from "nothing is stored": a variable is the
 //! join of what is stored into it. A store that only some of the lanes for which the variable

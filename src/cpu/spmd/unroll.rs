@@ -1,4 +1,4 @@
-//! Unrolling of loops around barriers whose few iterations are known at compile time.
+//! Unrolling of loops around barriers, where the iterations are few and known at compile time.
 //!
 //! The tree of a reduction halves its stride with each turn; a scan doubles it. Written out, each
 //! turn knows its stride: which gangs it concerns, which lanes of them, and where they load. Values
