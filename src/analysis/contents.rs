@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::domain::interval::{IntType, Interval};
+use super::domain::{IntType, Interval};
 use crate::device::HostBytes;
 
 /// Elements, or blocks of the level below, that one block summarises.

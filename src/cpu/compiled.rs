@@ -1,9 +1,9 @@
-//! A kernel as machine code, whichever back end made it: its arguments, its memory, its calls.
+//! A kernel as machine code of either back end: its arguments, its memory, its calls.
 //!
 //! The generated function runs a range of workgroups of a chunk. Its arguments come as one array of
 //! 64-bit words, in the order of [`Word`]. What always holds: the code touches the bindings of the
-//! launch inside of their bounds, the scratch memory that it is lent, and nothing else. Who runs
-//! which workgroups is the executor's business.
+//! launch inside of their bounds, the scratch memory that it is lent, and nothing else. The executor
+//! decides which thread runs which workgroups.
 
 use std::alloc::Layout as Memory;
 use std::fmt::Debug;
@@ -18,9 +18,9 @@ use crate::kernel::Kernel;
 /// Memory with machine code.
 ///
 /// # Safety
-/// For as long as the value lives, `address` is that of a function of type [`Run`]; it touches
-/// nothing but what its arguments, in the order of [`Word`], name, and the scratch memory that its
-/// program asks for.
+/// While the value lives, `address` is the address of a function of type [`Run`]. The function
+/// touches only the memory that its arguments name, in the order of [`Word`], and the scratch memory
+/// that its program asks for.
 pub(in crate::cpu) unsafe trait Code: Debug + Send + Sync {
     /// The address of the function.
     fn address(&self) -> u64;
@@ -31,7 +31,7 @@ pub(in crate::cpu) unsafe trait Code: Debug + Send + Sync {
 pub(crate) struct Program {
     code: Box<dyn Code>,
     needs: Needs,
-    /// Gangs of what is executed as one workgroup, and how many workgroups that is.
+    /// Gangs of one packed workgroup. `packed` workgroups of the launch are executed as one.
     gangs: u64,
     packed: u32,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Program {
 pub(in crate::cpu) struct Needs {
     /// Functions that the code calls by number.
     pub(in crate::cpu) functions: Vec<AnyFunction>,
-    /// Bytes that each thread has to lend.
+    /// Bytes of scratch memory that each thread lends.
     pub(in crate::cpu) scratch: u64,
     /// The text of the loop that each status stands for, from 1 on.
     pub(in crate::cpu) loops: Vec<naga::Span>,
@@ -53,8 +53,8 @@ impl Program {
         Program { code, needs, gangs: kernel.gangs(), packed: kernel.packed }
     }
 
-    /// How many workgroups along x are executed as one: only boxes with a multiple of that many can
-    /// be run.
+    /// The number of workgroups along x that are executed as one. A box must have a multiple of it
+    /// along x.
     pub(in crate::cpu) fn packed(&self) -> u32 {
         self.packed
     }
@@ -71,9 +71,9 @@ pub(in crate::cpu) enum Word {
     Grid(usize),
     /// The first workgroup of the chunk along an axis.
     First(usize),
-    /// What is executed as one workgroup: how often along an axis.
+    /// Packed workgroups of the chunk along an axis.
     Count(usize),
-    /// Where a binding lies.
+    /// The address of a binding.
     Pointer(usize),
     /// Elements of a binding's array.
     Elements(usize),
@@ -135,7 +135,7 @@ pub(in crate::cpu) unsafe extern "C" fn apply(
 /// Makes memory zero.
 ///
 /// # Safety
-/// The memory is the caller's alone and that long.
+/// The caller has `bytes` bytes at `at` for itself.
 pub(in crate::cpu) unsafe extern "C" fn zero(at: *mut u8, bytes: u64) {
     // SAFETY: the generated code, the only caller, names a part of its own frame or scratch memory.
     unsafe { std::ptr::write_bytes(at, 0, bytes as usize) }
@@ -146,7 +146,7 @@ pub(in crate::cpu) unsafe extern "C" fn zero(at: *mut u8, bytes: u64) {
 pub(crate) struct Launch<'a> {
     program: &'a Program,
     words: Vec<u64>,
-    /// What uniforms hold, and a few zeros for buffers without elements.
+    /// The values of uniforms, and a few zeros for buffers without elements.
     _values: Vec<Vec<u64>>,
     // The words hold the addresses of memory that the chunk borrows.
     _chunk: std::marker::PhantomData<&'a [u8]>,
@@ -159,12 +159,12 @@ fn most_bytes(kernel: &Kernel) -> u64 {
     if kernel.module().types.iter().any(|(_, ty)| is_half(ty)) { 1 << 32 } else { 1 << 33 }
 }
 
-/// Whether compiled code of a kernel reaches all elements of so many bytes.
+/// Whether compiled code of a kernel can address all of `bytes` bytes.
 fn reaches(kernel: &Kernel, bytes: u64) -> bool {
     bytes <= 1 << 32 || bytes <= most_bytes(kernel)
 }
 
-/// Whether compiled code reaches all elements of a chunk's buffers.
+/// Whether compiled code can address all elements of a chunk's buffers.
 pub(in crate::cpu) fn takes(chunk: &Chunk<'_>) -> bool {
     chunk.bindings.iter().all(|binding| match binding {
         ChunkBinding::Storage { memory, .. } => reaches(chunk.kernel, memory.len() as u64),
@@ -213,7 +213,7 @@ impl<'a> Launch<'a> {
                         });
                     }
                     if (memory.len() as u64) < layout.header + layout.element_size {
-                        // Reads that turn out to be outside touch the start.
+                        // Out-of-bounds reads touch the start.
                         (lend(&[], layout.header + layout.stride), 0)
                     } else {
                         (memory.words().as_ptr() as u64, *elements)
@@ -258,7 +258,7 @@ impl Drop for Scratch {
 }
 
 impl Launch<'_> {
-    /// Runs what is executed as one workgroup, from the `first` on, `count` times.
+    /// Runs `count` packed workgroups from `first` on.
     ///
     /// # Errors
     /// The text of a loop that did not end.

@@ -2,9 +2,8 @@
 //!
 //! Threads take batches of workgroups from a counter, in linear order, and each batch runs to its
 //! end; so a workgroup that waits for one with a lower number waits for one that runs. The first
-//! error wins and stops the others. The pool is our own, and a thread of somebody else's rayon
-//! pool never waits here in a way that makes it take up other work of that pool: so a launch from
-//! inside a rayon job can't deadlock.
+//! error wins and stops the others. The pool is our own. A thread of a caller's rayon pool that waits
+//! here takes up no other work of that pool, so a launch from inside a rayon job can't deadlock.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,17 +26,17 @@ use crate::kernel::Kernel;
 /// The subgroup sizes that the CPU supports.
 pub(crate) const SUBGROUP_SIZES: [u32; 4] = [8, 16, 32, 64];
 
-/// How a CPU device is made.
+/// The options of a CPU device.
 #[derive(Debug, Clone)]
 pub(crate) struct CpuOptions {
     /// The name that `--devices` takes.
     pub(crate) id: String,
-    /// Threads; as many as the machine runs at once where there is no number.
+    /// Threads; `None` means one for each hardware thread.
     pub(crate) threads: Option<usize>,
     pub(crate) engine: Engine,
     /// One of [`SUBGROUP_SIZES`].
     pub(crate) subgroup_size: u32,
-    /// 128, 256 or 512; what the processor has where there is no number.
+    /// 128, 256 or 512; `None` means the processor's own width.
     pub(crate) vector_bits: Option<u32>,
 }
 
@@ -127,10 +126,10 @@ impl CpuDevice {
         Ok(CpuDevice { info, pool, widths, engine: options.engine })
     }
 
-    /// What runs a chunk: the compiled kernel, and of a kernel that is executed several workgroups
-    /// at once another one for what is left of each row.
+    /// The programs that run a chunk, each with its box. A kernel that packs several workgroups into
+    /// one needs a second program for the rest of each row.
     fn parts(&self, chunk: &Chunk<'_>) -> Result<Vec<(Arc<Program>, GroupBox)>> {
-        // Every launch has prepared this one.
+        // Each launch has prepared this program.
         let program = self.program_for(chunk, self.widths)?;
         let mut whole = chunk.groups;
         let left = whole.count[0] % program.packed();
@@ -148,7 +147,7 @@ impl CpuDevice {
         Ok(parts)
     }
 
-    /// The compiled kernel, for a launch with such bindings.
+    /// The compiled kernel, for the chunk's bindings.
     fn program_for(&self, chunk: &Chunk<'_>, widths: Widths) -> Result<Arc<Program>> {
         if self.engine == Engine::Auto && !compiled::takes(chunk) {
             tracing::info!(
@@ -213,7 +212,7 @@ impl CpuDevice {
         let threads = at_work(self.pool.current_num_threads(), chunk.spare) as u64;
         work.batch = work.batch_size(threads);
         let workers = total.div_ceil(work.batch).min(threads);
-        // The calling thread is one of the workers: a small launch wakes nobody.
+        // The calling thread is one of the workers: a small launch wakes no other thread.
         let deal = || {
             self.pool.in_place_scope(|scope| {
                 for _ in 1..workers {
@@ -237,7 +236,7 @@ impl CpuDevice {
         let inner = |error: Mutex<_>| error.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (inner(work.failure), inner(work.refusal)) {
             (Some(error), _) => Err(error),
-            // Nobody had the memory, and nothing was begun.
+            // No thread had the memory, and no batch was begun.
             (None, Some(error)) if !begun => Err(error),
             _ if cancelled() => Err(Error::Cancelled),
             _ => Ok(()),
@@ -245,7 +244,7 @@ impl CpuDevice {
     }
 }
 
-/// Threads that compute a chunk: half of them at least, and one.
+/// Threads that compute a chunk: at least half of them, and at least one.
 fn at_work(threads: usize, spare: usize) -> usize {
     threads - spare.min(threads / 2)
 }
@@ -257,11 +256,11 @@ struct Work<'a> {
     chunk: &'a Chunk<'a>,
     /// The part of the chunk.
     groups: GroupBox,
-    /// Workgroups of the part; several that are executed as one count as one.
+    /// Workgroups of the part. Those packed into one count as one.
     total: u64,
     /// Workgroups that a thread takes at a time.
     batch: u64,
-    /// The first workgroup that nobody has taken, in linear order.
+    /// The first workgroup that no thread has taken, in linear order.
     next: AtomicU64,
     stop: AtomicBool,
     failure: Mutex<Option<Error>>,
@@ -269,7 +268,7 @@ struct Work<'a> {
     refusal: Mutex<Option<Error>>,
 }
 
-/// What compiled code is called for, at least: between calls a thread looks whether it shall stop.
+/// The duration that a call of compiled code aims at. A thread checks for a stop between calls.
 const CALL: Duration = Duration::from_millis(2);
 
 impl Work<'_> {
@@ -288,7 +287,7 @@ impl Work<'_> {
         }
     }
 
-    /// Enough for the dispatch not to show, few enough for the threads to end together.
+    /// The batch size: large enough to hide the dispatch, small enough for the threads to end together.
     fn batch_size(&self, threads: u64) -> u64 {
         match &self.program.code {
             Code::Interpreter(program) => interpreter::batch_size(program),
@@ -404,7 +403,7 @@ impl Device for CpuDevice {
     }
 }
 
-/// Puts the thread's floating-point mode to what Rust assumes and kernels rely on: nearest even,
+/// Sets the thread's floating-point mode to the one that Rust assumes and kernels rely on: nearest even,
 /// denormals kept. A thread inherits the mode of the one that starts it, which may have changed it.
 fn keep_denormals() {
     #[cfg(target_arch = "x86_64")]
@@ -416,7 +415,7 @@ fn keep_denormals() {
     }
 }
 
-/// Calls `compute` in the floating-point mode of our threads, and puts the caller's back.
+/// Calls `compute` in the floating-point mode of our threads, and restores the caller's mode.
 fn with_denormals(compute: impl FnOnce()) {
     #[cfg(target_arch = "x86_64")]
     let callers = {
@@ -426,7 +425,7 @@ fn with_denormals(compute: impl FnOnce()) {
         mode
     };
     keep_denormals();
-    // `Work::run` catches every panic, so the mode is always put back.
+    // `Work::run` catches every panic, so the mode is always restored.
     compute();
     #[cfg(target_arch = "x86_64")]
     {

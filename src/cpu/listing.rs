@@ -6,7 +6,7 @@ use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, isolated};
 
-/// The code that an engine of the CPU makes of a kernel, as text. [`Engine::Auto`] stands for the
+/// The code that a CPU engine generates for a kernel, as text. [`Engine::Auto`] stands for the
 /// engine that `COEXEC_CPU_ENGINE` names, else LLVM if there is a libLLVM, else Cranelift.
 ///
 /// ```

@@ -1,7 +1,7 @@
 //! A kernel made ready for the engine that runs it.
 //!
-//! This is where the engine is chosen: the one that was asked for and no other, or the fastest that
-//! takes the kernel. Programs are kept with their kernel, so all devices and runtimes of a process
+//! This file chooses the engine: exactly the requested one, or the fastest that takes the
+//! kernel. Programs are kept with their kernel, so all devices and runtimes of a process
 //! share them. Compilers run on a thread with a large stack. A panic there is an error that costs
 //! the engine, not the process.
 
@@ -22,7 +22,7 @@ pub(super) struct Program {
     fallback: Option<String>,
 }
 
-/// What an engine runs.
+/// The program in the form that an engine runs.
 #[derive(Debug)]
 pub(super) enum Code {
     Interpreter(interpreter::Program),
@@ -79,7 +79,7 @@ impl Program {
         Ok(Program { code: make(last)?, fallback: reasons(&causes) })
     }
 
-    /// How many workgroups along x it runs as one.
+    /// The number of workgroups along x that it runs as one.
     pub(super) fn packed(&self) -> u32 {
         match &self.code {
             Code::Interpreter(_) => 1,
@@ -102,8 +102,7 @@ fn reasons(causes: &[String]) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join("; "))
 }
 
-/// The engine that has the last word, and those that are tried before it, the preferred one
-/// first.
+/// The last resort, and the engines that are tried before it, the preferred one first.
 fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
     match engine {
         Engine::Auto if llvm::find_library().is_err() => {
@@ -114,7 +113,7 @@ fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
     }
 }
 
-/// What runs kernels when an engine is asked for, in words.
+/// The back end that runs kernels for a requested engine, in words.
 ///
 /// # Errors
 /// Why a forced engine is not there.
@@ -128,7 +127,7 @@ pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static s
     }
 }
 
-/// What would make the CPU faster; nothing where the fastest engine is in use.
+/// What would make the CPU faster; `None` where the fastest engine is in use.
 pub(super) fn advice(engine: Engine) -> Option<String> {
     match (engine, llvm::find_library()) {
         (Engine::Auto, Err(cause)) => Some(cause.to_owned()),

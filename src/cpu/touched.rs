@@ -1,5 +1,5 @@
-//! What the invocations of a chunk really touch, element by element: what tests hold inferred
-//! footprints against.
+//! The elements that the invocations of a chunk really touch. Tests compare inferred footprints with
+//! them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -18,9 +18,9 @@ pub(crate) struct Touched {
     pub(crate) read: Vec<Range<u64>>,
     /// Written or updated atomically, at least in part.
     pub(crate) written: Vec<Range<u64>>,
-    /// Read before the chunk had written all of what was read.
+    /// Read before the chunk had written all bytes of the read.
     pub(crate) read_before_written: Vec<Range<u64>>,
-    /// Those of which every byte, padding aside, was written.
+    /// Elements of which every byte except padding was written.
     pub(crate) overwritten: Vec<Range<u64>>,
     pub(crate) reads_header: bool,
     pub(crate) writes_header: bool,

@@ -1,13 +1,13 @@
-//! How wide gangs are, as far as that is asked for.
+//! The requested widths of gangs and vectors.
 
-/// How wide gangs are, as far as that is asked for.
+/// The requested widths of gangs and vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Widths {
     /// Invocations of a subgroup.
     pub(super) subgroup: u32,
-    /// Bits of the vectors that LLVM may use; all that the processor has where there is no number.
+    /// Bits of the vectors that LLVM may use; `None` means the processor's full width.
     pub(super) vector: Option<u32>,
-    /// Whether small workgroups may be executed several at once.
+    /// Whether several small workgroups may be packed into one.
     pub(super) pack: bool,
 }
 

@@ -10,7 +10,7 @@ use super::signature::Binding;
 use super::value_type::{Field, ValueType};
 use crate::error::{Error, Result};
 
-/// A value for a uniform, an immediate, or a part of one, to be laid out by [`Kernel::encode`].
+/// A value for a uniform, an immediate, or a part of one, to be laid out by [`Kernel::encode`](crate::Kernel::encode).
 ///
 /// Numbers, lists and arrays of them convert with `into`:
 ///

@@ -1,7 +1,7 @@
 //! A buffer, or a part of one, as launches use it: fetched to the host, brought to devices, recorded.
 //!
-//! The methods are for the holder of a granted pass, except those that only compare positions. Their ranges are
-//! bytes of the part.
+//! The methods are for the holder of a granted pass, except those that only look at positions. Their ranges
+//! are bytes of the part.
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, Weak};
@@ -17,8 +17,8 @@ use crate::device::HostBytes;
 use crate::error::Result;
 use crate::kernel::RustType;
 
-/// A buffer, or a part of one, as a launch binds it. Made from `&Buffer<T>` or by [`Buffer::slice`]; keeps the
-/// buffer alive.
+/// A buffer, or a part of one, as a launch binds it. Made from `&Buffer<T>` or by
+/// [`Buffer::slice`](crate::Buffer::slice); keeps the buffer alive.
 #[derive(Debug, Clone)]
 pub struct BufferRange {
     pub(super) shared: Arc<Shared>,

@@ -1,15 +1,15 @@
 //! A band, and what runs of consecutive bands touch.
 //!
 //! A band is the smallest part of a launch that a device may take: some consecutive workgroups along one axis, whole
-//! along the others. A footprint of a run has exactly the union of what its bands may write. What it reads, and the window
-//! that a copying device makes of it, may also have elements in between.
+//! along the others. The footprint of a run has exactly the union of the elements that its bands may write. Its read set,
+//! and the window of a copying device, may also have elements in between.
 
 use std::ops::Range;
 
 use crate::analysis::Footprint;
 
-/// Consecutive workgroups along the split's axis; of a tile, whose second axis is `Tiling`'s, along
-/// the first.
+/// Consecutive workgroups along the split's axis. Of a tile, this is the first axis; `Tiling` has the
+/// second.
 #[derive(Debug, Clone)]
 pub(crate) struct Band {
     pub(crate) start: u32,
@@ -18,7 +18,7 @@ pub(crate) struct Band {
     pub(crate) footprints: Vec<Footprint>,
 }
 
-/// The smallest range that has both.
+/// The smallest range that contains both.
 pub(super) fn cover(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
     match (a.is_empty(), b.is_empty()) {
         (true, true) => 0..0,
@@ -59,8 +59,8 @@ pub(super) fn hull(bands: &[Band], binding: usize) -> Footprint {
     all
 }
 
-/// The elements whose contents matter before the chunk starts: what it reads, and what it may
-/// leave unwritten of the range that is copied back.
+/// The elements that are uploaded before the chunk starts: those that it reads, and those of the
+/// range copied back that it may leave unwritten.
 pub(super) fn upload(footprint: &Footprint) -> Range<u64> {
     let (may, must) = (&footprint.may_write.hull(), &footprint.must_write);
     let kept = if must.is_empty() || must.start >= may.end || must.end <= may.start {
@@ -71,8 +71,8 @@ pub(super) fn upload(footprint: &Footprint) -> Range<u64> {
     cover(&footprint.read.hull(), &kept)
 }
 
-/// Whether the ranges around what bands touch of a binding that they write lie apart, one after the
-/// other: then also runs of bands touch ranges apart, and a device may keep its part as one.
+/// Whether the bands' hulls in a written binding are disjoint and in order. Hulls of runs are then
+/// disjoint too, so a device may keep its part as one range. True of a binding that is only read.
 pub(super) fn ranges_apart(bands: &[Band], id: usize) -> bool {
     let touched: Vec<Range<u64>> = bands
         .iter()
@@ -118,7 +118,7 @@ mod tests {
         assert!(apart(&[(0..0, 0..4), (4..6, 4..8), (0..0, 0..0), (0..0, 9..10)]));
         assert!(apart(&[(0..0, 8..9), (0..0, 4..8), (1..2, 0..1)]));
         assert!(apart(&[(0..9, 0..0), (0..9, 0..0)]), "what is only read");
-        // Apart one by one, but what two of them write lies around what another does.
+        // Disjoint band by band, but the hull of two bands contains a third.
         assert!(!apart(&[(0..0, 0..1), (0..0, 2..3), (0..0, 1..2)]));
         assert!(!apart(&[(0..0, 0..1), (5..6, 1..2), (0..0, 2..3)]));
     }

@@ -10,8 +10,7 @@ use crate::analysis::{Footprint, OfLaunch};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
-/// More bands balance better, and cost more to analyse. 64 bands bound the share that is
-/// undecided at the end to under 2 %.
+/// More bands balance better, and cost more to analyse. With 64, one band is under 2 % of the launch.
 const BANDS: u32 = 64;
 
 /// Cuts the grid along the first axis on which the cut can be shown to be sound.
@@ -55,7 +54,7 @@ pub(super) fn split(
     if wanted == 1 {
         return whole("one chunk was asked for".to_owned(), None, consulted);
     }
-    // The axis that gives the most bands; of equals the outermost, whose bands lie together in
+    // Prefer the axis with the most bands. On a tie, take the outermost: its bands are contiguous in
     // row-major arrays.
     let mut axes = [2, 1, 0];
     axes.sort_by_key(|&axis| std::cmp::Reverse(grid[axis].min(wanted)));
@@ -89,7 +88,7 @@ pub(super) fn split(
     }
 }
 
-/// Notes the bindings whose contents footprints follow from.
+/// Marks the bindings whose contents the footprints depend on.
 pub(super) fn note(footprints: &[Footprint], consulted: &mut [bool]) {
     for (noted, footprint) in consulted.iter_mut().zip(footprints) {
         *noted |= footprint.consulted;

@@ -1,10 +1,10 @@
-//! What a launch should cost on a device that never ran its kernel: operations from the kernel's
+//! The cost estimate of a launch on a device that never ran its kernel: operations from the kernel's
 //! text, bytes from the footprints, against the device's roofline.
 //!
-//! An operation inside a loop counts as often as the loop turns, which the analysis knows where
-//! the bound follows from a uniform; of a branch the costlier side counts half. The estimate is
-//! wrong by a small factor, and often enough by a large one: it only decides how large a device's
-//! first runs are. A device's roofline is a guess at first; each launch shows a part of it.
+//! An operation inside a loop counts once per iteration; the analysis knows the trip count where the
+//! bound follows from a uniform. Each side of an if/else counts half. The estimate may be wrong by a
+//! large factor, so it only decides how large a device's first runs are. A device's roofline starts
+//! as a guess; each launch measures a part of it.
 
 use naga::{BinaryOperator, Block, Expression, MathFunction, Statement, TypeInner};
 
@@ -13,7 +13,7 @@ use super::split::Split;
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::kernel::Kernel;
 
-/// What a band costs, on average.
+/// The average cost of a band.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Work {
     /// Arithmetic operations on scalars.
@@ -22,18 +22,18 @@ pub(crate) struct Work {
     pub(crate) bytes: f64,
 }
 
-/// What a device can do at most.
+/// The peak rates of a device.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Roofline {
     /// Operations per second.
     pub(crate) compute: f64,
     /// Bytes per second from its memory.
     pub(crate) memory: f64,
-    /// Bytes per second over its link; nothing where it works in the host's memory.
+    /// Bytes per second over its link; `None` if the device works in host memory.
     pub(crate) link: Option<f64>,
 }
 
-/// What a device mostly waits for.
+/// The resource that limits a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// Its arithmetic.
@@ -48,17 +48,17 @@ impl Bound {
     pub(crate) const ALL: [Bound; 3] = [Bound::Compute, Bound::Memory, Bound::Link];
 }
 
-/// Turns of a loop about which nothing is known.
+/// The assumed trip count of a loop whose trip count is unknown.
 const TURNS: f64 = 16.0;
-/// What a device mostly waited for took this part of the time at least.
+/// The limiting resource took at least this part of the time.
 const LEAST_PART: f64 = 0.2;
-/// Turns beyond this are not believed.
+/// Larger trip counts are cut to this.
 const MOST_TURNS: f64 = 1e9;
 
 impl Roofline {
-    /// A sane guess by the kind of device.
+    /// The default for a kind of device.
     pub(crate) fn guess(info: &DeviceInfo) -> Roofline {
-        // It reads the files of control groups: 20 µs, which no launch should pay.
+        // The call reads cgroup files, which takes 20 µs.
         static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
         let count = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let cores = *CORES.get_or_init(count) as f64;
@@ -71,7 +71,7 @@ impl Roofline {
         Roofline { compute, memory, link }
     }
 
-    /// The same with what is known better, in the order of [`Bound::ALL`].
+    /// The roofline with measured rates in place of guesses, in the order of [`Bound::ALL`].
     pub(crate) fn with(self, known: [Option<f64>; 3]) -> Roofline {
         let [compute, memory, link] = known;
         Roofline {
@@ -81,9 +81,8 @@ impl Roofline {
         }
     }
 
-    /// What a device shows of its roofline that is believed to be this one: it did some work in so
-    /// many seconds, and moved so many bytes over its link for that. The rate of what it mostly waited
-    /// for; the rest of the time is believed to be as it should.
+    /// The limiting resource and its measured rate, of a device that did `work` in `seconds` and moved
+    /// `moved` bytes over its link. The other resources are assumed to run at the rates of `self`.
     pub(crate) fn shown(&self, work: &Work, moved: f64, seconds: f64) -> (Bound, f64) {
         let (compute, memory) = (work.operations / self.compute, work.bytes / self.memory);
         let (link, inside) = (self.link.map_or(0.0, |link| moved / link), compute.max(memory));
@@ -97,7 +96,7 @@ impl Roofline {
 }
 
 impl Work {
-    /// So many times as much.
+    /// The work of `count` bands.
     pub(crate) fn times(&self, count: f64) -> Work {
         Work { operations: self.operations * count, bytes: self.bytes * count }
     }
@@ -108,8 +107,8 @@ impl Work {
         (inside + device.link.map_or(0.0, |link| self.bytes / link)).max(1e-9)
     }
 
-    /// What a band of a split costs; `trips` are the turns of the kernel's loops, as the analysis
-    /// numbers them.
+    /// The cost of a band of a split. `trips` are the trip counts of the kernel's loops, in the
+    /// analysis's numbering.
     pub(super) fn of(kernel: &Kernel, split: &Split, groups: f64, trips: &[Option<f64>]) -> Work {
         let (band, bands): (&Band, usize) = match split {
             Split::Nothing => return Work::default(),
@@ -137,7 +136,7 @@ fn operations(kernel: &Kernel, trips: &[Option<f64>]) -> f64 {
 struct Counter<'a> {
     kernel: &'a Kernel,
     trips: &'a [Option<f64>],
-    /// Loops met so far, which is the next one's number.
+    /// The number of the next loop.
     loops: usize,
 }
 
@@ -152,7 +151,7 @@ impl Counter<'_> {
             Statement::Block(inner) => self.block(inner),
             Statement::If { accept, reject, .. } => {
                 let (accept, reject) = (self.block(accept), self.block(reject));
-                // A guard around everything is met by nearly everybody.
+                // An `if` without `else` is mostly a bounds guard, which nearly all invocations pass.
                 if reject == 0.0 { 0.9 * accept } else { 0.5 * (accept + reject) }
             }
             Statement::Switch { cases, .. } => {
@@ -250,7 +249,7 @@ mod tests {
         let work = Work { operations: 100.0, bytes: 50.0 };
         near(guess.shown(&work, 0.0, 2.5), Bound::Memory, 20.0);
         near(guess.shown(&work, 50.0, 30.0), Bound::Link, 2.0);
-        // What is believed of the rest may not leave nothing.
+        // `LEAST_PART` bounds the time left for the limiting resource from below.
         near(guess.shown(&work, 50.0, 5.0), Bound::Link, 50.0);
         let known = guess.with([None, Some(20.0), Some(2.0)]);
         assert_eq!(known, Roofline { compute: 100.0, memory: 20.0, link: Some(2.0) });

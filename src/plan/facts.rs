@@ -1,4 +1,4 @@
-//! What holds of a kernel whatever its arguments, in sentences.
+//! The facts of a kernel that hold for all arguments, in sentences.
 
 use std::collections::BTreeSet;
 

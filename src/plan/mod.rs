@@ -52,7 +52,7 @@ use crate::grid::GroupBox;
 use crate::kernel::{Kernel, ScalarType};
 use crate::region::Region;
 
-/// How a launch is split over devices, and why so. `Display` tells it in sentences.
+/// How a launch is split over devices, and why. `Display` prints it as sentences.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) kernel: Arc<str>,
@@ -61,18 +61,17 @@ pub struct Plan {
     pub(crate) split: Split,
     pub(crate) devices: Vec<PlannedDevice>,
     pub(crate) buffers: Arc<[BufferUse]>,
-    /// By binding: whether what bands write to it in place lies in ranges apart, so that a device
-    /// may keep its part.
+    /// By binding: whether the ranges that bands write in place are disjoint, so that a device may keep
+    /// its part.
     pub(crate) apart: Arc<[bool]>,
-    /// What a row of an array might be long, in elements: the integers among the uniforms.
+    /// Candidates for the length of an array's row, in elements: the integers among the uniforms.
     pub(crate) row_lengths: Arc<[u64]>,
-    /// Why there are no tiles, where they were asked for.
+    /// Why there are no tiles, although they were requested.
     pub(crate) no_tiles: Option<String>,
     /// Whether any band may be computed twice, also at the same time: none reads what it may
     /// write in place.
     pub(crate) rerunnable: bool,
-    /// Why the launch might not give the same bits once more, on the same device; nothing where it
-    /// would.
+    /// Why a second run on the same device might give other bits; `None` if it cannot.
     pub(crate) unrepeatable: Option<Arc<str>>,
     /// Why another device may rightly give other bits: the kernel shows an order, or subgroups
     /// differ.
@@ -81,22 +80,22 @@ pub struct Plan {
     pub(crate) subgroup_size: Option<u32>,
     /// Requests of the caller that have no effect, a sentence each.
     pub(crate) without_effect: Arc<[String]>,
-    /// What a band should cost.
+    /// The estimated cost of a band.
     pub(crate) work: Work,
     warnings: Arc<[String]>,
     unions: Unions,
-    /// That the analysis exhausted its budget, in words.
+    /// A sentence that says where the analysis exhausted its budget, if it did.
     hurried: Option<String>,
 }
 
-/// A device of the runtime, and what the plan makes of it.
+/// A device of the runtime, and its role in the plan.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedDevice {
     pub(crate) id: Arc<str>,
     pub(crate) name: Arc<str>,
-    /// Why the device takes no part; nothing when it does.
+    /// Why the device takes no part; `None` if it does.
     pub(crate) left_out: Option<String>,
-    /// Its expected part of the work, and whether that was measured; where it was asked for.
+    /// Its expected part of the work, and whether that was measured; `None` if not requested.
     pub(crate) share: Option<(f64, bool)>,
 }
 

@@ -125,12 +125,12 @@ impl Arithmetic {
                 Value::Many(Rc::new(parts.collect()))
             }
             (Value::Int(ty, a), Value::Int(_, b)) => self.binary_integers(op, *ty, a, b, known),
-            (Value::Bool(a), Value::Bool(b)) => binary_booleans(op, a, b),
+            (Value::Bool(a), Value::Bool(b)) => Condition::binary(op, a, b),
             (Value::Bool(a), Value::Unknown) => {
-                binary_booleans(op, a, &Rc::new(Condition::Unknown))
+                Condition::binary(op, a, &Rc::new(Condition::Unknown))
             }
             (Value::Unknown, Value::Bool(b)) => {
-                binary_booleans(op, &Rc::new(Condition::Unknown), b)
+                Condition::binary(op, &Rc::new(Condition::Unknown), b)
             }
             _ => Value::Unknown,
         }
@@ -612,23 +612,4 @@ fn componentwise(fun: MathFunction) -> bool {
             | MathFunction::FirstTrailingBit
             | MathFunction::ExtractBits
     )
-}
-
-fn binary_booleans(op: BinaryOperator, a: &Rc<Condition>, b: &Rc<Condition>) -> Value {
-    let same = |a: &Rc<Condition>, b: &Rc<Condition>| match (&**a, &**b) {
-        (Condition::Known(true), _) => b.clone(),
-        (_, Condition::Known(true)) => a.clone(),
-        (Condition::Known(false), _) => Condition::not(b),
-        (_, Condition::Known(false)) => Condition::not(a),
-        _ => Rc::new(Condition::Unknown),
-    };
-    match op {
-        BinaryOperator::And | BinaryOperator::LogicalAnd => Value::Bool(Condition::and(a, b)),
-        BinaryOperator::InclusiveOr | BinaryOperator::LogicalOr => Value::Bool(Condition::or(a, b)),
-        BinaryOperator::Equal => Value::Bool(same(a, b)),
-        BinaryOperator::NotEqual | BinaryOperator::ExclusiveOr => {
-            Value::Bool(Condition::not(&same(a, b)))
-        }
-        _ => Value::Unknown,
-    }
 }

@@ -2,20 +2,33 @@
 //!
 //! Every bound holds for every execution of its path; joins and unknown values only widen it.
 
-pub(super) mod interval;
+mod interval;
 
-pub(super) mod linear;
+mod linear;
 
-pub(super) mod constraint;
-pub(super) mod symbols;
-pub(super) mod value;
+mod constraint;
+mod symbols;
+mod value;
 
-pub(super) mod knowledge;
+mod knowledge;
 
-pub(super) mod refine;
+mod refine;
 
 pub(super) mod arithmetic;
-pub(super) mod guard;
+mod guard;
 
-pub(super) mod composite;
-pub(super) mod state;
+mod composite;
+mod state;
+
+pub(super) use arithmetic::Arithmetic;
+pub(super) use composite::{Part, part, updated};
+pub(super) use guard::{Guard, Guards, guards};
+pub(super) use interval::{
+    IntType, Interval, Operator, at_least, at_most, ceil_div, floor_div, room,
+};
+pub(super) use knowledge::{Knowledge, Restricted};
+pub(super) use linear::{Linear, Symbol, gcd_of, residue};
+pub(super) use refine::refine;
+pub(super) use state::State;
+pub(super) use symbols::{Definition, Symbols};
+pub(super) use value::{Condition, Value, int_type};

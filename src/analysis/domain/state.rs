@@ -38,7 +38,8 @@ impl State {
         }
     }
 
-    /// The join of two paths. `condition` holds on the first and not on the second. The caller sets the guards.
+    /// The join of two paths. `condition` holds on the first and not on the second. The joined path has no
+    /// guards.
     pub(crate) fn join(
         mut self,
         mut other: State,

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use naga::ScalarKind;
+use naga::{BinaryOperator, ScalarKind};
 
 use super::interval::IntType;
 use super::linear::Linear;
@@ -116,9 +116,30 @@ impl Condition {
         }
     }
 
-    /// `accept` where `condition` holds, `reject` where it does not. naga's WGSL front end lowers `&&` and `
-    ///
-    /// ` to such a choice (an `if` that stores to a temporary).
+    /// An operator on two booleans.
+    pub(crate) fn binary(op: BinaryOperator, a: &Rc<Condition>, b: &Rc<Condition>) -> Value {
+        let same = |a: &Rc<Condition>, b: &Rc<Condition>| match (&**a, &**b) {
+            (Condition::Known(true), _) => b.clone(),
+            (_, Condition::Known(true)) => a.clone(),
+            (Condition::Known(false), _) => Condition::not(b),
+            (_, Condition::Known(false)) => Condition::not(a),
+            _ => Rc::new(Condition::Unknown),
+        };
+        match op {
+            BinaryOperator::And | BinaryOperator::LogicalAnd => Value::Bool(Condition::and(a, b)),
+            BinaryOperator::InclusiveOr | BinaryOperator::LogicalOr => {
+                Value::Bool(Condition::or(a, b))
+            }
+            BinaryOperator::Equal => Value::Bool(same(a, b)),
+            BinaryOperator::NotEqual | BinaryOperator::ExclusiveOr => {
+                Value::Bool(Condition::not(&same(a, b)))
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    /// `accept` where `condition` holds, `reject` where it does not. naga's WGSL front end lowers `&&` and `||`
+    /// to such a choice (an `if` that stores to a temporary).
     pub(crate) fn choose(
         condition: &Rc<Condition>,
         accept: &Rc<Condition>,

@@ -1,9 +1,6 @@
 //! Accesses to storage as a walk meets them.
 
-use crate::analysis::domain::guard::Guards;
-use crate::analysis::domain::interval::{IntType, Interval};
-use crate::analysis::domain::knowledge::Knowledge;
-use crate::analysis::domain::linear::{Linear, Symbol};
+use crate::analysis::domain::{Guards, IntType, Interval, Knowledge, Linear, Symbol};
 
 /// The kind of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

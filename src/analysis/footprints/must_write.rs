@@ -15,9 +15,7 @@
 use std::ops::Range;
 
 use super::access::Store;
-use crate::analysis::domain::guard::Guard;
-use crate::analysis::domain::interval::{Interval, ceil_div, floor_div};
-use crate::analysis::domain::linear::{Linear, Symbol, gcd_of};
+use crate::analysis::domain::{Guard, Interval, Linear, Symbol, ceil_div, floor_div, gcd_of};
 
 /// The longest interval of elements that are surely written and not in `read`.
 pub(crate) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64) -> Range<u64> {

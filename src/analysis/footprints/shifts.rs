@@ -18,13 +18,10 @@ use super::access::{Access, Kind, Store, Target};
 use super::footprint::{Exchanged, Footprint, Outside};
 use super::must_write::surely_written;
 use super::recorder::Recorder;
-use crate::analysis::domain::guard::Guard;
-use crate::analysis::domain::interval::{
-    IntType, Interval, Operator, at_least, at_most, floor_div, room,
+use crate::analysis::domain::{
+    Definition, Guard, IntType, Interval, Knowledge, Linear, Operator, Restricted, Symbol, Symbols,
+    at_least, at_most, floor_div, room,
 };
-use crate::analysis::domain::knowledge::{Knowledge, Restricted};
-use crate::analysis::domain::linear::{Linear, Symbol};
-use crate::analysis::domain::symbols::{Definition, Symbols};
 use crate::region::Region;
 
 /// The footprints of a sample, and of all its shifts.

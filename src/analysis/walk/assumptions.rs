@@ -5,12 +5,10 @@
 
 use std::rc::Rc;
 
-use crate::analysis::domain::interval::{IntType, Interval, Operator, at_least};
-use crate::analysis::domain::knowledge::Knowledge;
-use crate::analysis::domain::linear::{Linear, Symbol, residue};
-use crate::analysis::domain::state::State;
-use crate::analysis::domain::symbols::{Definition, Symbols};
-use crate::analysis::domain::value::Value;
+use crate::analysis::domain::{
+    Definition, IntType, Interval, Knowledge, Linear, Operator, State, Symbol, Symbols, Value,
+    at_least, residue,
+};
 use crate::analysis::text::steps::{Loop, Trend};
 
 /// Passes in which widening takes the hull with the values that came back, before it goes to the type's ends.

@@ -8,11 +8,7 @@ use naga::{BuiltIn, TypeInner};
 
 use super::typed::{MAX_TABLE, decode, leaves, unknown};
 use crate::analysis::arguments::{Argument, Arguments};
-use crate::analysis::domain::arithmetic::Arithmetic;
-use crate::analysis::domain::interval::{IntType, Interval};
-use crate::analysis::domain::knowledge::Knowledge;
-use crate::analysis::domain::linear::Linear;
-use crate::analysis::domain::value::Value;
+use crate::analysis::domain::{Arithmetic, IntType, Interval, Knowledge, Linear, Value};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 

@@ -6,7 +6,7 @@
 //! better.
 
 use super::assumptions::{Back, Came, Head, Leaf};
-use crate::analysis::domain::interval::Interval;
+use crate::analysis::domain::Interval;
 
 /// The assumptions at the heads of loops that walks of one launch ended with.
 #[derive(Debug, Default)]

@@ -6,20 +6,14 @@
 //! the values that come back to the head. What always holds of the pass that counts: the values that came back
 //! meet the assumptions, so by induction every iteration does. All other passes leave no trace.
 //!
-//! What an earlier walk over a loop came to is tried first ([`Hints`]): a loop inside another is met in
-//! every pass over that one, and every band of a launch walks the same loops. A hint is an assumption
-//! like any other; it counts if it is met, and if a pass under it shows nothing better.
+//! The assumptions that an earlier walk over a loop came to are tried first (`hints`).
 
 use super::assumptions::{
     Back, Head, Leaf, PATIENCE, came_back, daring, forgotten, head, leaves_of, replace, settled,
     stepped, steps, turn, wider,
 };
 use super::machine::{EveryTurn, Iteration, Machine};
-use crate::analysis::domain::interval::Interval;
-use crate::analysis::domain::linear::Symbol;
-use crate::analysis::domain::state::State;
-use crate::analysis::domain::symbols::Symbols;
-use crate::analysis::domain::value::Value;
+use crate::analysis::domain::{Interval, State, Value};
 use crate::analysis::text::steps::{Loop, Trend};
 
 /// Loops nested deeper than this are not improved a second time.
@@ -170,8 +164,9 @@ fn pass(
     // A counted loop: its body is walked for every turn that meets the guard.
     let counted = inner.guard.filter(|_| turn.is_some());
     if let (Some(turn), Some(_)) = (turn, counted) {
-        let (lo, hi) = bounds_of(&machine.arithmetic.symbols, turn, &mut state);
-        machine.arithmetic.symbols.infos[turn as usize].dimension = Some((lo, hi));
+        let symbols = &mut machine.arithmetic.symbols;
+        let range = state.known.symbol(symbols, turn);
+        symbols.infos[turn as usize].dimension = Some((range.lo as i64, range.hi as i64));
     }
     for &(variable, _) in &inner.modified {
         let value = forgotten(&state.variables[variable]);
@@ -194,16 +189,10 @@ fn pass(
     let mut trips = None;
     let back = back.map(|mut state| {
         let symbols = &machine.arithmetic.symbols;
-        trips = turn
-            .map(|turn| i128::from(bounds_of(&machine.arithmetic.symbols, turn, &mut state).1) + 1);
+        trips = turn.map(|turn| state.known.symbol(symbols, turn).hi + 1);
         (0..leaves.len())
             .map(|i| came_back(symbols, &mut state, &leaves[i], &heads[i], &forms[i]))
             .collect()
     });
     Pass { after, back, trips }
-}
-
-fn bounds_of(symbols: &Symbols, symbol: Symbol, state: &mut State) -> (i64, i64) {
-    let range = state.known.symbol(symbols, symbol);
-    (range.lo as i64, range.hi as i64)
 }

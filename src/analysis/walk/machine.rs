@@ -18,14 +18,10 @@ use super::typed::{
     MAX_LEAVES, MAX_TABLE, complete, compose, constant, leaves, literal_value, unknown_scalar, zero,
 };
 use crate::analysis::arguments::Arguments;
-use crate::analysis::domain::arithmetic::{self, Arithmetic};
-use crate::analysis::domain::composite::{Part, part};
-use crate::analysis::domain::guard::Guards;
-use crate::analysis::domain::interval::IntType;
-use crate::analysis::domain::knowledge::Knowledge;
-use crate::analysis::domain::linear::{Linear, Symbol};
-use crate::analysis::domain::state::State;
-use crate::analysis::domain::value::{Condition, Value};
+use crate::analysis::domain::{
+    Arithmetic, Condition, Guards, IntType, Knowledge, Linear, Part, State, Symbol, Value,
+    arithmetic, part,
+};
 use crate::analysis::footprints::access::Kind;
 use crate::analysis::footprints::recorder::{self, Element, Recorder};
 use crate::analysis::text::pointers::{Root, global_root};
@@ -34,6 +30,7 @@ use crate::analysis::text::steps::Loop;
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
+/// The state of one walk that all of its paths share.
 pub(crate) struct Machine<'a> {
     kernel: &'a Kernel,
     program: &'a Program,
@@ -162,11 +159,8 @@ impl<'a> Machine<'a> {
             Expression::ZeroValue(ty) => zero(self.kernel.module(), ty),
             // Initial values of variables are never emitted.
             Expression::Compose { ty, ref components } if components.len() <= MAX_LEAVES => {
-                compose(
-                    self.kernel.module(),
-                    ty,
-                    components.iter().map(|c| self.value(*c)).collect(),
-                )
+                let parts = components.iter().map(|c| self.value(*c)).collect();
+                compose(self.kernel.module(), ty, parts)
             }
             Expression::Splat { size, value } => {
                 Value::Many(Rc::new(vec![self.value(value); size as usize]))
@@ -239,11 +233,8 @@ impl<'a> Machine<'a> {
             Expression::AccessIndex { base, index } => self.value(*base).component(*index as usize),
             Expression::Access { base, index } => {
                 let (ty, index) = self.integer(*index, state);
-                {
-                    let steps = [Part::Dynamic(ty, index)];
-                    let base = self.value(*base);
-                    part(&mut self.arithmetic, base, &steps, &mut state.known)
-                }
+                let base = self.value(*base);
+                part(&mut self.arithmetic, base, &[Part::Dynamic(ty, index)], &mut state.known)
             }
             Expression::Load { pointer } => self.load(*pointer, state),
             Expression::Unary { op, expr } => {

@@ -5,12 +5,7 @@
 use naga::{Handle, Module, ScalarKind, Type, TypeInner};
 
 use crate::analysis::arguments::{Argument, Arguments};
-use crate::analysis::domain::arithmetic::Arithmetic;
-use crate::analysis::domain::composite::Part;
-use crate::analysis::domain::interval::Interval;
-use crate::analysis::domain::knowledge::Knowledge;
-use crate::analysis::domain::linear::Linear;
-use crate::analysis::domain::value::{Value, int_type};
+use crate::analysis::domain::{Arithmetic, Interval, Knowledge, Linear, Part, Value, int_type};
 use crate::analysis::footprints::recorder::{Element, Recorder};
 use crate::kernel::{Kernel, Space};
 

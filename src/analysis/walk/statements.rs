@@ -10,12 +10,9 @@ use naga::{Expression, Handle, SwitchValue};
 use super::loops::fixpoint;
 use super::machine::{EveryTurn, Machine};
 use super::unroll::unrolled;
-use crate::analysis::domain::composite::updated;
-use crate::analysis::domain::guard::{Guard, Guards, guards};
-use crate::analysis::domain::linear::{Linear, Symbol};
-use crate::analysis::domain::refine::refine;
-use crate::analysis::domain::state::State;
-use crate::analysis::domain::value::Condition;
+use crate::analysis::domain::{
+    Condition, Guard, Guards, Linear, State, Symbol, guards, refine, updated,
+};
 use crate::analysis::footprints::access::Kind;
 use crate::analysis::text::pointers::Root;
 use crate::analysis::text::steps::{Case, Loop, Step};
@@ -23,9 +20,9 @@ use crate::analysis::text::steps::{Case, Loop, Step};
 /// The targets of `break` and `continue`.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
-    pub(crate) is_loop: bool,
-    pub(crate) breaks: Option<State>,
-    pub(crate) continues: Option<State>,
+    is_loop: bool,
+    breaks: Option<State>,
+    continues: Option<State>,
 }
 
 /// Walks steps; `None` if control does not get past them.
@@ -42,7 +39,7 @@ pub(crate) fn walk(
     Some(state)
 }
 
-pub(crate) fn walk_step(
+fn walk_step(
     machine: &mut Machine<'_>,
     step: &Step,
     mut state: State,
@@ -109,7 +106,7 @@ pub(crate) fn walk_step(
 }
 
 /// An `if`. `fork` has the guards of the path that reaches it.
-pub(crate) fn branch(
+fn branch(
     machine: &mut Machine<'_>,
     condition: Handle<Expression>,
     branches: [&[Step]; 2],
@@ -144,13 +141,9 @@ pub(crate) fn branch(
     let rejoined = !escapes[0] && !escapes[1];
     let mut end = match (accept, reject) {
         (None, None) => return None,
-        // Whoever took the other branch left by it, or nobody did.
+        // All invocations that took the other branch left by it.
         (Some(end), None) | (None, Some(end)) => end,
-        (Some(a), Some(b)) => {
-            let mut end = a.join(b, &mut machine.arithmetic.symbols, Some(&condition));
-            end.guards = None;
-            end
-        }
+        (Some(a), Some(b)) => a.join(b, &mut machine.arithmetic.symbols, Some(&condition)),
     };
     if rejoined {
         end.guards = fork;
@@ -223,7 +216,7 @@ fn switch(
 }
 
 /// Walks a loop; `None` if control does not get past it.
-pub(crate) fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -> Option<State> {
+fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -> Option<State> {
     let mark = machine.arithmetic.mark();
     let guards = state.guards.clone();
     let mut after = if inner.once {
@@ -240,7 +233,7 @@ pub(crate) fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -
     };
     machine.arithmetic.forget_operations(mark);
     if let Some(after) = &mut after {
-        // Whoever gets here came by the loop, and whoever came to the loop gets here.
+        // The invocations that get here are those that came to the loop.
         after.guards = guards.filter(|_| !inner.returns);
     }
     after
@@ -248,7 +241,7 @@ pub(crate) fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -
 
 /// One walk over the body: the state that returns to the head, and the state that leaves the loop. For a walk
 /// that covers all iterations, `all` has the guards of the path to the loop and the symbol of the iteration.
-pub(crate) fn iteration(
+fn iteration(
     machine: &mut Machine<'_>,
     inner: &Loop,
     state: State,

@@ -4,11 +4,7 @@ use std::rc::Rc;
 
 use naga::{Expression, Handle, Literal, Module, ScalarKind, Type, TypeInner};
 
-use crate::analysis::domain::arithmetic::Arithmetic;
-use crate::analysis::domain::interval::IntType;
-use crate::analysis::domain::knowledge::Knowledge;
-use crate::analysis::domain::linear::Linear;
-use crate::analysis::domain::value::{Value, int_type};
+use crate::analysis::domain::{Arithmetic, IntType, Knowledge, Linear, Value, int_type};
 use crate::analysis::text::pointers::holds_integer;
 
 /// Variables, unknown loads and zeros with more scalars than this are not tracked.

@@ -7,7 +7,7 @@
 //! walks of a launch have spent their common budget on iterations.
 
 use super::machine::{Iteration, Machine};
-use crate::analysis::domain::state::State;
+use crate::analysis::domain::State;
 use crate::analysis::text::steps::Loop;
 
 /// The most iterations that are walked: a 32-bit counter doubles no more often.

@@ -1,27 +1,27 @@
-//! What a check comes to: plain data, and its words.
+//! The findings of a check: plain data, and its words.
 //!
 //! Findings of one rule on one variable at the same lines are merged into the first of them, with a
 //! count. Findings are ordered by their position in the text.
 
 use std::fmt;
 
-/// What is asked of a check.
+/// The options of a check.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    /// What is only suspicious, too.
+    /// Whether to report lints too.
     pub(crate) lints: bool,
-    /// How many chunks to imagine the grid in, to tell which races would cross a cut.
+    /// The number of chunks to imagine the grid cut into, to tell which races would cross a cut.
     pub(crate) chunks: Option<u32>,
 }
 
-/// What was violated.
+/// The rule that a finding violates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Rule {
     /// Two invocations of a workgroup touch the same memory, one of them writes, and no barrier
-    /// orders the two.
+    /// orders the accesses.
     RaceInWorkgroup,
-    /// The same of invocations of different workgroups, which nothing can order.
+    /// A race of invocations of different workgroups, which nothing can order.
     RaceAcrossWorkgroups,
     /// An index that is not below the number of elements.
     OutOfBounds,
@@ -56,7 +56,7 @@ impl Rule {
         }
     }
 
-    /// Whether what it finds is wrong by WGSL's rules, and not only suspicious.
+    /// Whether a finding of this rule is an error by WGSL's rules, not only suspicious.
     ///
     /// ```
     /// use coexec::Rule;
@@ -98,7 +98,7 @@ impl fmt::Display for Invocation {
     }
 }
 
-/// What an invocation did at a place in the text.
+/// The action of an invocation at a place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
@@ -110,7 +110,7 @@ pub enum Action {
     Update,
     /// Reached a barrier or a subgroup operation.
     Reach,
-    /// Did not reach it: the place is where its control flow diverged.
+    /// Did not reach the operation: the place is where the control flow diverged.
     Miss,
     /// Computed a value.
     Compute,
@@ -129,10 +129,10 @@ impl fmt::Display for Action {
     }
 }
 
-/// An invocation, and where in the text it did what.
+/// An invocation with its action and the place of the action in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
-    /// What it did.
+    /// The action.
     pub action: Action,
     /// The line in the WGSL text, from 1 on; 0 where the text has no such place.
     pub line: u32,
@@ -140,30 +140,30 @@ pub struct Witness {
     pub column: u32,
     /// File, line and column, the line itself and a caret; empty where there is no line.
     pub excerpt: String,
-    /// Who.
+    /// The invocation.
     pub invocation: Invocation,
 }
 
 /// Something that is wrong, or suspicious.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was violated.
+    /// The violated rule.
     pub rule: Rule,
-    /// A sentence of what happened.
+    /// A sentence that says what happened.
     pub message: String,
     /// The memory, such as `part[32]` or `particles[7].pos.x`; empty for barriers and subgroups.
     pub address: String,
-    /// Who did it; of a race, who came first.
+    /// The invocation that acted; of a race, the one that came first.
     pub first: Witness,
     /// The other invocation of a race; at a barrier or a subgroup operation, one that did not
     /// arrive.
     pub second: Option<Witness>,
-    /// What to know about it.
+    /// An explanation.
     pub note: String,
-    /// How often, for all addresses and invocations together.
+    /// The number of occurrences, over all addresses and invocations.
     pub count: u64,
-    /// Of races across workgroups, when a number of chunks was given: how many of them are
-    /// between workgroups of different chunks.
+    /// Of races across workgroups, when a number of chunks was given: the number of those between
+    /// workgroups of different chunks.
     pub across_chunks: Option<u64>,
 }
 
@@ -194,7 +194,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Errors and lints, in the order of the text.

@@ -1,5 +1,5 @@
-//! What is only suspicious: memory that is zero only by default, values that are not finite,
-//! indices that wrapped.
+//! Lints, which are suspicious but no errors: reads of memory that is zero only by default, values
+//! that are not finite, indices that wrapped.
 
 use crate::cpu::interpreter::note::Wrapping;
 

@@ -1,12 +1,12 @@
 //! Check mode: a chunk run under watch, to find what is wrong in the kernel itself.
 //!
 //! The interpreter runs a program that was compiled to be watched (`interpreter::note`), one batch
-//! of workgroups after the other on one thread; [`watch`] hears of every access and every barrier.
-//! `shadow` remembers who touched which scalar last and finds races, `lints` finds what is only
-//! suspicious, `findings` is what comes out, `addresses` and `words` say it.
+//! of workgroups after the other on one thread; [`watch`] receives every access and every barrier.
+//! `shadow` records the last accesses to each scalar and finds races, `lints` finds suspicious code,
+//! `findings` has the result, `addresses` and `words` put it into text.
 //!
 //! What always holds: an error among the findings really happened, by WGSL's own rules and on
-//! this launch's data. What did not happen on this data is not found.
+//! this launch's data. An error that does not happen on this data is not found.
 //!
 //! The rules that are matters of choice:
 //! - Only barriers order accesses, and only those of one workgroup: `workgroupBarrier` and
@@ -45,7 +45,7 @@ use watch::Watcher;
 /// The most places in a text that are told apart.
 const MAX_SITES: usize = (1 << 16) - 1;
 
-/// Runs the chunk and says what was wrong. Writes to the chunk's memory as any run does.
+/// Runs the chunk and returns the findings. Writes to the chunk's memory as any run does.
 pub(crate) fn check(
     chunk: &Chunk<'_>,
     subgroup_size: u32,
@@ -103,7 +103,7 @@ pub(crate) fn check(
     }
     let found = watcher.findings(done);
     match stopped {
-        // What was found may well be why the loop does not end.
+        // The findings may explain why the loop does not end.
         Some(error) if found.errors() == 0 => Err(error),
         Some(error) => Ok(Findings { stopped: Some(error.to_string()), ..found }),
         None => Ok(found),

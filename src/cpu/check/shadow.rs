@@ -1,8 +1,8 @@
-//! Who touched which scalar: a cell of history for each, and the races that it shows.
+//! The access history of each scalar, in one cell, and the races that it shows.
 //!
 //! Of a workgroup that is running, a cell has up to two invocations that wrote the scalar since
 //! the last barrier, and two that read it; of the whole launch, two workgroups that wrote it and
-//! two that read it. Two are enough: whoever comes next differs from one of them, so if any two
+//! two that read it. Two are enough: the next invocation differs from one of them, so if any two
 //! accesses race, some race on that scalar is found. Cells are made when first touched.
 
 /// An invocation and a place in the text: local index, then site.
@@ -13,7 +13,7 @@ type Global = u64;
 const NOBODY: Local = u32::MAX;
 const NO_GROUP: Global = u64::MAX;
 
-/// Who touched something, and where in the text.
+/// An invocation that touched a scalar, and the place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Toucher {
     /// Position of the workgroup in the chunk.
@@ -54,8 +54,8 @@ const UNTOUCHED: Recent =
     Recent { group: u32::MAX, epoch: 0, writers: [NOBODY; 2], readers: [NOBODY; 2] };
 
 impl Recent {
-    /// Notes an access, and gives the earlier accesses that it races with: of a writer, and of a
-    /// reader.
+    /// Records an access, and returns the earlier accesses that it races with: one of a writer, one
+    /// of a reader.
     #[inline]
     fn touch(&mut self, who: Toucher, epoch: u32, write: bool) -> [Option<Toucher>; 2] {
         let me = who.short();
@@ -135,14 +135,14 @@ pub(super) struct Races {
     pub(super) across: [Option<Toucher>; 2],
 }
 
-/// The history of consecutive scalars; nothing for those that nobody touched.
+/// The history of consecutive scalars; `None` if no invocation has touched any of them.
 type Page = Option<Box<[(Recent, Ever)]>>;
 
 /// The history of a storage buffer.
 #[derive(Debug)]
 pub(super) struct StorageShadow {
     pages: Vec<Page>,
-    /// Scalars are so many bytes, as a power of two.
+    /// The binary logarithm of a scalar's bytes.
     shift: u32,
 }
 
@@ -150,7 +150,7 @@ pub(super) struct StorageShadow {
 const PAGE: usize = 1 << 10;
 
 impl StorageShadow {
-    /// For a buffer of so many bytes; `halves` if it has scalars of two bytes.
+    /// For a buffer of `bytes` bytes; `halves` if it has scalars of two bytes.
     pub(super) fn new(bytes: u64, halves: bool) -> StorageShadow {
         let shift = if halves { 1 } else { 2 };
         let pages = ((bytes >> shift) as usize).div_ceil(PAGE);

@@ -1,4 +1,4 @@
-//! Hears the notes of a watched program, keeps the shadows, and collects what it finds.
+//! Receives the notes of a watched program, keeps the shadows, and collects findings.
 //!
 //! Barriers are counted for each workgroup of a batch, apart for workgroup memory and storage;
 //! the count is the epoch of an access. Lanes of a batch are numbered workgroup after workgroup.
@@ -25,7 +25,7 @@ struct Record {
     rule: Rule,
     first: Toucher,
     second: Option<Toucher>,
-    /// Where the second one's way parted, if that is no site.
+    /// Where the second invocation's control flow diverged, if that is no site.
     parted: Option<Span>,
     address: String,
     message: String,
@@ -53,7 +53,7 @@ pub(super) struct Watcher<'c> {
     /// Of each lane: its workgroup in the batch, and its local index.
     lanes: Vec<(u16, u16)>,
     workgroup: WorkgroupShadow,
-    /// By binding; nothing where nobody writes.
+    /// By binding; `None` where no invocation writes.
     storage: Vec<Option<StorageShadow>>,
     words_written: Written,
     planes_written: Written,
@@ -114,7 +114,7 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// A batch of so many workgroups begins.
+    /// Begins a batch of `groups` workgroups.
     pub(super) fn begin(&mut self, start: u64, groups: u64) {
         self.start = start as u32;
         self.groups = groups as usize;
@@ -325,8 +325,8 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// Workgroup memory that is read, or updated, before it was written. What was told of counts as
-    /// written: each word is told once, where it is first read.
+    /// Workgroup memory that is read, or updated, before it was written. A reported word counts as
+    /// written, so each word is reported once, where it is first read.
     fn lint_word(&mut self, word: u64, who: Toucher, touch: Touch) {
         if touch != Touch::Write && !self.words_written.has(word as usize) {
             self.find(Rule::UnwrittenRead, who, None, None, |watcher| {
@@ -445,7 +445,7 @@ impl<'c> Watcher<'c> {
                                 format!("`{name}` is read before the invocation has written it");
                             (name.clone(), message, words::ZERO_BY_DEFAULT)
                         });
-                        // Each scalar is told once, where it is first read.
+                        // Each scalar is reported once, where it is first read.
                         for k in 0..count {
                             let scalar = (var + offset + k) as usize * lanes + lane;
                             self.planes_written.set(scalar);
@@ -546,7 +546,7 @@ fn by_line(findings: Vec<Finding>) -> Vec<Finding> {
 impl Probe for Watcher<'_> {
     const LISTENS: bool = true;
 
-    /// Notes say all that is needed.
+    /// Notes have all that is needed.
     fn touch(&mut self, _: BindingId, _: u64, _: u32, _: usize, _: Touch) {}
 
     fn note(&mut self, note: &Note, planes: &Planes<'_>) {

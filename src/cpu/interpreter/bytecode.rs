@@ -31,7 +31,7 @@ pub(in crate::cpu) struct Access {
     pub(in crate::cpu) mask: Reg,
 }
 
-/// What an atomic does to its word.
+/// The operation of an atomic on its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum AtomicFunction {
     Add,
@@ -61,7 +61,7 @@ pub(in crate::cpu) struct Atomic {
     pub(in crate::cpu) mask: Reg,
 }
 
-/// From which lane of its subgroup a lane takes a value.
+/// The lane of its subgroup from which a lane takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Gather {
     First,
@@ -75,7 +75,7 @@ pub(in crate::cpu) enum Gather {
     QuadSwap(u32),
 }
 
-/// What a subgroup computes together.
+/// The operation of a reduction or a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Collective {
     Reduce,
@@ -96,7 +96,7 @@ pub(in crate::cpu) struct SubgroupFold {
     pub(in crate::cpu) mask: Reg,
 }
 
-/// A position in the code: while compiling a label's number, afterwards an index of an operation.
+/// A position in the code: the number of a label during compilation, an index of an operation afterwards.
 pub(in crate::cpu) type Label = u32;
 
 /// One operation on planes.
@@ -154,7 +154,7 @@ pub(in crate::cpu) enum Op {
         var: Reg,
         index: Reg,
     },
-    /// The same, stored in the lanes of the mask; nothing outside.
+    /// Stores to plane `var + index` in the lanes of the mask; does nothing outside.
     LocalStore {
         var: Reg,
         index: Reg,
@@ -202,7 +202,7 @@ pub(in crate::cpu) enum Op {
         mask: Reg,
         to: Label,
     },
-    /// What the lanes of a mask do next, for who watches; only in a program that is watched.
+    /// What the lanes of a mask do next, for the watcher. Only in a watched program.
     Note(Box<Note>),
     /// While compiling only.
     Label(Label),
@@ -228,7 +228,7 @@ pub(in crate::cpu) enum Builtin {
 /// A compiled kernel.
 #[derive(Debug)]
 pub(crate) struct Program {
-    /// Run once for each thread and chunk: what does not depend on the invocation.
+    /// Operations that do not depend on the invocation, run once for each thread and chunk.
     pub(in crate::cpu) preamble: Vec<Op>,
     /// Run for each batch of workgroups.
     pub(in crate::cpu) body: Vec<Op>,
@@ -244,7 +244,7 @@ pub(crate) struct Program {
     pub(in crate::cpu) pack: u32,
     /// The text of each loop that has a budget.
     pub(in crate::cpu) loops: Vec<Span>,
-    /// What notes are about; empty in a program that is not watched.
+    /// The places that notes refer to; empty in a program that is not watched.
     pub(in crate::cpu) sites: Vec<Site>,
 }
 
@@ -386,7 +386,7 @@ impl Op {
         }
     }
 
-    /// Whether the operation does nothing but set its results, from its sources alone.
+    /// Whether the operation only sets its results, from its sources alone.
     pub(in crate::cpu) fn is_pure(&self) -> bool {
         matches!(
             self,
@@ -399,7 +399,7 @@ impl Op {
         )
     }
 
-    /// Whether the operation may be left out when nobody reads its results.
+    /// Whether the operation is dead when its results are unused.
     pub(in crate::cpu) fn only_computes(&self) -> bool {
         self.is_pure()
             || matches!(self, Op::LocalLoad { .. } | Op::Load(_))

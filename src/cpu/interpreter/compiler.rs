@@ -24,14 +24,14 @@ use crate::kernel::Kernel;
 /// The planes of a value, in flat order.
 pub(in crate::cpu) type Value = Rc<[Reg]>;
 
-/// What an expression stands for.
+/// The meaning of an expression.
 #[derive(Debug, Clone)]
 pub(in crate::cpu) enum Entry {
     Value(Value),
     Place(Place),
 }
 
-/// Whose expressions: the entry point's or the module's.
+/// The owner of an expression: the entry point or the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Scope {
     Function,
@@ -56,7 +56,7 @@ pub(in crate::cpu) struct Compiler<'k> {
     pub(super) depths: Vec<u32>,
     /// The loops that are being compiled, outermost first, by the label of their head.
     pub(in crate::cpu) heads: Vec<Label>,
-    /// What is computed before a loop because it is the same in each iteration.
+    /// Loop-invariant operations, computed before the loop.
     pub(super) hoisted: HashMap<Label, Vec<Op>>,
     /// For each variable, the expressions whose values may still be planes of the variable.
     pub(super) aliases: HashMap<Reg, Vec<(Scope, Handle<Expression>)>>,
@@ -64,7 +64,7 @@ pub(in crate::cpu) struct Compiler<'k> {
     pub(in crate::cpu) builtins: HashMap<Builtin, Reg>,
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Vec<Op>,
-    /// What the operations that are appended now come from.
+    /// The source text of the operations that are being appended.
     pub(in crate::cpu) span: Span,
     pub(super) labels: Label,
     pub(in crate::cpu) entries: Vec<Option<Entry>>,
@@ -73,14 +73,14 @@ pub(in crate::cpu) struct Compiler<'k> {
     /// First plane of each private variable, first scalar of each workgroup variable.
     pub(in crate::cpu) globals: HashMap<Handle<naga::GlobalVariable>, u32>,
     pub(in crate::cpu) workgroup_words: u64,
-    /// The lanes that execute what is appended now.
+    /// The mask of the operations that are being appended.
     pub(in crate::cpu) exec: Reg,
     /// Whether `exec` has all invocations, wherever the lanes come from.
     pub(in crate::cpu) full: bool,
     pub(in crate::cpu) storage_atomics: bool,
     pub(in crate::cpu) subgroups: bool,
     pub(in crate::cpu) loops: Vec<Span>,
-    /// Whether a load copies a variable's planes at once, for who keeps no track of stores.
+    /// Whether a load copies a variable's planes at once, for users that do not track stores.
     pub(in crate::cpu) copies: bool,
     /// Present when the program is to be watched.
     pub(in crate::cpu) watch: Option<Watch>,
@@ -178,7 +178,7 @@ impl<'k> Compiler<'k> {
         Error::Unsupported { what: what.to_owned(), at: self.kernel.source().render(span) }
     }
 
-    /// Something that validation or normalisation should have excluded.
+    /// An error for code that validation or normalisation should have excluded.
     pub(in crate::cpu) fn broken(&self, what: &str) -> Error {
         let at = self.kernel.source().render(self.span);
         Error::Internal { place: "cpu::interpreter".to_owned(), cause: format!("{what}\n{at}") }
@@ -280,7 +280,7 @@ impl<'k> Compiler<'k> {
         }
     }
 
-    /// Copies what expressions still hold of a variable's planes.
+    /// Copies the planes of a variable that expressions still refer to.
     pub(in crate::cpu) fn detach(&mut self, variable: Reg) {
         let mut copies: HashMap<Reg, Reg> = HashMap::new();
         for (scope, handle) in self.aliases.remove(&variable).unwrap_or_default() {
@@ -298,7 +298,7 @@ impl<'k> Compiler<'k> {
                     })
                 })
                 .collect();
-            // Not through `set`: what it still holds of other variables is known already.
+            // Not through `set`: its aliases of other variables are recorded already.
             let entry = match scope {
                 Scope::Function => &mut self.entries[handle.index()],
                 Scope::Global => &mut self.global_entries[handle.index()],

@@ -18,10 +18,10 @@ use crate::cpu::interpreter::bytecode::{Address, Op};
 use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
-/// What the parts may cost together, in percent of the loop.
+/// The highest cost of all parts together, in percent of the loop.
 const MOST_COST: u64 = 150;
 
-/// An operation that a processor needs many cycles for, in those of a sum.
+/// The cost of a slow operation, as a multiple of the cost of an addition.
 const LONG: u64 = 8;
 
 /// Distributes loops so that none keeps more than `most` values of each lane that it sets. Says
@@ -36,8 +36,8 @@ pub(super) fn distribute(kernel: &mut Kernel, shapes: &Shapes, most: u32) -> boo
 fn region(kernel: &mut Kernel, shapes: &Shapes, most: u32, inside: &mut Region) -> bool {
     let mut changed = false;
     let mut nodes = Vec::with_capacity(inside.nodes.len());
-    // Where there are barriers one more does no harm, and what one part keeps waits in memory while
-    // the gangs execute another.
+    // Beside other barriers, one more does no harm: the values of one part wait in memory while the
+    // gangs execute another.
     let barriers = inside.nodes.iter().any(|node| matches!(node, Node::Barrier));
     for mut node in std::mem::take(&mut inside.nodes) {
         if let Node::Loop(l) = &node
@@ -56,7 +56,7 @@ fn region(kernel: &mut Kernel, shapes: &Shapes, most: u32, inside: &mut Region) 
     changed
 }
 
-/// What a loop becomes.
+/// The parts that a loop becomes.
 struct Parts {
     /// Variables that each part needs for itself.
     shared: BTreeSet<Reg>,
@@ -117,7 +117,7 @@ fn parts(kernel: &Kernel, shapes: &Shapes, most: u32, l: &Loop) -> Option<Parts>
     let varies =
         |var: Reg| matches!(shapes.regs[var as usize].class, Class::Likely | Class::Varying);
     let set = |var: &Reg| needs.contains_key(var);
-    // What every part needs: what decides, what is no vector anyway, and what these need.
+    // Every part needs the decisions, the values that are no vectors, and the operands of both.
     let decide = decisions.iter().flat_map(|reg| from.get(reg).into_iter().flatten());
     let cheap = needs.keys().filter(|var| !varies(**var));
     let mut shared = BTreeSet::new();
@@ -288,7 +288,7 @@ struct Part<'k> {
     names: Option<HashMap<Reg, Reg>>,
     target: u32,
     chosen: &'k HashSet<usize>,
-    /// Operations that were looked at.
+    /// The number of operations visited.
     place: usize,
 }
 
@@ -332,7 +332,7 @@ impl Part<'_> {
                 reject: self.region(reject),
             }),
             Node::Break(_) => Some(Node::Break(self.target)),
-            // `straight` let nothing else in.
+            // `straight` admits no other node.
             other => Some(other.clone()),
         }
     }

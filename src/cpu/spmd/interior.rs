@@ -23,7 +23,7 @@ use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::kernel::Kernel as Source;
 use ranges::{Interval, MOST_FACTS, Ranges};
 
-/// Nodes of a region that is worth having twice.
+/// The most nodes of a region that is duplicated.
 const LARGEST: usize = 600;
 
 /// The most operations from an index to its value in the next iteration.
@@ -71,7 +71,7 @@ fn region(
     }
 }
 
-/// What takes the place of a `Gangs` region.
+/// The replacement of a `Gangs` region.
 fn version(
     kernel: &mut Kernel,
     source: &Source,
@@ -128,7 +128,7 @@ fn version(
 
 struct Walk<'k> {
     ranges: Ranges<'k>,
-    /// What has been assumed.
+    /// The assumptions so far.
     needs: Vec<Less>,
     /// The new register of each old one.
     names: HashMap<Reg, Reg>,

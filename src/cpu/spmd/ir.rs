@@ -1,8 +1,8 @@
 //! The SPMD form of a kernel: scalar operations in structured control flow, for one lane of many.
 //!
 //! The operations are those of the interpreter's front end, so one lowering of expressions gives
-//! every engine its meaning, and its bits; what differs is control flow, which stays structured
-//! here. A register that is not a variable is set once, before every use. Masks are not part of
+//! every engine the same meaning and the same bits. Only control flow differs: here it stays
+//! structured. A register that is not a variable is set once, before every use. Masks are not part of
 //! the form: a node is executed by the lanes that reach it, and a back end keeps the mask.
 
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ pub(in crate::cpu) type Target = u32;
 /// Nodes that are executed one after the other.
 #[derive(Debug, Clone, Default)]
 pub(in crate::cpu) struct Region {
-    /// Its number, for facts about it; unique in the kernel.
+    /// The region's number, unique in the kernel. Analyses key facts on it.
     pub(in crate::cpu) id: u32,
     pub(in crate::cpu) nodes: Vec<Node>,
 }
@@ -42,21 +42,21 @@ pub(in crate::cpu) enum Node {
     Break(Target),
     Continue(Target),
     Return,
-    /// Every invocation of the workgroup gets here before one goes on.
+    /// A workgroup barrier: every invocation arrives before one goes on.
     Barrier,
     /// A load from a place that is the same for the workgroup; between barriers.
     UniformLoad(Op),
-    /// Executed by one gang of the workgroup after the other. There is one of these at least, and
-    /// none inside of another; what is outside of them is executed once for the workgroup. With
-    /// `most` only by so many gangs, the first ones.
+    /// Executed by one gang of the workgroup after the other. A kernel has at least one such node,
+    /// and none inside of another. Nodes outside of them are executed once for the workgroup. With
+    /// `most`, only the first `most` gangs execute it.
     Gangs {
         body: Region,
         most: Option<u32>,
     },
-    /// What will be loaded soon, at an address that may be outside of everything.
+    /// A prefetch of a later load. The address may be outside of every binding.
     Prefetch(Box<Address>),
-    /// The same twice, on the workgroup's level: where the facts hold `inner` will do, which has no
-    /// guards that they make superfluous.
+    /// Two versions of a region, on the workgroup's level. Where the facts hold, `inner` is executed,
+    /// which lacks the guards that the facts imply.
     Versions(Box<Versions>),
 }
 
@@ -74,9 +74,9 @@ pub(in crate::cpu) struct Loop {
     pub(in crate::cpu) target: Target,
     pub(in crate::cpu) body: Region,
     pub(in crate::cpu) continuing: Region,
-    /// Evaluated after `continuing`; where it is true, the lane leaves.
+    /// Evaluated after `continuing`; a lane leaves where it is true.
     pub(in crate::cpu) break_if: Option<Reg>,
-    /// Whether it is known to end.
+    /// Whether the loop is known to end.
     pub(in crate::cpu) finite: bool,
     /// Its text.
     pub(in crate::cpu) span: naga::Span,
@@ -96,13 +96,13 @@ pub(in crate::cpu) struct Kernel {
     pub(in crate::cpu) width: u32,
     /// Invocations that are executed as one workgroup.
     pub(in crate::cpu) workgroup_size: [u32; 3],
-    /// How many workgroups of the launch that is, next to each other along x.
+    /// The number of the launch's workgroups, neighbours along x, that are packed into one.
     pub(in crate::cpu) packed: u32,
     /// Whether no invocation can tell which workgroup it is in, nor waits for another one.
     pub(in crate::cpu) anonymous: bool,
     /// Whether it asks for subgroups.
     pub(in crate::cpu) subgroups: bool,
-    /// What is the same for the whole launch.
+    /// Operations whose results are the same for the whole launch.
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Region,
     /// Regions, targets: one more than the largest number.
@@ -115,8 +115,8 @@ pub(in crate::cpu) struct Kernel {
     pub(in crate::cpu) arrays: Vec<Array>,
     pub(in crate::cpu) workgroup_words: u64,
     pub(in crate::cpu) storage_atomics: bool,
-    /// Indices that are inside of what they index, wherever they are used: outer ones of storage
-    /// and `Index` operations.
+    /// Indices that are in bounds wherever they are used: outer indices of storage, and indices of
+    /// `Index` operations.
     pub(in crate::cpu) inside: HashSet<Reg>,
 }
 
@@ -127,7 +127,7 @@ impl Kernel {
         if axis == 0 { size / self.packed } else { size }
     }
 
-    /// Gangs of what is executed as one workgroup.
+    /// Gangs of one packed workgroup.
     pub(in crate::cpu) fn gangs(&self) -> u64 {
         let invocations: u64 = self.workgroup_size.iter().map(|&n| u64::from(n)).product();
         invocations.div_ceil(u64::from(self.width))
@@ -143,7 +143,7 @@ impl Kernel {
         matches!(self.classes[reg as usize], Class::Variable(_))
     }
 
-    /// Whether values have to outlive a loop over gangs: there is more than one, one after another.
+    /// Whether values have to outlive a loop over gangs: there are several such loops in sequence.
     pub(in crate::cpu) fn is_split(&self) -> bool {
         let gangs = |region: &Region| matches!(region.nodes[..], [Node::Gangs { .. }]);
         match &self.body.nodes[..] {

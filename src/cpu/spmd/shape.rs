@@ -1,4 +1,4 @@
-//! What the lanes of a gang have in common: uniform, strided or varying values and variables.
+//! Uniformity analysis: which values and variables of a gang are uniform, strided or varying.
 //!
 //! A fixed point over the structured kernel, starting from "nothing is stored": a variable is the
 //! join of what is stored into it. A store that only some of the lanes for which the variable
@@ -14,7 +14,7 @@ use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel as Source, Space};
 
-/// How the values in the lanes of a gang relate, from the most to the least special.
+/// The relation of the values in the lanes of a gang, from the most to the least special.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cpu) enum Class {
     /// Nothing has been stored yet.
@@ -25,12 +25,12 @@ pub(in crate::cpu) enum Class {
     Gang,
     /// The first lane's value plus a multiple of the lane's number, wrapping.
     Strided(i32),
-    /// As a run-time check may show, strided by one.
+    /// Strided by one if a run-time check says so.
     Likely,
     Varying,
 }
 
-/// What is known of a register.
+/// The shape of a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) struct Shape {
     pub(in crate::cpu) class: Class,
@@ -68,7 +68,7 @@ impl Shape {
     }
 }
 
-/// What the analysis finds.
+/// The result of the analysis.
 #[derive(Debug)]
 pub(in crate::cpu) struct Shapes {
     pub(in crate::cpu) regs: Vec<Shape>,
@@ -140,7 +140,7 @@ pub(super) fn refresh(kernel: &Kernel, source: &Source, shapes: &mut Shapes, reg
         changed: false,
     };
     region.for_each(&mut |node| {
-        // Variables are what they were.
+        // The shapes of variables have not changed.
         if let Node::Op(op) = node
             && !matches!(access(kernel, op), Some(Access::Set(_) | Access::Change(_)))
         {
@@ -158,7 +158,7 @@ fn low_bit(value: u32) -> u32 {
     if value == 0 { 1 << 31 } else { 1 << value.trailing_zeros().min(31) }
 }
 
-/// The shape of what no operation of the body sets.
+/// The shape of a register that no operation of the body sets.
 fn initial(kernel: &Kernel, reg: Reg) -> Shape {
     match kernel.classes[reg as usize] {
         RegClass::Constant(value) => Shape::uniform(Class::Workgroup, low_bit(value)),
@@ -167,7 +167,7 @@ fn initial(kernel: &Kernel, reg: Reg) -> Shape {
             Some(&builtin) => builtin_shape(kernel, builtin),
             None => VARYING,
         },
-        // Which planes a store at run time changes is not known.
+        // The planes that an indexed store changes are not known.
         RegClass::Variable(_) if kernel.array_of(reg).is_some() => VARYING,
         RegClass::Temporary | RegClass::Mask | RegClass::Variable(_) => UNSET,
     }
@@ -536,13 +536,13 @@ impl Walk<'_> {
     }
 }
 
-/// A stride that may have become nothing.
+/// The shape of stride `k`, which may be zero.
 fn stride(k: i32, align: u32) -> Shape {
     let class = if k == 0 { Class::Gang } else { Class::Strided(k) };
     Shape { class, align }
 }
 
-/// The shape of an operation of which nothing special is known: uniform if its operands are.
+/// The shape of an operation without a rule of its own: uniform if its operands are.
 fn plain(so_far: Shape, operand: Shape) -> Shape {
     if so_far.class == Class::Unset || operand.class == Class::Unset {
         return Shape { class: Class::Unset, align: 1 << 31 };

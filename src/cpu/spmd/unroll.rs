@@ -1,4 +1,4 @@
-//! Loops around barriers that turn a few times, known beforehand, written out turn by turn.
+//! Unrolling of loops around barriers, where the iterations are few and known at compile time.
 //!
 //! The tree of a reduction halves its stride with each turn; a scan doubles it. Written out, each
 //! turn knows its stride: which gangs it concerns, which lanes of them, and where they load. Values
@@ -24,7 +24,7 @@ const NODES: usize = 400;
 /// The most nodes examined for the decision: inner loops are examined again for each outer loop.
 const LOOKS: usize = 10 * NODES;
 
-/// What variables hold, where that is known.
+/// The known values of variables.
 type Known = HashMap<Reg, u32>;
 
 /// Writes loops out.
@@ -62,7 +62,7 @@ fn region(kernel: &mut Kernel, inside: &mut Region, known: &mut Known) {
     }
 }
 
-/// Takes note of what an operation does to variables.
+/// Updates the known values of variables after an operation.
 fn set(kernel: &Kernel, op: &Op, known: &mut Known) {
     let Some(Access::Set(var) | Access::Change(var)) = access(kernel, op) else { return };
     let value = match *op {
@@ -120,7 +120,7 @@ impl Writer<'_> {
         Writer { kernel, constants, names, targets, loops, depth: 0, left, looks }
     }
 
-    /// Writes all turns of a loop; false where that can't be done.
+    /// Writes all turns of a loop. Returns false where that can't be done.
     fn turns(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> bool {
         self.loops.push((l.target, self.depth));
         let mut more = Some(true);
@@ -201,7 +201,7 @@ impl Writer<'_> {
         Some(Flow::On)
     }
 
-    /// A copy of what some lanes execute, or any number of times.
+    /// A copy of a region that only some lanes execute, or that is executed any number of times.
     fn undecided(&mut self, region: &Region, known: &mut Known) -> Option<Region> {
         let (mut nodes, mut inside) = (Vec::new(), known.clone());
         self.depth += 1;
@@ -252,7 +252,7 @@ impl Writer<'_> {
         out.push(Node::Op(new));
     }
 
-    /// What an operation results in, if that is known.
+    /// The result of an operation, if it is known.
     fn value(&self, op: &Op, known: &Known) -> Option<(Reg, u32)> {
         let value = |reg: Reg| self.kernel.known(self.name(reg));
         let (dst, value) = match *op {

@@ -20,7 +20,7 @@ use crate::pending::{Job, Pending};
 use crate::runtime::execution::{Checked, Resources, Step, batch, levels, run_level, written};
 use crate::runtime::report::{SequenceReport, add_launch};
 
-/// Launches in their order; made by [`Runtime::sequence`].
+/// Launches in their order; made by [`Runtime::sequence`](crate::Runtime::sequence).
 ///
 /// ```
 /// use coexec::{Buffer, Kernel, Runtime};

@@ -12,7 +12,7 @@ pub struct Verified {
     pub not_done: Option<String>,
     /// How much work of each device was verified, and by which device.
     pub parts: Vec<VerifiedPart>,
-    /// Pieces of work whose two results did not agree; [`Report::events`] has each.
+    /// Pieces of work whose two results did not agree; [`Report::events`](crate::Report::events) has each.
     pub disputes: u32,
     /// What counts as equal, in words.
     pub within: String,

@@ -12,210 +12,13 @@
 //!
 //! This lowering adds no loops.
 
-use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase, Type, TypeInner};
+use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase};
 
+use super::copier::Copier;
+use super::frame::{Frame, Item, Returns, Split, broken, items};
 use super::segments::{self, results};
-use super::{Frame, Inliner, Item, Split, broken, items};
 use crate::error::Result;
 use crate::kernel::returns::{always_returns, may_return};
-
-/// How a `return` is lowered where it stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Returns {
-    /// It is the entry point's, and stays.
-    Keep,
-    /// Nothing of the callee follows the end of this block: store the value.
-    Tail,
-    /// Something follows the end of this block, guarded by `returned`: store, set `returned`.
-    Flag,
-    /// Inside a loop or switch of the callee: store, set `returned` if anything asks, break.
-    Break { flag: bool },
-}
-
-impl Inliner<'_> {
-    pub(super) fn lower_return(
-        &mut self,
-        frame: &mut Frame<'_>,
-        value: Option<Handle<Expression>>,
-        span: Span,
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<()> {
-        let value = value.map(|value| frame.get(value)).transpose()?;
-        if returns == Returns::Keep {
-            out.push(Statement::Return { value }, span);
-            return Ok(());
-        }
-        if frame.direct {
-            frame.value = value;
-            return Ok(());
-        }
-        if let (Some(pointer), Some(value)) = (frame.result, value) {
-            out.push(Statement::Store { pointer, value }, span);
-        }
-        if matches!(returns, Returns::Flag | Returns::Break { flag: true }) {
-            let pointer = self.returned(frame, span)?;
-            let value = self.literal(true, span)?;
-            out.push(Statement::Store { pointer, value }, span);
-        }
-        if matches!(returns, Returns::Break { .. }) {
-            out.push(Statement::Break, span);
-        }
-        Ok(())
-    }
-
-    /// Copies an `If` and, where they had to move, the statements after it; then true.
-    pub(super) fn copy_if<'f>(
-        &mut self,
-        frame: &mut Frame<'f>,
-        statement: &Statement,
-        Split { condition, mut accept, mut reject, span }: Split<'f>,
-        rest: &[Item<'f>],
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<bool> {
-        let moves = matches!(returns, Returns::Tail | Returns::Flag)
-            && !frame.direct
-            && may_return(std::slice::from_ref(statement));
-        let mut inside = returns;
-        let mut guarded = false;
-        if moves && let Statement::If { accept: yes, reject: no, .. } = statement {
-            match (always_returns(yes), always_returns(no)) {
-                (true, true) => {}
-                (true, false) => reject.extend_from_slice(rest),
-                (false, true) => accept.extend_from_slice(rest),
-                (false, false) if rest.is_empty() => {}
-                (false, false) => {
-                    inside = Returns::Flag;
-                    guarded = true;
-                }
-            }
-        }
-        let accept = self.nested(frame, &accept, span, inside)?;
-        let reject = self.nested(frame, &reject, span, inside)?;
-        out.push(Statement::If { condition, accept, reject }, span);
-        if guarded {
-            self.guard(frame, rest, span, returns, out)?;
-        }
-        Ok(moves)
-    }
-
-    /// Copies a `Switch` or a `Loop` and, where they had to move, the statements after it; then
-    /// true.
-    pub(super) fn copy_breakable<'f>(
-        &mut self,
-        frame: &mut Frame<'f>,
-        statement: &'f Statement,
-        span: Span,
-        rest: &[Item<'f>],
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<bool> {
-        let this = std::slice::from_ref(statement);
-        let leaves = returns != Returns::Keep && !frame.direct && may_return(this);
-        let ends = leaves && always_returns(this);
-        let inside = match returns {
-            Returns::Keep => Returns::Keep,
-            Returns::Tail => Returns::Break { flag: !ends && !rest.is_empty() },
-            // When every path returns, whoever guards by `returned` still has to see it.
-            Returns::Flag => Returns::Break { flag: true },
-            Returns::Break { flag } => Returns::Break { flag: flag || !ends },
-        };
-        let new = match statement {
-            Statement::Switch { selector, cases } => {
-                let mut copied = Vec::with_capacity(cases.len());
-                for case in cases {
-                    let body = self.nested(frame, &items(&case.body), span, inside)?;
-                    copied.push(SwitchCase {
-                        value: case.value,
-                        body,
-                        fall_through: case.fall_through,
-                    });
-                }
-                Statement::Switch { selector: frame.get(*selector)?, cases: copied }
-            }
-            Statement::Loop { body, continuing, break_if } => {
-                self.loops += 1;
-                // Values that the body computes for `continuing` must not be computed inside of a
-                // segment.
-                let alone = break_if.is_none() && !uses_from(frame.function, body, continuing);
-                let sharing = self.sharing;
-                self.sharing &= alone;
-                let body = self.nested(frame, &items(body), span, inside)?;
-                // Nor what `continuing` computes for `break if`.
-                self.sharing = sharing && break_if.is_none_or(|c| !computed_early(continuing, c));
-                let continuing = self.nested(frame, &items(continuing), span, inside)?;
-                self.sharing = sharing;
-                self.loops -= 1;
-                let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
-                Statement::Loop { body, continuing, break_if }
-            }
-            _ => return Err(broken("neither a switch nor a loop")),
-        };
-        out.push(new, span);
-        if !leaves {
-            return Ok(false);
-        }
-        match returns {
-            Returns::Keep => Ok(false),
-            Returns::Break { .. } if ends => {
-                out.push(Statement::Break, span);
-                Ok(true)
-            }
-            Returns::Break { .. } => {
-                let condition = self.load_returned(frame, span, out)?;
-                let mut accept = Block::new();
-                accept.push(Statement::Break, span);
-                out.push(Statement::If { condition, accept, reject: Block::new() }, span);
-                Ok(false)
-            }
-            Returns::Tail | Returns::Flag => {
-                if !ends && !rest.is_empty() {
-                    self.guard(frame, rest, span, returns, out)?;
-                }
-                Ok(true)
-            }
-        }
-    }
-
-    /// `if returned {} else { rest }`.
-    fn guard<'f>(
-        &mut self,
-        frame: &mut Frame<'f>,
-        rest: &[Item<'f>],
-        span: Span,
-        returns: Returns,
-        out: &mut Block,
-    ) -> Result<()> {
-        let condition = self.load_returned(frame, span, out)?;
-        let reject = self.nested(frame, rest, span, returns)?;
-        out.push(Statement::If { condition, accept: Block::new(), reject }, span);
-        Ok(())
-    }
-
-    pub(super) fn load_returned(
-        &mut self,
-        frame: &mut Frame<'_>,
-        span: Span,
-        out: &mut Block,
-    ) -> Result<Handle<Expression>> {
-        let pointer = self.returned(frame, span)?;
-        Ok(self.push(Expression::Load { pointer }, span, out))
-    }
-
-    /// Pointer to the frame's `returned` local.
-    fn returned(&mut self, frame: &mut Frame<'_>, span: Span) -> Result<Handle<Expression>> {
-        if let Some(pointer) = frame.returned {
-            return Ok(pointer);
-        }
-        let inner = TypeInner::Scalar(naga::Scalar::BOOL);
-        let ty = self.module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
-        let init = self.literal(false, span)?;
-        let pointer = self.local(Some("returned".to_owned()), ty, Some(init), span)?;
-        frame.returned = Some(pointer);
-        Ok(pointer)
-    }
-}
 
 /// Whether statements before the last `Emit` of a block compute an expression.
 fn computed_early(block: &Block, expression: Handle<Expression>) -> bool {
@@ -232,4 +35,164 @@ fn uses_from(function: &Function, body: &Block, continuing: &Block) -> bool {
     let mut used = Vec::new();
     continuing.iter().for_each(|statement| segments::used(function, statement, &mut used));
     used.iter().any(|expression| computed.contains(expression))
+}
+
+pub(super) fn lower_return<'a, C: Copier<'a>>(
+    c: &mut C,
+    frame: &mut Frame<'_>,
+    value: Option<Handle<Expression>>,
+    span: Span,
+    returns: Returns,
+    out: &mut Block,
+) -> Result<()> {
+    let value = value.map(|value| frame.get(value)).transpose()?;
+    if returns == Returns::Keep {
+        out.push(Statement::Return { value }, span);
+        return Ok(());
+    }
+    if frame.direct {
+        frame.value = value;
+        return Ok(());
+    }
+    if let (Some(pointer), Some(value)) = (frame.result, value) {
+        out.push(Statement::Store { pointer, value }, span);
+    }
+    if matches!(returns, Returns::Flag | Returns::Break { flag: true }) {
+        let pointer = c.body().returned(frame, span)?;
+        let value = c.body().literal(true, span)?;
+        out.push(Statement::Store { pointer, value }, span);
+    }
+    if matches!(returns, Returns::Break { .. }) {
+        out.push(Statement::Break, span);
+    }
+    Ok(())
+}
+
+/// Copies an `If` and, where they had to move, the statements after it; then true.
+pub(super) fn copy_if<'a, 'f, C: Copier<'a>>(
+    c: &mut C,
+    frame: &mut Frame<'f>,
+    statement: &Statement,
+    Split { condition, mut accept, mut reject, span }: Split<'f>,
+    rest: &[Item<'f>],
+    returns: Returns,
+    out: &mut Block,
+) -> Result<bool> {
+    let moves = matches!(returns, Returns::Tail | Returns::Flag)
+        && !frame.direct
+        && may_return(std::slice::from_ref(statement));
+    let mut inside = returns;
+    let mut guarded = false;
+    if moves && let Statement::If { accept: yes, reject: no, .. } = statement {
+        match (always_returns(yes), always_returns(no)) {
+            (true, true) => {}
+            (true, false) => reject.extend_from_slice(rest),
+            (false, true) => accept.extend_from_slice(rest),
+            (false, false) if rest.is_empty() => {}
+            (false, false) => {
+                inside = Returns::Flag;
+                guarded = true;
+            }
+        }
+    }
+    let accept = c.nested(frame, &accept, span, inside)?;
+    let reject = c.nested(frame, &reject, span, inside)?;
+    out.push(Statement::If { condition, accept, reject }, span);
+    if guarded {
+        guard(c, frame, rest, span, returns, out)?;
+    }
+    Ok(moves)
+}
+
+/// Copies a `Switch` or a `Loop` and, where they had to move, the statements after it; then
+/// true.
+pub(super) fn copy_breakable<'a, 'f, C: Copier<'a>>(
+    c: &mut C,
+    frame: &mut Frame<'f>,
+    statement: &'f Statement,
+    span: Span,
+    rest: &[Item<'f>],
+    returns: Returns,
+    out: &mut Block,
+) -> Result<bool> {
+    let this = std::slice::from_ref(statement);
+    let leaves = returns != Returns::Keep && !frame.direct && may_return(this);
+    let ends = leaves && always_returns(this);
+    let inside = match returns {
+        Returns::Keep => Returns::Keep,
+        Returns::Tail => Returns::Break { flag: !ends && !rest.is_empty() },
+        // When every path returns, whoever guards by `returned` still has to see it.
+        Returns::Flag => Returns::Break { flag: true },
+        Returns::Break { flag } => Returns::Break { flag: flag || !ends },
+    };
+    let new = match statement {
+        Statement::Switch { selector, cases } => {
+            let mut copied = Vec::with_capacity(cases.len());
+            for case in cases {
+                let body = c.nested(frame, &items(&case.body), span, inside)?;
+                copied.push(SwitchCase {
+                    value: case.value,
+                    body,
+                    fall_through: case.fall_through,
+                });
+            }
+            Statement::Switch { selector: frame.get(*selector)?, cases: copied }
+        }
+        Statement::Loop { body, continuing, break_if } => {
+            c.enter(0, 1, span)?;
+            // Values that the body computes for `continuing` must not be computed inside of a
+            // segment.
+            let alone = break_if.is_none() && !uses_from(frame.function, body, continuing);
+            let sharing = c.calls().sharing;
+            c.calls().sharing &= alone;
+            let body = c.nested(frame, &items(body), span, inside)?;
+            // Nor what `continuing` computes for `break if`.
+            c.calls().sharing = sharing && break_if.is_none_or(|c| !computed_early(continuing, c));
+            let continuing = c.nested(frame, &items(continuing), span, inside)?;
+            c.calls().sharing = sharing;
+            c.leave(0, 1);
+            let break_if = break_if.map(|condition| frame.get(condition)).transpose()?;
+            Statement::Loop { body, continuing, break_if }
+        }
+        _ => return Err(broken("neither a switch nor a loop")),
+    };
+    out.push(new, span);
+    if !leaves {
+        return Ok(false);
+    }
+    match returns {
+        Returns::Keep => Ok(false),
+        Returns::Break { .. } if ends => {
+            out.push(Statement::Break, span);
+            Ok(true)
+        }
+        Returns::Break { .. } => {
+            let condition = c.body().load_returned(frame, span, out)?;
+            let mut accept = Block::new();
+            accept.push(Statement::Break, span);
+            out.push(Statement::If { condition, accept, reject: Block::new() }, span);
+            Ok(false)
+        }
+        Returns::Tail | Returns::Flag => {
+            if !ends && !rest.is_empty() {
+                guard(c, frame, rest, span, returns, out)?;
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// `if returned {} else { rest }`.
+fn guard<'a, 'f, C: Copier<'a>>(
+    c: &mut C,
+    frame: &mut Frame<'f>,
+    rest: &[Item<'f>],
+    span: Span,
+    returns: Returns,
+    out: &mut Block,
+) -> Result<()> {
+    let condition = c.body().load_returned(frame, span, out)?;
+    let reject = c.nested(frame, rest, span, returns)?;
+    out.push(Statement::If { condition, accept: Block::new(), reject }, span);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use naga::{Expression, Function, Handle, ScalarKind, Span, Statement, SwitchValue};
 
-use super::{Frame, Inliner, Item, broken, items};
+use super::frame::{Frame, Item, broken, items};
 use crate::error::Result;
 use crate::kernel::normalise::call_sizes::waits;
 use crate::kernel::operands::{
@@ -86,7 +86,19 @@ pub(super) struct Plan<'f> {
     pub(super) leave: Option<Handle<Expression>>,
 }
 
-impl Inliner<'_> {
+/// The calls of a module: which of them share a copy of their callee.
+pub(super) struct Calls {
+    /// Whether calls of the current body may share a copy of their callee.
+    pub(super) sharing: bool,
+    /// By function: whether its calls share a copy if possible.
+    pub(super) shared: Vec<bool>,
+    /// By function and argument: whether it is a pointer that the function may store through.
+    pub(super) stored_arguments: Vec<Vec<bool>>,
+    /// By function: whether invocations wait for each other in it.
+    pub(super) waiting: Vec<bool>,
+}
+
+impl Calls {
     /// How many of these statements, from the first on, are worth running as segments: all up to
     /// the last shared call before a barrier, if the first statement has a shared call and some
     /// callee is called twice.
@@ -113,7 +125,7 @@ impl Inliner<'_> {
     /// Shared callees that a statement calls, except in loops inside of it.
     fn shared_calls(&self, statement: &Statement, found: &mut Vec<Handle<Function>>) {
         match statement {
-            Statement::Call { function, .. } if self.shared_callees[function.index()] => {
+            Statement::Call { function, .. } if self.shared[function.index()] => {
                 found.push(*function);
             }
             Statement::Loop { .. } => {}
@@ -220,65 +232,65 @@ impl Inliner<'_> {
             || leaves_body(statement, false)
             || !keep && may_return(std::slice::from_ref(statement))
     }
+}
 
-    /// Finds the expressions that each segment takes from others, and those that need a local.
-    pub(super) fn find_needs(&self, frame: &Frame<'_>, plan: &mut Plan<'_>) {
-        plan.needs = vec![Vec::new(); plan.segments.len()];
-        let mut kept = HashSet::new();
-        for label in plan.order.clone() {
-            let mut used = Vec::new();
-            used_in_actions(frame.function, &plan.segments[label].actions, &mut used);
-            if let Some((Statement::Call { arguments, .. }, _)) = plan.segments[label].after {
-                // Pointers to arguments that are copied back.
-                used.extend(arguments);
+/// Finds the expressions that each segment takes from others, and those that need a local.
+pub(super) fn find_needs(module: &naga::Module, frame: &Frame<'_>, plan: &mut Plan<'_>) {
+    plan.needs = vec![Vec::new(); plan.segments.len()];
+    let mut kept = HashSet::new();
+    for label in plan.order.clone() {
+        let mut used = Vec::new();
+        used_in_actions(frame.function, &plan.segments[label].actions, &mut used);
+        if let Some((Statement::Call { arguments, .. }, _)) = plan.segments[label].after {
+            // Pointers to arguments that are copied back.
+            used.extend(arguments);
+        }
+        let mut needs: Vec<Handle<Expression>> = Vec::new();
+        for expression in used {
+            let foreign = plan.home.get(&expression).is_some_and(|&home| home != label);
+            if foreign && !needs.contains(&expression) {
+                needs.push(expression);
+                keep(module, frame, plan, expression, &mut kept);
             }
-            let mut needs: Vec<Handle<Expression>> = Vec::new();
-            for expression in used {
-                let foreign = plan.home.get(&expression).is_some_and(|&home| home != label);
-                if foreign && !needs.contains(&expression) {
-                    needs.push(expression);
-                    self.keep(frame, plan, expression, &mut kept);
-                }
-            }
-            plan.needs[label] = needs;
         }
-        plan.kept = kept.into_iter().map(|expression| (expression, expression)).collect();
+        plan.needs[label] = needs;
     }
+    plan.kept = kept.into_iter().map(|expression| (expression, expression)).collect();
+}
 
-    /// Finds the values that must be kept in locals so that another segment can use an expression.
-    fn keep(
-        &self,
-        frame: &Frame<'_>,
-        plan: &Plan<'_>,
-        expression: Handle<Expression>,
-        kept: &mut HashSet<Handle<Expression>>,
-    ) {
-        if !plan.home.contains_key(&expression) || kept.contains(&expression) {
-            return;
-        }
-        if !self.is_computed_again(frame, plan, expression) {
-            kept.insert(expression);
-            return;
-        }
-        let mut inner = frame.function.expressions[expression].clone();
-        expression_operands(&mut inner, |operand| self.keep(frame, plan, *operand, kept));
+/// Finds the values that must be kept in locals so that another segment can use an expression.
+fn keep(
+    module: &naga::Module,
+    frame: &Frame<'_>,
+    plan: &Plan<'_>,
+    expression: Handle<Expression>,
+    kept: &mut HashSet<Handle<Expression>>,
+) {
+    if !plan.home.contains_key(&expression) || kept.contains(&expression) {
+        return;
     }
+    if !is_computed_again(module, frame, plan, expression) {
+        kept.insert(expression);
+        return;
+    }
+    let mut inner = frame.function.expressions[expression].clone();
+    expression_operands(&mut inner, |operand| keep(module, frame, plan, *operand, kept));
+}
 
-    /// Whether an expression is computed again instead of being kept in a local: a pointer, or a
-    /// small expression on integers. The same question is decided for each operand in turn.
-    fn is_computed_again(
-        &self,
-        frame: &Frame<'_>,
-        plan: &Plan<'_>,
-        expression: Handle<Expression>,
-    ) -> bool {
-        let inner = frame.info[expression].ty.inner_with(&self.module.types);
-        if inner.pointer_space().is_some() {
-            return true;
-        }
-        let integers = inner.scalar_kind().is_some_and(|kind| kind != ScalarKind::Float);
-        integers && size_of_pure(frame.function, plan, expression, SMALL).is_some()
+/// Whether an expression is computed again instead of being kept in a local: a pointer, or a
+/// small expression on integers. The same question is decided for each operand in turn.
+fn is_computed_again(
+    module: &naga::Module,
+    frame: &Frame<'_>,
+    plan: &Plan<'_>,
+    expression: Handle<Expression>,
+) -> bool {
+    let inner = frame.info[expression].ty.inner_with(&module.types);
+    if inner.pointer_space().is_some() {
+        return true;
     }
+    let integers = inner.scalar_kind().is_some_and(|kind| kind != ScalarKind::Float);
+    integers && size_of_pure(frame.function, plan, expression, SMALL).is_some()
 }
 
 impl<'f> Plan<'f> {
