@@ -1,18 +1,18 @@
-//! What a launch gives the analysis: the grid, the values of uniforms, and the storage buffers.
+//! The arguments of a launch, for the analysis: the grid, the values of uniforms, and the storage buffers.
 
 use super::contents::Contents;
 
-/// What a launch gives for one binding, as far as the analysis cares.
+/// The argument for one binding, as far as the analysis needs it.
 #[derive(Debug, Clone)]
 pub(crate) enum Argument<'a> {
     /// The bytes of a uniform or an immediate.
     Value(&'a [u8]),
-    /// A storage buffer of so many elements; its contents, when the host holds them and the
-    /// kernel only reads them.
+    /// A storage buffer of `elements` elements, with its contents if the host holds them and the kernel only
+    /// reads them.
     Storage { elements: u64, contents: Option<Contents<'a>> },
 }
 
-/// What a launch gives, as far as the analysis cares. Bindings are in the signature's order.
+/// The arguments of a launch, as far as the analysis needs them. Bindings are in the signature's order.
 #[derive(Debug, Clone)]
 pub(crate) struct Arguments<'a> {
     pub(crate) grid: [u32; 3],

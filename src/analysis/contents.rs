@@ -1,10 +1,9 @@
-//! What the host's copy of a buffer says of the integers in it: the least and the largest of any
-//! stretch of elements.
+//! The integers in the host's copy of a buffer: the least and the largest of any range of elements.
 //!
-//! A [`Version`] stands for what a buffer holds between two writes. Wide stretches are answered
-//! from a pyramid of blocks that is built the first time one is asked for, and kept as long as
-//! the version; narrow ones are looked at element by element. Whoever keeps anything that follows
-//! from contents keys it on the version's number, which no two versions share.
+//! A [`Version`] stands for the contents of a buffer between two writes. For a wide range the answer comes from
+//! a pyramid of blocks, which is built on the first request and kept as long as the version. For a narrow range
+//! the elements are read one by one. Results that follow from contents are keyed on the version's number, which
+//! is unique.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -15,10 +14,10 @@ use crate::device::HostBytes;
 
 /// Elements, or blocks of the level below, that one block summarises.
 const BLOCK: u64 = 1024;
-/// Stretches up to this long are looked at element by element.
+/// Ranges up to this length are read element by element.
 const NARROW: u64 = 2 * BLOCK;
 
-/// One version of a buffer's contents, and what has been found out about it.
+/// One version of a buffer's contents, with the pyramids that were built for it.
 #[derive(Debug)]
 pub(crate) struct Version {
     number: u64,
@@ -31,15 +30,14 @@ pub(crate) struct Version {
 pub(crate) struct Contents<'a> {
     /// The bytes of the binding.
     pub(crate) bytes: HostBytes<'a>,
-    /// Where they begin in the buffer that the version is of.
+    /// The byte of the buffer at which the binding begins.
     pub(crate) start: u64,
     pub(crate) version: Arc<Version>,
-    /// Where the bytes are not there now: set when they would have been looked at. Then nothing
-    /// is known of them.
+    /// Present if the host's bytes are stale: a read sets the flag and gives no result.
     pub(crate) absent: Option<&'a AtomicBool>,
 }
 
-/// Equally spaced integers of a buffer, from a byte on.
+/// Equally spaced integers of a buffer, from a byte offset on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Series {
     ty: IntType,
@@ -49,14 +47,14 @@ struct Series {
     count: u64,
 }
 
-/// Least and largest of blocks, of blocks of blocks, and so on.
+/// The least and the largest integers of blocks, of blocks of blocks, and so on.
 #[derive(Debug)]
 struct Pyramid {
     levels: Vec<Vec<(i64, i64)>>,
 }
 
 impl Version {
-    /// A version unlike all others.
+    /// A new version with a unique number.
     pub(crate) fn new() -> Arc<Version> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Relaxed);
@@ -67,16 +65,16 @@ impl Version {
         self.number
     }
 
-    /// Elements that were read to build what is kept.
+    /// The number of elements that were read to build the pyramids.
     pub(crate) fn looked_at(&self) -> u64 {
         self.looked_at.load(Relaxed)
     }
 }
 
 impl Contents<'_> {
-    /// The least and the largest of the integers of elements `first` to `last`, of which element
-    /// 0 lies at byte `at` of the binding and the others every `stride` bytes. There are `count`.
-    /// Nothing where the bytes do not reach so far.
+    /// The least and the largest of the integers of elements `first` to `last`. Element 0 lies at byte `at` of
+    /// the binding, the others follow every `stride` bytes, and there are `count`. `None` if the bytes end
+    /// before the last element.
     pub(super) fn range(
         &self,
         ty: IntType,
@@ -102,7 +100,7 @@ impl Contents<'_> {
         Some(Interval::new(lo.into(), hi.into()))
     }
 
-    /// As `range`, element by element.
+    /// As `range`, reading each element.
     fn look(&self, ty: IntType, at: u64, stride: u64, first: u64, last: u64) -> (i64, i64) {
         let (mut lo, mut hi) = (i64::MAX, i64::MIN);
         for element in first..=last {
@@ -116,7 +114,7 @@ impl Contents<'_> {
         (lo, hi)
     }
 
-    /// The kept pyramid, or a new one. Whole blocks only: what is left at the end is looked at.
+    /// The kept pyramid, or a new one. It has whole blocks only: the elements after them are read one by one.
     fn pyramid(&self, series: Series, at: u64) -> Option<Arc<Pyramid>> {
         let whole = series.count / BLOCK;
         let end =
@@ -124,7 +122,7 @@ impl Contents<'_> {
         if end > self.bytes.len() as u64 {
             return None;
         }
-        // Locked while it is built: launches that need the same wait for it and do not repeat it.
+        // The lock is held while it is built: launches that need the same pyramid wait for it.
         let mut pyramids = self.version.pyramids.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = pyramids.iter().find(|(other, _)| *other == series) {
             return Some(known.clone());
@@ -156,7 +154,7 @@ impl Contents<'_> {
     ) -> (i64, i64) {
         let mut found = (i64::MAX, i64::MIN);
         let mut add = |(lo, hi): (i64, i64)| found = (found.0.min(lo), found.1.max(hi));
-        // What no block holds whole, on both sides; the rest one level up.
+        // Elements outside of whole blocks are read on both sides; the rest comes from one level up.
         let (mut start, mut end) = (first, last + 1);
         let (inner, outer) = (start.next_multiple_of(BLOCK), end / BLOCK * BLOCK);
         if start < inner {
@@ -217,7 +215,7 @@ mod tests {
                 assert_eq!(got, Some(want), "{first}..={last}");
             }
         }
-        // Built once for each type.
+        // One pyramid is built per type.
         assert_eq!(contents.version.looked_at(), 2 * (count / BLOCK * BLOCK));
     }
 

@@ -1,6 +1,7 @@
-//! The questions that others ask: what holds of a kernel, and the footprints of a launch.
+//! The interface of the analysis: the facts of a kernel, and the footprints of a launch.
 //!
-//! [`Analysis`] is made once per kernel and [`OfLaunch`] once per launch. The results of one walk help the next.
+//! [`Analysis`] is made once per kernel and [`OfLaunch`] once per launch. The results of one walk help the
+//! next.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -21,10 +22,10 @@ use super::walk::statements::walk;
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
-/// Fewer bands are looked at one by one.
+/// Fewer bands than this are walked one by one.
 const FEW: usize = 4;
 
-/// The analysis of one kernel: what holds once, and what is worth keeping between launches.
+/// The analysis of one kernel: its facts, and the state that is kept between launches.
 #[derive(Debug, Clone)]
 pub(crate) struct Analysis {
     pub(super) kernel: Kernel,
@@ -40,17 +41,17 @@ impl Analysis {
         Analysis { kernel: kernel.clone(), program, facts }
     }
 
-    /// Whether nobody else has the kernel any more, so that nobody will ask.
+    /// Whether no other owner of the kernel is left, so that no request can come.
     pub(crate) fn is_orphaned(&self) -> bool {
         self.kernel.is_last()
     }
 
-    /// What holds whatever the arguments.
+    /// The facts that hold for all arguments.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// What can be asked for some arguments.
+    /// The analysis for some arguments.
     pub(crate) fn of_launch<'a>(&'a self, arguments: &'a Arguments<'a>) -> OfLaunch<'a> {
         debug_assert_eq!(arguments.bindings.len(), self.kernel.signature().bindings.len());
         OfLaunch {
@@ -62,33 +63,33 @@ impl Analysis {
         }
     }
 
-    /// As [`OfLaunch::footprints`], for who asks once.
+    /// As [`OfLaunch::footprints`], for a single request.
     #[cfg(test)]
     pub(crate) fn footprints(&self, arguments: &Arguments<'_>, groups: GroupBox) -> Vec<Footprint> {
         self.of_launch(arguments).footprints(groups)
     }
 }
 
-/// The analysis for some arguments. What is found for some workgroups helps with the next.
+/// The analysis for some arguments. The results for some workgroups help with the next.
 pub(crate) struct OfLaunch<'a> {
     analysis: &'a Analysis,
     pub(crate) arguments: &'a Arguments<'a>,
     pub(super) hints: RefCell<Hints>,
-    /// As `trips` gives them.
+    /// See `trips()`.
     trips: RefCell<Vec<Option<f64>>>,
-    /// The result of `hurried`.
+    /// See `hurried()`.
     hurried: Cell<Option<Span>>,
 }
 
 impl OfLaunch<'_> {
-    /// What holds whatever the arguments.
+    /// The facts that hold for all arguments.
     pub(crate) fn facts(&self) -> &Facts {
         &self.analysis.facts
     }
 
-    /// How often an invocation goes round each loop at most, where that is known; in the order of
-    /// `Facts::finite_loops`. Of the workgroups whose footprints were asked for last; of bands, one
-    /// in the middle.
+    /// The largest number of iterations of each loop per invocation, if it is known, in the order of
+    /// `Facts::finite_loops`. It is that of the workgroups of the last request; of bands, that of a band in the
+    /// middle.
     pub(crate) fn trips(&self) -> Vec<Option<f64>> {
         self.trips.borrow().clone()
     }
@@ -98,7 +99,7 @@ impl OfLaunch<'_> {
         self.hurried.get()
     }
 
-    /// The elements that these workgroups touch, by `BindingId`; the default for what is not a
+    /// The elements that these workgroups touch, by `BindingId`; the default for a binding that is not a
     /// storage binding.
     pub(crate) fn footprints(&self, groups: GroupBox) -> Vec<Footprint> {
         if groups.workgroups() == 0 {
@@ -112,7 +113,7 @@ impl OfLaunch<'_> {
         machine.recorder.finish()
     }
 
-    /// A machine that has seen all that these workgroups do.
+    /// A machine after the walk over these workgroups.
     pub(super) fn walked(&self, groups: GroupBox, traced: bool) -> Machine<'_> {
         let Analysis { kernel, program, .. } = self.analysis;
         let (mut machine, state) =
@@ -123,12 +124,12 @@ impl OfLaunch<'_> {
         machine
     }
 
-    /// The footprints of consecutive bands along an axis, which end where the next begins.
+    /// The footprints of consecutive bands along an axis. Each edge ends one band and begins the next.
     pub(crate) fn bands(&self, axis: usize, edges: &[u32]) -> Vec<Vec<Footprint>> {
         self.bands_of(GroupBox::whole(self.arguments.grid), axis, edges)
     }
 
-    /// The footprints of consecutive parts of a box along an axis, which end where the next begins.
+    /// The footprints of consecutive parts of a box along an axis. Each edge ends one part and begins the next.
     pub(crate) fn bands_of(
         &self,
         all: GroupBox,
@@ -140,7 +141,7 @@ impl OfLaunch<'_> {
         let samples = if bands.len() < FEW { Vec::new() } else { self.samples(all, axis, &bands) };
         let trips = (!samples.is_empty()).then(|| self.trips());
         let mut found = vec![Vec::new(); bands.len()];
-        // The one in the middle last: it is whose turns are kept.
+        // The band in the middle is the last one, since the iterations of the last walk are kept.
         let middle = bands.len() / 2;
         for at in (0..bands.len()).filter(|&at| at != middle).chain([middle]) {
             let Some(band) = bands.get(at) else { continue };
@@ -153,7 +154,7 @@ impl OfLaunch<'_> {
         found
     }
 
-    /// Bands of which many others are shifts.
+    /// Samples: bands of which many others are shifts.
     pub(super) fn samples(&self, all: GroupBox, axis: usize, bands: &[Range<u32>]) -> Vec<Shifts> {
         let machine = self.walked(all, true);
         let mut samples = Vec::new();
@@ -179,7 +180,7 @@ impl OfLaunch<'_> {
     }
 }
 
-/// [`Analysis::facts`] of a kernel, which are found only once.
+/// [`Analysis::facts`] of a kernel, computed only once.
 pub(crate) fn facts(kernel: &Kernel) -> Arc<Facts> {
     let find = || {
         let mut facts = syntactic(kernel);

@@ -1,8 +1,9 @@
-//! What a kernel does, found out from its normalised module. Pure: no device, no thread, no clock.
+//! The analysis of a kernel: which elements it touches, found from its normalised module. Pure: no device, no
+//! thread, no clock.
 //!
-//! [`Analysis`] is made once per kernel. [`Analysis::facts`] holds whatever the arguments,
-//! [`OfLaunch::footprints`] for these arguments, this grid and a box of workgroups. Everything here is conservative:
-//! when nothing can be proved a footprint is the whole buffer, a loop may be endless, a value is varying.
+//! [`Analysis`] is made once per kernel. [`Analysis::facts`] holds for all arguments, [`OfLaunch::footprints`]
+//! for these arguments, this grid and a box of workgroups. Every result is conservative: without a proof a
+//! footprint is the whole buffer, a loop may be endless, a value is varying.
 
 mod domain;
 mod text;

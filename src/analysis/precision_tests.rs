@@ -1,10 +1,10 @@
-//! Where a person would see which elements are touched, the analysis sees them too: one small
-//! kernel for each way of writing an index.
+//! Precision: the analysis finds the elements that a person would find, in one small kernel for each way of
+//! writing an index.
 
 use super::tests::{Launch, rows};
 use crate::region::Region;
 
-/// What `body` reads of `src` and writes of `dst`, in a band of `x`, `y` groups of 8 by 4
+/// The elements that `body` reads of `src` and writes of `dst`, in a band of `x`, `y` groups of 8 by 4
 /// invocations of a grid of 13 by 10.
 fn touched(body: &str, axis: usize, band: (u32, u32)) -> (Region, Region) {
     let text = format!(
@@ -30,7 +30,7 @@ fn touched(body: &str, axis: usize, band: (u32, u32)) -> (Region, Region) {
     (got.pop().expect("src").read, dst.may_write)
 }
 
-/// What a band of `x` from 16 to 31 writes.
+/// The elements that a band of `x` from 16 to 31 writes.
 fn writes(body: &str) -> Region {
     touched(body, 0, (2, 4)).1
 }
@@ -76,7 +76,7 @@ fn minima_maxima_clamps_and_selections() {
     assert_eq!(writes("dst[u32(clamp(i32(x) - 20, 0, 3))] = 1u;"), range(0, 4));
     assert_eq!(writes("dst[select(x, 30u, x < 20u)] = 1u;"), range(20, 32));
     assert_eq!(writes("dst[min(x + 1u, v.w - 1u)] = 1u;"), range(17, 33));
-    // At the border a person clamps the neighbour, in rows of 100.
+    // The neighbour is clamped at the border, in rows of 100.
     let body = "if x < v.w { dst[y * v.w + x] = src[y * v.w + min(x + 1u, v.w - 1u)]; }";
     assert_eq!(touched(body, 0, (2, 4)).0, rows(17, 40, 16, 100));
     let body = "if x < v.w { dst[y * v.w + x] = src[max(y, 1u) * v.w - v.w + x]; }";
@@ -97,7 +97,7 @@ fn shifts_and_masks() {
 fn quotients_and_remainders_of_known_values() {
     assert_eq!(writes("dst[x / 5u] = 1u;"), range(3, 7));
     assert_eq!(writes("dst[x / 5u * 5u + x % 5u] = 1u;"), range(16, 32));
-    // A matrix transposed by its elements' numbers: 100 to a row, in columns of 40.
+    // A matrix transposed by element numbers: rows of 100, columns of 40.
     let body = "let i = y * 8u * groups.x + x; dst[i % v.w * v.h + i / v.w] = src[i];";
     let (read, write) = touched(body, 1, (5, 6));
     assert_eq!((read, write), (range(2080, 2496), rows(20, 100, 5, 40)));
@@ -123,8 +123,8 @@ fn interleaved_and_two_dimensional_writes() {
     assert_eq!(touched("dst[x * v.h + y] = 1u;", 1, (2, 4)).1, rows(8, 104, 8, 40));
 }
 
-/// Stages of algorithms that work in place on the 256 elements of a workgroup of 64 invocations:
-/// `base` is the first element, `l` the invocation's number.
+/// Stages of in-place algorithms on the 256 elements of a workgroup of 64 invocations: `base` is the first
+/// element, `l` the invocation's number.
 const STAGES: [(&str, &str); 12] = [
     (
         "blocks of a size that doubles",
@@ -254,6 +254,6 @@ fn runs_of_bits_are_set_cleared_and_flipped() {
     assert_eq!(writes("dst[x | 16u] = 1u;"), range(16, 32));
     assert_eq!(writes("dst[x & 12u] = 1u;"), rows(0, 4, 1, 4));
     assert_eq!(writes("dst[extractBits(x, 2u, 2u)] = 1u;"), range(0, 4));
-    // Bands whose ends no power of two divides.
+    // Bands whose ends are not divisible by a power of two.
     assert_eq!(touched("dst[x ^ 4u] = 1u;", 0, (3, 6)).1, range(24, 48));
 }

@@ -1,4 +1,4 @@
-//! Footprints of small kernels, exactly, and kernels made to mislead the analysis.
+//! Exact footprints of small kernels, and kernels made to mislead the analysis.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::grid::GroupBox;
 use crate::kernel::{Kernel, Space};
 use crate::region::Region;
 
-/// What a test gives for a storage binding.
+/// The analysis and the arguments of a test.
 pub(super) struct Launch {
     analysis: Analysis,
     values: Vec<Vec<u8>>,
@@ -21,7 +21,7 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// Storage bindings in order have so many elements; the one uniform, if any, these words.
+    /// Storage bindings in order have these numbers of elements; the uniform, if any, has these words.
     pub(super) fn new(wgsl: &str, uniform: &[u32], elements: &[u64], grid: [u32; 3]) -> Launch {
         let kernel = Kernel::from_wgsl(wgsl).unwrap_or_else(|e| panic!("{e}"));
         let mut sizes = elements.iter();
@@ -76,7 +76,7 @@ impl Launch {
         self.arguments(|analysis, arguments| analysis.footprints(arguments, groups))
     }
 
-    /// Of the workgroups from `start` to `end` along an axis.
+    /// The footprints of workgroups `start` to `end` along an axis.
     pub(super) fn band(&mut self, axis: usize, start: u32, end: u32) -> Vec<Footprint> {
         let grid = self.grid;
         self.footprints(GroupBox::whole(grid).band(axis, start, end))
@@ -87,12 +87,12 @@ fn reads(range: Range<u64>) -> Footprint {
     Footprint { read: range.into(), ..Footprint::default() }
 }
 
-/// Every element of the range, for sure.
+/// A sure write of every element of the range.
 fn writes(range: Range<u64>) -> Footprint {
     Footprint { may_write: range.clone().into(), must_write: range, ..Footprint::default() }
 }
 
-/// Rows of so many columns, so far apart.
+/// `rows` rows of `columns` elements, `apart` elements apart.
 pub(super) fn rows(first: u64, rows: i128, columns: i128, apart: i128) -> Region {
     Region::of_box(first.into(), &[(1, columns), (apart, rows)], &(0..1 << 40))
 }
@@ -133,7 +133,7 @@ fn a_band_of_a_stencil_reads_one_row_more_on_each_side_and_surely_writes_its_own
     let last = library("stencil5", &[100, 50, 0], &[5000, 5000], [2, 13, 1], (1, 12..13));
     assert_eq!(last[1..], [reads(4700..5000), writes(4800..5000)]);
     let columns = library("stencil5", &[100, 50, 0], &[5000, 5000], [2, 13, 1], (0, 0..1));
-    // The left 64 columns, and one more of those that are not on the border.
+    // The left 64 columns, and one more, except on the border.
     assert_eq!(columns[1].read, rows(0, 50, 65, 100));
     assert_eq!(columns[2].may_write, rows(0, 50, 64, 100));
     let got = library("stencil7", &[40, 30, 20, 0], &[24000, 24000], [2, 8, 10], (2, 2..4));
@@ -152,7 +152,7 @@ fn a_band_of_a_product_reads_the_same_band_of_a_and_all_of_b() {
         let rows = u64::from(band.start * 64)..u64::from(m.min(band.end * 64));
         let of = |width: u64| rows.start * width..rows.end * width;
         assert_eq!(got[1..3], [reads(of(130)), reads(0..26000)], "m = {m}");
-        // Where the last rows are cut off, the region is the same elements in several pieces.
+        // If the last rows are cut off, the region has the same elements in several pieces.
         let mut written = vec![false; sizes[2] as usize];
         got[3]
             .may_write
@@ -200,7 +200,7 @@ fn what_the_host_holds_bounds_a_sparse_row() {
             writes(128..256)
         ]
     );
-    // Without the columns anything may be gathered, and the access is named.
+    // Without the columns any element may be gathered, and the footprint names the access.
     launch.contents[1] = None;
     let got = launch.band(0, 1, 2);
     assert_eq!(got[3].read, (0..1000).into());
@@ -239,14 +239,14 @@ fn every_loop_of_the_library_is_finite() {
         let facts = facts(&Kernel::from_wgsl(&kernel(name)).unwrap());
         assert!(facts.finite_loops.iter().all(|&finite| finite), "{name}");
     }
-    // Their outer loops step by more than one to a bound that may be near 2^32.
+    // Their outer loops step by more than one, to a bound that may be near 2^32.
     for name in ["matmul", "nbody"] {
         let facts = facts(&Kernel::from_wgsl(&kernel(name)).unwrap());
         assert!(!facts.finite_loops[0] && facts.finite_loops[1..].iter().all(|&f| f), "{name}");
     }
 }
 
-/// The loops of a body, and which are finite.
+/// The loops of a body: whether each is finite.
 fn finite(body: &str) -> Vec<bool> {
     let text = format!(
         "struct Values {{ n: u32, s: i32, step: u32 }}
@@ -277,7 +277,7 @@ fn finite_loops_are_those_that_end_for_all_arguments() {
         "var i = v.n; while i > 0u { i -= 1u; data[i] = 1u; }",
         "var i = 0u; loop { data[i] = 1u; continuing { i += 1u; break if i >= 9u; } }",
         "var i = 0u; loop { i += 1u; if i >= 9u { break; } }",
-        // Below whatever there is, `i` cannot wrap around.
+        // `i` is below some value, so it cannot wrap around.
         "var n = 9u; for (var i = 0u; i < n; i++) { n = n + 1u; }",
     ] {
         assert_eq!(finite(body), [true], "{body}");
@@ -340,8 +340,8 @@ fn a_second_walk_over_loops_is_cheaper_than_the_first() {
     });
 }
 
-/// A kernel of the library, its uniform, its buffers' elements, its grid, the axis, and how many of
-/// 16 bands may be looked at themselves.
+/// A kernel of the library, its uniform, its buffers' elements, its grid, the axis, and how many of 16 bands
+/// may be walked themselves.
 type Cut = (&'static str, &'static [u32], &'static [u64], [u32; 3], usize, usize);
 
 const CUTS: [Cut; 6] = [
@@ -365,7 +365,7 @@ fn bands_that_are_shifts_of_one_another_are_looked_at_once() {
             let shifted = |band: &Range<u32>| samples.iter().any(|s| s.of(band).is_some());
             let alone = bands.iter().filter(|band| !shifted(band)).count();
             assert!(alone <= most, "{alone} of 16\n{text}");
-            // And are what they are when looked at.
+            // And the shifted footprints equal those of a walk.
             for (band, found) in bands.iter().zip(launch.bands(axis, &edges)) {
                 let groups = GroupBox::whole(grid).band(axis, band.start, band.end);
                 for (found, own) in found.iter().zip(launch.footprints(groups)) {
@@ -383,7 +383,7 @@ fn bands_that_are_shifts_of_one_another_are_looked_at_once() {
 
 #[test]
 fn an_analysis_that_runs_out_of_its_budget_says_so_and_keeps_what_does_not_hang_on_it() {
-    // More loops inside a loop than a close look is taken at; `n` is bounded by nothing.
+    // More inner loops than the budget allows to walk closely; `n` is unbounded.
     let inner = |i| format!("for (var k = 0u; k < {i}u; k++) {{ n = n * 3u + k; }}\n");
     let text = format!(
         "@group(0) @binding(0) var<storage, read_write> a: array<u32>;
@@ -414,7 +414,7 @@ fn an_analysis_that_runs_out_of_its_budget_says_so_and_keeps_what_does_not_hang_
 
 #[test]
 fn walks_turn_by_turn_share_one_budget_of_a_launch_and_what_comes_after_it_is_still_covered() {
-    // Each workgroup exchanges with others, so that no band is a shift of another.
+    // Each workgroup exchanges elements with others, so that no band is a shift of another.
     let sort = "for (var k = 2u; k <= arrayLength(&a); k <<= 1u) {
         for (var j = k >> 1u; j > 0u; j >>= 1u) {
             let o = g.x ^ j;

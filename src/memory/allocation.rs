@@ -1,9 +1,9 @@
-//! Host memory of a buffer: zeroed and aligned to a cache line, or a `Vec`'s as it is; never the cause of an
-//! abort.
+//! Host memory of a buffer: either zeroed and aligned to a cache line, or taken over from a `Vec`. A failed
+//! allocation never aborts.
 //!
-//! A large one asks for huge pages: a kernel that goes down a column, or from row to row of a matrix,
-//! touches more pages than the processor keeps the addresses of.
-//! The memory is handed out as [`HostBytes`] only; who may touch it when is `gate`'s business.
+//! A large allocation asks for huge pages: a kernel that walks down a column, or from row to row of a matrix,
+//! touches more pages than the processor keeps translations of. The memory is handed out as [`HostBytes`] only;
+//! `gate` decides which access may run when.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
@@ -16,13 +16,13 @@ use crate::device::HostBytes;
 /// One allocation. Its address never changes.
 #[derive(Debug)]
 pub(super) struct Allocation {
-    /// What the allocator gave, and with which layout; nothing for no bytes.
+    /// The allocator's block and its layout; `None` for zero bytes.
     given: Option<(NonNull<u8>, Layout)>,
-    /// The first cache line inside of it; of a `Vec` its first element.
+    /// The first cache line in the block; for a `Vec`, its first element.
     start: NonNull<u8>,
     /// Bytes that the user asked for.
     len: usize,
-    /// Whether it was a `Vec`'s.
+    /// Whether the block was taken over from a `Vec`.
     from_vec: bool,
 }
 
@@ -35,15 +35,15 @@ unsafe impl Sync for Allocation {}
 const LINE: usize = 64;
 
 impl Allocation {
-    /// Zeroed memory, or nothing when the host has not got that much.
+    /// Zeroed memory, or `None` if the host cannot allocate it.
     pub(super) fn zeroed(len: u64) -> Option<Allocation> {
         let len = usize::try_from(len).ok()?;
         if len == 0 {
             return Some(Allocation { given: None, start: dangling(), len, from_vec: false });
         }
-        // Only for small alignments does the allocator ask the system for zeroed pages, which
-        // cost nothing until they are touched; for a larger one it writes the zeros. So the line
-        // is found inside a block that is a line longer.
+        // The allocator gets zeroed pages from the system, which cost nothing until touched, only for
+        // small alignments. For a larger one it writes the zeros. So the block is a line longer, and
+        // the aligned line is found inside it.
         let layout = Layout::from_size_align(len.checked_add(LINE)?, 16).ok()?;
         // SAFETY: the layout's size is not zero.
         let given = NonNull::new(unsafe { alloc_zeroed(layout) })?;
@@ -53,8 +53,8 @@ impl Allocation {
         Some(Allocation { given: Some((given, layout)), start, len, from_vec: false })
     }
 
-    /// Takes a `Vec`'s memory over, or gives it back where its memory will not do: words are to be
-    /// had at every fourth byte.
+    /// Takes over a `Vec`'s memory. Gives the `Vec` back if it is empty or not aligned to 4 bytes: the memory
+    /// is accessed in words.
     pub(super) fn of_vec<T: Pod>(data: Vec<T>) -> Result<Allocation, Vec<T>> {
         let (len, capacity) = (size_of_val(data.as_slice()), data.capacity());
         let layout = Layout::array::<T>(capacity);
@@ -69,7 +69,8 @@ impl Allocation {
         }
     }
 
-    /// The `Vec` again that this was made of; itself if it was not, or of another type.
+    /// Turns the memory back into the `Vec` that it came from. Returns itself if it came from none, or from a
+    /// `Vec` of another layout.
     pub(super) fn into_vec<T: Pod>(self) -> Result<Vec<T>, Allocation> {
         let Some((start, layout)) = self.given.filter(|_| self.from_vec) else { return Err(self) };
         let (size, align) = (size_of::<T>(), align_of::<T>());
@@ -77,21 +78,20 @@ impl Allocation {
             return Err(self);
         }
         let this = std::mem::ManuallyDrop::new(self);
-        // SAFETY: `of_vec` took this memory from a `Vec` of elements of this alignment, whose
-        // capacity has these bytes, the first `len` of them initialised, and any bytes are a `T`;
-        // `this` is not dropped, so the memory has one owner. Nobody has a view of it: its user is
-        // the only one who has the allocation.
+        // SAFETY: `of_vec` took this memory from a `Vec` of elements of this alignment. The capacity
+        // has these bytes, the first `len` of them are initialised, and any bytes are a `T`. `this` is
+        // not dropped, so the memory has one owner. No view of it is left: the caller owns the
+        // allocation.
         Ok(unsafe {
             Vec::from_raw_parts(start.as_ptr().cast(), this.len / size, layout.size() / size)
         })
     }
 
-    /// The memory. The lifetime is the caller's to choose, see Safety.
+    /// The memory. The caller chooses the lifetime, see Safety.
     ///
     /// # Safety
-    /// The view must not outlive the allocation, and its user holds a pass of the buffer's gate
-    /// that covers what it does: for as long as a view is written to, nobody else looks at those
-    /// bytes except through other views.
+    /// The view must not outlive the allocation, and the caller holds a pass of the buffer's gate that covers
+    /// its accesses: while a view is written to, those bytes are accessed through views only.
     pub(super) unsafe fn view<'a>(&self) -> HostBytes<'a> {
         // SAFETY: `start` is valid for `len` bytes while the allocation lives (caller's promise),
         // aligned to a line, and only ever accessed through `HostBytes`.
@@ -99,13 +99,11 @@ impl Allocation {
     }
 }
 
-/// The huge page of x86-64, and of AArch64 with small pages of 4 KiB; a multiple of other small
-/// pages.
+/// The huge page of x86-64, and of AArch64 with pages of 4 KiB; a multiple of other page sizes.
 #[cfg(target_os = "linux")]
 const HUGE: usize = 2 << 20;
 
-/// Asks for huge pages for what has two of them or more. No answer is needed: they are faster, and
-/// nothing else.
+/// Asks for huge pages if at least two fit. A failure is ignored: huge pages only affect speed.
 fn prefer_huge_pages(start: NonNull<u8>, len: usize) {
     #[cfg(target_os = "linux")]
     {
@@ -130,14 +128,14 @@ fn dangling() -> NonNull<u8> {
 impl Drop for Allocation {
     fn drop(&mut self) {
         if let Some((given, layout)) = self.given {
-            // SAFETY: allocated in `zeroed`, or by a `Vec` that `of_vec` took it from, with this very
-            // layout, and dropped once.
+            // SAFETY: `zeroed`, or the `Vec` that `of_vec` took it from, allocated it with this layout,
+            // and it is dropped once.
             unsafe { dealloc(given.as_ptr(), layout) }
         }
     }
 }
 
-/// Copies a range to the same place.
+/// Copies a range to the same offset.
 pub(super) fn copy(from: HostBytes<'_>, to: HostBytes<'_>, range: &Range<u64>) {
     let (mut at, end, mut piece) = (range.start as usize, range.end as usize, [0; 8192]);
     while at < end {
@@ -165,7 +163,7 @@ mod tests {
             let memory = Allocation::zeroed(len).unwrap();
             assert!((memory.start.as_ptr() as usize).is_multiple_of(LINE));
             let mut bytes = vec![1; len as usize];
-            // SAFETY: nobody else has this memory.
+            // SAFETY: the test owns this memory alone.
             unsafe { memory.view() }.read(0, &mut bytes);
             assert!(bytes.iter().all(|&b| b == 0));
         }

@@ -1,4 +1,4 @@
-//! `Buffer<T>`: what a user makes, fills, binds to launches and reads.
+//! `Buffer<T>`: the array that a user makes, fills, binds to launches and reads.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,20 +15,20 @@ use crate::error::{Error, Result};
 use crate::kernel::RustType;
 use crate::pending::Pending;
 
-/// One logical array, shared by everyone who holds a clone of it.
+/// One logical array, shared by all its clones.
 ///
-/// A launch that was started earlier is always seen: reading waits for it.
+/// Reading waits for every launch that was started earlier, so it sees their results.
 ///
-/// What a launch wrote on a GPU stays there until somebody needs it elsewhere. If the GPU is lost
-/// meanwhile, what only it had is computed once more when it is needed, from a log of the launches
-/// that it follows from and their inputs as they were: on a device of the same kind if one is left,
-/// to the same bits. The log has a budget
-/// ([`RuntimeBuilder::log_memory`](crate::RuntimeBuilder::log_memory)); what it has no room for is
-/// fetched from the devices in time, as long as it has room for the launches that are under way. A launch is
-/// not computed twice if it might not give the same once more (atomics whose order shows, subgroups,
-/// workgroups that may meet in one buffer), or if it changes a buffer both on a GPU and in host memory:
-/// of such a launch, and of what followed from it, the lost parts are [`Error::Poisoned`], with the
-/// reason. They are so, too, as long as no device is left that could compute them.
+/// Results of a launch on a GPU stay there until another device or the host needs them. If the GPU is lost
+/// meanwhile, the bytes that only it had are computed again when they are needed. They are computed from a log
+/// of the launches that they follow from, with those launches' inputs as they were: on a device of the same
+/// kind if one is left, to the same bits. The log has a budget
+/// ([`RuntimeBuilder::log_memory`](crate::RuntimeBuilder::log_memory)). Results for which it has no room are
+/// fetched from the devices in time, as long as it has room for the launches in flight. A launch is not
+/// computed again if it might give another result (atomics whose order shows, subgroups, workgroups that may
+/// meet in one buffer), or if it changes a buffer both on a GPU and in host memory. The lost results of such a
+/// launch, and of launches that follow from it, are [`Error::Poisoned`], with the reason. So are lost results
+/// while no device is left that could compute them.
 ///
 /// ```
 /// # use coexec::Buffer;
@@ -46,7 +46,8 @@ pub struct Buffer<T> {
 impl<T: Pod> Buffer<T> {
     /// A buffer with a copy of these elements.
     ///
-    /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
+    /// If the host has no memory for it, the buffer is poisoned from the start: launches and reads return the
+    /// error.
     ///
     /// ```
     /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
@@ -55,15 +56,15 @@ impl<T: Pod> Buffer<T> {
     pub fn from_slice(data: &[T]) -> Buffer<T> {
         let buffer = Buffer::zeroed(data.len());
         if buffer.shared.memory.is_some() {
-            // SAFETY: nobody else has this buffer yet, so no pass is needed.
+            // SAFETY: the buffer is new and has no other clone, so no pass is needed.
             unsafe { buffer.shared.view() }.write(0, bytemuck::cast_slice(data));
         }
         buffer
     }
 
-    /// A buffer of these elements, without a copy: it takes the memory over. That lies as the `Vec` has
-    /// it, so lanes may straddle cache lines, and has small pages: what is computed on many times is
-    /// rather copied, by [`Buffer::from_slice`]. Elements of one or two bytes may have to be copied here, too.
+    /// A buffer that takes over the memory of `data`, without a copy. The memory keeps the `Vec`'s alignment,
+    /// so lanes may straddle cache lines, and it has small pages. For data that is computed on many times,
+    /// [`Buffer::from_slice`] is better. Elements of one or two bytes may have to be copied here, too.
     ///
     /// ```
     /// # use coexec::Buffer;
@@ -85,7 +86,8 @@ impl<T: Pod> Buffer<T> {
 
     /// A buffer of `len` elements whose bytes are all zero. Costs no time until it is touched.
     ///
-    /// When the host has no memory for it the buffer is born poisoned: launches and reads say so.
+    /// If the host has no memory for it, the buffer is poisoned from the start: launches and reads return the
+    /// error.
     ///
     /// ```
     /// let data = coexec::Buffer::<u32>::zeroed(1 << 20);
@@ -115,7 +117,7 @@ impl<T: Pod> Buffer<T> {
         self.len == 0
     }
 
-    /// A copy of all elements, after every launch that was started before has ended.
+    /// A copy of all elements. Waits for every launch that was started before.
     ///
     /// ```
     /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
@@ -129,8 +131,8 @@ impl<T: Pod> Buffer<T> {
         self.read(..)
     }
 
-    /// All elements, after every launch that was started before has ended; without a copy if the buffer
-    /// was made by [`Buffer::from_vec`] and nobody else has a clone of it.
+    /// All elements. Waits for every launch that was started before. Makes no copy if [`Buffer::from_vec`] made
+    /// the buffer and it has no other clone.
     ///
     /// ```
     /// let data = coexec::Buffer::from_vec(vec![1u32, 2, 3]);
@@ -146,7 +148,7 @@ impl<T: Pod> Buffer<T> {
             Ok(shared) => shared,
             Err(shared) => return Buffer { shared, len, elements }.to_vec(),
         };
-        // From here on nobody else can change it.
+        // No other clone is left that could change the buffer.
         shared.with(false, |_| {
             shared.check_poison()?;
             let all = 0..shared.bytes;
@@ -162,7 +164,7 @@ impl<T: Pod> Buffer<T> {
         Buffer { shared: Arc::new(shared), len, elements }.to_vec()
     }
 
-    /// A copy of some elements, after every launch that was started before has ended.
+    /// A copy of some elements. Waits for every launch that was started before.
     ///
     /// ```
     /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
@@ -176,15 +178,14 @@ impl<T: Pod> Buffer<T> {
     /// launch that failed while writing it.
     pub fn read(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>> {
         let range = self.resolve(range)?;
-        // Memory that can't be had is told of before as much again is asked for.
+        // Report a failed allocation of the buffer before allocating as much again.
         self.shared.check_memory()?;
         let mut out = vec![T::zeroed(); (range.end - range.start) as usize];
         self.read_into(range.start as usize, &mut out)?;
         Ok(out)
     }
 
-    /// Copies elements from `start` on into a slice, after every launch that was started before has
-    /// ended.
+    /// Copies elements from `start` on into a slice. Waits for every launch that was started before.
     ///
     /// ```
     /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
@@ -194,16 +195,16 @@ impl<T: Pod> Buffer<T> {
     /// # Ok::<(), coexec::Error>(())
     /// ```
     ///
-    /// # Errors
-    /// [`Error::Range`] when the buffer has not that many, [`Error::Poisoned`] after a launch that
+    /// [`Error::Range`] if the buffer has fewer elements, [`Error::Poisoned`] after a launch that failed while
+    /// writing it.
     /// failed while writing it.
     pub fn read_into(&self, start: usize, out: &mut [T]) -> Result<()> {
         let range = self.resolve(start..start.saturating_add(out.len()))?;
         self.shared.with(false, |bytes| self.copy_out(bytes, &range, out))
     }
 
-    /// As [`Buffer::read`], without waiting: returns a future of the elements as they are after
-    /// every launch that was started before. Later launches that write the buffer wait for it.
+    /// As [`Buffer::read`], without waiting: returns a future of the elements as they are after every launch
+    /// that was started before. Later launches that write the buffer wait for the read.
     ///
     /// ```
     /// # use coexec::{Buffer, Kernel, Runtime};
@@ -225,15 +226,15 @@ impl<T: Pod> Buffer<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Device`] when no thread
-    /// can be started; the future has the other errors of [`Buffer::read`].
+    /// [`Error::Range`] for a range that is not inside the buffer, [`Error::Device`] if no thread can be
+    /// started. The future has the other errors of [`Buffer::read`].
     pub fn read_async(&self, range: impl RangeBounds<usize>) -> Result<Pending<Vec<T>>>
     where
         T: Send,
     {
         let range = self.resolve(range)?;
         let buffer = self.clone();
-        // Queued here, in the order of the caller's requests, and not on the thread of the read.
+        // Queued on the caller's thread, so that reads keep the order of the caller's requests.
         let passes = buffer.shared.queue(false);
         Pending::spawn("read", 1, move |job| {
             let shared = &buffer.shared;
@@ -260,8 +261,8 @@ impl<T: Pod> Buffer<T> {
         Ok(())
     }
 
-    /// Overwrites elements from `start` on, after every launch that was started before has ended.
-    /// Overwriting all of a poisoned buffer heals it.
+    /// Overwrites elements from `start` on. Waits for every launch that was started before. Overwriting all of
+    /// a poisoned buffer heals it.
     ///
     /// ```
     /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);
@@ -271,8 +272,8 @@ impl<T: Pod> Buffer<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Range`] when the elements do not fit, [`Error::Poisoned`] when only a part of a
-    /// poisoned buffer is overwritten.
+    /// [`Error::Range`] if the elements do not fit, [`Error::Poisoned`] if only a part of a poisoned buffer is
+    /// overwritten.
     pub fn write(&self, start: usize, data: &[T]) -> Result<()> {
         let range = self.resolve(start..start.saturating_add(data.len()))?;
         self.shared.with(true, |bytes| {
@@ -296,7 +297,7 @@ impl<T: Pod> Buffer<T> {
         })
     }
 
-    /// A part of the buffer, to be bound as if it were a buffer of its own.
+    /// A part of the buffer, which can be bound like a buffer.
     ///
     /// ```
     /// let data = coexec::Buffer::from_slice(&[1.0f32, 2.0, 3.0, 4.0]);

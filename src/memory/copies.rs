@@ -1,8 +1,8 @@
 //! Private copies of buffers, for chunks that must not write in place.
 //!
-//! A copy is memory of a buffer's length of which only the parts that a chunk needs are filled
-//! in; the rest holds anything. Copies that are given back are handed out again. Their memory
-//! lives as long as the [`Copies`], however long a device keeps a view of it.
+//! A copy is memory of a buffer's length. Only the parts that a chunk needs are filled in; the other bytes are
+//! arbitrary. Copies that are given back are reused. Their memory lives as long as the [`Copies`], even if a
+//! device keeps a view of it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -25,7 +25,7 @@ pub(crate) struct PrivateCopy<'a> {
 }
 
 impl Copies {
-    /// Memory of so many bytes, or nothing when the host has not got that much.
+    /// Memory of `len` bytes, or `None` if the host cannot allocate it.
     pub(crate) fn take(&self, len: usize) -> Option<PrivateCopy<'_>> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,14 +36,14 @@ impl Copies {
                 all.len() - 1
             }
         };
-        // SAFETY: the allocation is dropped with `self`, which the view's lifetime borrows, and
-        // never before; `all` only grows, and an allocation's memory does not move with it. The
-        // memory is private to the launch, and all that see it do so through views.
+        // SAFETY: the allocation is dropped with `self`, which the view's lifetime borrows, and never
+        // before. `all` only grows, and growing does not move an allocation's memory. The memory is
+        // private to the launch, and is accessed through views only.
         let bytes: HostBytes<'_> = unsafe { all[number].view() };
         Some(PrivateCopy { bytes, number })
     }
 
-    /// Takes a copy back. Views of it that are left see what its next user does with it.
+    /// Takes a copy back. Remaining views of it see the writes of its next user.
     pub(crate) fn give_back(&self, copy: &PrivateCopy<'_>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push((copy.number, copy.bytes.len()));

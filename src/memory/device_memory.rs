@@ -1,8 +1,8 @@
-//! The memory of a device that can keep things, and which buffers have windows in it.
+//! The memory of a device that has a store, and the buffers that have windows in it.
 //!
-//! Windows take at most three quarters of it together. Room for another is made by giving up those of
-//! buffers that nobody uses, the one that was used longest ago first; what only such a window has comes
-//! to the host before. What is in a window is `residency`'s.
+//! Windows take at most three quarters of it together. To make room, the windows of unused buffers are evicted,
+//! the least recently used first. Bytes that only such a window holds are first copied to the host. `residency`
+//! keeps track of the contents of windows.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::device::{Device, HostBytes, Store};
 use crate::error::{Error, Result};
 
-/// The memory of one device, and which buffers have windows in it.
+/// The memory of one device, and the buffers that have windows in it.
 pub(crate) struct DeviceMemory {
     device: Arc<dyn Device>,
     /// Bytes that windows may take together.
     limit: u64,
     used: AtomicU64,
-    /// The one that was used last at the end.
+    /// The most recently used one at the end.
     buffers: Mutex<Vec<Weak<dyn HostSide>>>,
 }
 
@@ -26,13 +26,14 @@ pub(super) trait HostSide: fmt::Debug + Send + Sync {
     /// The host's bytes.
     ///
     /// # Safety
-    /// The caller keeps the buffer as long as the view, and nobody writes the bytes that it reads meanwhile.
+    /// The caller keeps the buffer as long as the view, and no thread writes the bytes that it reads meanwhile.
     unsafe fn view<'a>(&self) -> HostBytes<'a>;
 
-    /// Gives up the window of a device, unless somebody uses the buffer. What only the window has comes to the host before.
+    /// Evicts the window of a device, unless the buffer is in use. Bytes that only the window holds are first
+    /// copied to the host.
     fn evict(&self, memory: &DeviceMemory, meter: Meter<'_>);
 
-    /// Brings to the host what only devices have. False if somebody uses the buffer, or if that failed.
+    /// Copies to the host the bytes that only devices hold. False if the buffer is in use, or if a copy failed.
     fn fetch_unused(&self) -> bool;
 }
 
@@ -43,7 +44,7 @@ pub(crate) enum Moved {
     Down(u64),
 }
 
-/// Hears of everything that moves.
+/// Is called for every transfer.
 pub(crate) type Meter<'a> = &'a dyn Fn(&DeviceMemory, Moved);
 
 impl fmt::Debug for DeviceMemory {
@@ -55,11 +56,11 @@ impl fmt::Debug for DeviceMemory {
 }
 
 impl DeviceMemory {
-    /// The memory of a device that can keep things; nothing for another.
+    /// The memory of a device, or `None` if the device has no store.
     pub(crate) fn of(device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
         device.store()?;
         Some(Arc::new(DeviceMemory {
-            // The rest is the pool's, for what lies unused and for rounding up.
+            // The store's pool needs the rest, for unused blocks and for rounding up.
             limit: device.info().limits.memory / 4 * 3,
             device: Arc::clone(device),
             used: AtomicU64::new(0),
@@ -67,33 +68,33 @@ impl DeviceMemory {
         }))
     }
 
-    /// Whether this is that device's.
+    /// Whether this is the memory of `device`.
     pub(crate) fn is_of(&self, device: &Arc<dyn Device>) -> bool {
         Arc::ptr_eq(&self.device, device)
     }
 
-    /// Whether windows of so many bytes can be there at once.
+    /// Whether windows of `bytes` bytes fit at once.
     pub(crate) fn could_hold(&self, bytes: u64) -> bool {
         bytes <= self.limit
     }
 
-    /// Bytes of its windows.
+    /// Bytes of all windows.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Relaxed)
     }
 
-    /// A window takes so many bytes.
+    /// Counts a window of `bytes` bytes.
     pub(super) fn takes(&self, bytes: u64) {
         self.used.fetch_add(bytes, Relaxed);
     }
 
-    /// A window gives back so many bytes.
+    /// Uncounts a window of `bytes` bytes.
     pub(super) fn gives(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Relaxed);
     }
 
-    /// Lets go of all windows that nobody uses.
+    /// Evicts all windows of unused buffers.
     pub(crate) fn clear(&self, meter: Meter<'_>) {
         self.make_room(self.limit, meter);
     }
@@ -105,7 +106,7 @@ impl DeviceMemory {
         })
     }
 
-    /// Makes room for so many bytes beside the windows that are in use; false where there is none.
+    /// Makes room for `bytes` bytes beside the windows in use; false if there is too little.
     pub(crate) fn make_room(&self, bytes: u64, meter: Meter<'_>) -> bool {
         let fits = || self.used.load(Relaxed).saturating_add(bytes) <= self.limit;
         if fits() {

@@ -1,19 +1,18 @@
-//! The launch log: how to compute once more what only devices have, should they fail.
+//! The launch log: how to compute again the bytes that only a device holds, should that device fail.
 //!
-//! A chunk whose result stays on a device leaves an [`Entry`]: the work, and where each part of its
-//! input is to be had. That is an earlier entry, where only a device has the part ([`Source::Made`]),
-//! or the host's memory as it was then ([`Source::Host`], a [`Pin`]). A buffer remembers, by range, the
-//! entry that made what it holds ([`Origins`]), until the host has it or somebody overwrites it. So
-//! entries hang together by reference counts alone, and one that no buffer's contents follow from is
-//! gone.
+//! A chunk whose result stays on a device leaves an [`Entry`]: the work, and the source of each part of its
+//! input. A source is an earlier entry, if only a device has the part ([`Source::Made`]), or the host's memory
+//! as it was then ([`Source::Host`], a [`Pin`]). A buffer keeps, by range, the entry that made its contents
+//! ([`Origins`]), until the host has them or they are overwritten. So reference counts alone keep entries: an
+//! entry from which no buffer's contents follow is dropped.
 //!
-//! To repeat is to run the entries that a lost range follows from, in the order in which they were
-//! made, on copies of the buffers in host memory (*shadows*).
+//! A repetition runs the entries that a lost range follows from, in the order in which they were made, on
+//! copies of the buffers in host memory (*shadows*).
 //!
-//! What always holds: an entry's inputs can be had as they were, or its pin says that they are gone;
-//! memory that the log keeps (copies of overwritten inputs, inputs of dropped buffers, entries) is
-//! counted, and where it would exceed the log's budget, what depends on it is fetched to the host (a
-//! *checkpoint*), or given up. When a checkpoint pays otherwise is decided in `runtime/execution/log.rs`.
+//! What always holds: an entry's inputs are available as they were, or its pin says that they are gone. Memory
+//! that the log keeps (copies of overwritten inputs, inputs of dropped buffers, entries) is counted. If it
+//! would exceed the log's budget, the results that depend on it are fetched to the host (a *checkpoint*), or
+//! given up. `runtime/execution/log.rs` decides when else a checkpoint pays.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -28,20 +27,20 @@ use super::pins::Pin;
 use crate::device::HostBytes;
 use crate::error::Result;
 
-/// What an entry takes without its work and what it pins, about.
+/// The approximate bytes of an entry, without its work and its pinned inputs.
 const ENTRY_BYTES: u64 = 1024;
 
-/// Work that can be done once more.
+/// Work that can be repeated.
 pub(crate) trait Repeat: Send + Sync {
-    /// Does it. `memory` has the entry's parts, in the order in which they were recorded, with the
-    /// inputs in them; the results go there.
+    /// Repeats the work. `memory` has the entry's parts, in the order in which they were recorded, with the
+    /// inputs filled in. The results go there.
     fn repeat(&self, memory: &[HostBytes<'_>]) -> Result<()>;
 }
 
-/// Something that was computed, and how to do so again.
+/// A computation, and how to repeat it.
 pub(crate) struct Entry {
     number: u64,
-    /// Or why it can't be repeated.
+    /// Or the reason why it can't be repeated.
     work: std::result::Result<Box<dyn Repeat>, String>,
     parts: Vec<Part>,
     sources: Vec<(u64, Range<u64>, Source)>,
@@ -55,17 +54,17 @@ pub(crate) struct Entry {
 /// A part of a buffer.
 struct Part {
     buffer: u64,
-    /// Of the whole buffer.
+    /// The bytes of the whole buffer.
     bytes: u64,
     range: Range<u64>,
 }
 
-/// Where a range of an input is to be had.
+/// The source of a range of an input.
 #[derive(Clone)]
 enum Source {
-    /// In the host's memory as it was then.
+    /// The host's memory, as it was when the entry was recorded.
     Host(Arc<Pin>),
-    /// It is what an earlier entry computed.
+    /// The result of an earlier entry.
     Made(Arc<Entry>),
 }
 
@@ -80,13 +79,13 @@ impl Entry {
         &self.log
     }
 
-    /// The work took so long.
+    /// Sets how long the work took.
     pub(crate) fn took(&self, time: Duration) {
         self.took.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Nanoseconds that it takes to repeat it and all that it follows from, if what was done side
-    /// by side is done so again.
+    /// The nanoseconds that it takes to repeat the entry and all that it follows from, if parallel work is
+    /// repeated in parallel.
     fn chain(&self) -> u64 {
         self.before.saturating_add(self.took.load(Relaxed))
     }
@@ -95,7 +94,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.log.count_entry(false);
-        // A chain may be thousands of entries long: the stack is not.
+        // A chain may be thousands of entries long, so it is dropped without recursion.
         let mut left = std::mem::take(&mut self.sources);
         while let Some((_, _, source)) = left.pop() {
             if let Source::Made(entry) = source
@@ -107,7 +106,7 @@ impl Drop for Entry {
     }
 }
 
-/// Collects what an entry needs, before the work begins.
+/// Collects the parts and sources of an entry, before the work begins.
 pub(crate) struct Recorder {
     log: Arc<Log>,
     parts: Vec<Part>,
@@ -123,13 +122,13 @@ impl Recorder {
         Recorder { log: Arc::clone(log), parts, sources, before: 0, obstacle: None }
     }
 
-    /// Adds a part, a range of a buffer of so many bytes, to those that the work is given.
+    /// Adds a part that the work is given: a range of a buffer of `bytes` bytes.
     pub(super) fn part(&mut self, buffer: u64, bytes: u64, range: Range<u64>) {
         self.parts.push(Part { buffer, bytes, range });
     }
 
-    /// Adds a piece of a buffer to what the work needs as it is now: made by an entry, or in the host's memory, which `pin`
-    /// then keeps.
+    /// Adds a piece of a buffer that the work needs as it is at this point. An entry made it, or it is in the
+    /// host's memory, which `pin` then keeps.
     pub(super) fn source(
         &mut self,
         buffer: u64,
@@ -157,7 +156,7 @@ impl Recorder {
         }
     }
 
-    /// The entry, of work or of why there is none.
+    /// The entry, of the work or of the reason why it can't be repeated.
     pub(crate) fn entry(self, work: std::result::Result<Box<dyn Repeat>, String>) -> Arc<Entry> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let mut work = match self.obstacle {
@@ -184,7 +183,7 @@ impl Recorder {
     }
 }
 
-/// Which entry made which range of a buffer.
+/// The entry that made each range of a buffer.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     /// In order, without overlap.
@@ -192,7 +191,7 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// A range is not what an entry made any more.
+    /// Forgets the entries that made a range.
     pub(super) fn clear(&mut self, range: &Range<u64>) {
         if self.made.is_empty() || range.is_empty() {
             return;
@@ -214,7 +213,7 @@ impl Origins {
         self.made.insert(place, (range.clone(), Arc::clone(entry)));
     }
 
-    /// The pieces of a range, in order and without gap, and who made them.
+    /// The pieces of a range, in order and without gap, and the entry that made each.
     pub(super) fn over(&self, range: &Range<u64>) -> Vec<(Range<u64>, Option<Arc<Entry>>)> {
         let (mut pieces, mut at) = (Vec::new(), range.start);
         for (made, entry) in &self.made {
@@ -234,33 +233,33 @@ impl Origins {
         pieces
     }
 
-    /// The log that has the first of them.
+    /// The log of the first entry.
     pub(super) fn log(&self) -> Option<Arc<Log>> {
         self.made.first().map(|(_, entry)| Arc::clone(&entry.log))
     }
 
-    /// The longest time that it takes to compute some of a range again, in nanoseconds.
+    /// The longest time, in nanoseconds, that it takes to repeat an entry of a range.
     pub(super) fn chain(&self, range: &Range<u64>) -> u64 {
         let inside = self.made.iter().filter(|(m, _)| m.start < range.end && range.start < m.end);
         inside.map(|(_, entry)| entry.chain()).max().unwrap_or(0)
     }
 }
 
-/// Copies of buffers in host memory, by buffer: what was computed again.
+/// Copies of buffers in host memory, by buffer, that hold repeated results.
 pub(super) struct Shadows(HashMap<u64, Allocation>);
 
 impl Shadows {
     /// Copies a range of a buffer from its shadow.
     pub(super) fn put(&self, buffer: u64, range: &Range<u64>, host: HostBytes<'_>) {
         if let Some(shadow) = self.0.get(&buffer) {
-            // SAFETY: the shadow is ours and outlives the view.
+            // SAFETY: `self` owns the shadow, which outlives the view.
             let shadow: HostBytes<'_> = unsafe { shadow.view() };
             copy(shadow, host, range);
         }
     }
 }
 
-/// Repeats entries, and all that they follow from. Fails with the reason.
+/// Repeats entries, and all that they follow from. The error is the reason for the failure.
 pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, String> {
     let mut all: Vec<Arc<Entry>> = Vec::new();
     let (mut seen, mut next) = (HashSet::new(), wanted);
@@ -287,7 +286,7 @@ pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, St
             }
         }
         let view = |buffer: &u64| {
-            // SAFETY: the shadow is ours and lives until the end; no view is kept.
+            // SAFETY: this function owns the shadow until its end; no view is kept.
             shadows.get(buffer).map(|shadow| unsafe { shadow.view() })
         };
         for (buffer, range, source) in &entry.sources {

@@ -1,13 +1,12 @@
-//! Who may touch a buffer when: a queue of passes, first come, first served.
+//! The gate of a buffer: a queue of passes, first come, first served.
 //!
-//! Everything that touches a buffer first queues for a pass, to read or to write. Passes are
-//! granted in the order of queueing: reads that stand side by side together, a write alone. So
-//! two launches that were submitted one after the other see each other's results in that order,
-//! whichever threads they run on.
+//! Every access to a buffer first queues for a pass, to read or to write. Passes are granted in the order of
+//! queueing: neighbouring reads together, a write alone. So two launches see each other's results in the order
+//! of their submission, whichever threads they run on.
 //!
-//! A launch queues at all of its gates in one step ([`queue_all`] holds one lock of the process
-//! while it does), so any two launches stand in the same order at every gate they share, and no
-//! cycle of waiting can arise. Waiting itself holds no lock.
+//! A launch queues at all of its gates in one step: [`queue_all`] holds one lock of the process meanwhile. So
+//! any two launches have the same order at every gate that they share, and no deadlock can arise. Waiting holds
+//! no lock.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -40,7 +39,7 @@ pub(super) struct Pass {
 
 static ORDER: Mutex<()> = Mutex::new(());
 
-/// Queues at several gates at once. `true` asks to write.
+/// Queues at several gates at once. `true` asks for a pass to write.
 pub(super) fn queue_all(gates: impl Iterator<Item = (Arc<Gate>, bool)>) -> Vec<Pass> {
     let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
     gates.map(|(gate, write)| gate.queue(write)).collect()
@@ -60,8 +59,8 @@ impl Gate {
 }
 
 impl Gate {
-    /// A pass to write that is granted at once, or nothing where somebody has one or waits for
-    /// one. As it does not wait, no cycle of waiting can come of it.
+    /// A pass to write that is granted at once, or `None` if any pass is granted or queued. As it does not
+    /// wait, it cannot cause a deadlock.
     pub(super) fn try_write(self: &Arc<Self>) -> Option<Pass> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if !queue.waiting.is_empty() {
@@ -158,8 +157,8 @@ mod tests {
         drop(read);
     }
 
-    /// A seeded scheduler: launches come, queue at some gates in one step, and go when they are done
-    /// or given up, in every order that chance gives.
+    /// A seeded scheduler: launches arrive, queue at some gates in one step, and leave when they end or are
+    /// cancelled, in random order.
     #[test]
     fn in_every_order_of_events_who_conflicts_waits_and_the_first_in_line_never_does() {
         struct Launch {
@@ -196,7 +195,7 @@ mod tests {
                     let passes = queue_all(wants.iter().map(at));
                     all.push(Launch { number, wants, passes });
                 } else if !all.is_empty() {
-                    // Done, or given up while it waits.
+                    // The launch ends, or is cancelled while it waits.
                     all.remove(below(all.len() as u64) as usize);
                 }
                 for launch in &all {
@@ -206,7 +205,7 @@ mod tests {
                         assert_eq!(granted(pass), free, "seed {seed}, launch {}", launch.number);
                     }
                 }
-                // So somebody can always go on.
+                // So some launch can always proceed.
                 if let Some(first) = all.iter().min_by_key(|launch| launch.number) {
                     assert!(first.passes.iter().all(granted), "seed {seed}");
                 }

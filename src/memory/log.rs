@@ -1,4 +1,5 @@
-//! The memory of a launch log: what is kept is counted, and what would exceed the budget is fetched to the host.
+//! The memory of a launch log: kept bytes are counted, and results are fetched to the host before the budget is
+//! exceeded.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,19 +9,19 @@ use super::device_memory::HostSide;
 /// The memory of a runtime's log.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// Bytes that may be kept; none: nothing is logged.
+    /// Bytes that may be kept; 0 turns the log off.
     budget: u64,
     held: AtomicU64,
     entries: AtomicU64,
-    /// Entries that were computed once more, ever.
+    /// The number of repeated entries since the start.
     repeated: AtomicU64,
-    /// Buffers of which devices have something that the host has not.
+    /// Buffers of which a device holds bytes that the host lacks.
     ahead: Mutex<Vec<Weak<dyn HostSide>>>,
 }
 
 pub(super) const NO_ROOM: &str = "the log of launches had no room for it";
 
-/// Something that takes so much of a log's memory for as long as this is there.
+/// Counts `bytes` against a log's budget until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Weight {
     pub(super) log: Arc<Log>,
@@ -39,7 +40,7 @@ impl Log {
         Arc::new(Log { budget, held, entries, repeated, ahead: Mutex::default() })
     }
 
-    /// Entries that were computed once more, ever.
+    /// The number of repeated entries since the start.
     pub(crate) fn repeated(&self) -> u64 {
         self.repeated.load(Relaxed)
     }
@@ -54,7 +55,7 @@ impl Log {
         self.is_on() && self.held.load(Relaxed) > self.budget / 2
     }
 
-    /// Counts so many bytes, if there is room.
+    /// Counts `bytes` bytes, if there is room.
     pub(crate) fn weigh(self: &Arc<Log>, bytes: u64) -> std::result::Result<Weight, String> {
         if !self.has_room(bytes) {
             return Err(NO_ROOM.to_owned());
@@ -63,7 +64,7 @@ impl Log {
         Ok(Weight { log: Arc::clone(self), bytes })
     }
 
-    /// Entries, and bytes that are kept for them.
+    /// The number of entries, and the bytes that are kept for them.
     #[cfg(test)]
     pub(crate) fn size(&self) -> (u64, u64) {
         (self.entries.load(Relaxed), self.held.load(Relaxed))
@@ -85,7 +86,7 @@ impl Log {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A device has something of a buffer that the host has not.
+    /// Notes that a device holds bytes of a buffer that the host lacks.
     pub(super) fn note(&self, buffer: Weak<dyn HostSide>) {
         let mut ahead = self.ahead();
         if !ahead.iter().any(|known| known.ptr_eq(&buffer)) {
@@ -94,7 +95,7 @@ impl Log {
         }
     }
 
-    /// Fetches what devices have of all buffers that nobody uses or waits for.
+    /// Fetches to the host the results that only devices hold, of all buffers without a pass.
     pub(crate) fn relieve(&self) {
         let all = std::mem::take(&mut *self.ahead());
         for buffer in all {
@@ -104,7 +105,7 @@ impl Log {
         }
     }
 
-    /// An entry was made, or dropped.
+    /// Counts an entry that was made, or uncounts one that was dropped.
     pub(super) fn count_entry(&self, made: bool) {
         if made {
             self.entries.fetch_add(1, Relaxed)
@@ -113,7 +114,7 @@ impl Log {
         };
     }
 
-    /// An entry was computed once more.
+    /// Counts a repeated entry.
     pub(super) fn count_repeated(&self) {
         self.repeated.fetch_add(1, Relaxed);
     }

@@ -1,10 +1,10 @@
 //! Buffers: one logical array each, in host memory and on devices.
 //!
-//! What always holds: whoever touches a buffer's bytes has a granted pass of its gate; a buffer
-//! that a failed launch left half-written is poisoned, and says so to whoever reads it next.
-//! The host's memory may be out of date where a device has written; who needs it there fetches it
-//! first (`residency`). What devices alone have can be computed again (`log`, `pins`). What this floor leaves to others: what a launch reads and writes
-//! (`analysis`), how bytes move (`device::Store`), and what is worth keeping where (`runtime`).
+//! What always holds: every access to a buffer's bytes holds a granted pass of its gate. A buffer that a failed
+//! launch left half-written is poisoned, and its next reader gets that error. The host's memory may be stale
+//! where a device has written, so its reader fetches the bytes first (`residency`). Bytes that only devices
+//! have can be computed again (`log`, `pins`). Left to others: the accesses of a launch (`analysis`), transfers
+//! (`device::Store`), and which bytes are worth keeping where (`runtime`).
 
 mod allocation;
 mod gate;

@@ -1,6 +1,7 @@
 //! A buffer, or a part of one, as launches use it: fetched to the host, brought to devices, recorded.
 //!
-//! The methods, except those that look at places only, are for the holder of a granted pass. Their ranges are bytes of the part.
+//! The methods are for the holder of a granted pass, except those that only look at positions. Their ranges
+//! are bytes of the part.
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, Weak};
@@ -32,12 +33,12 @@ impl From<&BufferRange> for BufferRange {
 }
 
 impl BufferRange {
-    /// Bytes of the part.
+    /// The number of bytes of the part.
     pub(crate) fn len(&self) -> u64 {
         self.bytes.end - self.bytes.start
     }
 
-    /// The part's contents, for the holder of a granted pass, who has its memory.
+    /// The part's contents; `memory` is its host memory.
     pub(crate) fn contents<'a>(&self, memory: HostBytes<'a>) -> Contents<'a> {
         let version = self.shared.version.lock().unwrap_or_else(PoisonError::into_inner);
         let version = Arc::clone(&version);
@@ -65,7 +66,7 @@ impl BufferRange {
         self.shared.residency().on_host(&self.bytes)
     }
 
-    /// Makes the host have a range.
+    /// Makes the host hold the current version of a range.
     pub(crate) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
         if range.is_empty() {
             return Ok(());
@@ -73,19 +74,18 @@ impl BufferRange {
         self.shared.fetch(&self.whole(range), meter)
     }
 
-    /// A range has been written in host memory, or all that is not will be.
+    /// Marks a range as written in host memory. Any unwritten rest will be written.
     pub(crate) fn written_on_host(&self, range: &Range<u64>) {
         self.shared.residency().host_writes(&self.whole(range));
     }
 
-    /// Somebody, who has a number, begins to write a range in host memory, until
-    /// [`BufferRange::ends_to_write`].
+    /// Begins a write of a range in host memory by writer `who`, until [`BufferRange::ends_to_write`].
     pub(crate) fn begins_to_write(&self, who: usize, range: &Range<u64>) {
         let whole = self.whole(range);
         self.shared.residency().writing.push((who, whole));
     }
 
-    /// That is over, if it was ever begun.
+    /// Ends that write, if it was begun.
     pub(crate) fn ends_to_write(&self, who: usize, range: &Range<u64>) {
         let whole = self.whole(range);
         let writing = &mut self.shared.residency().writing;
@@ -94,9 +94,9 @@ impl BufferRange {
         }
     }
 
-    /// Makes a device have a window of `need`, with the current version of `upload`. What is there
-    /// of both is not moved. Nothing where the device has no room. Each that is brought is to be
-    /// told [`BufferRange::written_on`] or [`BufferRange::not_written_on`] once.
+    /// Makes a device have a window of `need`, with the current version of `upload`. Bytes that are there are
+    /// not moved. `None` if the device has no room. Each success is followed by exactly one call of
+    /// [`BufferRange::written_on`] or [`BufferRange::not_written_on`].
     pub(crate) fn bring(
         &self,
         memory: &Arc<DeviceMemory>,
@@ -120,7 +120,7 @@ impl BufferRange {
                 residency.fetch(&missing, host, meter)?;
             }
         }
-        // Neighbours that came from different places are one upload now.
+        // Neighbouring parts of different holders become one upload.
         let mut parts: Vec<Range<u64>> = Vec::new();
         for (missing, _) in residency.missing(&upload, holder) {
             match parts.last_mut() {
@@ -144,8 +144,7 @@ impl BufferRange {
         Ok(Some(Brought { block, bytes }))
     }
 
-    /// A chunk that was brought its window has written a range there, and ended; `origin` says how to
-    /// do so again.
+    /// A chunk that was brought its window has ended and written a range there. `origin` repeats it.
     pub(crate) fn written_on(
         &self,
         memory: &DeviceMemory,
@@ -159,7 +158,7 @@ impl BufferRange {
             None => residency.origins.clear(&whole),
         }
         let Some(number) = residency.number(memory) else {
-            // Something could not be fetched from the window meanwhile, and it was given up.
+            // The window was dropped meanwhile, since a fetch from it failed.
             residency.map.write(&whole, Holders::default());
             return;
         };
@@ -171,8 +170,7 @@ impl BufferRange {
         }
     }
 
-    /// A chunk that was brought its window has ended without a result; a range of it may hold
-    /// anything now.
+    /// A chunk that was brought its window has ended without a result; a range of it may hold anything.
     pub(crate) fn not_written_on(&self, memory: &DeviceMemory, range: &Range<u64>) {
         let mut residency = self.shared.residency();
         if let Some(number) = residency.number(memory) {
@@ -182,12 +180,12 @@ impl BufferRange {
         }
     }
 
-    /// Its contents are others than those that the launch began with.
+    /// Starts a new version of the contents, unlike the one that the launch began with.
     pub(crate) fn changed(&self) {
         self.shared.changes();
     }
 
-    /// Bytes of a range that are current on a device; `beyond_host` leaves out what the host has, too.
+    /// Bytes of a range that are current on a device; `beyond_host` excludes those that the host has, too.
     pub(crate) fn held(&self, memory: &DeviceMemory, range: &Range<u64>, beyond_host: bool) -> u64 {
         let residency = self.shared.residency();
         let Some(number) = residency.number(memory) else { return 0 };
@@ -195,7 +193,7 @@ impl BufferRange {
         residency.map.held(&self.whole(range), Holders::device(number), others)
     }
 
-    /// Gives up a device's window, if nothing is in flight there.
+    /// Drops a device's window, if no chunk is in flight there.
     pub(crate) fn leave(&self, memory: &DeviceMemory, meter: Meter<'_>) -> Result<()> {
         let mut residency = self.shared.residency();
         let Some(number) = residency.number(memory) else { return Ok(()) };
@@ -208,36 +206,37 @@ impl BufferRange {
         residency.spill(number, host, meter)
     }
 
-    /// Which buffer it is a part of.
+    /// The id of the buffer.
     pub(crate) fn buffer_id(&self) -> u64 {
         self.shared.residency().id
     }
 
-    /// The part's place in its buffer.
+    /// The part's bytes in its buffer.
     pub(crate) fn place(&self) -> Range<u64> {
         self.bytes.clone()
     }
 
-    /// Bytes that only devices have, and how long it would take to compute them again.
+    /// The bytes that only devices have, and how long it would take to compute them again.
     pub(crate) fn at_stake(&self) -> (u64, Duration) {
         let residency = self.shared.residency();
         let (bytes, nanoseconds) = residency.at_stake(&self.bytes);
         (bytes, Duration::from_nanos(nanoseconds))
     }
 
-    /// Makes the host have the part, so that the log need not.
+    /// Makes the host have the part, so that the log need not keep it.
     pub(crate) fn checkpoint(&self, meter: Meter<'_>) -> Result<()> {
         // SAFETY: the caller has a granted pass and `self` keeps the `Shared`; the view ends here.
         let host = unsafe { self.shared.view() };
         self.shared.residency().checkpoint(&self.bytes, host, meter)
     }
 
-    /// The host's memory of a range is about to be written: what the log needs of it is kept.
+    /// Saves the bytes of a range that the log needs, before the host's memory is written.
     pub(crate) fn preserve(&self, range: &Range<u64>) {
         self.shared.preserve(&(self.bytes.start + range.start..self.bytes.start + range.end));
     }
 
-    /// Adds the part to those that recorded work is given, of which it needs a range as it is now.
+    /// Adds the part to those that recorded work is given. The work needs the range `needed` as it is at this
+    /// point.
     pub(crate) fn record(&self, recorder: &mut Recorder, needed: &Range<u64>) {
         let mut residency = self.shared.residency();
         let needed = self.whole(needed);

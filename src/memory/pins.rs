@@ -1,10 +1,9 @@
-//! Inputs of launches in the log, as they were: in the host's memory for as long as it stays so,
-//! and then in a copy.
+//! Inputs of logged launches as they were: in the host's memory until it is overwritten, then in a copy.
 //!
-//! A [`Pin`] names a range of a buffer's host memory whose bytes the log may need. Before anybody
-//! writes there, the buffer has its pins *save* what is about to go: copy on write. Where the log
-//! has no room for the copy, the pin's bytes are gone, and it says so to whoever wants to repeat
-//! what followed from them. A buffer that is dropped leaves its memory to its pins.
+//! A [`Pin`] names a range of a buffer's host memory whose bytes the log may need. Before a write there, the
+//! buffer makes its pins *save* the bytes: copy on write. If the log has no room for the copy, the bytes are
+//! gone, and a repetition that needs them fails with that reason. A dropped buffer leaves its memory to its
+//! pins.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -25,7 +24,7 @@ pub(super) struct Pin {
 #[derive(Debug)]
 struct State {
     buffer: Weak<dyn HostSide>,
-    /// What the buffer's memory still holds.
+    /// The ranges that the buffer's memory still holds.
     there: Vec<Range<u64>>,
     saved: Vec<(Range<u64>, Vec<u8>)>,
     left: Option<Arc<Left>>,
@@ -41,7 +40,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// Memory that nobody else has any more, if the log has room for it.
+    /// Memory without another owner, if the log has room for it.
     pub(super) fn new(memory: Allocation, bytes: u64, log: &Arc<Log>) -> Option<Arc<Left>> {
         if !log.has_room(bytes) {
             return None;
@@ -80,13 +79,13 @@ impl Pin {
         &self.log
     }
 
-    /// Whether it stands for the same bytes as a new pin of that range would.
+    /// Whether a new pin of that range would stand for the same bytes.
     pub(super) fn is_of(&self, range: &Range<u64>, log: &Arc<Log>) -> bool {
         let state = self.lock();
         self.range == *range && state.saved.is_empty() && !state.gone && Arc::ptr_eq(&self.log, log)
     }
 
-    /// Bytes of a range that would have to be saved.
+    /// The bytes of a range that a write would make it save.
     pub(super) fn unsaved(&self, range: &Range<u64>) -> u64 {
         let bytes = |there: &Range<u64>| {
             there.end.min(range.end).saturating_sub(there.start.max(range.start))
@@ -94,8 +93,8 @@ impl Pin {
         self.lock().there.iter().map(bytes).sum()
     }
 
-    /// Saves what of a range is about to be overwritten; if the log has no room for it, only when
-    /// `anyway`. Says whether anything is left in the buffer's memory.
+    /// Saves the bytes of a range that are about to be overwritten; if the log has no room for them, only if
+    /// `anyway`. Returns whether the buffer's memory still holds pinned bytes.
     pub(super) fn save(&self, range: &Range<u64>, host: HostBytes<'_>, anyway: bool) -> bool {
         let mut state = self.lock();
         let mut there = Vec::new();
@@ -119,7 +118,7 @@ impl Pin {
         }
         state.there = there;
         if state.gone {
-            // The rest alone is of no use.
+            // The remaining parts are useless without it.
             state.there.clear();
             let freed: u64 = state.saved.drain(..).map(|(_, copy)| copy.len() as u64).sum();
             self.log.drops(freed);
@@ -127,14 +126,14 @@ impl Pin {
         !state.there.is_empty()
     }
 
-    /// The buffer was dropped; this is its memory, if it was kept.
+    /// The buffer was dropped. `memory` is its memory, if it was kept.
     pub(super) fn inherit(&self, memory: Option<&Arc<Left>>) {
         let mut state = self.lock();
         state.left = memory.map(Arc::clone);
         state.gone |= memory.is_none() && !state.there.is_empty();
     }
 
-    /// Copies a range of what was pinned to the same place.
+    /// Copies a range of the pinned bytes to the same offset.
     pub(super) fn copy_to(&self, range: &Range<u64>, to: HostBytes<'_>) -> Result<(), String> {
         let inside = |part: &Range<u64>| part.start.max(range.start)..part.end.min(range.end);
         loop {
@@ -142,16 +141,16 @@ impl Pin {
             if state.gone {
                 return Err(GONE.to_owned());
             }
-            // While the lock is held, nobody writes there: he would have to save first.
+            // No thread writes there while the lock is held: a writer has to save first.
             let buffer = state.buffer.upgrade();
             let memory = match (&buffer, &state.left) {
                 (Some(buffer), _) => {
-                    // SAFETY: the view does not outlive `buffer`. Nobody writes what we read, as
-                    // above, and all access is through views.
+                    // SAFETY: the view does not outlive `buffer`. No thread writes the bytes that we
+                    // read, as above, and all access is through views.
                     Some(unsafe { buffer.view() })
                 }
                 (None, Some(left)) => {
-                    // SAFETY: the view does not outlive `left`, and nobody writes there any more.
+                    // SAFETY: the view does not outlive `left`, and no thread writes there.
                     Some(unsafe { left.memory.view() })
                 }
                 (None, None) => None,
@@ -159,7 +158,7 @@ impl Pin {
             if let Some(memory) = memory {
                 state.there.iter().map(inside).for_each(|part| copy(memory, to, &part));
             } else if !state.there.is_empty() {
-                // The buffer is just being dropped, and about to leave us its memory.
+                // Another thread is dropping the buffer, and will leave its memory to this pin.
                 drop(state);
                 std::thread::yield_now();
                 continue;

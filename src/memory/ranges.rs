@@ -1,8 +1,9 @@
-//! Which holders have which bytes of a buffer in its current version. Pure: no memory, no device.
+//! The range map: which holders have the current version of which bytes of a buffer. Pure: no memory, no
+//! device.
 //!
-//! A holder is a place that can have a copy: the host, or a device. What always holds: the ranges
-//! cover the buffer without gap or overlap, and neighbours differ. A range without any holder is
-//! *lost*: its contents are gone until somebody writes them again.
+//! A holder is a place that can have a copy: the host, or a device. What always holds: the ranges cover the
+//! buffer without gap or overlap, and neighbours differ. A range without any holder is *lost* until it is
+//! written again.
 
 use std::ops::Range;
 
@@ -14,7 +15,7 @@ pub(super) struct Holders(u64);
 pub(super) const HOST: Holders = Holders(1);
 
 impl Holders {
-    /// Devices that a buffer may have copies on.
+    /// The most devices that a buffer may have copies on.
     pub(super) const MOST_DEVICES: usize = 63;
 
     /// A device, by its number for this buffer, below `MOST_DEVICES`.
@@ -40,23 +41,23 @@ impl Holders {
 /// The holders of each byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RangeMap {
-    /// Where each range begins, and who has it. The first begins at 0.
+    /// Each range's start and holders. The first starts at 0.
     ranges: Vec<(u64, Holders)>,
     len: u64,
 }
 
 impl RangeMap {
-    /// All bytes are the host's.
+    /// A map in which the host has all bytes.
     pub(super) fn new(len: u64) -> RangeMap {
         RangeMap { ranges: vec![(0, HOST)], len }
     }
 
-    /// A holder has made a new version of a range: no other has it any more.
+    /// A holder has made a new version of a range: the copies of all others are stale.
     pub(super) fn write(&mut self, range: &Range<u64>, holder: Holders) {
         self.change(range, |_| holder);
     }
 
-    /// A holder has got a copy of the current version.
+    /// A holder has received a copy of the current version.
     pub(super) fn add(&mut self, range: &Range<u64>, holder: Holders) {
         self.change(range, |holders| Holders(holders.0 | holder.0));
     }
@@ -66,7 +67,7 @@ impl RangeMap {
         self.change(range, |holders| Holders(holders.0 & !holder.0));
     }
 
-    /// The parts of a range that a holder does not have, in order, and who has them.
+    /// The parts of a range that a holder lacks, in order, with their holders.
     pub(super) fn missing(
         &self,
         range: &Range<u64>,
@@ -75,7 +76,7 @@ impl RangeMap {
         self.within(range).filter(|(_, holders)| !holders.has(holder)).collect()
     }
 
-    /// The parts of a range that nobody else has, in order.
+    /// The parts of a range that no other holder has, in order.
     pub(super) fn only(&self, range: &Range<u64>, holder: Holders) -> Vec<Range<u64>> {
         self.within(range).filter(|(_, holders)| *holders == holder).map(|(part, _)| part).collect()
     }
@@ -85,14 +86,14 @@ impl RangeMap {
         self.within(range).all(|(_, holders)| holders.has(holder))
     }
 
-    /// Bytes of a range that a holder has, and none of some others.
+    /// The bytes of a range that a holder has and none of `others` has.
     pub(super) fn held(&self, range: &Range<u64>, holder: Holders, others: Holders) -> u64 {
         let has = |holders: Holders| holders.has(holder) && !holders.has(others);
         let parts = self.within(range).filter(|(_, holders)| has(*holders));
         parts.map(|(part, _)| part.end - part.start).sum()
     }
 
-    /// The parts of a range, in order, and who has them.
+    /// The parts of a range, in order, with their holders.
     pub(super) fn within(&self, range: &Range<u64>) -> impl Iterator<Item = (Range<u64>, Holders)> {
         let range = range.start.min(self.len)..range.end.min(self.len);
         let first = self.ranges.partition_point(|r| r.0 <= range.start).saturating_sub(1);
@@ -119,7 +120,7 @@ impl RangeMap {
         self.ranges.dedup_by(|next, before| next.1 == before.1);
     }
 
-    /// Makes a range begin at a byte; gives its position, or the number of ranges at the end.
+    /// Makes a range start at byte `at`. Returns its index, or the number of ranges if `at` is the end.
     fn cut(&mut self, at: u64) -> usize {
         let place = self.ranges.partition_point(|r| r.0 < at);
         if at < self.len && self.ranges.get(place).is_none_or(|r| r.0 != at) {
@@ -163,7 +164,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map that has a set for each byte.
+        /// Compares with a map that has a set for each byte.
         #[test]
         fn every_byte_has_the_holders_that_the_history_gives_it(
             len in 1u64..40,

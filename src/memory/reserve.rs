@@ -9,15 +9,14 @@ use super::shared::Shared;
 use crate::device::HostBytes;
 use crate::error::Result;
 
-/// Places in the queues of all buffers of a launch; leaves them when dropped.
+/// Places in the queues of all buffers of a launch; leaves the queues when dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     parts: Vec<(String, BufferRange, bool)>,
     passes: Vec<Pass>,
 }
 
-/// Queues for a launch's buffers, in one step. Each comes with the binding's name and whether it
-/// will be written.
+/// Queues for a launch's buffers, in one step. Each has the binding's name and whether the launch writes it.
 pub(crate) fn reserve(parts: Vec<(String, BufferRange, bool)>) -> Reservation {
     let mut gates: BTreeMap<*const Shared, (Arc<Shared>, bool)> = BTreeMap::new();
     for (_, part, write) in &parts {
@@ -35,8 +34,8 @@ impl Reservation {
     /// Waits for every pass, then hands out the bytes of each part, in the order given.
     ///
     /// # Errors
-    /// `Error::Poisoned` when a buffer is. A buffer that the launch only overwrites would be
-    /// healed by it, but that the launch does overwrite all of it is not known here.
+    /// `Error::Poisoned` if a buffer is poisoned. This includes a buffer that the launch overwrites as a whole
+    /// and would heal: that is not known here.
     pub(crate) fn wait(&self) -> Result<Vec<HostBytes<'_>>> {
         self.passes.iter().for_each(Pass::wait);
         for (_, part, _) in self.parts.iter().filter(|(_, _, write)| *write) {
@@ -46,23 +45,23 @@ impl Reservation {
             .iter()
             .map(|(_, part, _)| {
                 part.shared.check_poison()?;
-                // SAFETY: the passes are granted; the view's lifetime is tied to `self`, which
-                // holds the passes and, through the parts, the memory.
+                // SAFETY: the passes are granted. The view's lifetime is tied to `self`, which holds
+                // the passes and, through the parts, the memory.
                 let all: HostBytes<'_> = unsafe { part.shared.view() };
                 Ok(all.part(part.bytes.start as usize, part.len() as usize))
             })
             .collect()
     }
 
-    /// Makes the host have all parts, after `wait`.
+    /// Makes the host have all parts. Call it after `wait`.
     ///
     /// # Errors
-    /// `Error::Poisoned` when some of it is lost.
+    /// `Error::Poisoned` if bytes are lost.
     pub(crate) fn fetch(&self) -> Result<()> {
         self.parts.iter().try_for_each(|(_, part, _)| part.fetch(&(0..part.len()), &|_, _| {}))
     }
 
-    /// Marks every buffer that the launch may have begun to write.
+    /// Poisons every buffer that the launch may have begun to write.
     pub(crate) fn poison(&self, cause: &str) {
         for (name, part, write) in &self.parts {
             if *write {

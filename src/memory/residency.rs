@@ -1,18 +1,17 @@
 //! Copies of a buffer that stay on devices between launches.
 //!
-//! A device has at most one *window* of a buffer: a block of its store that holds a range of
-//! bytes. Which of these are the current version, the buffer's [`RangeMap`] knows. What is missing
-//! is brought from the host, and what the host lacks is first fetched from the device that has it.
+//! A device has at most one *window* of a buffer: a block of its store that holds a range of bytes. The
+//! buffer's [`RangeMap`] says which of these are current. Missing bytes are copied from the host; bytes that
+//! the host lacks are first fetched from a device that has them.
 //!
-//! Who calls has a granted pass of the buffer's gate; the residency's own lock is held while bytes
-//! move, so that nobody sees a range as present that is still on its way. A window with chunks in
-//! flight only grows, by a copy on the device that queues behind them; it is dropped when none is, and when
-//! no chunk writes in the host's memory: what only the window has would come to lie over that.
-//! What a device could not give back is *lost*: it is computed again from the launch log (`log.rs`),
-//! or the buffer says that it is lost until it is written again.
+//! Callers hold a granted pass of the buffer's gate. The residency's own lock is held while bytes move, so that
+//! no thread takes a range as present while it is in transfer. A window with chunks in flight only grows, by a
+//! copy on the device that queues behind them. It is dropped only when it has no chunk in flight and no chunk
+//! is writing in the host's memory: dropping fetches the bytes that only the window has, which could overwrite
+//! that chunk's results. Bytes that a device could not give back are *lost*: they are computed again from the
+//! launch log (`log.rs`), or reads fail until the bytes are written again.
 //!
-//! All ranges here are bytes of the whole buffer. Those that devices have start and end at
-//! multiples of 4.
+//! All ranges here are bytes of the whole buffer. Ranges on devices start and end at multiples of 4.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -31,7 +30,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Brought {
     pub(crate) block: Block,
-    /// The bytes of the part that lie in the block, from its first on.
+    /// The bytes of the part that lie in the block, from the block's first byte on.
     pub(crate) bytes: Range<u64>,
 }
 
@@ -42,20 +41,20 @@ pub(super) fn broken() -> Error {
     }
 }
 
-/// Where the bytes of one buffer are.
+/// The places of one buffer's bytes.
 #[derive(Debug)]
 pub(super) struct Residency {
-    /// Which buffer this is.
+    /// The buffer's id.
     pub(super) id: u64,
     pub(super) map: RangeMap,
-    /// How to compute again what devices have made. The host may have it, too.
+    /// How to repeat the results of devices. The host may have them, too.
     pub(super) origins: Origins,
-    /// What of the host's memory the log needs as it is.
+    /// The ranges of the host's memory that the log may need as they are.
     pins: Vec<Weak<Pin>>,
-    /// By device number of the map.
+    /// By device number in the map.
     pub(super) windows: Vec<Option<Window>>,
-    /// What chunks in flight write in the host's memory, and who does. The map does not say so yet, as
-    /// it may come to nothing.
+    /// The ranges that chunks in flight are writing in the host's memory, with their writers. The map does not
+    /// have them yet, as a chunk may fail.
     pub(super) writing: Vec<(usize, Range<u64>)>,
 }
 
@@ -78,7 +77,7 @@ impl Residency {
         self.map.write(range, HOST);
     }
 
-    /// The pieces of a range: whether the host has each, and what made it.
+    /// The pieces of a range: whether the host has each, and the entry that made it.
     pub(super) fn pieces(&self, range: &Range<u64>) -> Vec<(Range<u64>, bool, Option<Arc<Entry>>)> {
         let mut pieces = Vec::new();
         for (part, holders) in self.map.within(range) {
@@ -88,7 +87,7 @@ impl Residency {
         pieces
     }
 
-    /// Has the log find a range of the host's memory as it is now.
+    /// Pins a range of the host's memory, so that the log can use it as it is at this point.
     pub(super) fn pin(
         &mut self,
         range: &Range<u64>,
@@ -104,41 +103,41 @@ impl Residency {
         })
     }
 
-    /// The pins of the buffer that are still wanted.
+    /// The buffer's pins that are still in use.
     pub(super) fn take_pins(&mut self) -> Vec<Arc<Pin>> {
         let pins: Vec<Arc<Pin>> = self.pins.iter().filter_map(Weak::upgrade).collect();
         self.pins.clear();
         pins
     }
 
-    /// Whether something may be computed again from what the host's memory holds.
+    /// Whether a repetition may need bytes of the host's memory.
     pub(super) fn is_pinned(&self) -> bool {
         self.pins.iter().any(|pin| pin.strong_count() > 0)
     }
 
-    /// A log that has no room for what would have to be saved before a range is written.
+    /// A log that lacks room for the bytes that must be saved before a range is written.
     pub(super) fn short_of_room(&self, range: &Range<u64>) -> Option<Arc<Log>> {
         let pins = self.pins.iter().filter_map(Weak::upgrade);
         let mut short = pins.filter(|pin| !pin.log().has_room(pin.unsaved(range)));
         short.find(|pin| pin.unsaved(range) > 0).map(|pin| Arc::clone(pin.log()))
     }
 
-    /// Saves what the log needs of a range of the host's memory that is about to be overwritten; what
-    /// the log has no room for only when `anyway`.
+    /// Saves the bytes of the host's memory that the log needs, before a range is overwritten; bytes for which
+    /// the log has no room only if `anyway`.
     pub(super) fn preserve(&mut self, range: &Range<u64>, host: HostBytes<'_>, anyway: bool) {
         let needed =
             |pin: &Weak<Pin>| pin.upgrade().is_some_and(|pin| pin.save(range, host, anyway));
         self.pins.retain(needed);
     }
 
-    /// Bytes of a range that the host has not, and nanoseconds to compute it again.
+    /// The bytes of a range that the host lacks, and the nanoseconds to compute them again.
     pub(super) fn at_stake(&self, range: &Range<u64>) -> (u64, u64) {
         let missing = self.map.missing(range, HOST);
         let bytes = missing.iter().map(|(part, _)| part.end - part.start).sum();
         (bytes, self.origins.chain(range))
     }
 
-    /// Makes the host have a range, and forgets how it was made.
+    /// Makes the host have a range, and forgets how to repeat it.
     pub(super) fn checkpoint(
         &mut self,
         range: &Range<u64>,
@@ -150,7 +149,7 @@ impl Residency {
         Ok(())
     }
 
-    /// Computes again what is lost of a range, into the host's memory.
+    /// Computes the lost parts of a range again, into the host's memory.
     fn restore(&mut self, lost: &[Range<u64>], host: HostBytes<'_>, cause: &str) -> Result<()> {
         let mut wanted = Vec::new();
         let mut why = None;
@@ -191,7 +190,7 @@ impl Residency {
     /// Makes the host have all of a range.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] when some of it is lost.
+    /// [`Error::Poisoned`] if bytes are lost.
     pub(super) fn fetch(
         &mut self,
         range: &Range<u64>,
@@ -209,7 +208,7 @@ impl Residency {
                 self.restore(&lost, host, &cause)?;
                 continue;
             }
-            // All that one device has comes in one go.
+            // All parts that one device has are fetched together.
             let Some(number) = first.devices().next() else { return Ok(()) };
             let parts: Vec<Range<u64>> = missing
                 .into_iter()
@@ -232,9 +231,9 @@ impl Residency {
         }
     }
 
-    /// The parts of a range that a holder has not, and who has them, but for what chunks in flight
-    /// write in the host's memory: nobody needs that before they have ended, though it may lie in the
-    /// range around what somebody needs.
+    /// The parts of a range that a holder lacks, with their holders, without the ranges that chunks in flight
+    /// write in the host's memory. No other chunk needs those before they end, though a range to fetch may
+    /// include them.
     pub(super) fn missing(
         &self,
         range: &Range<u64>,
@@ -270,7 +269,7 @@ impl Residency {
         self.windows.iter().position(|window| window.as_ref().is_some_and(of))
     }
 
-    /// A window is gone, and with it what it held.
+    /// Drops a window and its bytes.
     fn drop_window(&mut self, number: usize) {
         self.map.remove(&(0..u64::MAX), Holders::device(number));
         if let Some(window) = self.windows.get_mut(number) {
@@ -278,7 +277,7 @@ impl Residency {
         }
     }
 
-    /// Drops a window after the host has got what only the window had.
+    /// Drops a window after the host has fetched the bytes that only the window had.
     pub(super) fn spill(
         &mut self,
         number: usize,
@@ -290,7 +289,7 @@ impl Residency {
         outcome
     }
 
-    /// Brings to the host what of a range only one device has.
+    /// Fetches to the host the bytes of a range that only one device has.
     fn fetch_only(
         &mut self,
         number: usize,
@@ -302,8 +301,8 @@ impl Residency {
         only.iter().try_for_each(|part| self.fetch(part, host, meter))
     }
 
-    /// A window of a device that covers `need`, and lies in `part` at a whole number of strides.
-    /// Nothing where there is no room for it.
+    /// A window of a device that covers `need`, and starts in `part` at a multiple of the stride. `None` if
+    /// there is no room for it.
     pub(super) fn window(
         &mut self,
         memory: &Arc<DeviceMemory>,
@@ -329,7 +328,8 @@ impl Residency {
                 return Ok(None);
             }
             if usable {
-                // It will be wanted further on in the same direction: grow by as much again.
+                // The next chunks are likely to need more in the same direction: grow by the window's
+                // length.
                 let both = had.start.min(need.start)..had.end.max(need.end);
                 let again = (had.end - had.start) / stride * stride;
                 let start = both.start
@@ -373,7 +373,7 @@ impl Residency {
         Ok(Some(free))
     }
 
-    /// Makes a window larger. Chunks in flight in the old block are ahead in the device's queue.
+    /// Makes a window larger. Chunks in flight in the old block come first in the device's queue.
     fn grow(
         &mut self,
         number: usize,

@@ -1,4 +1,4 @@
-//! Windows on a device that stops giving back what it has.
+//! Windows on a device that stops giving its bytes back.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::device::{
 use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 
-/// A device that only keeps things, and after a while does not give them back.
+/// A device that only stores bytes, and fails to give them back once it is `gone`.
 struct Keeper {
     info: DeviceInfo,
     gone: AtomicBool,
@@ -129,14 +129,14 @@ fn what_a_chunk_is_writing_in_host_memory_nothing_that_comes_down_lies_over() {
     bytes_of(&brought.expect("there is room").block).lock().unwrap().fill(2);
     range.written_on(&memory, &(0..256), None);
 
-    // In the next launch a device without memory of its own writes the upper half, and needs nothing
-    // of it. Another chunk wants a window in a part that the old one is too large for.
+    // In the next launch a device without a store writes the upper half without reading it. Another chunk wants
+    // a window in a part for which the old window is too large.
     range.begins_to_write(0, &(128..256));
     views[0].write(128, &[7; 128]);
     let part = buffer.slice(16..).expect("a part");
     let bring = || part.bring(&memory, &(0..64), &(0..64), 4, UNHEARD).expect("it works");
     assert!(bring().is_none(), "the old window has to stay");
-    // A range around what somebody needs.
+    // A range around the bytes that are needed.
     range.fetch(&(0..256), UNHEARD).expect("the device has it");
     range.written_on_host(&(128..256));
     range.ends_to_write(0, &(128..256));
@@ -163,20 +163,20 @@ fn what_a_chunk_wrote_into_a_window_that_was_given_up_meanwhile_is_lost_and_not_
     let brought = bring().expect("there is room");
     bytes_of(&brought.block).lock().unwrap()[..128].fill(2);
     range.written_on(&memory, &(0..128), None);
-    // A second one is at work on the upper half when the device loses what it has.
+    // A second chunk is in flight on the upper half when the device loses its bytes.
     let brought = bring().expect("there is room");
     keeper.gone.store(true, Relaxed);
     let lower = range.fetch(&(0..128), UNHEARD);
     assert!(matches!(lower, Err(Error::Poisoned { .. })), "{lower:?}");
-    // It ends all the same.
+    // The second chunk ends without an error.
     bytes_of(&brought.block).lock().unwrap()[128..].fill(3);
     range.written_on(&memory, &(128..256), None);
-    // The host has ones there, from before both.
+    // The host has stale ones there, from before both chunks.
     let upper = range.fetch(&(128..256), UNHEARD);
     assert!(matches!(upper, Err(Error::Poisoned { .. })), "{upper:?}");
     drop(pass);
     assert!(matches!(buffer.to_vec(), Err(Error::Poisoned { .. })));
-    // Writing all of it heals it.
+    // Overwriting the whole buffer heals it.
     buffer.write(0, &[5; 64]).expect("all of it");
     assert_eq!(buffer.to_vec().expect("the host has it"), [5; 64]);
 }

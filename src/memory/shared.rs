@@ -1,4 +1,4 @@
-//! What the clones of a buffer share: the host's memory, its gate, and the residency.
+//! The state that the clones of a buffer share: the host's memory, the gate, and the residency.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,15 @@ use crate::analysis::Version;
 use crate::device::HostBytes;
 use crate::error::{Error, Result};
 
-/// What the clones of a buffer share.
+/// The state that the clones of a buffer share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
-    /// Kept on devices too; dropped before the host's memory.
+    /// Holds copies on devices; dropped before the host's memory.
     pub(super) residency: Mutex<Residency>,
     pub(super) memory: Option<Allocation>,
     pub(super) bytes: u64,
-    /// What the bytes are between two writes; a new one with each pass to write.
+    /// The version of the contents; each pass to write starts a new one.
     pub(super) version: Mutex<Arc<Version>>,
     /// The name of the binding and the cause, after a launch failed while writing.
     poison: Mutex<Option<(String, String)>>,
@@ -45,7 +45,7 @@ impl Shared {
         })
     }
 
-    /// The holder of a granted pass to write is about to.
+    /// Starts a new version of the contents. Called by the holder of a granted pass before it writes.
     pub(super) fn changes(&self) {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Version::new();
     }
@@ -60,7 +60,7 @@ impl Shared {
         if self.memory.is_some() { Ok(()) } else { self.check_poison() }
     }
 
-    /// The host's memory, if nothing depends on that it stays.
+    /// The host's memory, unless a pin needs it to stay.
     pub(super) fn take_memory(&mut self) -> Option<Allocation> {
         let pinned = self.residency.get_mut().unwrap_or_else(PoisonError::into_inner).is_pinned();
         if pinned { None } else { self.memory.take() }
@@ -82,7 +82,7 @@ impl Shared {
     /// as long as the view.
     pub(super) unsafe fn view<'a>(&self) -> HostBytes<'a> {
         match &self.memory {
-            // SAFETY: passed on to the caller.
+            // SAFETY: the caller keeps the promise.
             Some(memory) => unsafe { memory.view() },
             None => HostBytes::empty(),
         }
@@ -120,8 +120,8 @@ impl Shared {
         self.residency.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the host have all of a range, for the holder of a granted pass. What is lost stays so
-    /// if it can't be computed again now: it may be when another device is there.
+    /// Makes the host have all of a range, for the holder of a granted pass. Lost bytes stay lost if they can't
+    /// be computed again at this time: a later call may find another device.
     pub(super) fn fetch(&self, range: &Range<u64>, meter: Meter<'_>) -> Result<()> {
         let mut residency = self.residency();
         if residency.on_host(range) {
@@ -131,9 +131,9 @@ impl Shared {
         residency.fetch(range, unsafe { self.view() }, meter)
     }
 
-    /// A range is overwritten by the host, whose holder of a granted pass is about to.
+    /// Prepares that the holder of a granted pass overwrites a range in the host's memory.
     pub(super) fn host_writes(&self, range: &Range<u64>) -> Result<()> {
-        // Devices have whole words.
+        // Devices hold whole words.
         let words = range.start / 4 * 4..range.end.next_multiple_of(4).min(self.bytes);
         if words != *range {
             self.fetch(&words, &|_, _| {})?;
@@ -143,11 +143,11 @@ impl Shared {
         Ok(())
     }
 
-    /// The host's memory of a range is about to be written by the holder of a granted pass.
+    /// Prepares the log for a write of a range in the host's memory by the holder of a granted pass.
     pub(super) fn preserve(&self, range: &Range<u64>) {
         let short = self.residency().short_of_room(range);
         if let Some(log) = short {
-            // What others have made of it comes to the host, and needs it no more.
+            // Results that follow from it are fetched to the host, and do not need it any longer.
             log.relieve();
         }
         // SAFETY: the caller has a granted pass and keeps the `Shared`; the view ends here.
@@ -155,13 +155,13 @@ impl Shared {
         self.residency().preserve(range, host, false);
     }
 
-    /// What the host has of a range need not be computed again.
+    /// Forgets how to repeat a range that the host has.
     pub(super) fn read_by_host(&self, range: &Range<u64>) {
         let mut residency = self.residency();
         let log = residency.origins.log();
         residency.origins.clear(range);
         drop(residency);
-        // What the host's memory held before may have been saved for others.
+        // Older contents of the host's memory may have been saved for these results.
         if let Some(log) = log.filter(|log| log.is_nearly_full()) {
             log.relieve();
         }
@@ -176,7 +176,7 @@ impl Drop for Shared {
         let pins = pins(self);
         let Some(log) = pins.first().map(|pin| Arc::clone(pin.log())) else { return };
         if !log.has_room(self.bytes) {
-            // What was made of it comes to the host, and needs it no more.
+            // Results that follow from it are fetched to the host, and do not need it any longer.
             log.relieve();
         }
         let wanted = pins.iter().any(|pin| Arc::strong_count(pin) > 1);
@@ -188,18 +188,18 @@ impl Drop for Shared {
 
 impl HostSide for Shared {
     unsafe fn view<'a>(&self) -> HostBytes<'a> {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller keeps the promise.
         unsafe { Shared::view(self) }
     }
 
     fn evict(&self, memory: &DeviceMemory, meter: Meter<'_>) {
-        // Only of a buffer that nobody uses or waits for: those of the launch at hand are not.
+        // Only a buffer without a pass can be evicted. Buffers of the running launch have one.
         let Some(_pass) = self.gate.try_write() else { return };
         // SAFETY: the pass is granted, and dropped after the view.
         let host = unsafe { Shared::view(self) };
         let mut residency = self.residency();
         if let Some(number) = residency.number(memory) {
-            // If it can't be fetched its device has failed, and the reader will be told.
+            // If the fetch fails, the device has failed, and the next reader gets the error.
             let _ = residency.spill(number, host, meter);
         }
     }
@@ -208,7 +208,7 @@ impl HostSide for Shared {
         let Some(_pass) = self.gate.try_write() else { return false };
         // SAFETY: the pass is granted, and dropped after the view.
         let host = unsafe { Shared::view(self) };
-        // If that fails its reader will be told.
+        // If this fails, the next reader gets the error.
         self.residency().checkpoint(&(0..self.bytes), host, &|_, _| {}).is_ok()
     }
 }

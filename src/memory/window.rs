@@ -11,7 +11,7 @@ use crate::error::{Error, FailureKind, Result};
 pub(super) struct Window {
     pub(super) block: Block,
     pub(super) bytes: Range<u64>,
-    /// Chunks that were given the block and have not ended.
+    /// Chunks that use the block and have not ended.
     pub(super) in_flight: u32,
     pub(super) memory: Arc<DeviceMemory>,
 }
@@ -22,7 +22,7 @@ impl Drop for Window {
     }
 }
 
-/// A block, or nothing when the device has no memory left.
+/// A block, or `None` if the device has no memory left.
 pub(super) fn allocate(store: &dyn Store, bytes: u64) -> Result<Option<Block>> {
     match store.allocate(bytes) {
         Ok(block) => Ok(Some(block)),

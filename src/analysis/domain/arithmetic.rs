@@ -1,9 +1,8 @@
-//! What WGSL's operators and built-in functions do to abstract values.
+//! The effect of WGSL's operators and built-in functions on abstract values.
 //!
-//! Sums, differences and products with a constant stay linear forms, modulo 2³². Division and
-//! remainder by a constant of something that is not negative are tied to each other by
-//! `x = d q + r`, so that an index that was taken apart can be put together again. The rest gets
-//! a symbol with the interval that `interval::apply` gives.
+//! Sums, differences and products with a constant stay linear forms, modulo 2³². The quotient and the remainder
+//! of a non-negative value by a constant are tied by `x = d q + r`, so that an index that was taken apart can
+//! be put together again. Other results get a symbol with the interval that `interval::apply` gives.
 
 use std::rc::Rc;
 
@@ -16,7 +15,7 @@ use super::refine::refine;
 use super::symbols::Symbols;
 use super::value::{Condition, Value, int_type};
 
-/// Forms on more symbols than this are given a symbol of their own.
+/// Forms with more terms than this get a symbol of their own.
 const MAX_TERMS: usize = 10;
 
 /// The symbols that a walk has made, and the operations that have one.
@@ -26,7 +25,7 @@ pub(crate) struct Arithmetic {
     remembered: Vec<Remembered>,
 }
 
-/// An operation that has a symbol already.
+/// An operation that has a symbol.
 #[derive(Debug, Clone)]
 struct Remembered {
     operator: Operator,
@@ -48,19 +47,19 @@ impl Arithmetic {
         Mark { symbols: self.symbols.len(), operations: self.remembered.len() }
     }
 
-    /// Forgets all symbols that were made since.
+    /// Forgets all symbols that were made since `mark`.
     pub(crate) fn back_to(&mut self, mark: Mark) {
         self.symbols.infos.truncate(mark.symbols);
         self.forget_operations(mark);
     }
 
-    /// Forgets the operations since, whose symbols remain. An operation of a branch must be forgotten where the
-    /// branch ends, since its symbol's bounds are the branch's.
+    /// Forgets the operations since `mark`, and keeps their symbols. Operations of a branch must be forgotten
+    /// where the branch ends, since their symbols have the branch's bounds.
     pub(crate) fn forget_operations(&mut self, mark: Mark) {
         self.remembered.truncate(mark.operations);
     }
 
-    /// Some integer of an interval.
+    /// Any integer of an interval.
     pub(crate) fn any_of(&mut self, ty: IntType, within: Interval, known: &mut Knowledge) -> Value {
         let form = match within.value() {
             Some(only) => Linear::constant(only as i64),
@@ -69,7 +68,7 @@ impl Arithmetic {
         Value::Int(ty, form.wrapped())
     }
 
-    /// A symbol for an operation; the same one for the same operation on this path.
+    /// The symbol for an operation. The same operation on one path has the same symbol.
     pub(crate) fn operation(
         &mut self,
         ty: IntType,
@@ -173,7 +172,7 @@ impl Arithmetic {
         Value::Int(ty, form)
     }
 
-    /// The value, when only one is possible on this path.
+    /// The value, if only one is possible on this path.
     fn only(&self, ty: IntType, form: &Linear, known: &mut Knowledge) -> Option<i64> {
         let (range, _) = known.value_range(&self.symbols, form, ty);
         range.value().and_then(|v| i64::try_from(v).ok())
@@ -205,7 +204,7 @@ impl Arithmetic {
         self.operation(ty, Operator::Multiply, a, b, known)
     }
 
-    /// The form as a mathematical integer, if it is surely not negative.
+    /// The form as a mathematical integer, if it is surely non-negative.
     fn natural(
         &self,
         ty: IntType,
@@ -227,7 +226,7 @@ impl Arithmetic {
         }
     }
 
-    /// `a / d` for a mathematical `a` that is not negative and a `d` above 1.
+    /// `a / d` for a non-negative mathematical `a` and a `d` above 1.
     fn natural_quotient(
         &mut self,
         ty: IntType,
@@ -274,7 +273,7 @@ impl Arithmetic {
         self.operation(ty, Operator::Remainder, a, b, known)
     }
 
-    /// Bits `low` to `high` (exclusive) of a value that is surely not negative, as a number.
+    /// Bits `low` to `high` (exclusive) of a value that is surely non-negative, as a number.
     fn bits(
         &mut self,
         ty: IntType,
@@ -293,7 +292,7 @@ impl Arithmetic {
         Some(self.remainder(ty, &shifted, &Linear::constant(1 << (high - low)), known))
     }
 
-    /// One operand, and the bits of the other if its value is known.
+    /// One operand, with the bits of the other if its value is known.
     fn masked<'f>(
         &self,
         ty: IntType,
@@ -329,8 +328,8 @@ impl Arithmetic {
         self.operation(ty, Operator::And, a, &Linear::constant(mask), known)
     }
 
-    /// `a | b` or `a ^ b`. If no bit can be set in both, this is the sum. If one operand is a known
-    /// run of bits, it is the sum, less the other operand's bits of that run once or twice.
+    /// `a | b` or `a ^ b`. If no bit can be set in both, the result is the sum. If one operand is a known run
+    /// of bits, it is the sum, less the other operand's bits of that run once (`|`) or twice (`^`).
     fn or(
         &mut self,
         ty: IntType,
@@ -377,7 +376,7 @@ impl Arithmetic {
             if count == 0 {
                 return a.clone();
             }
-            // 2³¹ is no i32, but then nothing is left of what is not negative.
+            // 2³¹ is no i32, but then no non-negative value remains.
             if let Some((natural, range)) = self.natural(ty, a, known) {
                 return self.natural_quotient(ty, &natural, range, 1 << count, known);
             }
@@ -385,7 +384,7 @@ impl Arithmetic {
         self.operation(ty, Operator::ShiftRight, a, b, known)
     }
 
-    /// `accept` where the condition holds and `reject` where not, each looked at where it is used.
+    /// `accept` where the condition holds, `reject` elsewhere, each under its side of the condition.
     pub(crate) fn select(
         &mut self,
         condition: &Value,
@@ -445,7 +444,7 @@ impl Arithmetic {
         }
     }
 
-    /// Built-in functions of integers; `Unknown` for those that are not tracked.
+    /// Built-in functions of integers; `Unknown` for untracked ones.
     pub(crate) fn math(
         &mut self,
         fun: MathFunction,
@@ -464,7 +463,7 @@ impl Arithmetic {
             }
             return sum.unwrap_or(Value::Unknown);
         }
-        // Functions of several vectors at once that are not componentwise.
+        // Functions of several vectors that are not componentwise.
         if !componentwise(fun) {
             return Value::Unknown;
         }
@@ -494,7 +493,7 @@ impl Arithmetic {
             (MathFunction::Max, Some(y), _) => {
                 Value::Int(ty, self.extreme(ty, Operator::Maximum, &x, &y, known))
             }
-            // min(max(x, low), high), also where low > high.
+            // min(max(x, low), high), also if low > high.
             (MathFunction::Clamp, Some(low), Some(high)) => {
                 let above = self.extreme(ty, Operator::Maximum, &x, &low, known);
                 Value::Int(ty, self.extreme(ty, Operator::Minimum, &above, &high, known))
@@ -543,7 +542,7 @@ impl Arithmetic {
         }
     }
 
-    /// The smaller or the larger of two; one of the two where that is known.
+    /// The smaller or the larger of two values: the operand itself if it is known which.
     fn extreme(
         &mut self,
         ty: IntType,
@@ -564,7 +563,7 @@ impl Arithmetic {
         }
     }
 
-    /// A conversion, or the same bits as another type: of integers they are alike.
+    /// A conversion or a bitcast, which are the same for integers.
     pub(crate) fn convert(
         &mut self,
         value: Value,

@@ -1,7 +1,7 @@
 //! Parts of composites: vectors, arrays and structs, under constant and dynamic indexes.
 //!
-//! A dynamic index means every part that it may reach: a load gives their hull, a store changes each of them or does
-//! not. Outside, a load gives zero and a store does nothing.
+//! A dynamic index stands for every part that it may reach: a load gives their hull, a store may or may not
+//! change each of them. Out of bounds, a load gives zero and a store does nothing.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ pub(crate) enum Part {
     Dynamic(IntType, Linear),
 }
 
-/// A part of a value: the hull of what a dynamic index may reach, and zero outside.
+/// A part of a value: the hull of the parts that a dynamic index may reach, and zero out of bounds.
 pub(crate) fn part(
     arithmetic: &mut Arithmetic,
     value: Value,
@@ -60,7 +60,7 @@ fn or_zero(arithmetic: &mut Arithmetic, value: &Value, known: &mut Knowledge) ->
     }
 }
 
-/// A value that is one of two of the same path.
+/// A value that is one of two values of one path.
 pub(crate) fn hull(
     arithmetic: &mut Arithmetic,
     a: &Value,
@@ -83,7 +83,7 @@ pub(crate) fn hull(
     }
 }
 
-/// The value of a variable after a part of it has been stored to.
+/// The value of a variable after a store to a part of it.
 pub(crate) fn updated(
     arithmetic: &mut Arithmetic,
     value: Value,

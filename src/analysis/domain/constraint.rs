@@ -6,21 +6,21 @@
 use super::interval::{Interval, ceil_div, floor_div};
 use super::linear::{Linear, gcd_of};
 
-/// Forms with larger coefficients are not taken apart.
+/// Forms with larger coefficients are not split.
 const MAX_COEFFICIENT: i64 = 1 << 40;
 
-/// `lo <= form <= hi`, for a form of at least two symbols without a constant, coefficients
-/// without a common divisor, the first one positive.
+/// `lo <= form <= hi`. The form has at least two symbols and no constant; its coefficients have no common
+/// divisor, and the first one is positive.
 #[derive(Debug, Clone)]
 pub(crate) struct Constraint {
     pub(crate) form: Linear,
     pub(crate) lo: i128,
     pub(crate) hi: i128,
-    /// Of the form's symbols.
+    /// The mask of the form's symbols.
     pub(crate) mask: u64,
 }
 
-/// A bit for each symbol, as far as 64 go: forms without a common bit have no common symbol.
+/// A bit for each symbol, modulo 64: forms without a common bit have no common symbol.
 pub(crate) fn mask(form: &Linear) -> u64 {
     form.terms().iter().fold(0, |mask, term| mask | 1 << (term.0 % 64))
 }
@@ -40,13 +40,12 @@ impl Constraint {
         } else {
             (ceil_div(-hi, -d), floor_div(-lo, -d))
         };
-        // No integer multiple lies in between: an empty constraint, kept as such.
+        // No multiple lies in the interval: the constraint is empty, and is kept as such.
         let form = Linear::from_terms(0, &terms);
         Some(Constraint { mask: mask(&form), form, lo, hi })
     }
 
-    /// A multiple of the constrained form that leaves fewer terms of `form`: its factor, and what
-    /// is left.
+    /// A multiple of the constrained form that leaves fewer terms of `form`: its factor, and the rest.
     pub(crate) fn take(&self, form: &Linear) -> Option<(i64, Linear)> {
         if self.lo > self.hi {
             return None;
@@ -58,11 +57,11 @@ impl Constraint {
                 continue;
             }
             let factor = d / c;
-            // By so much the number of terms falls.
+            // The number of terms that the split removes.
             let mut fewer = 0;
             for &(symbol, c) in terms {
                 let (d, part) = (form.coefficient(symbol), factor.saturating_mul(c));
-                // What is left must not grow beyond what can be computed with.
+                // The rest's coefficients must stay small enough to compute with.
                 if part.abs() > MAX_COEFFICIENT || d.abs() > MAX_COEFFICIENT {
                     return None;
                 }

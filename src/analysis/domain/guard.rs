@@ -1,6 +1,6 @@
-//! Guards: conditions as linear inequalities over dimensions that say exactly who passes.
+//! Guards: conditions as linear inequalities over dimensions that hold exactly where the condition holds.
 //!
-//! [`refine`](super::refine::refine) may lose a part of a condition; [`guards`] gives a condition exactly or not at all.
+//! [`refine`](super::refine::refine) may lose a part of a condition; [`guards`] is exact, or fails.
 
 use std::rc::Rc;
 
@@ -19,13 +19,13 @@ pub(crate) type Guards = Rc<Vec<Guard>>;
 pub(crate) struct Guard {
     pub(crate) form: Linear,
     pub(crate) within: Interval,
-    /// It holds anyway, of every execution that gets there.
+    /// Every execution that gets there meets it anyway.
     pub(crate) always: bool,
 }
 
-/// The condition (or its contrary) as linear inequalities over dimensions that say exactly the
-/// same on this path, appended to `list`. False if it is not so simple. `always`: whether the
-/// condition holds of everybody who gets there, where the caller knows.
+/// Appends to `list` the condition, or its contrary, as linear inequalities over dimensions that are exactly
+/// equivalent on this path. False if there are none. `always` says whether every execution that gets there
+/// meets the condition, if the caller knows.
 pub(crate) fn guards(
     known: &mut Knowledge,
     symbols: &Symbols,
@@ -57,7 +57,7 @@ pub(crate) fn guards(
         (Condition::Equal(ty, a, b), true) => guard(known, symbols, *ty, a, b, Interval::single(0)),
         _ => None,
     };
-    // A condition that always holds here needs no guard, but one may help to show the pattern.
+    // A condition that always holds needs no guard, but one may help to show the pattern.
     let always = always.unwrap_or_else(|| !refine(&mut known.clone(), symbols, condition, !truth));
     match simple {
         Some((form, within)) => {
@@ -68,7 +68,7 @@ pub(crate) fn guards(
     }
 }
 
-/// `a - b` lies in an interval: the form without its constant, and the interval for that.
+/// `a - b` as a form without its constant, and the interval in which that form lies.
 fn guard(
     known: &mut Knowledge,
     symbols: &Symbols,

@@ -1,9 +1,9 @@
-//! Intervals of 32-bit integers and what WGSL's operators do to them.
+//! Intervals of 32-bit integers, and WGSL's operators on them.
 //!
-//! An interval holds mathematical integers, wide enough that no sum of products of 32-bit values
-//! leaves it. What always holds: the result of [`apply`] contains the result of the operator for
-//! every pair of values of the operands, wrap-around and division by zero included, and lies
-//! inside the type's range. Relations between values are `linear`'s subject.
+//! An interval holds mathematical integers, wide enough for every sum of products of 32-bit values. What always
+//! holds: the result of [`apply`] contains the operator's result for every pair of values of the operands,
+//! wrap-around and division by zero included, and lies inside the type's range. `linear` has the relations
+//! between values.
 
 use std::cmp::{max, min};
 
@@ -44,7 +44,7 @@ impl Interval {
         Interval { lo: value, hi: value }
     }
 
-    /// The one value, if there is only one.
+    /// The value, if the interval has only one.
     pub(crate) fn value(self) -> Option<i128> {
         (self.lo == self.hi).then_some(self.lo)
     }
@@ -57,7 +57,7 @@ impl Interval {
         Interval { lo: min(self.lo, other.lo), hi: max(self.hi, other.hi) }
     }
 
-    /// What both hold, or nothing.
+    /// The intersection, or `None` if it is empty.
     pub(crate) fn meet(self, other: Interval) -> Option<Interval> {
         let (lo, hi) = (max(self.lo, other.lo), min(self.hi, other.hi));
         (lo <= hi).then_some(Interval { lo, hi })
@@ -72,7 +72,7 @@ impl Interval {
         Interval { lo: min(a, b), hi: max(a, b) }
     }
 
-    /// The smallest interval around some values; there is at least one.
+    /// The smallest interval that contains all of the values.
     fn around(values: [i128; 4]) -> Interval {
         values.into_iter().map(Interval::single).reduce(Interval::hull).expect("four values")
     }
@@ -91,12 +91,12 @@ pub(crate) enum Operator {
     Xor,
     ShiftLeft,
     ShiftRight,
-    /// Of the first operand; the second is ignored.
+    /// The absolute value of the first operand; the second is ignored.
     Absolute,
 }
 
-/// The values that an operator gives for operands in `a` and `b`, which lie in the type's range.
-/// For shifts `b` is a `u32`.
+/// The values that an operator gives for operands in `a` and `b`, which lie in the type's range. The second
+/// operand of a shift is a `u32`.
 pub(crate) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -> Interval {
     let all = ty.range();
     let exact = |result: Interval| if all.contains(result) { result } else { all };
@@ -149,7 +149,7 @@ pub(crate) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -
         Operator::ShiftRight if b.lo >= 0 && b.hi <= 31 => {
             Interval::around([a.lo >> b.lo, a.lo >> b.hi, a.hi >> b.lo, a.hi >> b.hi])
         }
-        // The count is taken modulo 32; a shift to the right goes towards 0 or -1.
+        // The count is taken modulo 32. A shift to the right moves values towards 0 or -1.
         Operator::ShiftRight => Interval::new(min(a.lo, 0), max(a.hi, 0)),
         Operator::Absolute if a.lo == all.lo && a.lo < 0 => all,
         Operator::Absolute if a.lo >= 0 => a,
@@ -157,8 +157,8 @@ pub(crate) fn apply(operator: Operator, ty: IntType, a: Interval, b: Interval) -
     }
 }
 
-/// The results of a bitwise operation on values that are not negative: the upper bits that all
-/// values of an operand share give the same bits each time, those below them anything.
+/// The results of a bitwise operation on non-negative values. The upper bits that all values of each operand
+/// share give fixed bits of the result; the bits below may be anything.
 fn alike(a: Interval, b: Interval, operation: fn(i128, i128) -> i128) -> Interval {
     let differ = (a.lo ^ a.hi) | (b.lo ^ b.hi);
     let below = (1i128 << (128 - differ.leading_zeros())) - 1;
@@ -178,7 +178,7 @@ pub(crate) fn ceil_div(a: i128, b: i128) -> i128 {
 
 const UNBOUNDED: i128 = 1 << 80;
 
-/// Everything below (`Interval::lo`) or above a bound.
+/// All integers up to a bound.
 pub(crate) fn at_most(hi: i128) -> Interval {
     Interval::new(-UNBOUNDED, hi)
 }
@@ -187,7 +187,7 @@ pub(crate) fn at_least(lo: i128) -> Interval {
     Interval::new(lo, UNBOUNDED)
 }
 
-/// The values of a symbol for which `step` times it, plus anything in `rest`, is in an interval.
+/// The values of a symbol for which `step` times the symbol, plus some value in `rest`, lies in an interval.
 pub(crate) fn room(step: i64, rest: Interval, within: Interval) -> Option<Interval> {
     let size = i128::from(step).abs();
     let (lo, hi) = if step > 0 {
@@ -261,7 +261,7 @@ mod tests {
         ])
     }
 
-    /// Values near the places where something happens, and others.
+    /// Values near the ends and special values of the type, and others.
     fn value(ty: IntType) -> impl Strategy<Value = i128> {
         let range = ty.range();
         (0..4, -40i128..40, range.lo..=range.hi).prop_map(move |(kind, near, any)| {

@@ -1,9 +1,8 @@
-//! What one path through the kernel knows of the symbols.
+//! The knowledge of one path through the kernel about the symbols.
 //!
-//! A [`Knowledge`] bounds the symbols on one path:
-//! an interval for each, and constraints on linear forms of several. What always holds: every
-//! execution that takes the path has its symbols inside all of these bounds. Symbols never
-//! change, so nothing here is ever invalidated by a store; a join of two paths takes hulls.
+//! A [`Knowledge`] bounds the symbols on one path: an interval for each, and constraints on linear forms of
+//! several. What always holds: every execution that takes the path has its symbols inside all of these bounds.
+//! Symbols never change, so no store invalidates a bound; a join of two paths takes hulls.
 
 use std::ops::Range;
 
@@ -15,22 +14,22 @@ use super::linear::{Linear, Symbol};
 use super::symbols::{Definition, SymbolInfo, Symbols};
 use crate::region::Region;
 
-/// Symbols defined through longer chains forget their definition.
+/// A symbol with a longer chain of definitions loses its definition.
 const MAX_DEPTH: u8 = 24;
-/// Older constraints are forgotten.
+/// Beyond this number the oldest constraints are dropped.
 const MAX_CONSTRAINTS: usize = 24;
-/// Bounds that one refinement may tighten before it stops; a bound on time, not on truth.
+/// The most bounds that one refinement tightens. It limits time and does not affect soundness.
 const REFINE_FUEL: u32 = 48;
 
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     lo: i64,
     hi: i64,
-    /// The version of the knowledge in which the definition was last looked at.
+    /// The version of the knowledge for which the definition was last evaluated.
     seen: u32,
 }
 
-/// What one path knows.
+/// The knowledge of one path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Knowledge {
     bounds: Vec<Bound>,
@@ -40,13 +39,13 @@ pub(crate) struct Knowledge {
 
 impl Knowledge {
     fn reserve(&mut self, symbols: &Symbols, count: usize) {
-        // Symbols of other paths in between: they have no meaning here.
+        // Symbols of other paths in between have no meaning here.
         for info in &symbols.infos[self.bounds.len().min(count)..count] {
             self.bounds.push(Bound { lo: info.range.0, hi: info.range.1, seen: 0 });
         }
     }
 
-    /// A new symbol of which no more is known than an interval.
+    /// A new symbol of which only an interval is known.
     pub(crate) fn opaque(&mut self, symbols: &mut Symbols, ty: IntType, known: Interval) -> Symbol {
         let range = (known.lo as i64, known.hi as i64);
         let definition = Definition::Opaque;
@@ -115,7 +114,7 @@ impl Knowledge {
         self.bounds[at].seen = self.version;
         let Definition::Operation(operator, a, b) = &info.definition else { return known };
         let derived = self.apply(symbols, info.ty, *operator, a, b);
-        // An empty meet means that the path is never taken; either bound is true then.
+        // An empty meet means that the path is never taken; then either bound is sound.
         let known = known.meet(derived).unwrap_or(known);
         self.bounds[at].lo = known.lo as i64;
         self.bounds[at].hi = known.hi as i64;
@@ -166,9 +165,9 @@ impl Knowledge {
         best
     }
 
-    /// The elements that an index may mean, which are all in `within`: the index is a sum of
-    /// digits, multiples of symbols or of constrained forms, each of which takes no value outside
-    /// of its bounds. Of several ways to take the index apart, the one with the fewest elements.
+    /// The elements that an index may mean, all of them in `within`. The index is split into digits: multiples
+    /// of symbols or of constrained forms, each within its bounds. Of several splits, the one with the fewest
+    /// elements.
     pub(crate) fn region(
         &mut self,
         symbols: &Symbols,
@@ -178,7 +177,7 @@ impl Knowledge {
         if within.end - within.start <= 1 || index.terms().is_empty() {
             return Region::from(within.clone());
         }
-        // Fewer elements; of about as many the simpler box.
+        // Prefers fewer elements, and of similar numbers the simpler box.
         let cost = |region: &Region| region.len() as u128 * region.dims().max(2) as u128;
         let mut best = self.of_digits(symbols, Vec::new(), index, within);
         let count = if index.terms().len() < 2 { 0 } else { self.constraints.len() };
@@ -236,7 +235,7 @@ impl Knowledge {
         all
     }
 
-    /// The box of `rest`, whose symbols are digits, and some digits more.
+    /// The box of `rest`, whose symbols are digits, and of `digits`.
     fn of_digits(
         &mut self,
         symbols: &Symbols,
@@ -254,8 +253,8 @@ impl Knowledge {
         Region::of_box(start, &dims, within)
     }
 
-    /// The range of a value of a type, and, when the form surely wraps around the same number of
-    /// times, the multiple of 2³² to subtract from the form to make it equal the value.
+    /// The range of a value of a type. If the form surely wraps around a fixed number of times, also the
+    /// multiple of 2³² to subtract from the form to get the value.
     pub(crate) fn value_range(
         &mut self,
         symbols: &Symbols,
@@ -273,8 +272,8 @@ impl Knowledge {
         }
     }
 
-    /// The form as a mathematical integer that equals the value, if it surely wraps around the
-    /// same number of times on this path.
+    /// The form as a mathematical integer that equals the value, if it surely wraps around a fixed number of
+    /// times on this path.
     pub(crate) fn unwrapped(
         &mut self,
         symbols: &Symbols,
@@ -285,7 +284,7 @@ impl Knowledge {
         Some(form.plus_constant(-shift?))
     }
 
-    /// Adds that a value of a type lies in an interval. False when no execution can.
+    /// Adds that a value of a type lies in an interval. False if that is impossible on this path.
     pub(crate) fn refine_value(
         &mut self,
         symbols: &Symbols,
@@ -307,7 +306,7 @@ impl Knowledge {
     ) -> bool {
         let Some(to) = to.meet(ty.range()) else { return false };
         let math = self.bounds(symbols, form);
-        // The form is the value plus some multiple of 2³²: which ones are possible?
+        // The form is the value plus a multiple of 2³². Find the possible multiples.
         let first = ceil_div(math.lo - to.hi, MODULUS);
         let last = floor_div(math.hi - to.lo, MODULUS);
         if first > last {
@@ -320,8 +319,8 @@ impl Knowledge {
         self.refine_with(symbols, form, Interval::new(to.lo + shift, to.hi + shift), fuel)
     }
 
-    /// Adds that a form, as a mathematical integer, lies in an interval. False when no execution
-    /// can.
+    /// Adds that a form, as a mathematical integer, lies in an interval. False if that is impossible on this
+    /// path.
     pub(crate) fn refine(&mut self, symbols: &Symbols, form: &Linear, to: Interval) -> bool {
         let mut fuel = REFINE_FUEL;
         self.refine_with(symbols, form, to, &mut fuel)
@@ -366,7 +365,7 @@ impl Knowledge {
         true
     }
 
-    /// Adds a bound on a symbol, and what it says of the operands that the symbol comes from.
+    /// Adds a bound on a symbol, and the bounds that follow for the operands of its definition.
     fn tighten(&mut self, symbols: &Symbols, symbol: Symbol, to: Interval, fuel: &mut u32) -> bool {
         let known = self.symbol(symbols, symbol);
         let Some(to) = known.meet(to) else { return false };
@@ -388,7 +387,8 @@ impl Knowledge {
             Operator::Minimum | Operator::Maximum => {
                 let (y, _) = self.value_range(symbols, b, ty);
                 let (near, far) = if *operator == Operator::Minimum {
-                    // Both are at least the minimum; one that cannot be it leaves the other.
+                    // Both operands are at least the minimum. If one cannot be the minimum, the other
+                    // is.
                     (at_least(to.lo), at_most(to.hi))
                 } else {
                     (at_most(to.hi), at_least(to.lo))
@@ -409,7 +409,7 @@ impl Knowledge {
         }
     }
 
-    /// Adds a constraint on a form of several symbols. False when no execution meets it.
+    /// Adds a constraint on a form of several symbols. False if it contradicts the known bounds.
     pub(crate) fn constrain(&mut self, form: &Linear, to: Interval) -> bool {
         let Some(new) = Constraint::new(form, to) else { return true };
         if let Some(old) = self.constraints.iter_mut().find(|c| c.form == new.form) {
@@ -425,9 +425,9 @@ impl Knowledge {
         possible
     }
 
-    /// What is known when the symbol `along` lies in `band`, without the constraints that tie it
-    /// to others. Nothing where it is tied inside of the band, or where a constraint is on what
-    /// `follows` from it.
+    /// The knowledge under the condition that the symbol `along` lies in `band`, without the constraints that
+    /// tie it to other symbols. `None` if the path's bounds or a constraint cut the band, or if a constraint is
+    /// on a symbol that `follows` from `along` and not on `along` itself.
     pub(crate) fn restricted(
         &self,
         symbols: &Symbols,
@@ -476,8 +476,8 @@ impl Knowledge {
         self.constraints.retain(|c| c.form.terms().iter().all(before));
     }
 
-    /// What holds on either of two paths. Symbols that exist on one of them only keep its bounds:
-    /// nothing that is alive after the join refers to them on the other.
+    /// The knowledge that holds on both of two paths. A symbol that exists on one path only keeps its bounds:
+    /// values that live after the join do not refer to it on the other path.
     pub(crate) fn join(mut self, mut other: Knowledge, symbols: &Symbols) -> Knowledge {
         let version = self.version.max(other.version) + 1;
         let mut constraints = Vec::with_capacity(self.constraints.len());
@@ -516,10 +516,10 @@ impl Knowledge {
     }
 }
 
-/// What a path knows of executions with a symbol in some interval.
+/// The knowledge of a path under the condition that a symbol lies in an interval.
 pub(crate) enum Restricted {
     /// The knowledge, and the values of the symbol for which it would be the same.
     To(Knowledge, Interval),
-    /// They do not take the path, nor do those with a value in this interval.
+    /// No execution with the symbol in this interval takes the path.
     Beside(Interval),
 }

@@ -1,10 +1,10 @@
 //! Linear forms over symbols: `k + c₁ s₁ + c₂ s₂ + …`.
 //!
-//! A symbol stands for one value of one execution and never changes. Forms are used in two ways.
-//! As the value of a 32-bit integer a form counts modulo 2³², which addition, subtraction and
-//! multiplication by a constant keep exactly, wrap-around or not; [`Linear::wrapped`] keeps its
-//! coefficients small. As a mathematical integer (a bound, an index that cannot wrap) it counts
-//! as it is. `state` knows the symbols' values and turns the first into the second.
+//! A symbol stands for one value of one execution and never changes. A form has two meanings. As the value of a
+//! 32-bit integer it counts modulo 2³²; addition, subtraction and multiplication by a constant are exact, with
+//! or without wrap-around, and [`Linear::wrapped`] keeps its coefficients small. As a mathematical integer (a
+//! bound, an index that cannot wrap) it has its exact value. `state` knows the symbols' values and turns the
+//! first meaning into the second.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use super::interval::MODULUS;
 /// Index of a symbol in `state::Symbols`.
 pub(crate) type Symbol = u32;
 
-/// `k` plus the terms, which are sorted by symbol and have no zero coefficient. Cheap to clone.
+/// `k` plus the terms, which are sorted by symbol and have no zero coefficient. A clone is cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Linear {
     pub(crate) k: i64,
@@ -38,7 +38,7 @@ impl Linear {
         self.terms.as_deref().unwrap_or(&[])
     }
 
-    /// The value, if no symbol is involved.
+    /// The value, if the form has no symbol.
     pub(crate) fn as_constant(&self) -> Option<i64> {
         self.terms.is_none().then_some(self.k)
     }
@@ -52,8 +52,8 @@ impl Linear {
         Linear { k: self.k + k, terms: self.terms.clone() }
     }
 
-    /// `self + factor * other`. Callers keep coefficients below 2³⁴ and factors below 2³¹, or the
-    /// products below 2³⁴ otherwise.
+    /// `self + factor * other`. Callers keep coefficients below 2³⁴ and factors below 2³¹, or else the products
+    /// below 2³⁴.
     pub(crate) fn plus(&self, other: &Linear, factor: i64) -> Linear {
         let k = self.k + factor * other.k;
         if other.terms.is_none() || factor == 0 {
@@ -84,7 +84,7 @@ impl Linear {
         Linear::from_terms(k, &sum)
     }
 
-    /// Equal modulo 2³², with all coefficients and `k` in -2³¹..2³¹.
+    /// The form modulo 2³², with all coefficients and `k` in -2³¹..2³¹.
     pub(crate) fn wrapped(self) -> Linear {
         if residue(self.k) == self.k && self.terms().iter().all(|t| residue(t.1) == t.1) {
             return self;

@@ -1,6 +1,6 @@
-//! The abstract domain: intervals, linear forms over symbols, and what a path knows of them.
+//! The abstract domain: intervals, linear forms over symbols, and the knowledge of a path about them.
 //!
-//! Everything here is true of every execution of a path; joins and unknowns only widen.
+//! Every bound holds for every execution of its path; joins and unknown values only widen it.
 
 mod interval;
 

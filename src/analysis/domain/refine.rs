@@ -1,7 +1,7 @@
-//! What a condition says of the symbols of a path that it lets pass.
+//! Refinement: the bounds that follow for a path's symbols when it passes a condition.
 //!
-//! [`refine`] only ever adds what follows from the condition; `false` means that no execution of
-//! the path meets it.
+//! [`refine`] adds only bounds that follow from the condition. `false` means that no execution of the path
+//! meets it.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::linear::Linear;
 use super::symbols::Symbols;
 use super::value::Condition;
 
-/// Adds a condition, or its contrary, to what a path knows. False when no execution meets it.
+/// Adds a condition, or its contrary, to the knowledge of a path. False if no execution meets it.
 pub(crate) fn refine(
     known: &mut Knowledge,
     symbols: &Symbols,
@@ -25,7 +25,7 @@ pub(crate) fn refine(
         (Condition::And(a, b, _), true) | (Condition::Or(a, b, _), false) => {
             refine(known, symbols, a, truth) && refine(known, symbols, b, truth)
         }
-        // One of the two; which, is known if the other can't be.
+        // One of the two holds. If one is impossible, the other holds.
         (Condition::And(a, b, _), false) | (Condition::Or(a, b, _), true) => {
             let (mut first, mut second) = (known.clone(), known.clone());
             let can_first = refine(&mut first, symbols, a, truth);

@@ -1,6 +1,6 @@
-//! The state of one path: what it knows of the symbols, its variables, and exactly who takes it.
+//! The state of one path: its knowledge of the symbols, its variables, and its guards.
 //!
-//! Where two paths meet, [`State::join`] keeps what holds on both.
+//! Where two paths meet, [`State::join`] keeps the facts that hold on both.
 
 use std::rc::Rc;
 
@@ -11,18 +11,18 @@ use super::linear::Linear;
 use super::symbols::Symbols;
 use super::value::{Condition, Value};
 
-/// One path.
+/// The state of one path.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) known: Knowledge,
     /// Function and private variables, by number.
     pub(crate) variables: Vec<Value>,
-    /// When present: an invocation takes this path exactly if it meets all of these. Nothing
-    /// where that is not so simple.
+    /// If present: an invocation takes this path exactly if it meets all of these. `None` if the condition is
+    /// not that simple.
     pub(crate) guards: Option<Guards>,
 }
 
-/// What becomes of two values where paths meet.
+/// The join of two values where paths meet.
 enum Shape {
     Keep(Value),
     Int(IntType, Interval),
@@ -30,7 +30,7 @@ enum Shape {
 }
 
 impl State {
-    /// The path that another one joins, or it alone.
+    /// The join with another path, or `self` if there is none.
     pub(crate) fn meet(self, before: Option<State>, symbols: &mut Symbols) -> State {
         match before {
             None => self,
@@ -38,8 +38,8 @@ impl State {
         }
     }
 
-    /// Either of two paths. `condition` tells them apart: it holds on the first and not on the
-    /// second. The joined path has no guards.
+    /// The join of two paths. `condition` holds on the first and not on the second. The joined path has no
+    /// guards.
     pub(crate) fn join(
         mut self,
         mut other: State,

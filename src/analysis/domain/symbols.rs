@@ -1,15 +1,15 @@
-//! The table of symbols: how each symbol comes about, and what holds of it on every path.
+//! The table of symbols: each symbol's definition, and the bounds that hold on every path.
 //!
-//! A symbol stands for one value of one execution and never changes. What a single path knows beyond this table is
-//! `knowledge`'s subject.
+//! A symbol stands for one value of one execution and never changes. `knowledge` has what a single path knows
+//! beyond this table.
 
 use super::interval::{IntType, Operator};
 use super::linear::{Linear, Symbol};
 
-/// How a symbol comes about.
+/// The definition of a symbol.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Definition {
-    /// A builtin, a load, the value of a variable where paths meet: nothing more is known.
+    /// A builtin, a load, or a variable where paths meet: there is no definition.
     Opaque,
     /// The value of an operator. The forms are values of the symbol's type (the count of a shift
     /// is a `u32`).

@@ -1,7 +1,7 @@
-//! Abstract values: what is known of one WGSL value on one path.
+//! Abstract values: the knowledge about one WGSL value on one path.
 //!
-//! Values refer to symbols, which never change, so a value stays true however variables are
-//! stored to afterwards. Floats are not tracked.
+//! Values refer to symbols, which never change, so later stores to variables do not invalidate a value. Floats
+//! are not tracked.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use naga::{BinaryOperator, ScalarKind};
 use super::interval::IntType;
 use super::linear::Linear;
 
-/// What is known of a value.
+/// The knowledge about a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     /// An integer, equal to the form modulo 2³².
@@ -18,7 +18,7 @@ pub(crate) enum Value {
     Bool(Rc<Condition>),
     /// The components of a vector, the elements of an array, the members of a struct.
     Many(Rc<Vec<Value>>),
-    /// Nothing: a float, a matrix, or something too large to track.
+    /// No knowledge: a float, a matrix, or a composite too large to track.
     Unknown,
 }
 
@@ -27,7 +27,7 @@ impl Value {
         Value::Bool(Rc::new(Condition::Known(known)))
     }
 
-    /// The condition that a boolean holds.
+    /// The condition under which a boolean is true.
     pub(crate) fn condition(&self) -> Rc<Condition> {
         match self {
             Value::Bool(condition) => condition.clone(),
@@ -35,7 +35,7 @@ impl Value {
         }
     }
 
-    /// Component `index`, or what is known of it.
+    /// Component `index`, as far as it is known.
     pub(crate) fn component(&self, index: usize) -> Value {
         match self {
             Value::Many(parts) => parts.get(index).cloned().unwrap_or(Value::Unknown),
@@ -44,12 +44,12 @@ impl Value {
     }
 }
 
-/// A boolean as a formula over immutable symbols; true or false of an execution for good.
+/// A boolean as a formula over symbols, which never change: each execution gives it a fixed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {
     Known(bool),
     Unknown,
-    /// Of two integers of one type.
+    /// Compares two integers of one type.
     Less(IntType, Linear, Linear),
     Equal(IntType, Linear, Linear),
     Not(Rc<Condition>),
@@ -58,7 +58,7 @@ pub(crate) enum Condition {
     Or(Rc<Condition>, Rc<Condition>, u32),
 }
 
-/// Formulas with more nodes become unknown: they are trees in time though not in space.
+/// Formulas with more nodes become unknown: shared nodes save memory, but each use is walked again.
 const MAX_NODES: u32 = 64;
 
 impl Condition {
@@ -138,8 +138,8 @@ impl Condition {
         }
     }
 
-    /// `accept` where `condition` holds, `reject` where it does not: how naga's WGSL front end
-    /// lowers `&&` and `||` (an `if` that stores to a temporary).
+    /// `accept` where `condition` holds, `reject` where it does not. naga's WGSL front end lowers `&&` and `||`
+    /// to such a choice (an `if` that stores to a temporary).
     pub(crate) fn choose(
         condition: &Rc<Condition>,
         accept: &Rc<Condition>,

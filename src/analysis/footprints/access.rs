@@ -2,12 +2,12 @@
 
 use crate::analysis::domain::{Guards, IntType, Interval, Knowledge, Linear, Symbol};
 
-/// What an access does.
+/// The kind of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read,
     Write,
-    /// An atomic update: both.
+    /// An atomic update: a read and a write.
     Update,
 }
 
@@ -15,21 +15,20 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) binding: usize,
-    /// The element, as a mathematical integer over dimensions.
+    /// The index of the element, as a mathematical integer over dimensions.
     pub(crate) index: Linear,
     pub(crate) guards: Guards,
-    /// The values that each symbol of the index and the guards takes.
+    /// The range of each symbol of the index and the guards.
     pub(crate) dimensions: Vec<(Symbol, Interval)>,
 }
 
-/// An access to storage, and what was known on its path.
+/// An access to storage, with the knowledge of its path.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) binding: usize,
     pub(crate) target: Target,
     pub(crate) kind: Kind,
-    /// Whether the access is to members that are both stored to and read, if members are used
-    /// differently.
+    /// Whether the access is to members that are both stored to and read, if members are used differently.
     pub(crate) exchanged: bool,
     pub(crate) known: Knowledge,
 }
@@ -40,6 +39,6 @@ pub(crate) enum Target {
     Header,
     /// All elements.
     Everything,
-    /// The element of an index.
+    /// The element at an index.
     Element(IntType, Linear),
 }

@@ -10,31 +10,30 @@ use crate::region::Region;
 /// `Layout`, inside `0..elements`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Footprint {
-    /// May be read (over-approximated). Atomic updates count as reads and as writes.
+    /// Elements that may be read (over-approximated). Atomic updates count as reads and as writes.
     pub(crate) read: Region,
-    /// May be written (over-approximated).
+    /// Elements that may be written (over-approximated).
     pub(crate) may_write: Region,
-    /// The same for only the members that are both stored to and read, if the members of the
-    /// binding are used differently.
+    /// The same for only the members that are both stored to and read, if the members of the binding are used
+    /// differently.
     pub(crate) exchanged: Exchanged,
-    /// Every byte of each of these elements is surely written (under-approximated), whatever else
-    /// happens, and is not read before by these workgroups. Inside `may_write`; `0..0` when there
-    /// are none.
+    /// Elements of which every byte is surely written (under-approximated), and not read before by these
+    /// workgroups. They lie inside `may_write`; `0..0` if there are none.
     pub(crate) must_write: Range<u64>,
-    /// The header (see `Layout`) may be written. It may always be read.
+    /// The header (see `Layout`) may be written. A read of the header is always assumed.
     pub(crate) writes_header: bool,
-    /// Indices into this or other bindings were bounded by what the host holds in this one: the
-    /// footprints hold for this version of its contents only.
+    /// Indices into this or other bindings were bounded by this binding's contents on the host: the footprints
+    /// hold for this version of its contents only.
     pub(crate) consulted: bool,
-    /// Where a range had to be widened to the whole buffer because an index could not be bounded:
-    /// the access, for the plan to show.
+    /// The access whose index could not be bounded, if that widened a range to the whole buffer. The plan shows
+    /// it.
     pub(crate) unbounded: Option<Span>,
     /// Elements beyond the buffer's ends that are surely touched.
     pub(crate) outside: Outside,
 }
 
-/// The elements furthest beyond a buffer's ends that are surely read, and surely written
-/// (under-approximated). Such a read gives zero, and such a write does nothing.
+/// The elements furthest beyond a buffer's ends that are surely read, and surely written (under-approximated).
+/// Such a read gives zero, and such a write does nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Outside {
     pub(crate) read: Option<i64>,
@@ -55,7 +54,7 @@ impl Outside {
     }
 }
 
-/// The elements in which members are touched that are both stored to and read (over-approximated).
+/// The elements in which members that are both stored to and read are accessed (over-approximated).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Exchanged {
     pub(crate) read: Region,

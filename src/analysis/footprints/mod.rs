@@ -1,4 +1,4 @@
-//! Footprints: what the accesses of a walk come to.
+//! Footprints: the elements that the accesses of a walk may or must touch.
 
 pub(super) mod access;
 pub(super) mod footprint;

@@ -1,18 +1,16 @@
-//! Which elements are surely written: the one thing here that must never be too much.
+//! Sure writes: the elements that are surely written. They must never be over-approximated.
 //!
 //! Elements beyond a buffer's ends that are surely touched are found in the same way.
 //!
-//! What is given: stores of whole elements; for each, an index that is a linear form over
-//! dimensions (components of workgroup and local ids, counters of counted loops), the values
-//! that each dimension takes, every combination of which exists, and linear inequalities that
-//! say exactly which combinations execute the store. What is asked: an interval of elements such
-//! that some combination hits each.
+//! The input is a list of stores of whole elements. Each has an index that is a linear form over dimensions
+//! (components of workgroup and local ids, counters of counted loops), the range of each dimension, every
+//! combination of which exists, and linear inequalities that say exactly which combinations execute the store.
+//! The output is an interval of elements each of which some combination hits.
 //!
-//! The index is taken apart into digits, as in a number with mixed radix: `Σ fᵢ Fᵢ`, where each
-//! `Fᵢ` is a form on dimensions of its own that takes every integer of an interval, an inequality
-//! on `Fᵢ` having cut the interval. Digits that fit together without a gap give an interval.
-//! Stores that differ by constants only (an unrolled loop) add digits of constants. Whatever does
-//! not fit that picture gives nothing.
+//! The index is split into digits, as in a mixed-radix number: `Σ fᵢ Fᵢ`, where each `Fᵢ` is a form on
+//! dimensions of its own that takes every integer of an interval, cut by the inequalities on `Fᵢ`. Digits that
+//! fit together without a gap give an interval. Stores that differ in constants only (an unrolled loop) add
+//! digits of constants. Stores that do not fit this pattern give no elements.
 
 use std::ops::Range;
 
@@ -39,7 +37,7 @@ pub(crate) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64
             _ => joined.push(piece),
         }
     }
-    // Outside of the buffer nothing is written; what is read may be read first.
+    // Out of bounds, no element is written. A read element may be read before its write.
     let (start, end) = (i128::from(read.start), i128::from(read.end));
     let mut best = 0..0;
     for piece in joined {
@@ -60,10 +58,10 @@ pub(crate) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64
     best.start as u64..best.end as u64
 }
 
-/// The range of elements that an access surely touches, without the limits of its buffer.
+/// The range of elements that an access surely touches, not cut at the ends of its buffer.
 pub(crate) fn reach(access: &Store) -> Option<Interval> {
     let all = || {
-        // Every combination of values gets there, those that make the index least and largest too.
+        // Every combination of values gets there, so those with the least and the largest index do.
         let mut range = Interval::single(access.index.k.into());
         for &(symbol, c) in access.index.terms() {
             range = range.plus(values_of(access, symbol)?.scaled(c.into()));
@@ -73,13 +71,13 @@ pub(crate) fn reach(access: &Store) -> Option<Interval> {
     shown(&[access]).or_else(all)
 }
 
-/// The elements that a cluster covers, by whichever way shows any.
+/// The elements that a cluster covers, by the first way that shows any.
 fn shown(cluster: &[&Store]) -> Option<Interval> {
     let ways = [(true, false), (true, true), (false, false), (false, true)];
     ways.into_iter().find_map(|(all, reduce)| covered(cluster, all, reduce))
 }
 
-/// Stores that differ in constants only.
+/// Groups of stores that differ in constants only.
 fn clusters<'a>(stores: &[&'a Store]) -> Vec<Vec<&'a Store>> {
     let mut clusters: Vec<Vec<&Store>> = Vec::new();
     for &store in stores {
@@ -97,15 +95,15 @@ fn clusters<'a>(stores: &[&'a Store]) -> Vec<Vec<&'a Store>> {
     clusters
 }
 
-/// Several inequalities on multiples of one form, put together.
+/// The intersection of inequalities on multiples of one form.
 #[derive(Clone)]
 struct Cut {
-    /// Without a constant, the first coefficient positive.
+    /// A form without a constant, whose first coefficient is positive.
     form: Linear,
     within: Interval,
 }
 
-/// The inequalities of a store, one for each form. Nothing when no integer meets one of them.
+/// The inequalities of a store, one for each form. `None` if no integer meets one of them.
 fn cuts(guards: &[Guard], all: bool, reduce: bool) -> Option<Vec<Cut>> {
     let mut cuts: Vec<Cut> = Vec::new();
     for guard in guards.iter().filter(|g| all || !g.always) {
@@ -140,18 +138,16 @@ struct Digit {
     values: Interval,
 }
 
-/// The elements that a cluster of stores covers without a gap, if it can be shown.
-/// `all`: with the inequalities that hold anyway, which may show the digits, or without.
-/// `reduce`: with the inequalities divided by what their coefficients have in common, or as they
-/// are, which keeps by how much they differ from store to store.
+/// The elements that a cluster of stores covers without a gap, if that can be shown. `all` includes the
+/// inequalities that hold anyway, which may show the digits. `reduce` divides the inequalities by the common
+/// divisor of their coefficients; otherwise they keep their differences from store to store.
 fn covered(cluster: &[&Store], all: bool, reduce: bool) -> Option<Interval> {
     let first = cluster[0];
     let reference = cuts(&first.guards, all, reduce)?;
     let (whole, own): (Vec<&Cut>, Vec<&Cut>) =
         reference.iter().partition(|c| on_index(&first.index, &c.form, reference.len()).is_some());
 
-    // By how much each store's forms are shifted against the first one's, and what is left of
-    // the constants.
+    // How far each store's forms are shifted against those of the first, and the remaining constants.
     let mut shifts: Vec<Vec<i128>> = Vec::with_capacity(cluster.len());
     let mut limits: Option<Vec<Interval>> = None;
     for store in cluster {
@@ -207,7 +203,7 @@ fn covered(cluster: &[&Store], all: bool, reduce: bool) -> Option<Interval> {
             digits.push(Digit { factor: c.into(), values: values_of(first, symbol)? });
         }
     }
-    // Dimensions that only a bound on the whole index mentions are among the index's.
+    // Dimensions that only a bound on the whole index mentions are digits of the index.
     digits.extend(rest_steps.iter().map(|s| Digit { factor: s.0, values: s.1 }));
     let mut range = together(digits, offset)?;
     debug_assert_eq!(whole.len(), limits.as_ref().map_or(0, Vec::len));
@@ -234,18 +230,18 @@ fn multiple(index: &Linear, form: &Linear) -> Option<i128> {
     terms.iter().all(same).then_some(factor)
 }
 
-/// Whether an inequality, one of several, bounds the index as a whole: the index's sign in it.
-/// It then needs no digit of its own, which the other inequalities may need in parts.
+/// The sign of the index in an inequality, one of several, that bounds the index as a whole. Such an inequality
+/// needs no digit of its own; the other inequalities may need the index in parts.
 fn on_index(index: &Linear, form: &Linear, inequalities: usize) -> Option<i128> {
     let sign = multiple(index, form)?;
     let whole = index.terms().len() == form.terms().len();
     (inequalities > 1 && sign.abs() == 1 && whole).then_some(sign)
 }
 
-/// Beyond this a bound means none.
+/// A bound beyond this counts as none.
 const FAR: i128 = 1 << 70;
 
-/// The interval, with one form of "no bound".
+/// The interval, with one representation of "no bound".
 fn saturated(within: Interval) -> Interval {
     Interval {
         lo: if within.lo < -FAR { -2 * FAR } else { within.lo },
@@ -253,9 +249,9 @@ fn saturated(within: Interval) -> Interval {
     }
 }
 
-/// The number that added to what `other` bounds makes `base` bound it.
+/// The number that shifts the bounds `other` to `base`.
 fn shift_between(base: Interval, other: Interval) -> Option<i128> {
-    // Of a one-sided bound only one end means anything.
+    // A one-sided bound has one end to compare.
     let (low, high) = (base.lo - other.lo, base.hi - other.hi);
     match (base.lo.abs() < FAR, base.hi.abs() < FAR) {
         (true, true) => (low == high).then_some(low),
@@ -265,11 +261,11 @@ fn shift_between(base: Interval, other: Interval) -> Option<i128> {
     }
 }
 
-/// Constants of the form `start + Σ step * n`, `n` from an interval each.
+/// Constants of the form `start + Σ step * n`, where each `n` takes every value of an interval.
 type Steps = (i128, Vec<(i128, Interval)>);
 
-/// For rows of numbers: if they are all combinations of one set of numbers for each column, and
-/// each set is a sum of arithmetic progressions, those.
+/// The progressions of each column, if the rows are all combinations of one set of numbers per column, and each
+/// set is a sum of arithmetic progressions.
 fn product_of_progressions(rows: &[Vec<i128>]) -> Option<Vec<Steps>> {
     let columns = rows[0].len();
     let mut distinct = rows.to_vec();
@@ -310,7 +306,7 @@ fn progressions(set: &[i128]) -> Option<Steps> {
     Some((start, steps))
 }
 
-/// The interval of `offset + Σ factor * value`, if every integer in it is met.
+/// The interval of `offset + Σ factor * value`, if the values cover every integer in it.
 fn together(mut digits: Vec<Digit>, offset: i128) -> Option<Interval> {
     digits.sort_by_key(|d| d.factor.abs());
     let mut range = Interval::single(offset);

@@ -1,7 +1,7 @@
-//! What the walk meets of accesses to storage, and the footprints that come of it.
+//! The recorder: collects a walk's accesses to storage and makes footprints of them.
 //!
-//! The element index of an access is the first index into the binding's outermost array; all
-//! other steps stay inside the element. Indices outside of the buffer touch nothing.
+//! The element index of an access is the first index into the binding's outermost array; all other steps stay
+//! inside the element. Indices out of bounds touch no element.
 
 use naga::{ArraySize, Handle, Span, Type, TypeInner};
 
@@ -14,19 +14,19 @@ use crate::analysis::text::members::{self, Members};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
-/// Accesses met so far.
+/// The accesses recorded so far.
 pub(crate) struct Recorder<'a> {
     kernel: &'a Kernel,
     /// By binding: the members that are both stored to and read, if members are used differently.
     exchanged: &'a [Members],
     footprints: Vec<Footprint>,
-    /// By binding; nothing where nothing is recorded.
+    /// By binding: the number of elements; `None` if accesses are not recorded.
     elements: Vec<Option<u64>>,
     stores: Vec<Store>,
-    /// Accesses that are partly outside of their buffers, each with its kind; as `Store`s they hold
-    /// the binding, the index and the conditions.
+    /// Accesses that are partly out of bounds, each with its kind. As `Store`s they hold the binding, the index
+    /// and the conditions.
     outside: Vec<(Kind, Store)>,
-    /// All accesses, where that was asked for.
+    /// All accesses, if a trace was requested.
     pub(crate) trace: Option<Vec<Access>>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Mark {
 }
 
 impl<'a> Recorder<'a> {
-    /// Without arguments nothing is recorded.
+    /// Without arguments, accesses are not recorded.
     pub(crate) fn new(
         kernel: &'a Kernel,
         exchanged: &'a [Members],
@@ -75,9 +75,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Forgets what was recorded since.
+    /// Forgets the accesses since `mark`.
     pub(crate) fn back_to(&mut self, mark: &Mark) {
-        // What was looked at was looked at, though a better walk may not need it.
+        // The contents were consulted, even if a later walk does not need them.
         for (footprint, before) in self.footprints.iter_mut().zip(&mark.footprints) {
             let consulted = footprint.consulted;
             footprint.clone_from(before);
@@ -94,7 +94,7 @@ impl<'a> Recorder<'a> {
         self.footprints.len()
     }
 
-    /// Elements of a storage binding.
+    /// The number of elements of a storage binding.
     pub(crate) fn elements(&self, id: usize) -> u64 {
         self.elements[id].unwrap_or(0)
     }
@@ -103,7 +103,7 @@ impl<'a> Recorder<'a> {
         &self.stores
     }
 
-    /// Whether contents of any binding were looked at.
+    /// Whether the contents of any binding were consulted.
     pub(crate) fn has_consulted(&self) -> bool {
         self.footprints.iter().any(|footprint| footprint.consulted)
     }
@@ -114,7 +114,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Contents of a binding were looked at.
+    /// Notes that the contents of a binding were consulted.
     pub(crate) fn consulted(&mut self, id: usize) {
         self.footprints[id].consulted = true;
     }
@@ -143,8 +143,8 @@ impl<'a> Recorder<'a> {
         self.footprints
     }
 
-    /// Records an access to a storage binding. For one element (or several that an index may
-    /// mean): the steps inside it, its type, and the index's range.
+    /// Records an access to a storage binding. `element` is the element, or several that an index may mean: the
+    /// steps inside it, its type, and the index's range.
     pub(crate) fn access<'p>(
         &mut self,
         id: usize,
@@ -215,7 +215,7 @@ impl<'a> Recorder<'a> {
         if let Some(inside) = range.meet(buffer).filter(|_| elements > 0) {
             let touched = inside.lo as u64..inside.hi as u64 + 1;
             let touched = state.known.elements(symbols, &form, (range, shift), &touched);
-            // A range of half the integers is none.
+            // A range of half the integers counts as unbounded.
             let unbounded = touched.hull() == (0..elements) && range.hi - range.lo >= (1 << 31) - 1;
             self.record(id, &touched, (kind, exchanged), unbounded.then_some(span));
             let whole = rest.is_empty() && binding.layout.scalar.is_some();

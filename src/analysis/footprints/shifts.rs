@@ -1,15 +1,16 @@
-//! Bands of one grid that touch the same but for a shift: most of a launch's are, and one of them is enough to look at.
+//! Shifts: most bands of a launch touch the same elements but for a shift, so that one of them needs to be
+//! walked.
 //!
-//! One walk over the whole grid keeps every access with what its path knew. All of that holds of the
-//! invocations of any band. For one band, the *sample*, the workgroup id along the axis is then put
-//! into the band's range, and what is known besides is only used where the id does not occur in it. So
-//! for an execution in another band there is a choice of values in the sample's bounds that differs in the id
-//! alone, and an index that is linear in the id differs by a constant times the bands' distance. A
-//! minimum or a maximum that depends on the id counts as one of its operands, for as far as that holds.
+//! One walk over the whole grid keeps every access with the knowledge of its path, which holds for the
+//! invocations of any band. For one band, the *sample*, the workgroup id along the axis is then restricted to
+//! the band's range. All other knowledge is used only where the id does not occur in it. So for every execution
+//! in another band there are values within the sample's bounds that differ in the id alone, and an index that
+//! is linear in the id differs by a constant times the bands' distance. A minimum or a maximum that depends on
+//! the id counts as one of its operands, over the range of ids where that holds.
 //!
-//! What always holds of the *span*, the ids for which a sample speaks: within it no index wraps around or leaves
-//! its buffer, minima and maxima are the operands that they are in the sample, and no condition on
-//! the id holds for some and fails for others. Bands outside of it are looked at themselves.
+//! The *span* is the range of ids for which a sample holds. What always holds of it: no index wraps around or
+//! leaves its buffer, each minimum or maximum is the same operand as in the sample, and no condition on the id
+//! holds for some ids and fails for others. Bands outside of the span are walked themselves.
 
 use std::ops::Range;
 
@@ -23,7 +24,7 @@ use crate::analysis::domain::{
 };
 use crate::region::Region;
 
-/// Footprints of a sample, and of all its shifts.
+/// The footprints of a sample, and of all its shifts.
 pub(crate) struct Shifts {
     sample: Range<u32>,
     /// The values of the workgroup id for which they hold.
@@ -31,7 +32,7 @@ pub(crate) struct Shifts {
     parts: Vec<Parts>,
 }
 
-/// What is touched of one binding.
+/// The touched elements of one binding.
 #[derive(Default)]
 struct Parts {
     all: Moving,
@@ -48,8 +49,8 @@ struct Moving {
 }
 
 impl Shifts {
-    /// The footprints of a band and of its shifts, after a walk over the whole grid that kept a
-    /// trace; `along` is the workgroup id of the bands' axis. Nothing where they are not so simple.
+    /// The footprints of a band and of its shifts, after a traced walk over the whole grid. `along` is the
+    /// workgroup id of the bands' axis. `None` if the footprints do not shift.
     pub(crate) fn find(
         recorder: &Recorder<'_>,
         symbols: &Symbols,
@@ -92,7 +93,7 @@ impl Shifts {
         Some(self.parts.iter().map(|parts| parts.shifted(by)).collect())
     }
 
-    /// Whether they say as much of the sample as its own footprints.
+    /// Whether they are as tight for the sample as its own footprints.
     pub(crate) fn as_tight_as(&self, own: &[Footprint]) -> bool {
         let same = |a: &Region, b: &Region| a.len() == b.len() && a.hull() == b.hull();
         self.parts.iter().zip(own).all(|(parts, own)| {
@@ -145,7 +146,7 @@ fn add(list: &mut Vec<(i64, Region)>, step: i64, region: &Region) {
     }
 }
 
-/// What is the same for all accesses of a sample.
+/// The state shared by all accesses of a sample.
 struct Sample<'m> {
     recorder: &'m Recorder<'m>,
     symbols: &'m Symbols,
@@ -192,7 +193,7 @@ impl Sample<'_> {
         Some(())
     }
 
-    /// The elements that an index may mean in the sample, and how they move.
+    /// The elements that an index may mean in the sample, and how far they move per workgroup.
     fn element(
         &mut self,
         known: &mut Knowledge,
@@ -217,7 +218,7 @@ impl Sample<'_> {
         Some((step, known.elements(symbols, &form, (range, shift), &touched)))
     }
 
-    /// The form in terms of the id, and of symbols that do not follow from it.
+    /// The form in terms of the id and of symbols that do not follow from it.
     fn resolved(&mut self, known: &mut Knowledge, form: &Linear) -> Option<Linear> {
         let follows = |s: &Self, symbol: Symbol| symbol != s.along && s.follows[symbol as usize];
         if !form.terms().iter().any(|t| follows(self, t.0)) {
@@ -258,7 +259,7 @@ impl Sample<'_> {
         Some(form.plus_constant(-shift?))
     }
 
-    /// Restricts the span to where `range`, which moves by `step` with the id, stays inside of `to`.
+    /// Restricts the span to the ids for which `range`, which moves by `step` per id, stays inside of `to`.
     fn keep(&mut self, range: Interval, step: i64, to: Interval) -> Option<()> {
         if !to.contains(range) {
             return None;
@@ -281,7 +282,7 @@ impl Sample<'_> {
         Some(())
     }
 
-    /// What is surely written, where all of it moves alike.
+    /// The sure writes, if all of them move by the same distance.
     fn must_write(&mut self, binding: usize, parts: &mut Parts) {
         let recorder = self.recorder;
         let of_binding = recorder.stores().iter().filter(|store| store.binding == binding);
@@ -290,7 +291,7 @@ impl Sample<'_> {
         let mut stores = Vec::new();
         for store in of_binding {
             let moves = store.index.coefficient(self.along);
-            // A store that is left out is one that may not happen.
+            // Leaving out a store only makes the result smaller.
             if *step.get_or_insert(moves) == moves
                 && let Some(store) = self.pinned(store)
             {
@@ -307,7 +308,7 @@ impl Sample<'_> {
         parts.must_write = (step, surely_written(&stores, &read, recorder.elements(binding)));
     }
 
-    /// A store as it is in the sample, if its guards do not tell the ids of the span apart.
+    /// A store as it is in the sample, if its guards hold for all ids of the span alike.
     fn pinned(&mut self, store: &Store) -> Option<Store> {
         let along = self.along;
         let only = self.band.value().map(|value| value as i64);
@@ -322,7 +323,7 @@ impl Sample<'_> {
         let mut guards = Vec::new();
         for guard in store.guards.iter() {
             let step = guard.form.coefficient(along);
-            // What holds of all ids of the span holds anyway.
+            // A condition that holds for all ids of the span always holds.
             let mut always = guard.always;
             if step != 0 && !always {
                 always = true;

@@ -1,6 +1,6 @@
-//! The footprints that hold of any kernel: whatever a binding is used for, all of it.
+//! Footprints that hold for any kernel: all elements of each binding.
 //!
-//! The last resort of `footprints`, and what a kernel too large to be interpreted gets.
+//! The fallback of `footprints`, and the result for a kernel too large to be interpreted.
 
 use naga::valid::GlobalUse;
 
@@ -9,7 +9,7 @@ use crate::analysis::arguments::{Argument, Arguments};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
-/// One footprint for each binding: all elements, for whatever the entry point does with them.
+/// One footprint for each binding: all elements, read and written as the entry point uses the binding.
 pub(crate) fn whole(kernel: &Kernel, arguments: &Arguments<'_>) -> Vec<Footprint> {
     let uses = kernel.info().get_entry_point(0);
     let bindings = &kernel.signature().bindings;

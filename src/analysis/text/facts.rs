@@ -1,6 +1,6 @@
-//! What the text of a kernel shows whatever its arguments: storage atomics, subgroups, barriers.
+//! Facts that the text of a kernel shows for all arguments: storage atomics, subgroups, barriers.
 //!
-//! Purely syntactic: an atomic in unreachable code counts. Which loops end is `loops`'s subject.
+//! They are purely syntactic: an atomic in unreachable code counts. `loops` finds out which loops end.
 
 use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
 
@@ -8,10 +8,10 @@ use super::pointers::global_root;
 use super::uses::{Uses, is_atomic, is_used, uses};
 use crate::kernel::{BindingId, Kernel};
 
-/// What holds of a kernel whatever its arguments.
+/// The facts of a kernel that hold for all arguments.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
-    /// What the text does with each binding.
+    /// How the text uses each binding.
     pub(crate) uses: Vec<Uses>,
     /// Atomic operations on storage buffers, in text order.
     pub(crate) storage_atomics: Vec<(BindingId, Span)>,
@@ -19,20 +19,18 @@ pub(crate) struct Facts {
     pub(crate) subgroups: Option<Span>,
     /// Atomic stores to storage buffers, in text order.
     pub(crate) atomic_stores: Vec<(BindingId, Span)>,
-    /// The first atomic on workgroup memory that shows the order in which invocations executed it:
-    /// its result is used, or the stored value depends on the order.
+    /// The first atomic on workgroup memory that shows the order in which invocations executed it: its result
+    /// is used, or the stored value depends on the order.
     pub(crate) order_in_workgroup: Option<Span>,
     /// The first barrier.
     pub(crate) barrier: Option<Span>,
-    /// The first barrier in control flow that depends on the ids of the invocations of a workgroup.
-    /// The invocations may still stay together on a launch's data.
+    /// The first barrier in control flow that depends on the ids of the invocations of a workgroup. With a
+    /// launch's data the invocations may still stay together.
     pub(crate) divergent_barrier: Option<Span>,
-    /// For each loop of the entry point, in the order in which a pre-order walk of the body
-    /// (a loop's `body` before its `continuing`) meets them: whether it provably ends for all
-    /// arguments.
+    /// For each loop of the entry point, in pre-order of the body (a loop's `body` before its `continuing`):
+    /// whether it provably ends for all arguments.
     pub(crate) finite_loops: Vec<bool>,
-    /// The loop at which the analysis exhausted its budget: from there on it looks at loops less
-    /// closely.
+    /// The loop at which the analysis exhausted its budget: from there on it examines loops less closely.
     pub(crate) hurried: Option<Span>,
 }
 

@@ -1,10 +1,9 @@
-//! The members of a binding's elements, each with a number, so that accesses to one are told apart
-//! from accesses to the others.
+//! The members of a binding's elements, numbered to tell accesses to one from accesses to the others.
 //!
-//! A member is a scalar, a matrix or a component of a vector, at any depth of structs and arrays.
-//! All elements of an array have the same members. Members are numbered in the order of the text,
-//! so those of a struct are a range. A binding has a single member, all of it, if it has more than
-//! [`MOST`] members or too many scalars to be compared one by one.
+//! A member is a scalar, a matrix or a component of a vector, at any depth of structs and arrays. All elements
+//! of an array have the same members. Members are numbered in the order of the text, so those of a struct are a
+//! range. A binding has a single member, which is all of it, if it has more than [`MOST`] members or too many
+//! scalars to be compared one by one.
 
 use naga::{Expression, Function, Handle, Type, TypeInner};
 
@@ -13,7 +12,7 @@ use crate::kernel::{Binding, Kernel};
 /// The most members that a binding is divided into.
 const MOST: usize = 64;
 
-/// Some members of a binding.
+/// A set of members of a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Members(u64);
 
@@ -117,7 +116,7 @@ pub(crate) fn at_offset(
     let types = &kernel.module().types;
     let (mut first, mut ty, mut offset) = (0, root(kernel, binding), offset);
     match &types[ty].inner {
-        // The elements are those of the array at the end.
+        // The elements are those of the trailing array.
         TypeInner::Struct { members, .. } if !in_header && binding.layout.header > 0 => {
             if let [before @ .., last] = members.as_slice() {
                 first = before.iter().map(|m| leaves(kernel.module(), m.ty)).sum();
@@ -150,8 +149,8 @@ pub(crate) fn at_offset(
     Members::range(first, leaves(kernel.module(), ty))
 }
 
-/// The members by their names in the text, such as `sum` or `at.x`. A struct or vector has one name
-/// if all of it is meant.
+/// The members by their names in the text, such as `sum` or `at.x`. A struct or vector has one name if all of
+/// its members are in the set.
 pub(crate) fn names(kernel: &Kernel, binding: &Binding, members: Members) -> Vec<String> {
     let mut found = Vec::new();
     collect(kernel.module(), root(kernel, binding), (0, members), "", &mut found);

@@ -1,4 +1,4 @@
-//! What the text of a kernel shows whatever its arguments, found without a walk over its values.
+//! Facts that the text of a kernel shows for all arguments, found without a walk over its values.
 
 pub(super) mod members;
 pub(super) mod pointers;

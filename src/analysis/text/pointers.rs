@@ -4,7 +4,7 @@ use naga::{Expression, Function, Handle, TypeInner};
 
 use crate::kernel::BindingId;
 
-/// What a pointer points into.
+/// The memory that a pointer points into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
     /// A function or private variable, by number.

@@ -1,7 +1,7 @@
-//! The entry point's statements, with what a walk over them asks again and again.
+//! The entry point's statements, with properties that every walk over them needs.
 //!
-//! Made once per kernel; it owns no part of the module but handles. Loops are numbered in the
-//! order of a pre-order walk, a loop's `body` before its `continuing`.
+//! A program is made once per kernel; it owns only handles into the module. Loops are numbered in pre-order, a
+//! loop's `body` before its `continuing`.
 
 use naga::{AddressSpace, BinaryOperator, Block, Expression, Function, Handle, Span, Statement};
 
@@ -24,7 +24,7 @@ pub(crate) struct Program {
     /// By expression index: whether it is a pointer, and whether its type holds an integer.
     pub(crate) pointer: Vec<bool>,
     pub(crate) integral: Vec<bool>,
-    /// By expression index, of pointers: whether what is loaded may steer.
+    /// By expression index, of pointers: whether a value loaded through it may steer (see `steering`).
     pub(crate) steers: Vec<bool>,
     /// By binding: the members that are both stored to and read, if members are used differently.
     pub(crate) exchanged: Vec<Members>,
@@ -36,7 +36,7 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variable {
     pub(crate) ty: Handle<naga::Type>,
-    /// Of the function's expressions (function variables) or the module's (private ones).
+    /// A handle of the function's expressions (function variables) or the module's (private ones).
     pub(crate) init: Option<Handle<Expression>>,
     pub(crate) private: bool,
 }
@@ -151,8 +151,8 @@ impl Builder<'_> {
                 | Statement::SubgroupGather { result, .. }
                 | Statement::SubgroupCollectiveOperation { result, .. }
                 | Statement::Call { result: Some(result), .. } => Step::Unpredictable(*result),
-                // Barriers change nothing that one invocation knows; textures and ray queries do
-                // not get past `kernel`.
+                // Barriers do not change the values of one invocation; `kernel` rejects textures and
+                // ray queries.
                 _ => continue,
             };
             steps.push(step);
@@ -252,8 +252,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether the first of these steps that mentions a variable stores to all of it. A guess
-    /// where jumps are involved.
+    /// Whether the first of these steps that mentions a variable stores to all of it. This is a guess if there
+    /// are jumps.
     fn stored_first(&self, steps: &Steps, variable: usize) -> bool {
         for step in steps {
             match step {
@@ -263,7 +263,7 @@ impl Builder<'_> {
                         Expression::LocalVariable(_) | Expression::GlobalVariable(_)
                     );
                 }
-                // What both branches of an `if` store to first, as for `&&`.
+                // Variables that both branches of an `if` store to first, as for `&&`.
                 Step::If { accept, reject, .. }
                     if self.stored_first(accept, variable)
                         && self.stored_first(reject, variable) =>

@@ -1,7 +1,8 @@
 //! Loops whose variables scale indexes: the stages of a butterfly, a sorting network, a scan in place.
 //!
-//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear only while it has one
-//! value. [`Scaling`] finds such loops in the text; `walk::unroll` walks them iteration by iteration.
+//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear only as long
+//! as the counter keeps its value. [`Scaling`] finds such loops in the text; `walk::unroll` walks them
+//! iteration by iteration.
 
 use naga::{BinaryOperator, BuiltIn, Expression, Function, Handle};
 
@@ -9,14 +10,14 @@ use super::pointers::{Root, pointee};
 use super::steps::{Step, any};
 use crate::kernel::{Kernel, expression_operands};
 
-/// How the text uses variables in indexes.
+/// The use of variables in indexes, as the text shows it.
 pub(crate) struct Scaling<'a> {
     function: &'a Function,
     roots: &'a [Root],
     integral: &'a [bool],
-    /// By expression: whether it may decide which elements are touched.
+    /// By expression: whether it may affect which elements are touched.
     steers: &'a [bool],
-    /// By expression: whether it has one constant value throughout a launch.
+    /// By expression: whether its value is constant during a launch.
     fixed: Vec<bool>,
 }
 
@@ -208,7 +209,7 @@ mod tests {
             // These are linear, whatever the uniform is.
             "for (var s = 0u; s < n; s++) { a[s * n + l] = s / n; }",
             "for (var s = l; s < n; s += 64u) { a[s & 63u] = a[s >> 1u]; }",
-            // These decide nothing, or nothing about storage.
+            // These affect no element, or no element of storage.
             "var h = 1u; for (var s = 0u; s < n; s++) { h = (h * 31u) ^ a[s]; } a[l] = h;",
             "for (var s = 32u; s > 0u; s /= 2u) { if l < s { w[l] += w[l + s]; } workgroupBarrier(); }",
         ] {

@@ -1,17 +1,16 @@
-//! Which loads steer: what they give may decide which elements are touched, or which way control
-//! goes.
+//! Steering loads: loads whose values may affect which elements are touched, or the control flow.
 //!
-//! Only for those is it worth a look at what a buffer holds: a look costs a pass over the
-//! contents, ties the plan to their version, and may have results fetched from a device. The
-//! answer errs on the large side: every dynamic index and every condition counts, whatever comes
-//! of it, and a variable steers as a whole. Too few would cost precision, never soundness.
+//! Only for them are a buffer's contents read, since that costs a pass over the contents, ties the plan to
+//! their version, and may fetch results from a device. The answer errs on the large side: every dynamic index
+//! and every condition counts, whatever its effect, and a variable steers as a whole. A missing load would cost
+//! precision, never soundness.
 
 use naga::{Expression, Function, Handle, Statement};
 
 use crate::kernel::expression_operands;
 
-/// By expression index: for pointers, whether a value loaded through it may steer; and whether the
-/// expression may. `variable` gives the variable of one invocation that a pointer points into.
+/// By expression index: for pointers, whether a value loaded through it may steer; and whether the expression
+/// may steer. `variable` gives the invocation's variable that a pointer points into.
 pub(crate) fn steering(
     function: &Function,
     variables: usize,
@@ -48,11 +47,11 @@ pub(crate) fn steering(
 }
 
 struct Search {
-    /// By variable: what is stored to it, or to a part of it.
+    /// By variable: the values stored to it, or to a part of it.
     stores: Vec<Vec<Handle<Expression>>>,
     /// By expression: whether it was found to steer.
     steers: Vec<bool>,
-    /// Those of which the operands were not looked at.
+    /// Steering expressions whose operands are still to be examined.
     pending: Vec<Handle<Expression>>,
 }
 
@@ -85,13 +84,13 @@ impl Search {
                     self.block(body, variable);
                     self.block(continuing, variable);
                 }
-                // What goes to memory that is shared comes back as anything.
+                // A value stored to shared memory is unknown when it is loaded.
                 Statement::Store { pointer, value } => {
                     if let Some(variable) = variable(*pointer) {
                         self.stores[variable].push(*value);
                     }
                 }
-                // Their results, where they have any, are anything as well.
+                // The results of other statements are unknown, too.
                 _ => {}
             }
         }

@@ -1,11 +1,12 @@
-//! The steps of the entry point: its statements with nested blocks dissolved, and where control leaves them.
+//! The steps of the entry point: its statements without nested blocks, and the places where control leaves
+//! them.
 //!
-//! Steps own no part of the module but handles. Loops are numbered in the order of a pre-order walk, a loop's `body`
-//! before its `continuing`.
+//! Steps own only handles into the module. Loops are numbered in pre-order, a loop's `body` before its
+//! `continuing`.
 
 use naga::{Expression, Handle, Span, SwitchValue};
 
-/// Statements in order; nested blocks are dissolved.
+/// Statements in order, with nested blocks inlined.
 pub(crate) type Steps = Vec<Step>;
 
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ pub(crate) enum Step {
         condition: Handle<Expression>,
         accept: Steps,
         reject: Steps,
-        /// Whether control may leave the branch other than at its end.
+        /// Whether control may leave each branch other than at its end.
         escapes: [bool; 2],
     },
     Switch {
@@ -38,7 +39,7 @@ pub(crate) enum Step {
         result: Option<Handle<Expression>>,
         span: Span,
     },
-    /// An expression whose value comes from elsewhere: other invocations, workgroup memory.
+    /// An expression whose value comes from other invocations or from workgroup memory.
     Unpredictable(Handle<Expression>),
 }
 
@@ -57,16 +58,15 @@ pub(crate) struct Loop {
     pub(crate) body: Steps,
     pub(crate) continuing: Steps,
     pub(crate) break_if: Option<Handle<Expression>>,
-    /// Loops around it.
+    /// The number of loops around it.
     pub(crate) depth: usize,
-    /// The variables that may be stored to inside, and which way their values seem to go.
+    /// The variables that may be stored to inside, with the guessed trend of their values.
     pub(crate) modified: Vec<(usize, Trend)>,
-    /// The body is left before its end whatever happens: there is no second iteration.
+    /// The body never reaches its end: there is no second iteration.
     pub(crate) once: bool,
-    /// There is a `return` inside.
+    /// The body contains a `return`.
     pub(crate) returns: bool,
-    /// The only way out is one `if … { break; }` that each iteration meets first: the step's
-    /// position in the body.
+    /// The position in the body of the only way out: one `if … { break; }` that every iteration meets first.
     pub(crate) guard: Option<usize>,
     /// Expressions of the body that `continuing` uses although a `continue` may skip them.
     pub(crate) skipped: Vec<Handle<Expression>>,
@@ -76,13 +76,13 @@ pub(crate) struct Loop {
     pub(crate) unroll: bool,
 }
 
-/// A guess at how a variable changes from one iteration to the next. Only a guess.
+/// A guess at the change of a variable from one iteration to the next. Soundness does not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trend {
     Up,
     Down,
     Other,
-    /// Each iteration stores to it before it looks at it.
+    /// Each iteration stores to the variable before it loads it.
     Fresh,
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn leaves(steps: &Steps, in_switch: bool, in_loop: bool) -> bool {
     })
 }
 
-/// Whether there is a step like that, at any depth.
+/// Whether any step, at any depth, meets the predicate.
 pub(crate) fn any(steps: &[Step], what: &mut impl FnMut(&Step) -> bool) -> bool {
     steps.iter().any(|step| {
         what(step)
@@ -119,7 +119,7 @@ pub(crate) fn any(steps: &[Step], what: &mut impl FnMut(&Step) -> bool) -> bool 
     })
 }
 
-/// Whether there is a `continue` that belongs to the loop whose body this is.
+/// Whether the body has a `continue` of its own loop.
 pub(crate) fn continues(steps: &[Step]) -> bool {
     steps.iter().any(|step| match step {
         Step::Continue => true,
@@ -129,7 +129,7 @@ pub(crate) fn continues(steps: &[Step]) -> bool {
     })
 }
 
-/// `break`s that belong to the loop whose body this is.
+/// The number of `break`s of the loop whose body this is.
 fn breaks(steps: &Steps) -> usize {
     steps
         .iter()
@@ -141,7 +141,7 @@ fn breaks(steps: &Steps) -> usize {
         .sum()
 }
 
-/// The position of the one `if` that leaves a loop, if every iteration gets there.
+/// The position of the only `if` that leaves a loop, if every iteration reaches it.
 pub(crate) fn sole_guard(body: &Steps) -> Option<usize> {
     if breaks(body) != 1 {
         return None;
@@ -164,7 +164,7 @@ pub(crate) fn emissions(steps: &Steps, found: &mut Vec<Handle<Expression>>) {
             Step::Atomic { result: Some(result), .. } | Step::Unpredictable(result) => {
                 found.push(*result);
             }
-            // What nested blocks emit is not visible outside of them.
+            // Expressions of nested blocks are not visible outside of them.
             _ => {}
         }
     }

@@ -1,10 +1,9 @@
-//! Finds barriers in control flow that may differ between the invocations of a workgroup.
+//! Uniformity: finds barriers in control flow that may differ between the invocations of a workgroup.
 //!
-//! A value *varies* if it depends on the ids that distinguish the invocations of a workgroup.
-//! Control flow is divergent if a condition on such a value, or an earlier exit of some
-//! invocations, may separate them. A load from the same place counts as the same value in all
-//! invocations. The answer may be wrong in both ways: a value that varies by the text may be the
-//! same on a launch's data, and memory may hold values that vary.
+//! A value is *varying* if it depends on the ids that distinguish the invocations of a workgroup. Control flow
+//! is divergent if a condition on a varying value, or an earlier exit of some invocations, may separate them.
+//! Loads from one place count as one value in all invocations. The answer may be wrong both ways: a value that
+//! is varying by the text may be uniform with a launch's data, and memory may hold varying values.
 
 use std::collections::HashSet;
 
@@ -13,8 +12,8 @@ use naga::{BuiltIn, Expression, Function, Handle, Span, Statement};
 use super::pointers::global_root;
 use crate::kernel::{Kernel, expression_operands};
 
-/// The most rounds; the result so far is used after that. Each round follows assignments one step
-/// further against the order of the text; few kernels need more than three.
+/// The most rounds; after them the result so far is used. Each round follows assignments one step further
+/// against the order of the text; few kernels need more than three.
 const ROUNDS: usize = 32;
 
 /// The first barrier in divergent control flow, in text order.
@@ -30,7 +29,7 @@ pub(crate) fn divergent_barrier(kernel: &Kernel) -> Option<Span> {
         barrier: None,
         changed: true,
     };
-    // Each varying value may make others vary, until a fixed point is reached.
+    // Each varying value may make others varying, so rounds go on to a fixed point.
     for _ in 0..ROUNDS {
         if !std::mem::take(&mut walk.changed) {
             break;
@@ -42,7 +41,7 @@ pub(crate) fn divergent_barrier(kernel: &Kernel) -> Option<Span> {
     walk.barrier
 }
 
-/// How some invocations of a workgroup may have left before a place.
+/// The ways in which some invocations of a workgroup may have left before a place.
 #[derive(Clone, Copy, Default)]
 struct Left {
     breaks: bool,
@@ -72,7 +71,7 @@ enum Variable {
 struct Walk<'k> {
     kernel: &'k Kernel,
     function: &'k Function,
-    /// By expression: whether it varies.
+    /// By expression: whether it is varying.
     varying: Vec<bool>,
     variables: HashSet<Variable>,
     /// Loops that invocations may leave in different iterations, by their number in text order.
@@ -109,7 +108,7 @@ impl Walk<'_> {
         self.varying[expression.index()]
     }
 
-    /// Whether a value varies, which may be an argument or a part of one.
+    /// Whether an argument, or a part of one, is varying.
     fn argument(&self, base: Handle<Expression>, part: Option<u32>) -> bool {
         let arguments = &self.function.arguments;
         let (argument, mut parts) = match self.function.expressions[base] {
@@ -128,7 +127,7 @@ impl Walk<'_> {
             (None, naga::TypeInner::Struct { members, .. }) => {
                 let [member, component] = parts;
                 parts = [component, None];
-                // A whole struct counts through its parts.
+                // A whole struct is varying if its parts are.
                 let Some(member) = member else { return false };
                 members.get(member as usize).and_then(|member| member.binding.as_ref())
             }

@@ -1,8 +1,8 @@
-//! How a kernel's text uses each member of each storage binding: it only reads it, only stores to
-//! it, only reduces into it, or does more than that.
+//! The use of each member of each storage binding, as the text shows it: only read, only stored to, only
+//! reduced into, or a mixture.
 //!
-//! Syntactic, whatever the arguments: a load in unreachable code counts. On this rests how the
-//! results of chunks that can't be shown to lie apart may be put together.
+//! The result is syntactic and holds for all arguments: a load in unreachable code counts. It decides how
+//! results of chunks are merged if they can't be shown to be disjoint.
 
 use naga::{AtomicFunction, Block, Expression, Handle, ScalarKind, Span, Statement, TypeInner};
 
@@ -10,10 +10,10 @@ use super::members::{self, Members};
 use super::pointers::global_root;
 use crate::kernel::{Binding, Kernel, Space};
 
-/// How an atomic reduction puts two values together. All are associative and commutative.
+/// The operator of an atomic reduction. All are associative and commutative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reduction {
-    /// Of additions and subtractions, which wrap.
+    /// Additions and subtractions, which wrap.
     Sum,
     Minimum,
     Maximum,
@@ -27,22 +27,21 @@ pub(crate) enum Reduction {
 pub(crate) enum Use {
     /// It is not written.
     Read,
-    /// It is stored to, and nothing in it is ever looked at.
+    /// It is stored to and never read.
     Write,
     /// It is stored to and read.
     ReadWrite,
-    /// It is loaded and stored to atomically: invocations may signal each other, even across
-    /// workgroups, without a data race. The span is a load.
+    /// It is loaded and stored to atomically: invocations may signal each other, even across workgroups,
+    /// without a data race. The span is a load.
     Signal(Span),
-    /// It is updated by one atomic operator whose results are not used, and touched in no other
-    /// way.
+    /// It is updated by one atomic operator whose results are not used, and has no other accesses.
     Reduce(Reduction),
-    /// It is updated atomically, and that is no reduction: why, and where one sees it.
+    /// It is updated atomically, but not as a reduction: the reason, and the place that shows it.
     Atomic { why: &'static str, at: Span },
 }
 
 impl Use {
-    /// Why updates are no reduction, and where one sees it.
+    /// The reason why updates are no reduction, and the place that shows it.
     pub(crate) fn refused(&self) -> Option<(&'static str, Span)> {
         match self {
             Use::Atomic { why, at } => Some((*why, *at)),
@@ -51,7 +50,7 @@ impl Use {
     }
 }
 
-/// How a kernel uses a binding: groups of members that are used alike. A single use stands for all
+/// The uses of a binding's members, in groups of members with the same use. A single use stands for all
 /// members.
 pub(crate) type Uses = Vec<(Members, Use)>;
 
@@ -135,7 +134,7 @@ fn those(met: &mut [Met], members: Members) -> impl Iterator<Item = &mut Met> {
     met.iter_mut().enumerate().filter(move |(number, _)| of(*number)).map(|(_, met)| met)
 }
 
-/// The uses of a binding's members. Members that are not used are in no group, or in the only one.
+/// The uses of a binding's members. Unused members are in no group, or in the only one.
 fn together(binding: &Binding, met: Vec<Met>) -> Uses {
     let mut uses: Uses = Vec::new();
     for (number, met) in met.into_iter().enumerate() {
@@ -166,7 +165,7 @@ pub(crate) fn is_atomic(kernel: &Kernel, pointer: Handle<Expression>) -> bool {
     atomic(kernel, pointer).is_some()
 }
 
-/// The scalar kind of the atomic that an expression points to, if it does.
+/// The scalar kind of the atomic that an expression points to, if it points to one.
 fn atomic(kernel: &Kernel, pointer: Handle<Expression>) -> Option<ScalarKind> {
     let types = &kernel.module().types;
     let info = kernel.info().get_entry_point(0);
@@ -300,7 +299,7 @@ mod tests {
         let mixed = by_member("b", "atomicAdd(&b.n, 3u); atomicMax(&b.m[1], 4);");
         let reduced = |name, how| named(name, Use::Reduce(how));
         assert_eq!(mixed, [reduced("n", Reduction::Sum), reduced("m", Reduction::Maximum)]);
-        // One that is used in two ways is refused whatever the others are.
+        // A member that is used in two ways is refused, whatever the uses of the others are.
         let refused =
             all("atomicAdd(&d[1].sum, 1); c[0] = u32(atomicLoad(&d[1].sum)); d[1].mass = 2;");
         assert!(matches!(refused[0].1, Use::Atomic { why: "it reads it, too", .. }), "{refused:?}");

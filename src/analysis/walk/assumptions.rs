@@ -11,7 +11,7 @@ use crate::analysis::domain::{
 };
 use crate::analysis::text::steps::{Loop, Trend};
 
-/// Passes in which intervals grow by what came back, before they grow to the type's ends.
+/// Passes in which widening takes the hull with the values that came back, before it goes to the type's ends.
 pub(crate) const PATIENCE: u32 = 2;
 
 /// An integer that the loop may change.
@@ -27,33 +27,33 @@ pub(crate) struct Leaf {
     pub(crate) range: Interval,
 }
 
-/// What is assumed of a leaf at the head of each iteration.
+/// The assumption about a leaf at the head of each iteration.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Head {
     Within(Interval),
-    /// The entry's value plus `step` per iteration, modulo 2³². With an interval: the value lies
-    /// in it, and gets there without wrapping around.
+    /// The entry's value plus `step` per iteration, modulo 2³². With an interval: the value lies in it, and
+    /// reaches it without wrapping around.
     Step {
         step: i64,
         within: Option<Interval>,
     },
 }
 
-/// What came back of a leaf.
+/// The value of a leaf that came back to the head.
 pub(crate) struct Back {
-    /// The constant that was added, if that is all that happened.
+    /// The constant that was added, if the iteration did nothing else to the leaf.
     pub(crate) step: Option<i64>,
     pub(crate) range: Interval,
-    /// The assumption held.
+    /// Whether the assumption held.
     pub(crate) met: bool,
-    /// It went up or down by at least one without wrapping around.
+    /// Whether the value rose or fell by at least one without wrapping around.
     pub(crate) progress: bool,
 }
 
-/// The step, and the hull of what a leaf began with and what came back of it.
+/// The step, and the hull of a leaf's value at the entry and the value that came back.
 pub(crate) type Came = (Option<i64>, Interval);
 
-/// The integers of the variables that a loop stores to. Everything else in them is forgotten.
+/// The integers of the variables that a loop stores to. All other parts of these variables are forgotten.
 pub(crate) fn leaves_of(symbols: &Symbols, inner: &Loop, entry: &mut State) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     for &(variable, trend) in &inner.modified {
@@ -97,7 +97,7 @@ fn collect(
     }
 }
 
-/// A symbol for the number of iterations before, if a leaf bounds it.
+/// A symbol for the number of iterations before this one, if a leaf bounds it.
 pub(crate) fn turn(
     symbols: &mut Symbols,
     known: &mut Knowledge,
@@ -117,7 +117,7 @@ pub(crate) fn turn(
     Some(known.opaque(symbols, IntType::U32, turns))
 }
 
-/// The form of a leaf at the head, as a mathematical integer where it cannot wrap around.
+/// The form of a leaf at the head, as a mathematical integer if it cannot wrap around.
 pub(crate) fn head(
     symbols: &mut Symbols,
     known: &mut Knowledge,
@@ -131,7 +131,7 @@ pub(crate) fn head(
         (Head::Step { step, within }, Some(turn)) => {
             let form = leaf.entry.plus(&Linear::from_terms(0, &[(turn, *step)]), 1);
             if let Some(within) = within {
-                // True of every iteration; an empty meet would say that there is none.
+                // It holds for every iteration. An empty meet would mean that no iteration is reached.
                 known.refine(symbols, &form, *within);
             }
             form
@@ -157,7 +157,7 @@ pub(crate) fn came_back(
     };
     let (range, _) = state.known.value_range(symbols, &back, ty);
     let step = back.plus(form, -1).wrapped().as_constant().map(residue);
-    // The same as mathematical integers, where neither wraps around.
+    // The same as mathematical integers, if neither wraps around.
     let before = state.known.unwrapped(symbols, form, ty);
     let after = state.known.unwrapped(symbols, &back, ty);
     let change = match (before, after) {
@@ -179,7 +179,7 @@ pub(crate) fn came_back(
     Back { step, range, met, progress }
 }
 
-/// Whether what came back is the head's value, which is above 0, divided by 2 or more.
+/// Whether the value that came back is the head's value, which is above 0, divided by 2 or more.
 fn halved(
     symbols: &Symbols,
     known: &mut Knowledge,
@@ -200,8 +200,8 @@ fn halved(
             == Some(known.value_range(symbols, form, ty).0)
 }
 
-/// Better assumptions from a pass: a step where there is one, intervals no larger than needed.
-/// Nothing if what did not meet its assumption has no step either.
+/// Better assumptions from a pass: a step if there is one, and intervals no larger than needed. `None` if a
+/// leaf that did not meet its assumption has no step either.
 pub(crate) fn stepped(leaves: &[Leaf], heads: &[Head], back: &[Back]) -> Option<Vec<Head>> {
     let bounded = |i: usize| {
         let leaf = &leaves[i];
@@ -220,7 +220,7 @@ pub(crate) fn stepped(leaves: &[Leaf], heads: &[Head], back: &[Back]) -> Option<
         better.push(match back[i].step {
             Some(0) => Head::Step { step: 0, within: None },
             Some(step) if counted => Head::Step { step, within: bounded(i) },
-            // What an iteration starts with does not matter.
+            // A fresh leaf's value at the start of an iteration does not matter.
             _ if leaf.trend == Trend::Fresh => heads[i].clone(),
             _ if back[i].met => Head::Within(leaf.range.hull(back[i].range)),
             _ => return None,
@@ -229,7 +229,7 @@ pub(crate) fn stepped(leaves: &[Leaf], heads: &[Head], back: &[Back]) -> Option<
     Some(better)
 }
 
-/// Whether assumptions are met that were made before, and what came back is no better than then.
+/// Whether earlier assumptions are met, and the values that came back are no better than then.
 pub(crate) fn settled(leaves: &[Leaf], before: &[Came], back: &[Back]) -> bool {
     leaves.iter().zip(before).zip(back).all(|((leaf, (step, range)), back)| {
         let no_better = back.step == *step && leaf.range.hull(back.range).contains(*range);
@@ -241,8 +241,8 @@ pub(crate) fn steps(heads: &[Head]) -> usize {
     heads.iter().filter(|h| matches!(h, Head::Step { .. })).count()
 }
 
-/// A step that the loop's condition follows may wrap around before it is looked at: that it never
-/// does is worth assuming once.
+/// An assumption for a step that the loop's condition follows. The value may wrap around before the condition
+/// is tested; that it never does is worth assuming once.
 fn dare(leaf: &Leaf, back: &Back) -> Option<Head> {
     let all = leaf.ty.range();
     let step = i128::from(back.step?);
@@ -265,7 +265,7 @@ pub(crate) fn daring(leaves: &[Leaf], heads: &[Head], back: &[Back]) -> Option<V
     (dared != heads).then_some(dared)
 }
 
-/// Weaker assumptions after a pass that did not meet them.
+/// Weaker assumptions (widening) after a pass that did not meet them.
 pub(crate) fn wider(leaves: &[Leaf], heads: &[Head], back: &[Back], round: u32) -> Vec<Head> {
     let widen = |i: usize| {
         let (leaf, head) = (&leaves[i], &heads[i]);
@@ -294,7 +294,7 @@ pub(crate) fn wider(leaves: &[Leaf], heads: &[Head], back: &[Back], round: u32) 
     (0..leaves.len()).map(widen).collect()
 }
 
-/// The value with nothing known of it but its shape.
+/// The shape of a value, without its values.
 pub(crate) fn forgotten(value: &Value) -> Value {
     match value {
         Value::Many(parts) => Value::Many(Rc::new(parts.iter().map(forgotten).collect())),

@@ -1,6 +1,6 @@
-//! The values that a kernel begins with: uniforms, array lengths and the ids of invocations.
+//! The initial values of a kernel: uniforms, array lengths and the ids of invocations.
 //!
-//! Without arguments everything that a launch chooses is unknown.
+//! Without arguments, every value that a launch chooses is unknown.
 
 use std::rc::Rc;
 

@@ -1,21 +1,20 @@
 //! The budget of one walk, in expressions and statements.
 //!
-//! A walk that is short of fuel walks each remaining loop once, without assumptions; one that has none left ends.
+//! With little fuel left, a walk takes each remaining loop once, without assumptions. Without fuel it ends.
 
 use naga::Span;
 
-/// Expressions and statements that one interpretation examines in full: enough for a dozen nested
-/// loops. After that the body of each loop is walked once, without assumptions about the variables
-/// that it changes.
+/// Expressions and statements that one interpretation examines in full: enough for a dozen nested loops. After
+/// that the body of each loop is walked once, without assumptions about the variables that it changes.
 pub(crate) const FUEL: u64 = 1 << 18;
-/// Expressions and statements that it examines after that: several times the largest kernel. Then
-/// the analysis gives up.
+/// Expressions and statements that it examines after that: several times the largest kernel. Then the analysis
+/// gives up.
 pub(crate) const RESERVE: u64 = 1 << 21;
 
 #[derive(Debug)]
 pub(crate) struct Fuel {
     left: u64,
-    /// The first loop that was looked at less closely because of the budget.
+    /// The first loop that was examined less closely because of the budget.
     hurried: Option<Span>,
 }
 
@@ -45,7 +44,7 @@ impl Fuel {
         hurries
     }
 
-    /// Notes a loop that was looked at less closely.
+    /// Notes a loop that was examined less closely.
     pub(crate) fn hurry(&mut self, span: Span) {
         self.hurried.get_or_insert(span);
     }

@@ -1,18 +1,20 @@
-//! Hints: what walks of one launch came to assume at the heads of loops, for later walks to try first.
+//! Hints: the assumptions at the heads of loops that walks of one launch ended with. Later walks try them
+//! first.
 //!
-//! A loop inside another is met in every pass over that one, and every band of a launch walks the same loops. A hint is
-//! an assumption like any other: it counts if it is met, and if a pass under it shows nothing better.
+//! A loop inside another is walked in every pass over the outer one, and every band of a launch walks the same
+//! loops. A hint is an assumption like any other: it counts if it is met, and if a pass under it shows nothing
+//! better.
 
 use super::assumptions::{Back, Came, Head, Leaf};
 use crate::analysis::domain::Interval;
 
-/// What walks of one launch came to assume at the heads of loops.
+/// The assumptions at the heads of loops that walks of one launch ended with.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     heads: Vec<Hint>,
     /// Loops whose unrolling failed.
     pub(crate) rolled: Vec<usize>,
-    /// Expressions and statements that walks turn by turn have looked at.
+    /// Expressions and statements that walks iteration by iteration have examined.
     pub(crate) spent_on_turns: u64,
 }
 
@@ -20,17 +22,17 @@ pub(crate) struct Hints {
 struct Hint {
     /// The loop.
     id: usize,
-    /// What was known of the leaves at the entry.
+    /// The leaves' properties at the entry.
     entry: Vec<Start>,
     heads: Vec<Head>,
-    /// What came back in the pass that counted.
+    /// The values that came back in the pass that counted.
     back: Vec<Came>,
 }
 
 /// Variable, path, whether the entry's form is exact, and its range.
 type Start = (usize, Vec<usize>, bool, Interval);
 
-/// Hints of one loop; the oldest is forgotten.
+/// The most hints of one loop; the oldest is dropped.
 const MOST_HINTS: usize = 4;
 
 impl Hints {

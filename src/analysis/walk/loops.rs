@@ -1,11 +1,10 @@
-//! Loops: what holds at the head of every iteration, and whether there is a last one.
+//! Loops: the assumptions that hold at the head of every iteration, and whether the loop ends.
 //!
-//! The integers that a loop may change are given assumptions at its head: an interval, or, once
-//! a pass over the body has shown that every iteration adds a constant, `entry + step * turn`,
-//! where `turn`, the number of iterations before, is one symbol for all of them. A pass walks the
-//! body under the assumptions and sees what comes back to the head. What always holds of the pass
-//! that counts: what came back meets the assumptions, so that by induction every iteration does.
-//! All other passes leave no trace.
+//! The integers that a loop may change get assumptions at its head: an interval, or, once a pass over the body
+//! has shown that every iteration adds a constant, `entry + step * turn`, where `turn`, the number of
+//! iterations before, is one symbol for all of them. A pass walks the body under the assumptions and compares
+//! the values that come back to the head. What always holds of the pass that counts: the values that came back
+//! meet the assumptions, so by induction every iteration does. All other passes leave no trace.
 //!
 //! The assumptions that an earlier walk over a loop came to are tried first (`hints`).
 
@@ -17,17 +16,18 @@ use super::machine::{EveryTurn, Iteration, Machine};
 use crate::analysis::domain::{Interval, State, Value};
 use crate::analysis::text::steps::{Loop, Trend};
 
-/// Loops inside this many others get no second look.
+/// Loops nested deeper than this are not improved a second time.
 const DEEP: usize = 4;
 
 struct Pass {
     after: Option<State>,
-    /// Nothing if there is no second iteration.
+    /// `None` if there is no second iteration.
     back: Option<Vec<Back>>,
     trips: Option<i128>,
 }
 
-/// Walks a loop under assumptions that hold at the head of every iteration; nothing if control does not get past it.
+/// Walks a loop under assumptions that hold at the head of every iteration; `None` if control does not get past
+/// it.
 pub(crate) fn fixpoint(
     machine: &mut Machine<'_>,
     inner: &Loop,
@@ -66,7 +66,7 @@ pub(crate) fn fixpoint(
             })
         })
         .collect();
-    // Assumptions that are known to be met, in case better ones turn out not to be.
+    // Assumptions that are known to be met, in case better ones are not.
     let mut safe: Option<Vec<Head>> = None;
     let mut tried = false;
     let mut improvements = 0;
@@ -124,7 +124,7 @@ pub(crate) fn fixpoint(
     None
 }
 
-/// One pass without assumptions, whose result therefore always counts.
+/// One pass without assumptions, so that its result always counts.
 fn assume_nothing(
     machine: &mut Machine<'_>,
     inner: &Loop,
@@ -140,7 +140,7 @@ fn assume_nothing(
     counts(machine, inner, pass)
 }
 
-/// Takes over what the pass that counts has found.
+/// Takes over the results of the pass that counts.
 fn counts(machine: &mut Machine<'_>, inner: &Loop, pass: Pass) -> Option<State> {
     let (finite, trips) = match &pass.back {
         None => (true, Some(1.0)),
@@ -182,7 +182,7 @@ fn pass(
     }
     let fork = state.guards.take();
     let (back, after) = iteration(machine, inner, state, Some(EveryTurn { fork, turn }));
-    // After the loop the symbol is the last iteration, not every one.
+    // After the loop the symbol stands for the last iteration, not for every one.
     if let Some(turn) = turn {
         machine.arithmetic.symbols.infos[turn as usize].dimension = None;
     }

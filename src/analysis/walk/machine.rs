@@ -1,9 +1,9 @@
-//! The abstract machine: what one walk has found, and the values of expressions.
+//! The abstract machine: the results of one walk, and the values of expressions.
 //!
-//! Every expression is evaluated where it is emitted, on the path that emits it. What always
-//! holds: the value recorded for an expression is true of every execution of that path, and
-//! integers inside it have symbols from then on (a symbol that were made later, on a branch,
-//! would carry that branch's bounds out of it). `statements` moves along the paths.
+//! Every expression is evaluated where it is emitted, on the path that emits it. What always holds: the value
+//! recorded for an expression is true of every execution of that path, and its integers have symbols from then
+//! on. (A symbol that was made later, on a branch, would carry that branch's bounds out of it.) `statements`
+//! moves along the paths.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -35,25 +35,25 @@ pub(crate) struct Machine<'a> {
     kernel: &'a Kernel,
     program: &'a Program,
     pub(crate) arithmetic: Arithmetic,
-    /// By expression index; nothing before it is evaluated.
+    /// By expression index; `None` before it is evaluated.
     values: Vec<Option<Value>>,
-    /// By binding: uniforms, as far as they are small enough.
+    /// By binding: uniforms that are small enough to track.
     uniforms: Vec<Value>,
-    /// By binding: what `arrayLength` gives.
+    /// By binding: the value of `arrayLength`.
     lengths: Vec<Value>,
     scans: Scans<'a>,
     pub(crate) recorder: Recorder<'a>,
     /// The workgroup id.
     pub(crate) workgroup: Vec<Linear>,
-    /// What earlier walks for the same arguments came to.
+    /// The results of earlier walks with the same arguments.
     pub(crate) hints: &'a RefCell<Hints>,
-    /// By loop: whether it was seen to end, and the largest number of iterations.
+    /// By loop: whether it was shown to end, and the largest number of iterations.
     pub(crate) finite: Vec<bool>,
     pub(crate) trips: Vec<Option<f64>>,
     pub(crate) fuel: Fuel,
 }
 
-/// What a walk has found, to go back to.
+/// A state of the machine to go back to.
 pub(crate) struct Mark {
     pub(crate) arithmetic: arithmetic::Mark,
     recorder: recorder::Mark,
@@ -64,7 +64,7 @@ pub(crate) struct Mark {
 pub(crate) type Iteration =
     fn(&mut Machine<'_>, &Loop, State, Option<EveryTurn>) -> (Option<State>, Option<State>);
 
-/// For an iteration that stands for all.
+/// The context of an iteration that stands for all.
 pub(crate) struct EveryTurn {
     /// The guards of the path to the loop.
     pub(crate) fork: Option<Guards>,
@@ -73,8 +73,8 @@ pub(crate) struct EveryTurn {
 }
 
 impl<'a> Machine<'a> {
-    /// A machine before the first statement. Without arguments everything that a launch chooses
-    /// is unknown, and `groups` is not looked at.
+    /// A machine before the first statement. Without arguments, every value that a launch chooses is unknown,
+    /// and `groups` is ignored.
     pub(crate) fn new(
         kernel: &'a Kernel,
         program: &'a Program,
@@ -120,7 +120,7 @@ impl<'a> Machine<'a> {
         Mark { arithmetic: self.arithmetic.mark(), recorder: self.recorder.mark() }
     }
 
-    /// Forgets symbols and accesses since.
+    /// Forgets symbols and accesses since `mark`.
     pub(crate) fn back_to(&mut self, mark: &Mark) {
         self.arithmetic.back_to(mark.arithmetic);
         self.recorder.back_to(&mark.recorder);
@@ -312,7 +312,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Records an access to a storage binding: its element, if it is to one.
+    /// Records an access to a storage binding, with its element if it has one.
     pub(crate) fn access<'p>(
         &mut self,
         id: usize,
@@ -324,7 +324,7 @@ impl<'a> Machine<'a> {
         self.recorder.access(id, parts, (state, &self.arithmetic.symbols), span, kind)
     }
 
-    /// An integer expression as a form; what is not known becomes any integer.
+    /// An integer expression as a form; an unknown value becomes any integer.
     pub(crate) fn integer(
         &mut self,
         handle: Handle<Expression>,
@@ -332,7 +332,7 @@ impl<'a> Machine<'a> {
     ) -> (IntType, Linear) {
         match self.value(handle) {
             Value::Int(ty, form) => (ty, form),
-            // Both types' values at once: the form of any 32 bits.
+            // The values of both types at once: the form of any 32 bits.
             _ => {
                 let all = IntType::U32.range();
                 let any = state.known.opaque(&mut self.arithmetic.symbols, IntType::U32, all);

@@ -1,6 +1,6 @@
-//! Scans of buffers' contents: the integers that a load may give, where the host holds them.
+//! Scans of buffers' contents: the integers that a load may give, if the host holds them.
 //!
-//! Storage that the kernel writes and floats hold anything.
+//! Floats, and storage that the kernel writes, may hold any value.
 
 use naga::{Handle, Module, ScalarKind, Type, TypeInner};
 
@@ -28,7 +28,7 @@ impl<'a> Scans<'a> {
         Scans { kernel, arguments, done: Vec::new() }
     }
 
-    /// The value of a part of an element. `steers`: whether it is worth a look at the contents.
+    /// The value of a part of an element. `steers` says whether the contents are worth a scan.
     pub(crate) fn value(
         &mut self,
         id: usize,
@@ -75,7 +75,7 @@ impl<'a> Scans<'a> {
     }
 }
 
-/// The kind and byte offset of a scalar inside a type, where all steps are constant.
+/// The kind and byte offset of a scalar inside a type, if all steps are constant.
 fn scalar_at(module: &Module, ty: Handle<Type>, parts: &[Part]) -> Option<(ScalarKind, u64)> {
     let index = match parts.first() {
         None => {

@@ -1,7 +1,7 @@
 //! The walk over the statements, one path at a time, joining where paths meet.
 //!
-//! A path is a [`State`]; a walk that gives none has shown that control does not get to the end.
-//! All recursion through nested statements is here: `loops` and `unroll` are given [`iteration`] to walk a body.
+//! A path is a [`State`]; a walk that returns none has shown that control does not reach the end. All recursion
+//! through nested statements is here: `loops` and `unroll` are given [`iteration`] to walk a body.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::analysis::footprints::access::Kind;
 use crate::analysis::text::pointers::Root;
 use crate::analysis::text::steps::{Case, Loop, Step};
 
-/// Where `break` and `continue` go.
+/// The targets of `break` and `continue`.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     is_loop: bool,
@@ -25,7 +25,7 @@ pub(crate) struct Frame {
     continues: Option<State>,
 }
 
-/// Walks steps; nothing if control does not get past them.
+/// Walks steps; `None` if control does not get past them.
 pub(crate) fn walk(
     machine: &mut Machine<'_>,
     steps: &[Step],
@@ -105,7 +105,7 @@ fn walk_step(
     Some(state)
 }
 
-/// An `if`. `fork` are the guards of the path that gets to it.
+/// An `if`. `fork` has the guards of the path that reaches it.
 fn branch(
     machine: &mut Machine<'_>,
     condition: Handle<Expression>,
@@ -116,7 +116,7 @@ fn branch(
     frames: &mut Vec<Frame>,
 ) -> Option<State> {
     let condition = machine.value(condition).condition();
-    // Each branch copies what is known of the symbols.
+    // Each branch copies the knowledge of the symbols.
     machine.fuel.spend(machine.arithmetic.symbols.len() as u64 / 256);
     let mark = machine.arithmetic.mark();
     let mut ends: [Option<State>; 2] = [None, None];
@@ -215,7 +215,7 @@ fn switch(
     Some(end)
 }
 
-/// Walks a loop; nothing if control does not get past it.
+/// Walks a loop; `None` if control does not get past it.
 fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -> Option<State> {
     let mark = machine.arithmetic.mark();
     let guards = state.guards.clone();
@@ -239,9 +239,8 @@ fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -> Option<St
     after
 }
 
-/// One walk over the body: the state that returns to the head, and the state that leaves the
-/// loop. For a walk that covers all iterations, `all` has the guards of the path to the loop
-/// and the symbol of the iteration.
+/// One walk over the body: the state that returns to the head, and the state that leaves the loop. For a walk
+/// that covers all iterations, `all` has the guards of the path to the loop and the symbol of the iteration.
 fn iteration(
     machine: &mut Machine<'_>,
     inner: &Loop,
@@ -298,8 +297,7 @@ fn iteration(
     (back, breaks)
 }
 
-/// Whether guards hold for the first turns and then no more, so that a turn that meets them is
-/// one that the loop gets to.
+/// Whether guards hold for the first turns only, so that the loop reaches every turn that meets them.
 fn prefix(guards: &[Guard], turn: Option<Symbol>) -> bool {
     let Some(turn) = turn else { return false };
     let far = 1i128 << 70;

@@ -9,10 +9,10 @@ use crate::analysis::text::pointers::holds_integer;
 
 /// Variables, unknown loads and zeros with more scalars than this are not tracked.
 pub(crate) const MAX_LEAVES: usize = 64;
-/// Uniforms and pub(crate) constant tables with more scalars than this are not tracked.
+/// Uniforms and constant tables with more scalars than this are not tracked.
 pub(crate) const MAX_TABLE: usize = 4096;
 
-/// Scalars in a type.
+/// The number of scalars in a type.
 pub(crate) fn leaves(module: &Module, ty: Handle<Type>) -> usize {
     match &module.types[ty].inner {
         TypeInner::Vector { size, .. } => *size as usize,
@@ -28,7 +28,7 @@ pub(crate) fn leaves(module: &Module, ty: Handle<Type>) -> usize {
     }
 }
 
-/// The value of a type that `scalar` gives, from the kind and the byte offset of each.
+/// The value of a type. `scalar` gives each scalar, from its kind and byte offset.
 fn build(
     module: &Module,
     ty: Handle<Type>,
@@ -86,7 +86,7 @@ pub(crate) fn unknown(
     complete(arithmetic, module, Value::Unknown, ty, known)
 }
 
-/// The same value, with a new symbol for each integer of which nothing is known.
+/// The same value, with a new symbol for each unknown integer.
 pub(crate) fn complete(
     arithmetic: &mut Arithmetic,
     module: &Module,
@@ -173,7 +173,7 @@ pub(crate) fn compose(module: &Module, ty: Handle<Type>, parts: Vec<Value>) -> V
                     part => flat.push(part),
                 }
             }
-            // A vector of which nothing is known does not say how long it is.
+            // An unknown vector does not show its length.
             let full = flat.len() == *size as usize;
             if full { Value::Many(Rc::new(flat)) } else { Value::Unknown }
         }

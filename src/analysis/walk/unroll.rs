@@ -1,11 +1,10 @@
-//! Loops that are walked iteration by iteration: the stages of a butterfly, a sorting network, a
-//! scan in place.
+//! Loops that are walked iteration by iteration: the stages of a butterfly, a sorting network, a scan in place.
 //!
-//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear
-//! only while it has one value. `text::scaling` finds such loops. A walk takes each
-//! iteration by itself, as if the loop were written out. It counts only if every iteration is known
-//! to be the last or not; otherwise its results are dropped, and `loops` walks the loop like any
-//! other. The same holds once the walks of a launch have spent their common budget on iterations.
+//! If a counter doubles, or shifts, masks, multiplies or divides other values, indexes are linear only as long
+//! as the counter keeps its value. `text::scaling` finds such loops. A walk takes each iteration by itself, as
+//! if the loop were written out. The walk counts only if each iteration is known to be the last or not.
+//! Otherwise its results are dropped, and `loops` walks the loop like any other. The same happens once the
+//! walks of a launch have spent their common budget on iterations.
 
 use super::machine::{Iteration, Machine};
 use crate::analysis::domain::State;
@@ -15,12 +14,11 @@ use crate::analysis::text::steps::Loop;
 const MOST_TURNS: u32 = 33;
 /// Expressions and statements that the iterations of a loop may take, including loops inside it.
 const FUEL: u64 = 1 << 14;
-/// What they may take in all walks of a launch together: most need one walk, or a short one for each band.
+/// The same limit for all walks of a launch together: most need one walk, or a short one for each band.
 pub(crate) const FUEL_OF_LAUNCH: u64 = 1 << 18;
 
-/// Walks the iterations of a loop one by one, and returns the state after the last;
-/// `Some(None)` if control does not get past the loop, `None` if the loop can't be walked like
-/// this.
+/// Walks the iterations of a loop one by one, and returns the state after the last. `Some(None)` if control
+/// does not get past the loop, `None` if the loop can't be walked like this.
 pub(crate) fn unrolled(
     machine: &mut Machine<'_>,
     inner: &Loop,
@@ -42,7 +40,7 @@ pub(crate) fn unrolled(
     end
 }
 
-/// As `unrolled`, as long as more than the least fuel is left.
+/// As `unrolled`, as long as more than `least` fuel is left.
 fn turns(
     machine: &mut Machine<'_>,
     inner: &Loop,
@@ -51,8 +49,7 @@ fn turns(
     iteration: Iteration,
 ) -> Option<Option<State>> {
     let mark = machine.mark();
-    // For each loop inside: whether it ended in every iteration, and the sum of its own
-    // iterations.
+    // For each loop inside: whether it ended in every iteration, and the sum of its own iterations.
     let inside = inner.id + 1..inner.id + 1 + inner.loops;
     let mut finite = vec![true; inside.len()];
     let mut trips = vec![Some(0.0); inside.len()];
@@ -82,8 +79,8 @@ fn turns(
                 return Some(after);
             }
             (Some(mut next), None) if machine.fuel.left() > least => {
-                // Constraints on this iteration's symbols say little about the next, and room
-                // for them is limited.
+                // Constraints on this iteration's symbols say little about the next, and the number of
+                // constraints is limited.
                 next.known.forget_constraints(made);
                 at = next;
             }

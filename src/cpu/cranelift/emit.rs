@@ -1,10 +1,10 @@
 //! The SPMD form as Cranelift IR: values, variables and masks.
 //!
-//! A uniform value is a scalar; a strided one is its first lane's value and becomes vectors where
-//! they are needed; the others are as many 128-bit vectors as the gang's width takes. A truth value
-//! is a byte where it is uniform, else vectors of words with all bits alike. Vectors that are derived
-//! from a scalar are only known inside the region that derived them, so that every use is dominated.
-//! Control flow is in `emit_flow`, operations in `emit_ops`, memory in `emit_memory`.
+//! A uniform value is a scalar. A strided value is its first lane's value, and becomes vectors where they are
+//! needed. Other values are as many 128-bit vectors as the gang's width takes. A uniform truth value is a byte,
+//! others are vectors of words whose bits are all equal. Vectors that are derived from a scalar are known only
+//! inside the region that derived them, so that their definitions dominate every use. Control flow is in
+//! `emit_flow`, operations in `emit_ops`, memory in `emit_memory`.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -32,7 +32,7 @@ pub(super) type Lanes = Rc<[Value]>;
 /// Lanes of one vector.
 pub(super) const QUAD: u32 = 4;
 
-/// How a value is held.
+/// The representation of a value.
 #[derive(Debug, Clone)]
 pub(super) enum Val {
     Scalar(Value, Ty),
@@ -41,7 +41,7 @@ pub(super) enum Val {
     Vector(Lanes, Ty),
 }
 
-/// Which lanes execute.
+/// The mask: the lanes that execute.
 #[derive(Debug, Clone)]
 pub(super) enum Mask {
     Full,
@@ -54,23 +54,23 @@ impl Mask {
     }
 }
 
-/// A loop or switch around what is being emitted.
+/// A loop or switch around the code that is being emitted.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) target: Option<Target>,
     pub(super) masked: bool,
-    /// Where `continue` goes.
+    /// The target of `continue`.
     pub(super) next: Block,
-    /// Where `break` goes.
+    /// The target of `break`.
     pub(super) exit: Block,
-    /// The lanes still in it, and those still in this iteration.
+    /// The masks of the lanes still in it, and of those still in this iteration.
     pub(super) live: Rc<[Variable]>,
     pub(super) active: Rc<[Variable]>,
     /// Whether a lane may have continued so far.
     pub(super) continued: bool,
 }
 
-/// What the launch passes, as values of the entry block.
+/// The arguments of a launch, as values of the entry block.
 #[derive(Debug)]
 pub(super) struct Arguments {
     pub(super) functions: Value,
@@ -79,7 +79,7 @@ pub(super) struct Arguments {
     pub(super) grid: [Value; 3],
     pub(super) first: [Value; 3],
     pub(super) count: [Value; 3],
-    /// Of each binding: its address, its length, and that length for signed indices.
+    /// Of each binding: its address, its length, and its length for signed indices.
     pub(super) bindings: Vec<(Value, Value, Value)>,
 }
 
@@ -89,9 +89,9 @@ pub(super) struct Emitter<'k, 'f> {
     pub(super) shapes: &'k Shapes,
     pub(super) types: Types,
     pub(super) liveness: &'k Liveness,
-    /// Variables that need no mask when they are set.
+    /// Variables that can be set without a mask.
     pub(super) loose: &'k HashSet<Reg>,
-    /// Whether there is an instruction for fused multiply-adds.
+    /// Whether the machine has an instruction for fused multiply-adds.
     pub(super) fma: bool,
     pub(super) width: u32,
     pub(super) args: Arguments,
@@ -101,36 +101,37 @@ pub(super) struct Emitter<'k, 'f> {
     /// Whether the current block has its terminator.
     pub(super) ended: bool,
     pub(super) frames: Vec<Frame>,
-    /// Divergent branches around what is being emitted: how many frames there were, and where the
-    /// branch ends.
+    /// Divergent branches around the code that is being emitted: the number of frames outside, and the block at
+    /// the branch's end.
     pub(super) arms: Vec<(usize, Block)>,
     pub(super) functions: Vec<AnyFunction>,
-    /// Index ops, which are not computed but looked through by what uses them.
+    /// Index ops, which are not computed: their users look through them.
     pub(super) indices: HashMap<Reg, Op>,
     /// Sums of a register and a constant.
     pub(super) sums: HashMap<Reg, (Reg, u32)>,
     variables: HashMap<Reg, Rc<[Variable]>>,
-    /// Where each array lies in the scratch memory, the bytes of a gang's, and the current one.
+    /// The place of each array in the scratch memory, the bytes per gang, and the address of the current
+    /// gang's.
     pub(super) arrays: HashMap<Reg, (u64, u64, Value)>,
-    /// Where variables wait between regions, in the scratch memory.
+    /// The places of variables between regions, in the scratch memory.
     pub(super) contexts: HashMap<Reg, u64>,
     pub(super) scratch: u64,
     /// The number of the gang.
     pub(super) gang: Value,
-    /// The gang's place along the axes, in gangs along x, where gangs lie in rows.
+    /// The gang's place along the axes, in gangs along x, if gangs lie in rows.
     pub(super) place: Option<[Value; 3]>,
     /// The workgroup's id.
     pub(super) group: [Value; 3],
-    /// Its place in its row of the chunk, in what is executed as one.
+    /// The workgroup's place in its row of the chunk's grid.
     pub(super) column: Value,
-    /// What is left of the batch.
+    /// The number of workgroups left in the batch.
     pub(super) left: Variable,
-    /// How many the gangs' loops go through at once.
+    /// The number of workgroups that the loops over gangs run at once.
     pub(super) span: Variable,
     pub(super) budget: Variable,
-    /// Where loops that have a budget are, in the order of the statuses that name them.
+    /// The places of loops with a budget, in the order of the statuses that name them.
     pub(super) loop_spans: Vec<naga::Span>,
-    /// Operations that may still be emitted twice.
+    /// The number of operations that may still be emitted twice.
     pub(super) clones: usize,
     slots: HashMap<(&'static str, u32), StackSlot>,
     pub(super) signatures: HashMap<&'static str, SigRef>,
@@ -210,14 +211,14 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.b.create_block()
     }
 
-    /// Goes on in a block that nothing branches to any more.
+    /// Continues in a block to which no more branches will be added.
     pub(super) fn begin(&mut self, block: Block) {
         self.b.switch_to_block(block);
         self.b.seal_block(block);
         self.ended = false;
     }
 
-    /// Goes on in a loop's head; to be sealed when the loop is closed.
+    /// Continues in a loop's head, which is sealed when the loop is closed.
     pub(super) fn begin_loop(&mut self, block: Block) {
         self.b.switch_to_block(block);
         self.ended = false;
@@ -259,7 +260,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
     }
 
-    /// The address of a slot of the frame, that all users of the name share.
+    /// The address of a slot of the frame, shared by all users of the name.
     pub(super) fn slot(&mut self, name: &'static str, bytes: u32) -> Value {
         let b = &mut self.b;
         let slot = *self.slots.entry((name, bytes)).or_insert_with(|| {
@@ -313,7 +314,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.b.ins().vconst(ty, constant)
     }
 
-    /// A constant in either form.
+    /// A constant as vectors or a scalar.
     pub(super) fn number(&mut self, bits: u32, ty: Ty, vector: bool) -> Lanes {
         if vector {
             let bits = if ty == Ty::Bool && bits != 0 { u32::MAX } else { bits };
@@ -375,7 +376,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.b.ins().bitcast(to, little, value)
     }
 
-    /// The same bits as another type.
+    /// The same value as another type, by its bits.
     pub(super) fn convert(&mut self, value: &Lanes, from: Ty, to: Ty, vector: bool) -> Lanes {
         let bits = |this: &mut Self, lanes: &Lanes| -> Lanes {
             let ty = if vector { types::I32X4 } else { types::I32 };
@@ -409,7 +410,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.zip(x, y, |b, x, y| b.ins().fcmp(cc, x, y))
     }
 
-    /// One of two values, lane by lane.
+    /// Selects one of two values in each lane.
     pub(super) fn select(&mut self, c: &Lanes, yes: &Lanes, no: &Lanes, vector: bool) -> Lanes {
         c.iter()
             .zip(yes.iter().zip(no.iter()))
@@ -446,7 +447,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
     }
 
-    /// What is derived until `leave` is forgotten there.
+    /// Begins a scope: vectors that are derived in it are forgotten at `leave`.
     pub(super) fn enter(&mut self) {
         self.scopes.push(HashMap::new());
     }
@@ -470,7 +471,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
             Some(Val::Vector(lanes, from)) => {
                 let (first, from) = (lanes[0], *from);
                 let value = self.b.ins().extractlane(first, 0);
-                // What is a truth value as a vector is a word here.
+                // A truth value from a vector is a word here.
                 (value, if from == Ty::Bool { Ty::Int } else { from })
             }
             None => return Err(self.broken(&format!("r{reg} is used before it is set"))),
@@ -492,7 +493,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
         let lanes = match self.vals.get(&reg).cloned() {
             Some(Val::Vector(lanes, from)) => self.convert(&lanes, from, ty, true),
-            // A word that comes from memory goes to all lanes by one instruction.
+            // One instruction broadcasts a word from memory to all lanes.
             Some(Val::Scalar(value, Ty::Int)) if ty == Ty::Float => {
                 let lanes = self.splat(value, Ty::Int);
                 self.convert(&lanes, Ty::Int, ty, true)
@@ -513,14 +514,14 @@ impl<'k, 'f> Emitter<'k, 'f> {
         Ok(lanes)
     }
 
-    /// A register in either form.
+    /// A register as vectors or a scalar.
     pub(super) fn get(&mut self, reg: Reg, ty: Ty, vector: bool) -> Result<Lanes> {
         if vector { self.vector(reg, ty) } else { Ok(Rc::new([self.scalar(reg, ty)?])) }
     }
 
     // Variables.
 
-    /// How a variable is held.
+    /// The representation of a variable.
     pub(super) fn variable_type(&self, var: Reg) -> (Ty, bool) {
         let ty = self.types.of_reg(var);
         match self.class(var) {
@@ -556,7 +557,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
     }
 
-    /// The value of a variable now.
+    /// The current value of a variable.
     pub(super) fn load_variable(&mut self, var: Reg) -> Val {
         let (ty, vector) = self.variable_type(var);
         let lanes = self.raw_variable(var);
@@ -602,7 +603,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
     }
 
-    /// No lane.
+    /// The empty mask.
     pub(super) fn nobody(&mut self) -> Mask {
         Mask::Some(self.number(0, Ty::Bool, true))
     }
@@ -646,12 +647,12 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.zip(a, b, |build, a, b| build.ins().band(a, b))
     }
 
-    /// `a` without `b`.
+    /// The lanes of `a` that are not in `b`.
     pub(super) fn and_not(&mut self, a: &Lanes, b: &Lanes) -> Lanes {
         self.zip(a, b, |build, a, b| build.ins().band_not(a, b))
     }
 
-    /// Both, where the first may be missing.
+    /// The conjunction of both; the first may be missing.
     pub(super) fn both(&mut self, a: Option<Value>, b: Value) -> Value {
         match a {
             None => b,

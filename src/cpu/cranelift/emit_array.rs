@@ -1,4 +1,4 @@
-//! Arrays of the lanes' own: lane-interleaved, so that an element of all lanes is one row.
+//! Private arrays of lanes: lane-interleaved, so that an element of all lanes is one row.
 
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -33,7 +33,7 @@ impl Emitter<'_, '_> {
         self.kernel.array_of(var).ok_or_else(|| self.broken("an array without elements"))
     }
 
-    /// An element that a constant selects.
+    /// An element at a constant index.
     pub(super) fn load_plane(&mut self, array: Array, element: u32) -> Result<Val> {
         let at = self.array_pointer(array)?;
         let flags = self.flags(Part::Private);
@@ -47,7 +47,7 @@ impl Emitter<'_, '_> {
         self.blend(at, offset, value)
     }
 
-    /// Stores a vector in the executing lanes of memory that is the gang's own.
+    /// Stores a vector under the mask, to memory that no other gang sees.
     fn blend(&mut self, at: Value, offset: u64, value: Reg) -> Result<()> {
         let flags = self.flags(Part::Private);
         let mut new = self.vector(value, Ty::Int)?;
@@ -77,7 +77,7 @@ impl Emitter<'_, '_> {
             self.define(dst, Val::Vector(value, Ty::Int));
             return Ok(());
         }
-        // Each lane's own word at its own index.
+        // Each lane's word at the lane's own index.
         let wanted = self.wanted(&place)?;
         let rows = self.offsets(&place, 4)?;
         let iota = self.iota(1);
@@ -129,7 +129,7 @@ impl Emitter<'_, '_> {
         })
     }
 
-    /// A variable's elements become zero, in every lane.
+    /// Sets a variable's elements to zero, in every lane.
     pub(super) fn clear(&mut self, var: Reg, count: u32) -> Result<()> {
         let array = self.array(var)?;
         let row = u64::from(self.width) * 4;

@@ -1,7 +1,7 @@
-//! Read-modify-writes: lane after lane, in the order of the lanes.
+//! Atomic read-modify-writes: one lane after the other, in the order of the lanes.
 //!
-//! Where all lanes go to one word and nobody looks at what was there, the gang's values are
-//! combined first, and one atomic does it.
+//! If all lanes update one word and the old value is not used, the gang's values are combined first and one
+//! atomic updates the word.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, Value, types};
@@ -13,7 +13,7 @@ use crate::cpu::interpreter::functions::Binary;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
-/// What the lanes bring to an update.
+/// The lanes' operands of an update.
 #[derive(Debug, Clone, Copy)]
 enum Operand {
     Uniform(Value),
@@ -83,7 +83,7 @@ impl Emitter<'_, '_> {
                 .map(|quad| self.b.ins().load(types::I32X4, flags, slot, 16 * quad))
                 .collect();
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
-                // Lanes that are out of bounds read zero.
+                // Lanes out of bounds read zero.
                 let lanes = self.icmp(IntCC::Equal, &old, compare);
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }
@@ -132,7 +132,7 @@ impl Emitter<'_, '_> {
         Ok(true)
     }
 
-    /// On workgroup memory, which no other thread sees.
+    /// On workgroup memory, which no other thread accesses.
     fn alone(&mut self, f: AtomicFunction, at: Value, value: Value, compare: Value) -> Value {
         use AtomicFunction as A;
         let flags = self.flags(Part::Workgroup);

@@ -1,5 +1,5 @@
-//! Calls of functions that are not generated: those of the interpreter for each lane, and an
-//! instruction that Cranelift has no name for.
+//! Calls of functions that are not generated: the interpreter's functions for each lane, and an instruction
+//! that Cranelift lacks.
 
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, types};
 #[cfg(target_arch = "x86_64")]
@@ -57,7 +57,7 @@ impl Emitter<'_, '_> {
         Ok(self.convert(&words, Ty::Int, ty, v))
     }
 
-    /// Calls a Rust function that has no result.
+    /// Calls a Rust function without a result.
     fn call(
         &mut self,
         name: &'static str,
@@ -75,7 +75,7 @@ impl Emitter<'_, '_> {
         self.b.ins().call_indirect(signature, callee, args);
     }
 
-    /// Makes memory zero: a multiple of 16 bytes.
+    /// Sets memory to zero, in multiples of 16 bytes.
     pub(super) fn zero(&mut self, at: Value, bytes: u64, part: Part) {
         if bytes <= 256 {
             let flags = self.flags(part);
@@ -90,8 +90,8 @@ impl Emitter<'_, '_> {
         self.call("zero", zero as *const () as u64, &[types::I64; 2], &[at, bytes]);
     }
 
-    /// The processor's guess at `1 / sqrt`. The function that is called leaves every register as it
-    /// was that Cranelift uses, so nothing has to move out of its way.
+    /// The processor's estimate of `1 / sqrt`. The called function preserves every register that Cranelift
+    /// uses, so no value has to be saved.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn inverse_sqrt_guess(&mut self, a: Reg, v: bool) -> Result<Lanes> {
         let x = self.get(a, Ty::Float, v)?;
@@ -105,7 +105,7 @@ impl Emitter<'_, '_> {
             signature.params.push(AbiParam::new(types::I64));
             b.import_signature(signature)
         });
-        // As many quads at once as there is a function for.
+        // As many quads at once as the largest function takes.
         let at_once = x.len().min(4);
         let callee = self.long(math::inverse_sqrt_guesses(at_once) as *const () as u64);
         for first in (0..x.len()).step_by(at_once) {

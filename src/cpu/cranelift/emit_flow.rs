@@ -1,10 +1,9 @@
-//! Control flow: branches where the condition is uniform, masks where it is not.
+//! Control flow: branches for uniform conditions, masks for varying ones.
 //!
-//! The mask is part of the emitter's state. A construct that lanes leave at different times has
-//! two masks of its own: the lanes still in it, and those still in this iteration; leaving takes
-//! lanes out of the masks of everything that is left. A body under a divergent condition is skipped
-//! when no lane wants it, and, where that pays, emitted a second time for when all do: without
-//! masks.
+//! The mask is part of the emitter's state. A construct that lanes leave at different times has two masks of
+//! its own: the lanes still in it, and those still in this iteration. Leaving removes lanes from the masks of
+//! every construct that they leave. A body under a divergent condition is skipped if no lane executes it. Where
+//! that pays, it is emitted a second time, without masks, for the case that all lanes do.
 
 use std::rc::Rc;
 
@@ -71,7 +70,7 @@ impl Emitter<'_, '_> {
             Node::Barrier => Err(self.broken("a barrier is left")),
             Node::Gangs { body, most } => self.gangs(body, *most),
             Node::Versions(versions) => self.versions(versions),
-            // There is no such instruction.
+            // Cranelift has no prefetch instruction.
             Node::Prefetch(_) => Ok(()),
         }
     }
@@ -100,7 +99,7 @@ impl Emitter<'_, '_> {
 
     // Leaving.
 
-    /// Whether lanes may leave the region for somewhere outside of it, by way of masks.
+    /// Whether lanes may leave the region for a target outside of it, by masks.
     fn leaves(&self, region: &Region) -> bool {
         let mut found = false;
         region.for_each(&mut |node| {
@@ -161,8 +160,8 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// After a node that lanes may have left from: the mask of those that are still here. When
-    /// there are none, goes on behind the construct.
+    /// After a node that lanes may have left: sets the mask of the remaining lanes, or goes on behind the
+    /// construct if none remain.
     fn after_leaving(&mut self, before: Mask) {
         let Some(at) = self.frames.iter().rposition(|frame| frame.masked) else {
             self.mask = before;
@@ -177,7 +176,7 @@ impl Emitter<'_, '_> {
         let any = self.any(&mask);
         self.mask = Mask::Some(mask);
         let rest = self.block();
-        // Lanes outside of a divergent branch are still to come: go to its end only.
+        // Lanes outside of a divergent branch may still have to run: go to the branch's end only.
         let away = match self.arms.last() {
             Some((frames, end)) if *frames > at => *end,
             _ if frame.continued => frame.next,
@@ -216,7 +215,7 @@ impl Emitter<'_, '_> {
         }
         let c = self.vector(condition, Ty::Bool)?;
         if before.is_full() {
-            // One version for when all lanes agree.
+            // One version for the case that all lanes agree.
             let (main, first) = if accept.nodes.is_empty() {
                 (reject, self.map(&c, |b, c| b.ins().bnot(c)))
             } else {
@@ -249,7 +248,7 @@ impl Emitter<'_, '_> {
             };
             if let [node @ (Node::Break(_) | Node::Continue(_) | Node::Return)] = &region.nodes[..]
             {
-                // A few instructions on masks: less than a branch.
+                // A few instructions on masks cost less than a branch.
                 self.mask = Mask::Some(mask);
                 self.node(node)?;
                 continue;
@@ -305,7 +304,7 @@ impl Emitter<'_, '_> {
         Frame { target: Some(target), masked, next, exit, live, active, continued: false }
     }
 
-    /// The masks of a frame, which start with the lanes that are here.
+    /// The masks of a frame, which start with the active lanes.
     fn frame_masks(
         &mut self,
     ) -> (Rc<[cranelift_frontend::Variable]>, Rc<[cranelift_frontend::Variable]>) {
@@ -332,7 +331,7 @@ impl Emitter<'_, '_> {
         }
         self.frames.push(frame.clone());
         self.region(&l.body)?;
-        // In one block with the body what it loads can be an operand of what uses it.
+        // In one block with the body, its loads can be operands of the instructions that use them.
         if self.ended || frame.masked || continues(&l.body, l.target) {
             self.branch(frame.next);
             self.begin(frame.next);
@@ -347,7 +346,7 @@ impl Emitter<'_, '_> {
             self.write_slots(&frame.active, &live);
             self.mask = Mask::Some(live);
         }
-        // `continuing` sees what the body computed, and computes the condition.
+        // `continuing` can use the body's values, and computes the condition.
         self.enter();
         for node in &l.continuing.nodes {
             self.node(node)?;
@@ -394,7 +393,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// Whether lanes may leave a construct's body for somewhere outside of the construct itself.
+    /// Whether lanes may leave a construct's body for a target outside of the construct.
     fn leaves_beyond(&self, region: &Region, own: Target) -> bool {
         let mut found = false;
         region.for_each(&mut |node| {
@@ -409,7 +408,7 @@ impl Emitter<'_, '_> {
 
     // Gangs.
 
-    /// A region for each gang of the workgroup.
+    /// Emits a region for each gang of the workgroup.
     fn gangs(&mut self, body: &Region, most: Option<u32>) -> Result<()> {
         let [x, y, z] = self.kernel.workgroup_size;
         let total = x * y * z;
@@ -455,8 +454,8 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// The same for whole gangs in rows: loops along each axis, so that what is the same for a row
-    /// is computed once.
+    /// As `gangs`, for whole gangs in rows: loops along each axis, so that values that are uniform in a row are
+    /// computed once.
     pub(super) fn rows(&mut self, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let [x, y, z] = self.kernel.workgroup_size;
         let parts = x / self.width;
@@ -526,7 +525,7 @@ impl Emitter<'_, '_> {
     }
 }
 
-/// Whether a loop's body goes to its end from its middle.
+/// Whether a loop's body has a `continue` of the loop.
 fn continues(body: &Region, target: Target) -> bool {
     let mut found = false;
     body.for_each(&mut |node| found |= matches!(node, Node::Continue(t) if *t == target));

@@ -1,7 +1,7 @@
 //! The frame around a kernel's body: arguments, the loop over workgroups, memory between regions.
 //!
-//! The generated function runs a range of workgroups of a chunk, in linear order. What one region
-//! of gangs leaves for another lies in memory that the calling thread lends.
+//! The generated function runs a range of workgroups of a chunk, in linear order. Values that one region of
+//! gangs leaves for another are in scratch memory that the calling thread lends.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -22,7 +22,7 @@ use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 use crate::kernel::Kernel as Source;
 
-/// The signature of the generated function: arguments, first workgroup of the chunk, workgroups,
+/// The signature of the generated function: arguments, first workgroup of the chunk, number of workgroups,
 /// scratch memory.
 pub(super) fn signature(isa: &dyn TargetIsa) -> Signature {
     let mut signature = Signature::new(isa.default_call_conv());
@@ -31,7 +31,7 @@ pub(super) fn signature(isa: &dyn TargetIsa) -> Signature {
     signature
 }
 
-/// Writes a kernel as the body of a function that has the signature.
+/// Writes a kernel as the body of a function with that signature.
 pub(super) fn emit(
     source: &Source,
     compiled: &Compiled,
@@ -62,7 +62,7 @@ pub(super) fn emit(
     Ok(Needs { functions, scratch, loops })
 }
 
-/// Reads what the launch passes.
+/// Reads the arguments of a launch.
 fn arguments(
     source: &Source,
     b: &mut FunctionBuilder<'_>,
@@ -93,12 +93,12 @@ fn arguments(
 }
 
 impl Emitter<'_, '_> {
-    /// Whether values have to outlive a loop over gangs.
+    /// Whether values must outlive a loop over gangs.
     fn split(&self) -> bool {
         self.kernel.is_split()
     }
 
-    /// Gives arrays their memory.
+    /// Assigns memory to arrays.
     fn place_arrays(&mut self) {
         let row = u64::from(self.width) * 4;
         let copies = if self.split() { self.kernel.gangs() } else { 1 };
@@ -125,7 +125,7 @@ impl Emitter<'_, '_> {
         self.b.ins().iadd(start, at)
     }
 
-    /// Finds the arrays of the gang that follows.
+    /// Sets the addresses of the arrays of the next gang.
     fn gang_arrays(&mut self) {
         for array in self.kernel.arrays.clone() {
             if let Some(&(at, bytes, _)) = self.arrays.get(&array.first) {
@@ -142,7 +142,7 @@ impl Emitter<'_, '_> {
         builtins
     }
 
-    /// Values that are the same for the launch.
+    /// Values that are uniform in the launch.
     fn launch_values(&mut self) {
         for (reg, builtin) in self.builtins() {
             let value = match builtin {
@@ -163,7 +163,7 @@ impl Emitter<'_, '_> {
         self.span = self.b.declare_var(types::I32);
         let left = self.left;
         let (head, body, advance, done) = (self.block(), self.block(), self.block(), self.block());
-        // Nothing is divided when there is nothing to do: the counts may be zero then.
+        // Without workgroups there is no division: the counts may be zero then.
         let start = self.block();
         self.branch_if(count, start, done);
         self.begin(start);
@@ -253,7 +253,7 @@ impl Emitter<'_, '_> {
 
     // Between regions.
 
-    /// Where a variable waits between regions, and whether it is a vector.
+    /// The place of a variable between regions, and whether it is a vector.
     fn context(&mut self, var: Reg) -> (Value, Ty, bool) {
         let vector = matches!(self.class(var), Class::Likely | Class::Varying);
         let lanes = if vector { u64::from(self.width) } else { 1 };
@@ -270,7 +270,7 @@ impl Emitter<'_, '_> {
         (self.part_of_gang(at, lanes * 4), ty, vector)
     }
 
-    /// Takes up what earlier regions left for this one.
+    /// Loads the values that earlier regions left for this one.
     pub(super) fn restore(&mut self, body: &Region) -> Result<()> {
         self.gang_arrays();
         if !self.split() {
@@ -296,7 +296,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// Leaves what later regions need of this one.
+    /// Stores the values that later regions need of this one.
     pub(super) fn save(&mut self, body: &Region) -> Result<()> {
         if !self.split() {
             return Ok(());
@@ -330,13 +330,13 @@ impl Emitter<'_, '_> {
 
     // Built-in values.
 
-    /// Values that are the same for the workgroup.
+    /// Values that are uniform in the workgroup.
     fn workgroup_builtins(&mut self) {
         for (reg, builtin) in self.builtins() {
             let value = match builtin {
                 Builtin::WorkgroupId(axis) => self.group[axis as usize],
                 Builtin::NumWorkgroups(axis) => self.args.grid[axis as usize],
-                // Along an axis where the workgroup is one invocation wide.
+                // The workgroup is one invocation wide along this axis.
                 Builtin::LocalId(_) if self.class(reg) <= Class::Workgroup => self.int(0),
                 Builtin::GlobalId(axis) if self.class(reg) <= Class::Workgroup => {
                     self.group[axis as usize]
@@ -385,7 +385,7 @@ impl Emitter<'_, '_> {
         self.b.ins().imul(self.gang, width)
     }
 
-    /// Coordinate in the workgroup, in the form that `shape` promised.
+    /// The coordinate in the workgroup, in the form that `shape` promised.
     fn local_id(&mut self, axis: u8) -> Val {
         let [x, y, z] = self.kernel.workgroup_size;
         let (gang, width) = (self.gang, self.width);

@@ -1,8 +1,8 @@
 //! Loads by the shape of their address.
 //!
-//! Uniform: one scalar, blanked where the index was outside. A row of words or of whole elements,
-//! all inside: vectors, shuffled where elements have several words. The rest: one access a lane.
-//! A load may touch what is inside of its buffer for lanes that are masked off.
+//! A uniform address takes one scalar load, zeroed if the index was out of bounds. Consecutive words or whole
+//! elements, all in bounds, take vector loads, with shuffles if elements have several words. Other addresses
+//! take one load per lane. A load may read inside of its buffer for lanes that are masked off.
 
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
@@ -41,7 +41,7 @@ impl Emitter<'_, '_> {
         let inside = self.inside(place, None, 0)?;
         let mut pointer = self.pointer(place, None)?;
         if let Some(inside) = inside {
-            // Where it is outside, what lies at the start is read and not used.
+            // Out of bounds, the word at the start is read and not used.
             pointer = self.b.ins().select(inside, pointer, place.base);
         }
         let mut flags = self.flags(place.part);
@@ -106,7 +106,7 @@ impl Emitter<'_, '_> {
         self.ended = true;
     }
 
-    /// Whether a row may be read at once: nothing where it surely may.
+    /// Whether a row may be read at once; `None` if it surely may.
     fn row_is_there(&mut self, place: &Place, more: u64) -> Result<Option<Value>> {
         let inside = self.inside(place, None, more)?;
         if self.mask.is_full() || self.checked(place) {
@@ -120,12 +120,12 @@ impl Emitter<'_, '_> {
     fn load_strided(&mut self, access: &Access, place: &Place, bytes: i64) -> Result<()> {
         let row = self.contiguous(access, bytes);
         let whole = !row && self.interleaved(access, bytes);
-        // The last element may end before its padding does, so there must be one more.
+        // The last element may end before its padding does, so one more element must be there.
         let end = access.parts.iter().map(|part| u64::from(part.offset) + 4).max().unwrap_or(0);
         let more = u64::from(whole && (end < bytes as u64 || place.terms.len() > 1));
         let mut checked = place.clone();
         if more > 0 && place.checks.len() < place.terms.len() {
-            // That the elements are inside does not mean that there is one more.
+            // The checks of the elements do not cover one more.
             match access.address.memory {
                 Memory::Storage(binding) if place.terms.len() == 1 => {
                     let length = self.args.bindings[binding].1;
@@ -195,14 +195,14 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// Whether the lanes' elements are whole vectors, or pairs, and most of them is wanted.
+    /// Whether the lanes' elements are whole vectors, or pairs, and most of their words are wanted.
     fn interleaved(&self, access: &Access, bytes: i64) -> bool {
         (bytes == 8 || bytes == 16 || bytes == 32)
             && access.parts.len() as i64 * 8 >= bytes
             && access.parts.iter().all(|part| !part.half && i64::from(part.offset) < bytes)
     }
 
-    /// Two vectors' words, numbered from 0 to 7.
+    /// Shuffles two vectors, whose words are numbered from 0 to 7.
     pub(super) fn shuffle(&mut self, a: Value, b: Value, words: [u8; 4]) -> Value {
         let mask: Vec<u8> = words.iter().flat_map(|&w| (0..4).map(move |k| 4 * w + k)).collect();
         let mask = self.b.func.dfg.immediates.push(mask.into());
@@ -212,7 +212,7 @@ impl Emitter<'_, '_> {
         self.cast(mixed, types::I32X4)
     }
 
-    /// Four rows as four columns.
+    /// Transposes four rows into four columns.
     pub(super) fn transpose(&mut self, rows: [Value; 4]) -> [Value; 4] {
         let [a, b, c, d] = rows;
         let low = self.shuffle(a, b, [0, 4, 1, 5]);
@@ -227,7 +227,7 @@ impl Emitter<'_, '_> {
         ]
     }
 
-    /// Whole elements that lie next to each other, taken apart.
+    /// Adjacent whole elements, split into parts.
     fn load_elements(
         &mut self,
         access: &Access,
@@ -238,7 +238,7 @@ impl Emitter<'_, '_> {
     ) -> Vec<Lanes> {
         let (pointer, offset) = self.at(pointer, offset);
         let words = bytes as usize / 4;
-        // By word of the element, then by quad of lanes.
+        // Indexed by word of the element, then by quad of lanes.
         let mut columns: Vec<Vec<Value>> = vec![Vec::new(); words];
         let load =
             |this: &mut Self, at: i32| this.b.ins().load(types::I32X4, flags, pointer, offset + at);
@@ -269,7 +269,7 @@ impl Emitter<'_, '_> {
             .collect()
     }
 
-    /// Words that are equally far from each other.
+    /// Words at equal distances.
     fn load_apart(
         &mut self,
         half: bool,
@@ -295,7 +295,7 @@ impl Emitter<'_, '_> {
         lanes.into()
     }
 
-    /// Each lane's own place; lanes that are not wanted read the first.
+    /// A gather: loads from each lane's own place; lanes that are not wanted read the first element.
     fn gather(&mut self, access: &Access, place: &Place) -> Result<Vec<Lanes>> {
         let unit = unit(access);
         let wanted = self.wanted(place)?;
@@ -341,8 +341,8 @@ impl Emitter<'_, '_> {
         Ok(results.into_iter().map(Lanes::from).collect())
     }
 
-    /// A vector's four words, each in the lower half of an i64. Two at a time: x86 takes words out
-    /// of a vector, and puts them in, once a cycle.
+    /// A vector's four words, each in the lower half of an i64. They are moved in pairs: x86 extracts or
+    /// inserts one word of a vector per cycle.
     pub(super) fn words_apart(&mut self, quad: Value) -> [Value; 4] {
         let floats = self.cast(quad, types::F64X2);
         let low = self.b.ins().extractlane(floats, 0);
@@ -370,7 +370,7 @@ impl Emitter<'_, '_> {
         self.cast(both, types::I32X4)
     }
 
-    /// Loads one wanted lane after the other; the others get zero.
+    /// Loads one wanted lane after the other; other lanes get zero.
     pub(super) fn load_each(
         &mut self,
         access: &Access,

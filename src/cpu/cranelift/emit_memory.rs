@@ -1,8 +1,8 @@
-//! Words and rows in memory, lanes one after the other, and stores by the shape of their address.
+//! Words and rows in memory, loops over lanes, and stores by the shape of their address.
 //!
-//! A store of one word for all: the last lane's. A row of words or of whole elements, all inside:
-//! vectors. The rest: one store a lane. What always holds: what executing lanes store is touched, and
-//! nothing else.
+//! A store of all lanes to one word stores the last lane's value. Consecutive words or whole elements, all in
+//! bounds, take vector stores. Other addresses take one store per lane. What always holds: only words that
+//! active lanes store are written.
 
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
@@ -16,7 +16,7 @@ use crate::error::Result;
 impl Emitter<'_, '_> {
     // Words and half words.
 
-    /// What was read, as a register: an f16 is the f32 that equals it.
+    /// Words from memory as a register: an f16 becomes the f32 that equals it.
     pub(super) fn widened(&mut self, value: &Lanes, half: bool, vector: bool) -> Val {
         let (lanes, ty) = if half {
             (self.half_widened(value, vector), Ty::Float)
@@ -26,7 +26,7 @@ impl Emitter<'_, '_> {
         if vector { Val::Vector(lanes, ty) } else { Val::Scalar(lanes[0], ty) }
     }
 
-    /// A register as it lies in memory, in words.
+    /// A register in the form that memory has, in words.
     pub(super) fn narrowed(&mut self, reg: Reg, half: bool, vector: bool) -> Result<Lanes> {
         if !half {
             return self.get(reg, Ty::Int, vector);
@@ -66,7 +66,7 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// The words of a gang that lie one after the other.
+    /// The consecutive words of a gang.
     pub(super) fn load_row(
         &mut self,
         half: bool,
@@ -109,8 +109,8 @@ impl Emitter<'_, '_> {
 
     // One lane after the other.
 
-    /// Calls `body` for each lane that is set, in order; for all without a loop, where all are set
-    /// (`None`: they surely are). `quick` says whether that is likely, and worth the code.
+    /// Calls `body` for each lane that is set, in order; without a loop if all are set (`None`: they surely
+    /// are). `quick` says whether that is likely, and worth the code.
     pub(super) fn for_each_lane(
         &mut self,
         lanes: Option<&Lanes>,
@@ -160,7 +160,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// A row of words in the frame, by lane.
+    /// Writes a row of words to the frame, by lane.
     pub(super) fn spill(&mut self, name: &'static str, lanes: &Lanes) -> Value {
         let slot = self.slot(name, self.width * 4);
         let flags = self.flags(Part::Frame);
@@ -168,7 +168,7 @@ impl Emitter<'_, '_> {
         slot
     }
 
-    /// One lane's word of a row in the frame.
+    /// Reads one lane's word of a row in the frame.
     pub(super) fn spilled(&mut self, slot: Value, lane: Value) -> Value {
         let flags = self.flags(Part::Frame);
         let at = self.lane_pointer64(slot, lane, 4);
@@ -181,7 +181,8 @@ impl Emitter<'_, '_> {
         self.b.ins().iadd(base, bytes)
     }
 
-    /// The pointer of each wanted lane in turn: from the first lane's by a stride, or by offsets.
+    /// Calls `body` with the pointer of each wanted lane in turn, from the first lane's by a stride, or from
+    /// offsets.
     pub(super) fn for_each_pointer(
         &mut self,
         access: &Access,
@@ -191,7 +192,7 @@ impl Emitter<'_, '_> {
         body: impl Fn(&mut Self, Value, Value) -> Result<()>,
     ) -> Result<()> {
         if let Some(stride) = stride {
-            // What was inside for all was done as a whole: lanes are missing here.
+            // If all lanes were in bounds, the row was stored as a whole: some lane is not wanted here.
             let first = self.pointer(place, None)?;
             return self.for_each_lane(wanted.as_ref(), false, |this, lane| {
                 let pointer = this.lane_pointer64(first, lane, stride);
@@ -236,7 +237,7 @@ impl Emitter<'_, '_> {
             let zeros = self.b.ins().clz(bits);
             let top = self.long(63);
             let lane = self.b.ins().isub(top, zeros);
-            // No lane may be active; the store is skipped then, so any lane will do.
+            // Perhaps no lane is active. The store is skipped then, so any lane will do.
             let within = self.long(u64::from(self.width - 1));
             last = Some(self.b.ins().band(lane, within));
         }
@@ -317,7 +318,7 @@ impl Emitter<'_, '_> {
                 if row {
                     let mut value = value.clone();
                     if let (Mask::Some(mask), true) = (self.mask.clone(), blend) {
-                        // Memory that no other thread sees.
+                        // No other thread accesses this memory.
                         let old = self.load_row(part.half, flags, pointer, offset);
                         value = self.select(&mask, &value, &old, true);
                     }
@@ -341,7 +342,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// Words to places that are equally far from each other.
+    /// Stores words at equal distances.
     fn store_apart(
         &mut self,
         half: bool,
@@ -386,7 +387,7 @@ impl Emitter<'_, '_> {
     }
 }
 
-/// The unit that offsets of an access are counted in: everything lies at multiples of it.
+/// The unit of an access's offsets: all places are multiples of it.
 pub(super) fn unit(access: &Access) -> u64 {
     if access.parts.iter().any(|part| part.half) { 2 } else { 4 }
 }

@@ -1,8 +1,8 @@
 //! Scalar functions as Cranelift instructions, on one value or on a gang's.
 //!
-//! Each gives the very bits of `interpreter::functions`: undefined cases (division, conversions)
-//! are made defined first. What has no vector instruction is done lane by lane with the scalar one;
-//! what has no short form at all calls the same Rust function that the interpreter calls.
+//! Each gives the same bits as `interpreter::functions`: undefined cases (division, conversions) are made
+//! defined first. A function without a vector instruction uses the scalar one lane by lane; a function without
+//! a short form calls the Rust function that the interpreter calls.
 
 use std::rc::Rc;
 
@@ -97,7 +97,7 @@ impl<'f> Emitter<'_, 'f> {
         }
     }
 
-    /// Whether a register's value is a vector: not uniform, and not the first lane of strided ones.
+    /// Whether a register's value is a vector: neither uniform nor strided.
     fn wants_vector(&self, dst: Reg) -> bool {
         matches!(self.class(dst), Class::Likely | Class::Varying)
     }
@@ -113,7 +113,7 @@ impl<'f> Emitter<'_, 'f> {
 
     // Lane by lane.
 
-    /// A scalar function of each lane; of the scalar where there is one only.
+    /// Applies a scalar function to each lane, or to the scalar.
     pub(super) fn each_lane(
         &mut self,
         x: &Lanes,
@@ -136,7 +136,7 @@ impl<'f> Emitter<'_, 'f> {
             .collect()
     }
 
-    /// A scalar function of two for each lane.
+    /// Applies a scalar function of two arguments to each lane.
     fn each_pair(
         &mut self,
         x: &Lanes,
@@ -164,9 +164,9 @@ impl<'f> Emitter<'_, 'f> {
 
     // Short forms.
 
-    /// The lesser or the greater of two floats; a number rather than a NaN.
+    /// The lesser or the greater of two floats; if one is a NaN, the other.
     pub(super) fn extreme(&mut self, f: Binary, x: &Lanes, y: &Lanes, v: bool) -> Lanes {
-        // In the form that becomes one instruction.
+        // This form becomes one instruction.
         let first = if f == Binary::MinF {
             self.fcmp(FloatCC::LessThan, x, y)
         } else {
@@ -197,7 +197,7 @@ impl<'f> Emitter<'_, 'f> {
         self.select(&first, x, y, v)
     }
 
-    /// Bits that are set: sums of two, of four, of eight, of all.
+    /// The number of set bits, by sums of pairs, of fours, of eights, of all.
     fn count_ones(&mut self, x: &Lanes, v: bool) -> Lanes {
         if !v {
             return self.map(x, |b, x| b.ins().popcnt(x));
@@ -390,8 +390,8 @@ impl<'f> Emitter<'_, 'f> {
         })
     }
 
-    /// A float as the nearest integer towards zero that a float of its kind can hold; NaN gives
-    /// zero. The conversion itself saturates, and gives zero for NaN.
+    /// A float rounded towards zero to an integer that a float of its kind can hold; NaN gives zero. The
+    /// conversion saturates, and gives zero for NaN.
     fn truncated(&mut self, f: Unary, a: Reg, v: bool) -> Result<Lanes> {
         let signed = matches!(f, Unary::FToI | Unary::HToI);
         let (low, high) = match f {
@@ -492,8 +492,7 @@ impl<'f> Emitter<'_, 'f> {
         })
     }
 
-    /// The count is taken modulo the word, by the instruction. All lanes of a vector shift by one
-    /// count.
+    /// The instruction takes the count modulo the word's bits. All lanes of a vector shift by one count.
     fn shift(&mut self, f: Binary, a: Reg, b: Reg, v: bool) -> Result<Lanes> {
         let shift = |b: &mut FunctionBuilder<'f>, x: Value, y: Value| match f {
             Binary::Shl => b.ins().ishl(x, y),

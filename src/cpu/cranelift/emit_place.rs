@@ -1,8 +1,8 @@
-//! Addresses: an access taken apart, where its lanes lie, and whether they are inside.
+//! Places: the location of an access, the relation of its lanes, and bounds checks.
 //!
-//! What always holds: offsets in words fit 32 bits, since the launch refuses larger buffers, and
-//! the first element of a place is always there, so a lane that is outside, or masked off, may
-//! read it and forget what it read. Nothing is ever written but what a lane wants to write.
+//! What always holds: offsets in words fit 32 bits, since the launch refuses larger buffers. The first element
+//! of a place always exists, so a lane that is out of bounds or masked off may read it and drop the value. Only
+//! words that an active lane stores are written.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
@@ -14,42 +14,42 @@ use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
-/// Addends of an index below this go into the address.
+/// Addends of an index below this become part of the address.
 const FAR: u32 = 1 << 16;
 
-/// What an index has to be below.
+/// The upper bound (exclusive) of an index.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Bound {
     Constant(u32),
     Value(Value),
 }
 
-/// An address taken apart.
+/// An address, split into its terms.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) base: Value,
     pub(super) part: Part,
-    /// Whether nothing writes there for as long as the function runs.
+    /// Whether the memory is constant while the function runs.
     pub(super) constant: bool,
     /// Bytes from the base.
     pub(super) offset: u64,
-    /// Indices with the bytes from one to the next.
+    /// Indices, each with its stride in bytes.
     pub(super) terms: Vec<(Reg, u64)>,
     pub(super) checks: Vec<(Reg, Bound)>,
 }
 
-/// How the addresses of a gang's lanes relate.
+/// The relation of the addresses of a gang's lanes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Spread {
     Uniform,
-    /// Bytes from lane to lane.
+    /// The bytes from lane to lane.
     Strided(i64),
-    /// Perhaps an element of so many bytes from lane to lane, by one index.
+    /// Perhaps consecutive elements of this many bytes, by one index.
     Likely(i64),
     Any,
 }
 
-/// The first lane's value of an index, where it is not in the index itself.
+/// The index register and its first lane's value, if the register does not have the value itself.
 pub(super) type First = Option<(Reg, Value)>;
 
 impl Emitter<'_, '_> {
@@ -126,7 +126,7 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Whether each part is next to that of the next lane.
+    /// Whether each part is adjacent to that of the next lane.
     pub(super) fn contiguous(&self, access: &Access, bytes: i64) -> bool {
         access.parts.iter().all(|part| bytes == if part.half { 2 } else { 4 })
     }
@@ -138,8 +138,7 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Whether all lanes are inside, and `more` elements after the last; nothing where there is
-    /// no doubt.
+    /// Whether all lanes are in bounds, and `more` elements after the last; `None` if that is certain.
     pub(super) fn inside(
         &mut self,
         place: &Place,
@@ -187,14 +186,14 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Whether the checks alone show that every lane's place is inside, executing or not.
+    /// Whether the checks alone show that every lane's place is in bounds, active or not.
     pub(super) fn checked(&self, place: &Place) -> bool {
         place.terms.iter().all(|(reg, _)| {
             self.is_uniform(*reg) || place.checks.iter().any(|(checked, _)| checked == reg)
         })
     }
 
-    /// The lanes that are inside; nothing where all are.
+    /// The mask of the lanes in bounds; `None` if all are.
     pub(super) fn inner(&mut self, place: &Place) -> Result<Option<Lanes>> {
         let mut mask: Option<Lanes> = None;
         for &(reg, bound) in &place.checks {
@@ -217,7 +216,7 @@ impl Emitter<'_, '_> {
         Ok(mask)
     }
 
-    /// The executing lanes that are inside; nothing where all are.
+    /// The mask of the active lanes that are in bounds; `None` if all are.
     pub(super) fn wanted(&mut self, place: &Place) -> Result<Option<Lanes>> {
         let inner = self.inner(place)?;
         Ok(match (self.mask.clone(), inner) {
@@ -227,15 +226,14 @@ impl Emitter<'_, '_> {
         })
     }
 
-    /// The pointer of the first lane, or of all of them where the place is uniform, without the
-    /// place's offset.
+    /// The pointer of the first lane, or of all lanes if the place is uniform, without the place's offset.
     pub(super) fn pointer(&mut self, place: &Place, first: First) -> Result<Value> {
         let (mut pointer, mut beyond) = (place.base, 0);
         for &(reg, bytes) in &place.terms {
             let (reg, more) = self.addend(reg, first);
             beyond += u64::from(more) * bytes;
             let index = self.first_index(reg, first)?;
-            // A strided index may start below zero where its first lanes are masked off.
+            // A strided index may start below zero if its first lanes are masked off.
             let index = self.b.ins().sextend(types::I64, index);
             let term = if bytes.is_power_of_two() {
                 self.b.ins().ishl_imm_u(index, i64::from(bytes.trailing_zeros()))
@@ -252,11 +250,11 @@ impl Emitter<'_, '_> {
         Ok(pointer)
     }
 
-    /// An index as a register and what is added to it, so that neighbours share an address.
+    /// Splits an index into a register and an addend, so that neighbouring accesses share an address.
     ///
-    /// The index of a place that is touched is below 2^31, and no lane's is farther from the first
-    /// one's than a stride and a gang are long. So without the addend it is no smaller than an i32
-    /// can be, and the sum of the two in 64 bits is what it is in 32.
+    /// The index of an accessed place is below 2^31, and no lane's index is farther from the first lane's than
+    /// the stride times the gang's width. So the index without the addend is not below the least i32, and the
+    /// sum of both in 64 bits equals that in 32.
     fn addend(&self, mut reg: Reg, first: First) -> (Reg, u32) {
         let mut more = 0;
         let near = |class| match class {
@@ -273,7 +271,7 @@ impl Emitter<'_, '_> {
         (reg, more)
     }
 
-    /// A pointer and the offset from there that an instruction takes.
+    /// A pointer, and an offset from it that an instruction can take.
     pub(super) fn at(&mut self, pointer: Value, offset: u64) -> (Value, i32) {
         match i32::try_from(offset) {
             Ok(offset) if offset < i32::MAX / 2 => (pointer, offset),
@@ -284,7 +282,7 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// How far each lane's place is from the base, in units of bytes.
+    /// The offset of each lane's place from the base, in units of `unit` bytes.
     pub(super) fn offsets(&mut self, place: &Place, unit: u64) -> Result<Lanes> {
         let mut sum: Option<Lanes> = None;
         for &(reg, bytes) in &place.terms {
@@ -316,7 +314,7 @@ impl Emitter<'_, '_> {
         self.b.ins().iadd(base, bytes)
     }
 
-    /// For an index that may be strided: its first lane, and whether the others follow.
+    /// For an index that may be strided: its first lane, and whether the other lanes follow it.
     pub(super) fn likely(&mut self, place: &Place) -> Result<(First, Value)> {
         let likely = place.terms.iter().find(|(reg, _)| self.class(*reg) == Class::Likely);
         let Some(&(reg, _)) = likely else { return Err(self.broken("no likely index")) };

@@ -1,7 +1,7 @@
 //! Subgroup operations: a gang is a subgroup, so they stay within its vectors.
 //!
-//! Lanes that are masked off take no part, and are read as zero. Floats are combined in the order
-//! of the lanes, one after the other, as the interpreter does: the bits depend on it.
+//! Lanes that are masked off take no part, and are read as zero. Floats are combined one after the other in the
+//! order of the lanes, as in the interpreter: the result's bits depend on the order.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
@@ -33,7 +33,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// The value in the executing lanes, something else in the others.
+    /// The value in the active lanes, `idle` in the others.
     pub(super) fn active(&mut self, src: Reg, idle: u32) -> Result<Lanes> {
         let value = self.vector(src, Ty::Int)?;
         if self.mask.is_full() {
@@ -165,7 +165,7 @@ impl Emitter<'_, '_> {
             self.define(fold.dst, Val::Scalar(sum, Ty::Int));
             return Ok(());
         }
-        // In order, from the identity on.
+        // In order, starting from the identity.
         let value = self.vector(fold.src, ty)?;
         let mask = self.mask_vector();
         let full = self.mask.is_full();

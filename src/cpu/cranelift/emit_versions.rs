@@ -1,11 +1,11 @@
-//! Two versions of a region, and rows of workgroups that are executed as one.
+//! Two versions of a region, and rows of workgroups that are executed as one span.
 //!
-//! A version without guards runs where facts hold that a workgroup checks for itself, and spans of
-//! workgroups are executed row by row (`spmd::spans`). A span has an edge at either end: its gangs run
-//! the other version, so that a whole row of the grid is one span.
+//! A version without guards runs if the facts hold that a workgroup checks for itself. Spans of workgroups are
+//! executed row by row (`spmd::spans`). A span has an edge at either end, whose gangs run the other version, so
+//! that a whole row of the grid can be one span.
 //!
-//! What always holds: `span` workgroups, counted in those that the loop over workgroups runs, are
-//! done when the loop advances; they lie in one row of the chunk's grid and in the batch.
+//! What always holds: `span` workgroups, in the order of the loop over workgroups, are done when the loop
+//! advances; they lie in one row of the chunk's grid and in the batch.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
@@ -26,7 +26,7 @@ impl Emitter<'_, '_> {
         spans::longest(self.kernel) > 1
     }
 
-    /// The gangs in a row of a span, where there are spans; `parts` are in one workgroup.
+    /// The number of gangs in a row of a span, if there are spans; one workgroup has `parts`.
     pub(super) fn long_row(&mut self, parts: u32) -> Option<Value> {
         self.spans().then(|| {
             let (span, parts) = (self.b.use_var(self.span), self.int(parts));
@@ -34,7 +34,7 @@ impl Emitter<'_, '_> {
         })
     }
 
-    /// The version for where the facts hold, and the other one.
+    /// Emits the version for which the facts hold, and the other one.
     pub(super) fn versions(&mut self, versions: &Versions) -> Result<()> {
         if self.spans()
             && let ([Node::Gangs { body: inner, .. }], [Node::Gangs { body: edge, .. }]) =
@@ -75,7 +75,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// The workgroups from this one on that a span may have: those of the row that are left.
+    /// The most workgroups that a span may have from this one on: the rest of the row.
     fn longest(&mut self) -> Value {
         let left = self.b.use_var(self.left);
         let in_row = self.b.ins().isub(self.args.count[0], self.column);
@@ -86,14 +86,14 @@ impl Emitter<'_, '_> {
         self.b.ins().ireduce(types::I32, most)
     }
 
-    /// Makes a span of as many workgroups as there may be.
+    /// Makes the longest possible span.
     pub(super) fn whole_span(&mut self) {
         let most = self.longest();
         self.b.def_var(self.span, most);
     }
 
-    /// Makes a span of workgroups for which facts hold, with an edge at either end, and says which
-    /// gangs of a row these facts hold for: from the first to before the last.
+    /// Makes a span of workgroups for which facts hold, with an edge at either end. Returns the range of gangs
+    /// of a row for which these facts hold: the first, and the one after the last.
     fn span_with_edges(&mut self, facts: &Facts) -> Result<(Value, Value)> {
         let along = spans::along_x(facts);
         let (holds, numbers) = self.facts(facts)?;
@@ -125,7 +125,7 @@ impl Emitter<'_, '_> {
         let edge = self.int(EDGE);
         let with_edge = self.b.ins().iadd(span, edge);
         let some = self.b.ins().umin(with_edge, most);
-        // A row for which they hold nowhere is all edge.
+        // A row in which they hold nowhere is all edge.
         let all = self.b.ins().select(row, some, most);
         self.b.def_var(self.span, all);
         let parts = self.int(self.kernel.workgroup_size[0] / self.width);
@@ -134,7 +134,7 @@ impl Emitter<'_, '_> {
         Ok((first, last))
     }
 
-    /// Whether all of some facts hold for the workgroup, and their numbers.
+    /// Whether all facts hold for the workgroup, and their numbers.
     fn facts(&mut self, facts: &Facts) -> Result<(Value, Vec<Value>)> {
         let mut numbers: Vec<Value> = Vec::new();
         let x = self.group[0];
@@ -146,8 +146,7 @@ impl Emitter<'_, '_> {
         Ok((all, numbers))
     }
 
-    /// Whether facts also hold for another workgroup of the row, which is the `x`-th; `numbers`
-    /// are those of this one.
+    /// Whether facts also hold for the `x`-th workgroup of the row; `numbers` are those of this one.
     fn facts_at(&mut self, facts: &Facts, numbers: &[Value], x: Value) -> Result<Value> {
         let mut there = numbers.to_vec();
         let other = spans::along_x(facts);
@@ -191,7 +190,7 @@ impl Emitter<'_, '_> {
         })
     }
 
-    /// Whether those comparisons hold that matter.
+    /// Whether the relevant comparisons hold.
     fn all_less(
         &mut self,
         facts: &Facts,

@@ -1,7 +1,7 @@
-//! From a function in Cranelift IR to code in memory.
+//! The JIT: a function in Cranelift IR to code in memory.
 //!
-//! Memory is written first and made executable afterwards, never both at once: that is what
-//! `finalize_definitions` does. It is freed with the [`Code`].
+//! Memory is written first and made executable afterwards by `finalize_definitions`, never both at once. It is
+//! freed with the [`Code`].
 
 use std::mem::ManuallyDrop;
 use std::sync::Mutex;
@@ -36,8 +36,8 @@ fn refused(cause: impl std::fmt::Display) -> Error {
     }
 }
 
-/// How code is generated. `observant` code takes every load for one that another thread may have
-/// written to since the last.
+/// The settings of code generation. `observant` code assumes before every load that another thread may have
+/// written the memory.
 fn flags(observant: bool) -> Result<settings::Flags> {
     let mut flags = settings::builder();
     for (name, value) in [
@@ -54,7 +54,7 @@ fn flags(observant: bool) -> Result<settings::Flags> {
 }
 
 impl Target {
-    /// The machine that this runs on.
+    /// The host machine.
     pub(super) fn host(observant: bool) -> Result<Target> {
         let builder = cranelift_native::builder().map_err(refused)?;
         #[cfg(target_arch = "x86_64")]
@@ -70,7 +70,7 @@ impl Target {
         Target::of(builder, observant, fma)
     }
 
-    /// A processor that is described.
+    /// A given processor.
     pub(super) fn of(builder: isa::Builder, observant: bool, fma: bool) -> Result<Target> {
         Ok(Target { isa: builder.finish(flags(observant)?).map_err(refused)?, fma })
     }
@@ -90,7 +90,7 @@ impl Target {
         Ok((function, needs))
     }
 
-    /// Assembly, and what it is made of.
+    /// The function's assembly, with the IR that it is made of.
     pub(super) fn assembly(&self, function: Function) -> Result<String> {
         let mut context = Context::for_function(function);
         context.set_disasm(true);
@@ -134,8 +134,8 @@ impl std::fmt::Debug for Code {
     }
 }
 
-// SAFETY: the function was defined in the module, whose memory lives as long as the value; that it
-// is a kernel's is what `emit_kernel` writes.
+// SAFETY: the function was defined in the module, whose memory lives as long as the value. `emit_kernel` writes
+// it with a kernel's signature.
 unsafe impl compiled::Code for Code {
     fn address(&self) -> u64 {
         self.address
@@ -145,8 +145,8 @@ unsafe impl compiled::Code for Code {
 impl Drop for Code {
     fn drop(&mut self) {
         let module = self.module.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // SAFETY: the module is taken once, here, and not touched again; whoever runs the code
-        // borrows it, so nobody does.
+        // SAFETY: the module is taken once, here, and not used again. Callers that run the code borrow
+        // it, so no thread runs it here.
         unsafe { ManuallyDrop::take(module).free_memory() }
     }
 }

@@ -1,8 +1,8 @@
-//! The Cranelift back end: kernels in SPMD form as machine code, without anything but this crate.
+//! The Cranelift back end: kernels in SPMD form as machine code, without an external library.
 //!
-//! `emit*` write Cranelift IR, `jit` turns it into code. Vectors have 128 bits; a gang's value is
-//! as many of them as its width takes. The code is called as `compiled` says, like that of the
-//! LLVM back end, and gives the same bits.
+//! `emit*` write Cranelift IR, `jit` turns it into code. Vectors have 128 bits; a gang's value is as many of
+//! them as its width takes. `compiled` calls the code like that of the LLVM back end, and it gives the same
+//! bits.
 
 mod emit;
 mod emit_array;
@@ -29,14 +29,14 @@ use super::widths::Widths;
 use crate::error::Result;
 use crate::kernel::Kernel;
 
-/// The kernel in SPMD form, for gangs that suit it.
+/// The kernel in SPMD form, for gangs of a suitable width.
 fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
     let Widths { subgroup, pack, .. } = widths;
     let mut gangs = spmd::Gangs { width: width::WIDEST, subgroup, pack, values: None };
     let compiled = spmd::compile(kernel, gangs)?;
     gangs.values = width::too_many(&compiled);
     let suited = width::suited(&compiled);
-    // Subgroups make gangs of their own size.
+    // Subgroups fix the size of gangs.
     if gangs.values.is_none() && (compiled.code.subgroups || suited >= compiled.code.width) {
         return Ok(compiled);
     }
@@ -44,10 +44,10 @@ fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
     spmd::compile(kernel, gangs)
 }
 
-/// Compiles a kernel for gangs of such widths, as far as Cranelift has a say in it.
+/// Compiles a kernel for gangs of these widths, as far as Cranelift supports them.
 ///
 /// # Errors
-/// `Unsupported` for what only the interpreter runs, and [`crate::error::Error::Device`] for a
+/// `Unsupported` for kernels that only the interpreter runs, and [`crate::error::Error::Device`] for a
 /// processor that is too old.
 pub(super) fn compile(kernel: &Kernel, widths: Widths) -> Result<Program> {
     let compiled = lowered(kernel, widths)?;
@@ -57,7 +57,7 @@ pub(super) fn compile(kernel: &Kernel, widths: Widths) -> Result<Program> {
     Ok(Program::new(&compiled.code, Box::new(code), needs))
 }
 
-/// What is generated for a kernel, as text.
+/// The generated code of a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
     let compiled = lowered(kernel, Widths::default())?;
     if listing == Listing::Spmd {

@@ -1,4 +1,4 @@
-//! The library's kernels as machine code for processors that are not here.
+//! The library's kernels as machine code for other processors.
 
 use cranelift_codegen::isa;
 

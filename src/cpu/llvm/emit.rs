@@ -1,9 +1,9 @@
 //! The SPMD form as textual LLVM IR: values, variables, masks, and the frame of the function.
 //!
-//! A uniform value is a scalar; a strided one is its first lane's value and becomes a vector where
-//! one is needed; the others are vectors of the gang's width. A vector that is derived from a
-//! scalar is only known inside the region that derived it, so that every use is dominated. Control
-//! flow is in `emit_flow`, operations in `emit_ops`, memory in `emit_memory`.
+//! A uniform value is a scalar. A strided value is its first lane's value, and becomes a vector where one is
+//! needed. Other values are vectors of the gang's width. A vector that is derived from a scalar is known only
+//! inside the region that derived it, so that its definition dominates every use. Control flow is in
+//! `emit_flow`, operations in `emit_ops`, memory in `emit_memory`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -18,21 +18,21 @@ use crate::cpu::spmd::shape::{Class, Shapes};
 use crate::cpu::spmd::types::{Ty, Types};
 use crate::error::{Error, Result};
 
-/// What the machine can do without calling a library.
+/// The operations for which the machine has instructions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Features {
     pub(super) fma: bool,
     pub(super) f16c: bool,
 }
 
-/// A kernel as text, and what it needs to run.
+/// A kernel as text, with its needs at run time.
 #[derive(Debug)]
 pub(super) struct Emitted {
     pub(super) text: String,
     pub(super) needs: Needs,
 }
 
-/// How a value is held.
+/// The representation of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Val {
     Scalar(String, Ty),
@@ -41,23 +41,23 @@ pub(super) enum Val {
     Vector(String, Ty),
 }
 
-/// Which lanes execute.
+/// The mask: the lanes that execute.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mask {
     Full,
     Some(String),
 }
 
-/// A loop or switch around what is being emitted.
+/// A loop or switch around the code that is being emitted.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) target: Option<Target>,
     pub(super) masked: bool,
-    /// Where `continue` goes.
+    /// The target of `continue`.
     pub(super) next: String,
-    /// Where `break` goes.
+    /// The target of `break`.
     pub(super) exit: String,
-    /// Slots of the lanes still in it, and of those still in this iteration.
+    /// Slots of the masks of the lanes still in it, and of those still in this iteration.
     pub(super) live: String,
     pub(super) active: String,
     /// Whether a lane may have continued so far.
@@ -69,7 +69,7 @@ pub(super) struct Emitter<'k> {
     pub(super) shapes: &'k Shapes,
     pub(super) types: Types,
     pub(super) liveness: &'k Liveness,
-    /// Variables that need no mask when they are set.
+    /// Variables that can be set without a mask.
     pub(super) loose: &'k HashSet<Reg>,
     pub(super) features: Features,
     pub(super) width: u32,
@@ -82,37 +82,37 @@ pub(super) struct Emitter<'k> {
     constants: HashMap<(u32, Ty), String>,
     iotas: HashMap<i32, String>,
     pub(super) mask: Mask,
-    /// Whether the current block has its terminator.
     /// The lanes that the gang has at all.
     pub(super) exists: Mask,
+    /// Whether the current block has its terminator.
     pub(super) ended: bool,
     pub(super) frames: Vec<Frame>,
-    /// Divergent branches around what is being emitted: how many frames there were, and where the
-    /// branch ends.
+    /// Divergent branches around the code that is being emitted: the number of frames outside, and the label at
+    /// the branch's end.
     pub(super) arms: Vec<(usize, String)>,
     pub(super) functions: Vec<AnyFunction>,
-    /// Index ops, which are not computed but looked through by what uses them.
+    /// Index ops, which are not computed: their users look through them.
     pub(super) indices: HashMap<Reg, Op>,
     /// Planes of variables that have a slot.
     slots: HashMap<Reg, ()>,
     /// The pointer of each array, and its place and size in the scratch memory.
     pub(super) arrays: HashMap<Reg, (String, Option<(u64, u64)>)>,
-    /// Where variables wait between regions, in the scratch memory.
+    /// The places of variables between regions, in the scratch memory.
     pub(super) contexts: HashMap<Reg, u64>,
     pub(super) scratch: u64,
     /// The number of the gang, as an i32 value.
     pub(super) gang: String,
-    /// The gang's place in its row, its row and its slice, where gangs are parts of rows.
+    /// The gang's place in its row, its row and its slice, if gangs are parts of rows.
     pub(super) place: Option<[String; 3]>,
-    /// Where loops that have a budget are, in the order of the statuses that name them.
+    /// The places of loops with a budget, in the order of the statuses that name them.
     pub(super) loop_spans: Vec<naga::Span>,
-    /// Operations that may still be emitted twice.
+    /// The number of operations that may still be emitted twice.
     pub(super) clones: usize,
     /// Slots that operations share.
     pub(super) shared: HashMap<&'static str, ()>,
 }
 
-/// Bits that make a float, as LLVM writes it.
+/// A float from its bits, as LLVM writes it.
 pub(super) fn float_literal(bits: u32) -> String {
     format!("0x{:016X}", f64::from(f32::from_bits(bits)).to_bits())
 }
@@ -181,18 +181,18 @@ impl<'k> Emitter<'k> {
         let _ = writeln!(self.out, "  {text}");
     }
 
-    /// A slot in the frame, aligned as the widest vector is.
+    /// A slot in the frame, with the alignment of the widest vector.
     pub(super) fn alloca(&mut self, name: &str, ty: &str) {
         let align = self.pointer_align();
         let _ = writeln!(self.entry, "  {name} = alloca {ty}, align {align}");
     }
 
-    /// What a vector of pointers, the widest of all, is aligned to.
+    /// The alignment of a vector of pointers, which is the widest.
     fn pointer_align(&self) -> u32 {
         (self.width * 8).max(64)
     }
 
-    /// What rows of words in the scratch memory are aligned to.
+    /// The alignment of rows of words in the scratch memory.
     pub(super) fn row_align(&self) -> u32 {
         (self.width * 4).min(64)
     }
@@ -311,7 +311,7 @@ impl<'k> Emitter<'k> {
         ))
     }
 
-    /// The same bits as another type.
+    /// The same value as another type, by its bits.
     pub(super) fn convert(&mut self, value: &str, from: Ty, to: Ty, vector: bool) -> String {
         let (a, b) = (self.ty(from, vector), self.ty(to, vector));
         let int = self.ty(Ty::Int, vector);
@@ -356,7 +356,7 @@ impl<'k> Emitter<'k> {
         }
     }
 
-    /// What is derived until `leave` is forgotten there.
+    /// Begins a scope: vectors that are derived in it are forgotten at `leave`.
     pub(super) fn enter(&mut self) {
         self.scopes.push(HashMap::new());
     }
@@ -417,7 +417,7 @@ impl<'k> Emitter<'k> {
         Ok(name)
     }
 
-    /// A register in either form.
+    /// A register as a vector or a scalar.
     pub(super) fn get(&mut self, reg: Reg, ty: Ty, vector: bool) -> Result<String> {
         if vector { self.vector(reg, ty) } else { self.scalar(reg, ty) }
     }
@@ -444,7 +444,7 @@ impl<'k> Emitter<'k> {
         name
     }
 
-    /// The value of a variable now.
+    /// The current value of a variable.
     pub(super) fn load_variable(&mut self, var: Reg) -> Val {
         let slot = self.slot(var);
         let (ty, vector) = self.slot_type(var);
@@ -475,7 +475,7 @@ impl<'k> Emitter<'k> {
         Ok(())
     }
 
-    /// A slot of the frame that several operations use.
+    /// A slot of the frame that several operations share.
     pub(super) fn shared_slot(&mut self, name: &'static str, ty: &str) -> &'static str {
         if self.shared.insert(name, ()).is_none() {
             self.alloca(name, ty);
@@ -514,7 +514,7 @@ impl<'k> Emitter<'k> {
         self.ins(&format!("and {lanes} {a}, {b}"))
     }
 
-    /// `a` without `b`.
+    /// The lanes of `a` that are not in `b`.
     pub(super) fn and_not(&mut self, a: &str, b: &str) -> String {
         let lanes = self.ty(Ty::Bool, true);
         let all = self.constant(u32::MAX, Ty::Bool);
@@ -524,7 +524,7 @@ impl<'k> Emitter<'k> {
 
     // Built-in values.
 
-    /// Values that are the same for the workgroup; `%wg0` to `%wg2` hold its id.
+    /// Values that are uniform in the workgroup; `%wg0` to `%wg2` hold its id.
     pub(super) fn workgroup_builtins(&mut self) {
         let mut builtins: Vec<(Reg, Builtin)> =
             self.kernel.builtins.iter().map(|(&reg, &builtin)| (reg, builtin)).collect();
@@ -533,7 +533,7 @@ impl<'k> Emitter<'k> {
             let name = match builtin {
                 Builtin::WorkgroupId(axis) => format!("%wg{axis}"),
                 Builtin::NumWorkgroups(axis) => format!("%grid{axis}"),
-                // Along an axis where the workgroup is one invocation wide.
+                // The workgroup is one invocation wide along this axis.
                 Builtin::LocalId(_) if self.class(reg) <= Class::Workgroup => "0".to_owned(),
                 Builtin::GlobalId(axis) if self.class(reg) <= Class::Workgroup => {
                     format!("%wg{axis}")
@@ -585,7 +585,7 @@ impl<'k> Emitter<'k> {
         }
     }
 
-    /// Coordinate in the workgroup, in the form that `shape` promised.
+    /// The coordinate in the workgroup, in the form that `shape` promised.
     fn local_id(&mut self, axis: u8) -> Val {
         let [x, y, z] = self.kernel.workgroup_size;
         let (gang, width) = (self.gang.clone(), self.width);

@@ -1,4 +1,4 @@
-//! Arrays of the lanes' own: lane-interleaved, so that an element of all lanes is one row.
+//! Private arrays of lanes: lane-interleaved, so that an element of all lanes is one row.
 
 use super::emit::{Emitter, Mask, Val};
 use super::emit_place::{Lanes, Place};
@@ -28,7 +28,7 @@ impl Emitter<'_> {
         self.kernel.array_of(var).ok_or_else(|| self.broken("an array without elements"))
     }
 
-    /// An element that a constant selects.
+    /// An element at a constant index.
     pub(super) fn load_plane(&mut self, array: Array, element: u32) -> Val {
         let int = self.ty(Ty::Int, true);
         let offset = u64::from(element) * u64::from(self.width) * 4;
@@ -44,7 +44,7 @@ impl Emitter<'_> {
         self.blend(&at, value, &int, None)
     }
 
-    /// Stores a vector in the executing lanes of memory that is the gang's own.
+    /// Stores a vector under the mask, to memory that no other gang sees.
     fn blend(&mut self, at: &str, value: Reg, int: &str, inside: Option<String>) -> Result<()> {
         let mut new = self.vector(value, Ty::Int)?;
         let align = self.row_align();
@@ -67,8 +67,8 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The row of all lanes at a uniform index, or where that is outside the first one; and whether it
-    /// is inside, where there is a doubt.
+    /// The row of all lanes at a uniform index, or the first row if the index is out of bounds; and whether the
+    /// index is in bounds, if that is not certain.
     fn row(&mut self, place: &Place) -> Result<(String, Option<String>)> {
         let inside = self.inside(place, &[], 0)?;
         let mut pointer = self.pointer(place, &[])?;
@@ -106,7 +106,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Each lane's own word at its own index.
+    /// Pointers to each lane's word at the lane's own index.
     fn lane_pointers(&mut self, place: &Place, wanted: Option<&str>) -> Result<String> {
         let (int, width) = (self.ty(Ty::Int, true), self.width);
         let rows = self.pointers(place, place.offset, 4, wanted)?;
@@ -133,7 +133,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// A variable's elements become zero, in every lane.
+    /// Sets a variable's elements to zero, in every lane.
     pub(super) fn clear(&mut self, var: Reg, count: u32) -> Result<()> {
         let array = self.array(var)?;
         let row = u64::from(self.width) * 4;

@@ -1,7 +1,7 @@
-//! Read-modify-writes: lane after lane, in the order of the lanes.
+//! Atomic read-modify-writes: one lane after the other, in the order of the lanes.
 //!
-//! Where all lanes go to one word and nobody looks at what was there, the gang's values are
-//! combined first, and one atomic does it.
+//! If all lanes update one word and the old value is not used, the gang's values are combined first and one
+//! atomic updates the word.
 
 use super::emit::{Emitter, Mask, Val};
 use super::emit_place::{Lanes, Place};
@@ -10,7 +10,7 @@ use crate::cpu::interpreter::functions::Reg;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
-/// What the lanes bring to an update.
+/// The lanes' operands of an update.
 enum Operand {
     Uniform(String),
     /// A row of words in the frame.
@@ -80,7 +80,7 @@ impl Emitter<'_> {
         };
         let done = self.label();
         if compare.is_none() {
-            // Most often all lanes want it, and no turn of a loop has to find the next one.
+            // Usually all lanes are wanted: unrolled code need not search for the next one.
             let some = self.label();
             if !full {
                 let all = self.label();
@@ -103,7 +103,7 @@ impl Emitter<'_> {
         if let Some(slot) = old_slot {
             let old = self.ins(&format!("load {int}, ptr {slot}"));
             if let (Some((compare, _)), true) = (&compare, atomic.exchanged != NONE) {
-                // Lanes that are out of bounds read zero.
+                // Lanes out of bounds read zero.
                 let lanes = self.ins(&format!("icmp eq {int} {old}, {compare}"));
                 self.define(atomic.exchanged, Val::Vector(lanes, Ty::Bool));
             }
@@ -117,7 +117,7 @@ impl Emitter<'_> {
         let size = self.width.max(32);
         let bits = self.bits(lanes);
         let bits = self.resized(&bits, self.width, size);
-        // The lanes that are still to come.
+        // The lanes that are left.
         let slot = self.shared_slot("%atomic.bits", "i64");
         self.line(&format!("store i{size} {bits}, ptr {slot}"));
         let (head, one) = (self.label(), self.label());
@@ -203,7 +203,7 @@ impl Emitter<'_> {
         Ok(self.ins(&format!("call i32 @llvm.vector.reduce.{name}.v{width}i32({int} {value})")))
     }
 
-    /// On workgroup memory, which no other thread sees.
+    /// On workgroup memory, which no other thread accesses.
     fn alone(&mut self, f: AtomicFunction, at: &str, value: &str, compare: &str) -> String {
         use AtomicFunction as A;
         let old = self.ins(&format!("load i32, ptr {at}, align 4"));

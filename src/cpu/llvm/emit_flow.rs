@@ -1,9 +1,9 @@
-//! Control flow: branches where the condition is uniform, masks where it is not.
+//! Control flow: branches for uniform conditions, masks for varying ones.
 //!
-//! The mask is part of the emitter's state. A construct that lanes leave at different times has
-//! two slots: the lanes still in it, and those still in this iteration; leaving takes lanes out of
-//! the slots of everything that is left. A body under a divergent condition is skipped when no
-//! lane wants it, and, where that pays, emitted a second time for when all do: without masks.
+//! The mask is part of the emitter's state. A construct that lanes leave at different times has two slots: the
+//! lanes still in it, and those still in this iteration. Leaving removes lanes from the slots of every
+//! construct that they leave. A body under a divergent condition is skipped if no lane executes it. Where that
+//! pays, it is emitted a second time, without masks, for the case that all lanes do.
 
 use super::emit::{Emitter, Frame, Mask};
 use crate::cpu::interpreter::bytecode::Op;
@@ -93,7 +93,7 @@ impl Emitter<'_> {
 
     // Leaving.
 
-    /// Whether lanes may leave the region for somewhere outside of it, by way of masks.
+    /// Whether lanes may leave the region for a target outside of it, by masks.
     fn leaves(&self, region: &Region) -> bool {
         let mut found = false;
         region.for_each(&mut |node| {
@@ -156,8 +156,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// After a node that lanes may have left from: the mask of those that are still here. When
-    /// there are none, goes on behind the construct.
+    /// After a node that lanes may have left: sets the mask of the remaining lanes, or goes on behind the
+    /// construct if none remain.
     fn after_leaving(&mut self, before: Mask) {
         let Some(at) = self.frames.iter().rposition(|frame| frame.masked) else {
             self.mask = before;
@@ -173,7 +173,7 @@ impl Emitter<'_> {
         let any = self.any(&mask);
         self.mask = Mask::Some(mask);
         let rest = self.label();
-        // Lanes outside of a divergent branch are still to come: go to its end only.
+        // Lanes outside of a divergent branch may still have to run: go to the branch's end only.
         let away = match self.arms.last() {
             Some((frames, end)) if *frames > at => end.clone(),
             _ if frame.continued => frame.next,
@@ -212,7 +212,7 @@ impl Emitter<'_> {
         }
         let c = self.vector(condition, Ty::Bool)?;
         if before == Mask::Full {
-            // One version for when all lanes agree.
+            // One version for the case that all lanes agree.
             let all = self.constant(u32::MAX, Ty::Bool);
             let lanes = self.ty(Ty::Bool, true);
             let (main, first) = if accept.nodes.is_empty() {
@@ -247,7 +247,7 @@ impl Emitter<'_> {
             if let [jump @ (Node::Break(target) | Node::Continue(target))] = &region.nodes[..]
                 && self.shapes.masked[*target as usize]
             {
-                // Taking lanes out of a mask costs less than a branch around it.
+                // Removing lanes from a mask costs less than a branch.
                 self.mask = Mask::Some(mask);
                 self.node(jump)?;
                 continue;
@@ -339,7 +339,7 @@ impl Emitter<'_> {
             self.line(&format!("store {lanes} {live}, ptr {}", frame.active));
             self.mask = Mask::Some(live);
         }
-        // `continuing` sees what the body computed, and computes the condition.
+        // `continuing` can use the body's values, and computes the condition.
         self.enter();
         for node in &l.continuing.nodes {
             self.node(node)?;
@@ -385,7 +385,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Whether lanes may leave a construct's body for somewhere outside of the construct itself.
+    /// Whether lanes may leave a construct's body for a target outside of the construct.
     fn leaves_beyond(&self, region: &Region, own: Target) -> bool {
         let mut found = false;
         region.for_each(&mut |node| {
@@ -400,7 +400,7 @@ impl Emitter<'_> {
 
     // Gangs.
 
-    /// A region for each gang of the workgroup.
+    /// Emits a region for each gang of the workgroup.
     fn gangs(&mut self, body: &Region, most: Option<u32>) -> Result<()> {
         let [x, y, z] = self.kernel.workgroup_size;
         let total = x * y * z;
@@ -439,8 +439,8 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The same for whole gangs in rows: loops along each axis, so that what is the same for a row
-    /// is computed once.
+    /// As `gangs`, for whole gangs in rows: loops along each axis, so that values that are uniform in a row are
+    /// computed once.
     pub(super) fn rows(&mut self, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let [x, y, z] = self.kernel.workgroup_size;
         let parts = x / self.width;

@@ -1,7 +1,7 @@
-//! f16: an f32 that equals it in registers, 16 bits in memory.
+//! f16: in registers an f32 with the same value, in memory 16 bits.
 //!
-//! Where the processor converts, it does; elsewhere a few integer operations do, since what LLVM
-//! would call does not exist here.
+//! If the processor has no conversion instruction, a few integer operations convert, since the function that
+//! LLVM would call does not exist here.
 
 use super::emit::Emitter;
 use crate::cpu::spmd::types::Ty;
@@ -11,7 +11,7 @@ impl Emitter<'_> {
         if vector { format!("<{} x {scalar}>", self.width) } else { scalar.to_owned() }
     }
 
-    /// 16 bits, as an i16, as the f32 that equals them.
+    /// The f32 that equals an f16, given as an i16.
     pub(super) fn half_widened(&mut self, bits: &str, vector: bool) -> String {
         let (short, half) = (self.of("i16", vector), self.of("half", vector));
         let (int, float) = (self.ty(Ty::Int, vector), self.ty(Ty::Float, vector));
@@ -26,7 +26,7 @@ impl Emitter<'_> {
         let word = self.ins(&format!("zext {short} {bits} to {int}"));
         let size = self.ins(&format!("and {int} {word}, {low}"));
         let moved = self.ins(&format!("shl {int} {size}, {thirteen}"));
-        // The exponents differ by 112; a denormal becomes a normal number by the product.
+        // The exponents differ by 112; the product makes a denormal a normal number.
         let small = self.ins(&format!("bitcast {int} {moved} to {float}"));
         let scale = self.number((2.0f32).powi(112).to_bits(), Ty::Float, vector);
         let scaled = self.ins(&format!("fmul {float} {small}, {scale}"));
@@ -62,7 +62,7 @@ impl Emitter<'_> {
         let sum = self.ins(&format!("add {int} {size}, {bias}"));
         let sum = self.ins(&format!("add {int} {sum}, {odd}"));
         let normal = self.ins(&format!("lshr {int} {sum}, {thirteen}"));
-        // A denormal one: added to a half, whose last bit is worth what the denormal's is.
+        // A denormal: added to 0.5, whose last bit has the value of the denormal's last bit.
         let a_half = self.number(0.5f32.to_bits(), Ty::Float, vector);
         let a_half_bits = number(self, 0.5f32.to_bits());
         let positive = self.ins(&format!("bitcast {int} {size} to {float}"));
@@ -76,7 +76,7 @@ impl Emitter<'_> {
         let large = self.ins(&format!("icmp uge {int} {size}, {limit}"));
         let result = self.ins(&format!("select {lanes} {large}, {int} {infinite}, {int} {result}"));
         let (infinity, no_number) = (number(self, 0x7f80_0000), number(self, 0x7e00));
-        // NaN keeps what fits of its payload, as the processor's own instruction has it.
+        // NaN keeps the upper bits of its payload, as in the processor's own instruction.
         let payload = number(self, 0x3ff);
         let payload = self.ins(&format!("and {int} {top}, {payload}"));
         let no_number = self.ins(&format!("or {int} {no_number}, {payload}"));

@@ -1,9 +1,9 @@
-//! Elements of several words that lie next to each other: whole vectors are loaded and stored, and
-//! shuffles bring each part's words together or between the others'.
+//! Adjacent elements of several words: whole vectors are loaded and stored, and shuffles collect each part's
+//! words or interleave them.
 //!
-//! Vectors of the processor's own length and shuffles of two of them are what LLVM compiles quickly,
-//! and well. What always holds: words between the parts, a structure's padding, are read where there
-//! is memory, and never written.
+//! Vectors of the processor's own length and shuffles of two of them compile fast and to good code. What always
+//! holds: words between the parts, which are a struct's padding, may be read inside of the buffer, and are
+//! never written.
 
 use super::emit::{Emitter, Val};
 use super::emit_place::{Bound, Place};
@@ -12,7 +12,7 @@ use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
 impl Emitter<'_> {
-    /// Whether the lanes' elements lie next to each other and most of them is wanted.
+    /// Whether the lanes' elements are adjacent and most of their words are wanted.
     pub(super) fn interleaved(&self, access: &Access, bytes: i64) -> bool {
         bytes % 4 == 0
             && (8..=32).contains(&bytes)
@@ -20,7 +20,7 @@ impl Emitter<'_> {
             && access.parts.iter().all(|part| !part.half && i64::from(part.offset) < bytes)
     }
 
-    /// Whole elements that lie next to each other: one wide load, taken apart.
+    /// Adjacent whole elements: one wide load, split into parts.
     pub(super) fn load_interleaved(
         &mut self,
         access: &Access,
@@ -29,12 +29,12 @@ impl Emitter<'_> {
     ) -> Result<()> {
         let words = bytes as u64 / 4;
         let wanted = self.wanted(place)?;
-        // The last element may end before its padding does, so there must be one more.
+        // The last element may end before its padding does, so one more element must be there.
         let end = access.parts.iter().map(|part| u64::from(part.offset) + 4).max().unwrap_or(0);
         let more = u64::from(end < bytes as u64 || place.terms.len() > 1);
         let mut checked = place.clone();
         if more > 0 && place.checks.len() < place.terms.len() {
-            // That the elements are inside does not mean that there is one more.
+            // The checks of the elements do not cover one more.
             match access.address.memory {
                 Memory::Storage(binding) if place.terms.len() == 1 => {
                     let bound = Bound::Value(format!("%len{binding}"));
@@ -74,7 +74,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The parts of elements of so many words each.
+    /// The parts of elements of `words` words each.
     fn deinterleaved(&mut self, access: &Access, pointer: &str, words: u64) -> Vec<String> {
         let width = u64::from(self.width);
         let own = width.min(16);
@@ -108,7 +108,7 @@ impl Emitter<'_> {
         pieces.into_iter().map(|pieces| self.concatenated(pieces, own)).collect()
     }
 
-    /// Vectors of so many words, a power of two of them, as one.
+    /// Vectors of `lanes` words as one; their number is a power of two.
     fn concatenated(&mut self, mut pieces: Vec<String>, mut lanes: u64) -> String {
         while pieces.len() > 1 {
             let all: Vec<String> = (0..2 * lanes).map(|lane| format!("i32 {lane}")).collect();
@@ -129,7 +129,7 @@ impl Emitter<'_> {
         pieces.swap_remove(0)
     }
 
-    /// The parts of elements that lie next to each other, in full gangs.
+    /// Stores the parts of adjacent elements, in full gangs.
     pub(super) fn store_interleaved(
         &mut self,
         access: &Access,
@@ -143,7 +143,8 @@ impl Emitter<'_> {
         let Some(fast) = fast else { return self.interleave(access, &pointer, words) };
         let (quick, slow, join) = (self.label(), self.label(), self.label());
         self.branch_if(&fast, &quick, &slow);
-        // What one arm derives from a register is not there in the other, nor after both.
+        // A vector that one arm derives from a register is not defined in the other arm, nor after
+        // both.
         self.begin(&quick);
         self.enter();
         self.interleave(access, &pointer, words)?;
@@ -158,7 +159,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Stores parts of elements of so many words each.
+    /// Stores parts of elements of `words` words each.
     fn interleave(&mut self, access: &Access, pointer: &str, words: u64) -> Result<()> {
         let width = u64::from(self.width);
         let own = width.min(16);

@@ -1,9 +1,9 @@
 //! The frame around a kernel's body: arguments, the loop over workgroups, memory between regions.
 //!
-//! The generated function runs a range of workgroups of a chunk, in linear order. Its arguments
-//! come as one array of 64-bit words, in the order of [`Word`]; an inner function has the buffers
-//! as parameters, so that LLVM knows that they don't overlap. What one region of gangs leaves for
-//! another lies in memory that the calling thread lends.
+//! The generated function runs a range of workgroups of a chunk, in linear order. Its arguments come as one
+//! array of 64-bit words, in the order of [`Word`]; an inner function has the buffers as parameters, so that
+//! LLVM knows that they don't overlap. Values that one region of gangs leaves for another are in scratch memory
+//! that the calling thread lends.
 
 use std::fmt::Write;
 
@@ -43,12 +43,12 @@ pub(super) fn emit(source: &Source, compiled: &Compiled, features: Features) -> 
 }
 
 impl Emitter<'_> {
-    /// Whether values have to outlive a loop over gangs.
+    /// Whether values must outlive a loop over gangs.
     fn split(&self) -> bool {
         self.kernel.is_split()
     }
 
-    /// Gives arrays their memory.
+    /// Assigns memory to arrays.
     fn place_arrays(&mut self) {
         let row = u64::from(self.width) * 4;
         let total: u64 = self.kernel.arrays.iter().map(|a| u64::from(a.count) * row).sum();
@@ -67,7 +67,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Names the arrays of the gang that follows.
+    /// Names the arrays of the next gang.
     fn gang_arrays(&mut self) {
         let split = self.split();
         for array in self.kernel.arrays.clone() {
@@ -86,7 +86,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Values that are the same for the launch.
+    /// Values that are uniform in the launch.
     fn launch_values(&mut self, source: &Source) -> Result<()> {
         for (id, binding) in source.signature().bindings.iter().enumerate() {
             if binding.space.is_storage() {
@@ -207,7 +207,7 @@ impl Emitter<'_> {
 
     // Between regions.
 
-    /// Where a variable waits between regions, and whether it is a vector.
+    /// The place of a variable between regions, and whether it is a vector.
     fn context(&mut self, var: Reg) -> (u64, bool) {
         let vector = matches!(self.class(var), Class::Likely | Class::Varying);
         if let Some(&at) = self.contexts.get(&var) {
@@ -230,7 +230,7 @@ impl Emitter<'_> {
         (self.ins(&format!("getelementptr i8, ptr %scratch, i64 {offset}")), vector)
     }
 
-    /// Takes up what earlier regions left for this one.
+    /// Loads the values that earlier regions left for this one.
     pub(super) fn restore(&mut self, body: &Region) -> Result<()> {
         self.gang_arrays();
         if !self.split() {
@@ -259,7 +259,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Leaves what later regions need of this one.
+    /// Stores the values that later regions need of this one.
     pub(super) fn save(&mut self, body: &Region) {
         if !self.split() {
             return;
@@ -364,7 +364,7 @@ impl Emitter<'_> {
             self.out
         );
         self.declare(&mut text);
-        // A wider gang, as subgroups make it, is several registers.
+        // A wider gang, which subgroups may require, takes several registers.
         let bits = (self.width * 32).min(512);
         let _ = write!(
             text,
@@ -438,7 +438,7 @@ impl Emitter<'_> {
                 "declare void @llvm.masked.store.v16i32.p0(<16 x i32>, ptr, i32, <16 x i1>)\n",
             );
         }
-        // Once each: a gang of 32 lanes has masks like words.
+        // Each declaration once: a gang of 32 lanes has masks of the same type as words.
         let mut known: Vec<&str> = Vec::new();
         for line in declared.lines() {
             if !known.contains(&line) {

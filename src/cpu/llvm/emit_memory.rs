@@ -1,10 +1,10 @@
 //! Loads and stores by the shape of their address.
 //!
-//! Uniform: one scalar, at a place that is always inside, blanked afterwards where the index was
-//! not. One word from lane to lane: one vector access, under a mask where not all of it is wanted
-//! and inside. Whole elements next to each other: wide loads and shuffles. The rest: gather and
-//! scatter. What always holds: a lane that is masked off or out of bounds touches nothing, and
-//! offsets in words fit an i32, since the launch refuses larger buffers.
+//! A uniform address takes one scalar access, at a place that is always in bounds; the value is zeroed
+//! afterwards if the index was out of bounds. Consecutive words take one vector access, under a mask unless all
+//! lanes are active and in bounds. Consecutive whole elements take wide loads and shuffles. Other addresses
+//! take a gather or a scatter. What always holds: a lane that is masked off or out of bounds accesses no
+//! memory, and offsets in words fit an i32, since the launch refuses larger buffers.
 
 use super::emit::{Emitter, Mask, Val};
 use super::emit_place::{Lanes, Place};
@@ -15,7 +15,7 @@ use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
 impl Emitter<'_> {
-    /// Words or half words of memory as a register: an f16 is the f32 that equals it.
+    /// Words or half words of memory as a register: an f16 becomes the f32 that equals it.
     pub(super) fn widened(
         &mut self,
         value: &str,
@@ -28,7 +28,7 @@ impl Emitter<'_> {
         Ok((self.half_widened(value, vector), Ty::Float))
     }
 
-    /// A register as it lies in memory.
+    /// A register in the form that memory has.
     pub(super) fn narrowed(&mut self, reg: Reg, half: bool, vector: bool) -> Result<String> {
         if !half {
             return self.get(reg, Ty::Int, vector);
@@ -42,7 +42,7 @@ impl Emitter<'_> {
         if vector { format!("<{} x {scalar}>", self.width) } else { scalar.to_owned() }
     }
 
-    /// Keeps what other workgroups write from being read only once.
+    /// Keeps the compiler from merging loads of words that other workgroups write.
     fn observe(&mut self, memory: Memory) {
         if self.kernel.storage_atomics && matches!(memory, Memory::Storage(_)) {
             self.line("call void asm sideeffect \"\", \"~{memory}\"()");
@@ -68,12 +68,12 @@ impl Emitter<'_> {
         }
     }
 
-    /// Whether each part is next to that of the next lane.
+    /// Whether each part is adjacent to that of the next lane.
     fn contiguous(&self, access: &Access, bytes: i64) -> bool {
         access.parts.iter().all(|part| bytes == if part.half { 2 } else { 4 })
     }
 
-    /// For an index that may be strided: its first lane, and which of the others follow it.
+    /// For an index that may be strided: its first lane, and the mask of the lanes that follow it.
     pub(super) fn likely(&mut self, place: &Place) -> Result<(Vec<(Reg, String)>, String)> {
         let likely = place.terms.iter().find(|(reg, _)| self.class(*reg) == Class::Likely);
         let Some(&(reg, _)) = likely else { return Err(self.broken("no likely index")) };
@@ -87,7 +87,7 @@ impl Emitter<'_> {
         Ok((vec![(reg, first)], follow))
     }
 
-    /// Asks for the cache line of the first lane.
+    /// Prefetches the cache line of the first lane.
     pub(super) fn prefetch(&mut self, address: &Address) -> Result<()> {
         let place = self.place(address)?;
         let pointer = self.pointer(&place, &[])?;
@@ -100,7 +100,7 @@ impl Emitter<'_> {
         let inside = self.inside(&place, &[], 0)?;
         let mut pointer = self.pointer(&place, &[])?;
         if let Some(inside) = &inside {
-            // Where it is outside, what lies at the start is read and not used.
+            // Out of bounds, the word at the start is read and not used.
             pointer = self.ins(&format!("select i1 {inside}, ptr {pointer}, ptr {}", place.base));
         }
         for part in &access.parts {
@@ -135,7 +135,7 @@ impl Emitter<'_> {
                 results.push(self.plain_load(&at, part.half));
             }
         } else {
-            // What both ways need has to be there before they part.
+            // Values that both arms need must be computed before the branch.
             let wanted = self.wanted(place)?;
             let fast = match &follow {
                 None => inside,
@@ -147,7 +147,7 @@ impl Emitter<'_> {
                     })
                 }
                 Some(follow) => {
-                    // Lanes that are not wanted may have any index.
+                    // Inactive lanes may have any index.
                     let stray = self.and_not(&wanted, follow);
                     let bits = self.bits(&stray);
                     Some(self.ins(&format!("icmp eq i{} {bits}, 0", self.width)))
@@ -284,7 +284,7 @@ impl Emitter<'_> {
             let value = self.narrowed(part.reg, part.half, vector)?;
             values.push(if vector {
                 let ty = self.word(part.half, true);
-                // No lane may be active; the store is skipped then, so any lane will do.
+                // Perhaps no lane is active. The store is skipped then, so any lane will do.
                 let lane = self.ins(&format!("and i32 {last}, {}", self.width - 1));
                 self.ins(&format!("extractelement {ty} {value}, i32 {lane}"))
             } else {

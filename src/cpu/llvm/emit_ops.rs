@@ -1,8 +1,8 @@
 //! Scalar functions as LLVM instructions, on one value or on a gang's.
 //!
-//! Each gives the very bits of `interpreter::functions`: no fast-math flag, nothing contracted,
-//! undefined cases (division, shifts, conversions) made defined first. What has no short form is
-//! called lane by lane: the same Rust function that the interpreter calls.
+//! Each gives the same bits as `interpreter::functions`: no fast-math flag, no contraction, and undefined cases
+//! (division, shifts, conversions) are made defined first. A function without a short form is called lane by
+//! lane: it is the Rust function that the interpreter calls.
 
 use super::emit::{Emitter, Mask, Val, float_literal};
 use crate::cpu::compiled::AnyFunction;
@@ -93,7 +93,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Whether a register's value is a vector: not uniform, and not the first lane of strided ones.
+    /// Whether a register's value is a vector: neither uniform nor strided.
     fn wants_vector(&self, dst: Reg) -> bool {
         matches!(self.class(dst), Class::Likely | Class::Varying)
     }
@@ -107,7 +107,7 @@ impl Emitter<'_> {
         self.define(dst, val);
     }
 
-    /// A constant in either form.
+    /// A constant as a vector or a scalar.
     pub(super) fn number(&mut self, bits: u32, ty: Ty, vector: bool) -> String {
         if vector {
             return self.constant(bits, ty);
@@ -325,8 +325,8 @@ impl Emitter<'_> {
         })
     }
 
-    /// The instruction has 4, 8 or 16 lanes: a wider gang is cut, a scalar widened. It is only there
-    /// on processors that have it.
+    /// The instruction has 4, 8 or 16 lanes: a wider gang is split, a scalar is widened. Only processors that
+    /// have the instruction get here.
     fn inverse_sqrt_guess(&mut self, x: &str, v: bool) -> String {
         let width = if v { self.width } else { 1 };
         let each = width.clamp(4, 16);
@@ -364,7 +364,7 @@ impl Emitter<'_> {
                  <{} x i32> <{all}>",
                 2 * lanes
             ));
-            // The halves of a gang of 64 come after each other.
+            // The halves of a gang of 64 are joined in order.
             parts.drain(..2);
             parts.push((both, 2 * lanes));
         }
@@ -436,8 +436,8 @@ impl Emitter<'_> {
                 let signed = matches!(f, B::DivI | B::RemI);
                 let harmless = self.kernel.known(b).is_some_and(|c| c != 0 && c != u32::MAX);
                 if !harmless {
-                    // What a lane that is off holds may be undefined, which is another value each
-                    // time it is looked at: a test for zero would prove nothing of it.
+                    // An inactive lane may hold an undefined value, which differs at each use: a test
+                    // for zero would prove nothing about the division.
                     x = self.ins(&format!("freeze {int} {x}"));
                     y = self.ins(&format!("freeze {int} {y}"));
                     let mut bad = self.compare("eq", &y, &zero, Ty::Int, v);
@@ -450,7 +450,7 @@ impl Emitter<'_> {
                         let overflow = self.ins(&format!("and {lanes} {least}, {minus}"));
                         bad = self.ins(&format!("or {lanes} {bad}, {overflow}"));
                     }
-                    // LLVM 15 forgets the `freeze` of registers that hold no lane of the gang.
+                    // LLVM 15 drops the `freeze` of registers that hold no lane of the gang.
                     if v && let Mask::Some(exists) = self.exists.clone() {
                         let lanes = self.ty(Ty::Bool, v);
                         let ones = self.number(u32::MAX, Ty::Bool, v);
@@ -507,7 +507,7 @@ impl Emitter<'_> {
         })
     }
 
-    /// The lesser or the greater of two floats; a number rather than a NaN.
+    /// The lesser or the greater of two floats; if one is a NaN, the other.
     pub(super) fn extreme(&mut self, f: Binary, x: &str, y: &str, v: bool) -> String {
         let how = if f == Binary::MinF { "olt" } else { "ogt" };
         let first = self.compare(how, x, y, Ty::Float, v);

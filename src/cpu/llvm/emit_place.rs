@@ -1,4 +1,4 @@
-//! Places: where an access goes, whether it is inside, and pointers to it.
+//! Places: the location of an access, its bounds checks, and pointers to it.
 //!
 //! What always holds: offsets in words fit an i32, since the launch refuses larger buffers.
 
@@ -9,7 +9,7 @@ use crate::cpu::spmd::shape::Class;
 use crate::cpu::spmd::types::Ty;
 use crate::error::Result;
 
-/// What an index has to be below.
+/// The upper bound (exclusive) of an index.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Bound {
     Constant(u32),
@@ -17,24 +17,24 @@ pub(super) enum Bound {
     Value(String),
 }
 
-/// An address taken apart.
+/// An address, split into its terms.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) base: String,
     /// Bytes from the base.
     pub(super) offset: u64,
-    /// Indices with the bytes from one to the next.
+    /// Indices, each with its stride in bytes.
     pub(super) terms: Vec<(Reg, u64)>,
     pub(super) checks: Vec<(Reg, Bound)>,
 }
 
-/// How the addresses of a gang's lanes relate.
+/// The relation of the addresses of a gang's lanes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Lanes {
     Uniform,
-    /// Bytes from lane to lane.
+    /// The bytes from lane to lane.
     Strided(i64),
-    /// Perhaps an element of so many bytes from lane to lane, by one index.
+    /// Perhaps consecutive elements of this many bytes, by one index.
     Likely(i64),
     Any,
 }
@@ -113,7 +113,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Whether all lanes are inside, as an i1; nothing where there is no doubt.
+    /// Whether all lanes are in bounds, as an i1; `None` if that is certain.
     pub(super) fn inside(
         &mut self,
         place: &Place,
@@ -158,7 +158,7 @@ impl Emitter<'_> {
         Ok(inside)
     }
 
-    /// The executing lanes that are inside.
+    /// The mask of the active lanes that are in bounds.
     pub(super) fn wanted(&mut self, place: &Place) -> Result<String> {
         let mut mask = self.mask.clone();
         for (reg, bound) in place.checks.clone() {
@@ -177,7 +177,7 @@ impl Emitter<'_> {
         })
     }
 
-    /// The pointer of the first lane, or of all of them where the place is uniform.
+    /// The pointer of the first lane, or of all lanes if the place is uniform.
     pub(super) fn pointer(&mut self, place: &Place, first: &[(Reg, String)]) -> Result<String> {
         let mut sum: Option<String> = None;
         for &(reg, bytes) in &place.terms {
@@ -185,7 +185,7 @@ impl Emitter<'_> {
                 Some((_, name)) => name.clone(),
                 None => self.scalar(reg, Ty::Int)?,
             };
-            // A strided index may start below zero where its first lanes are masked off.
+            // A strided index may start below zero if its first lanes are masked off.
             let index = self.ins(&format!("sext i32 {index} to i64"));
             let term = self.ins(&format!("mul nsw i64 {index}, {bytes}"));
             sum = Some(match sum {
@@ -206,7 +206,7 @@ impl Emitter<'_> {
         self.ins(&format!("getelementptr i8, ptr {pointer}, i64 {offset}"))
     }
 
-    /// Where all lanes' places are, in units from the base.
+    /// The offset of each lane's place from the base, in units.
     pub(super) fn offsets(&mut self, place: &Place, unit: u64) -> Result<Option<String>> {
         let int = self.ty(Ty::Int, true);
         let mut sum: Option<String> = None;
@@ -225,10 +225,9 @@ impl Emitter<'_> {
         Ok(sum)
     }
 
-    /// Pointers of all lanes, for parts at constant offsets from them. A gather gives the lanes
-    /// that it wants (`wanted`): the others point to the base. x86 has no gather whose index and
-    /// result are one register, and LLVM, which takes care of that, does not where an index is
-    /// undefined in all lanes of a register.
+    /// Pointers of all lanes, for parts at constant offsets from them. For a gather, `wanted` has the active
+    /// lanes, and the others point to the base: x86 has no gather whose index and result are one register, and
+    /// LLVM, which avoids that, fails to if an index is undefined in all lanes of a register.
     pub(super) fn pointers(
         &mut self,
         place: &Place,

@@ -1,7 +1,7 @@
 //! Subgroup operations: a gang is a subgroup, so they stay within a vector.
 //!
-//! Lanes that are masked off take no part, and are read as zero. Floats are combined in the order
-//! of the lanes, one after the other, as the interpreter does: the bits depend on it.
+//! Lanes that are masked off take no part, and are read as zero. Floats are combined one after the other in the
+//! order of the lanes, as in the interpreter: the result's bits depend on the order.
 
 use super::emit::{Emitter, Val};
 use crate::cpu::interpreter::bytecode::{Collective, Gather, NONE, SubgroupFold};
@@ -35,7 +35,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The value in the executing lanes, something else in the others.
+    /// The value in the active lanes, `idle` in the others.
     fn active(&mut self, src: Reg, ty: Ty, idle: u32) -> Result<String> {
         let value = self.vector(src, ty)?;
         let idle = self.constant(idle, ty);
@@ -108,7 +108,7 @@ impl Emitter<'_> {
                 (from, inside)
             }
         };
-        // Through memory: there is no shuffle by a vector of lanes that all machines have.
+        // Through memory: not every machine has a shuffle with a vector of lane numbers.
         let slot = self.shared_slot("%subgroup.values", &int);
         self.line(&format!("store {int} {value}, ptr {slot}"));
         // As in `pointers`: no index may be undefined.
@@ -149,7 +149,7 @@ impl Emitter<'_> {
             self.define(fold.dst, Val::Scalar(sum, Ty::Int));
             return Ok(());
         }
-        // In order, from the identity on. What is added for an idle lane must not even turn a
+        // In order, starting from the identity. The value added for an idle lane must not turn a
         // negative zero into a positive one.
         let in_order = match fold.combine {
             B::AddF if reduce && !fold.half => Some(("fadd", -0.0f32)),

@@ -1,11 +1,11 @@
-//! Two versions of a region, and rows of workgroups that are executed as one.
+//! Two versions of a region, and rows of workgroups that are executed as one span.
 //!
-//! A version without guards runs where facts hold that a workgroup checks for itself, and spans of
-//! workgroups are executed row by row (`spmd::spans`). A span has an edge at either end: its gangs run
-//! the other version, so that a whole row of the grid is one span.
+//! A version without guards runs if the facts hold that a workgroup checks for itself. Spans of workgroups are
+//! executed row by row (`spmd::spans`). A span has an edge at either end, whose gangs run the other version, so
+//! that a whole row of the grid can be one span.
 //!
-//! What always holds: `%span` workgroups, counted in those that the loop over workgroups runs, are
-//! done when the loop advances; they lie in one row of the chunk's grid and in the batch.
+//! What always holds: `%span` workgroups, in the order of the loop over workgroups, are done when the loop
+//! advances; they lie in one row of the chunk's grid and in the batch.
 
 use super::emit::{Emitter, Mask};
 use crate::cpu::spmd::ir::{Node, Versions};
@@ -17,7 +17,7 @@ use crate::error::Result;
 /// Workgroups at the end of a span for which its facts need not hold.
 const EDGE: u32 = 2;
 
-/// Numbers of some facts, by name.
+/// The values of the numbers of some facts, as names.
 pub(super) type Numbers = Vec<String>;
 
 impl Emitter<'_> {
@@ -26,7 +26,7 @@ impl Emitter<'_> {
         spans::longest(self.kernel) > 1
     }
 
-    /// The gangs in a row of a span, where there are spans; `parts` are in one workgroup.
+    /// The number of gangs in a row of a span, if there are spans; one workgroup has `parts`.
     pub(super) fn long_row(&mut self, parts: u32) -> Option<String> {
         self.spans().then(|| {
             let span = self.ins("load i32, ptr %span.slot");
@@ -34,7 +34,7 @@ impl Emitter<'_> {
         })
     }
 
-    /// The version for where the facts hold, and the other one.
+    /// Emits the version for which the facts hold, and the other one.
     pub(super) fn versions(&mut self, versions: &Versions) -> Result<()> {
         if self.spans()
             && let ([Node::Gangs { body: inner, .. }], [Node::Gangs { body: edge, .. }]) =
@@ -75,7 +75,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// The workgroups from this one on that a span may have: those of the row that are left.
+    /// The most workgroups that a span may have from this one on: the rest of the row.
     fn longest(&mut self) -> String {
         let left = self.ins("load i64, ptr %left.slot");
         let in_row = self.ins("sub i32 %count0, %in0");
@@ -86,14 +86,14 @@ impl Emitter<'_> {
         self.ins(&format!("trunc i64 {most} to i32"))
     }
 
-    /// Makes a span of as many workgroups as there may be.
+    /// Makes the longest possible span.
     pub(super) fn whole_span(&mut self) {
         let most = self.longest();
         self.line(&format!("store i32 {most}, ptr %span.slot"));
     }
 
-    /// Makes a span of workgroups for which facts hold, with an edge at either end, and says which
-    /// gangs of a row these facts hold for: from the first to before the last.
+    /// Makes a span of workgroups for which facts hold, with an edge at either end. Returns the range of gangs
+    /// of a row for which these facts hold: the first, and the one after the last.
     fn span_with_edges(&mut self, facts: &Facts) -> Result<(String, String)> {
         let along = spans::along_x(facts);
         let (holds, numbers) = self.facts(facts)?;
@@ -121,7 +121,7 @@ impl Emitter<'_> {
         self.begin(&end);
         let with_edge = self.ins(&format!("add nuw nsw i32 {span}, {EDGE}"));
         let some = self.ins(&format!("call i32 @llvm.umin.i32(i32 {with_edge}, i32 {most})"));
-        // A row for which they hold nowhere is all edge.
+        // A row in which they hold nowhere is all edge.
         let all = self.ins(&format!("select i1 {row}, i32 {some}, i32 {most}"));
         self.line(&format!("store i32 {all}, ptr %span.slot"));
         let parts = self.kernel.workgroup_size[0] / self.width;
@@ -130,7 +130,7 @@ impl Emitter<'_> {
         Ok((first, last))
     }
 
-    /// Whether all of some facts hold for the workgroup, as an i1, and their numbers.
+    /// Whether all facts hold for the workgroup, as an i1, and their numbers.
     fn facts(&mut self, facts: &Facts) -> Result<(String, Numbers)> {
         let mut numbers: Numbers = Vec::new();
         for wide in &facts.numbers {
@@ -141,8 +141,7 @@ impl Emitter<'_> {
         Ok((all, numbers))
     }
 
-    /// Whether facts also hold for another workgroup of the row, which is the `x`-th; `numbers`
-    /// are those of this one.
+    /// Whether facts also hold for the `x`-th workgroup of the row; `numbers` are those of this one.
     fn facts_at(&mut self, facts: &Facts, numbers: &Numbers, x: &str) -> Result<String> {
         let mut there = numbers.clone();
         let other = spans::along_x(facts);
@@ -184,7 +183,7 @@ impl Emitter<'_> {
         Ok(self.ins(&text))
     }
 
-    /// Whether those comparisons hold that matter.
+    /// Whether the relevant comparisons hold.
     fn all_less(
         &mut self,
         facts: &Facts,

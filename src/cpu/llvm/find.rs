@@ -1,4 +1,4 @@
-//! Finding a libLLVM that can be used: where `COEXEC_LIBLLVM` says, among the system's libraries, in the Rust toolchain.
+//! Finds a usable libLLVM: at `COEXEC_LIBLLVM`, among the system's libraries, in the Rust toolchain.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::jit::accepts_opaque_pointers;
 use super::library::Library;
 
-/// The library of this process, or why there is none.
+/// The library of this process, or the reason why there is none.
 pub(crate) fn find_library() -> Result<&'static Library, &'static str> {
     static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
     LIBRARY.get_or_init(find).as_ref().map_err(String::as_str)
@@ -28,7 +28,7 @@ fn named() -> Option<String> {
     std::env::var("COEXEC_LIBLLVM").ok().filter(|path| !path.is_empty())
 }
 
-/// Where to look, in order. A named library is the only candidate.
+/// The paths to try, in order. A named library is the only candidate.
 fn candidates() -> Vec<String> {
     if let Some(path) = named() {
         return vec![path];
@@ -85,7 +85,7 @@ fn find() -> Result<Library, String> {
     })
 }
 
-/// The libLLVM that the Rust toolchain brings.
+/// The libLLVM of the Rust toolchain.
 fn toolchain_libraries() -> Vec<PathBuf> {
     let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else {
         return Vec::new();

@@ -1,8 +1,8 @@
-//! Textual LLVM IR to machine code in this process.
+//! The JIT: textual LLVM IR to machine code in this process.
 //!
-//! Every compilation has a context and a JIT of its own, freed with the [`Code`]. Optimisation is
-//! a short list of LLVM's passes: the vectors are ours, and what O3 does beyond it costs several
-//! times as long and gains nothing. No fast-math flag is ever in the text.
+//! Every compilation has its own context and JIT, freed with the [`Code`]. Optimisation is a short list of
+//! LLVM's passes: the code is already vectorised, and the other passes of O3 take several times as long and
+//! gain nothing. The text never has a fast-math flag.
 
 use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
@@ -16,8 +16,8 @@ const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine,\
     loop(indvars,loop-deletion,loop-unroll-full),sroa,gvn,instcombine,simplifycfg,\
     loop-mssa(licm),adce,simplifycfg)";
 
-/// Bytes of a module's text above which no loop is unrolled: a kernel so large does not fit the
-/// nearest caches as it is, and takes seconds to compile. The text of `kernels/matmul.wgsl` has 84 kB.
+/// The bytes of a module's text above which no loop is unrolled: such a kernel exceeds the nearest caches
+/// anyway, and takes seconds to compile. The text of `kernels/matmul.wgsl` has 84 kB.
 const LARGE: usize = 400_000;
 
 /// Machine code, and the JIT that owns it.
@@ -28,13 +28,13 @@ pub(super) struct Code {
     address: u64,
 }
 
-// SAFETY: the JIT is only touched when the code is dropped; machine code may run on any thread.
+// SAFETY: the JIT is accessed only when the code is dropped; machine code may run on any thread.
 unsafe impl Send for Code {}
 // SAFETY: as for Send; nothing is mutable through a shared reference.
 unsafe impl Sync for Code {}
 
-// SAFETY: the function was looked up in the JIT, which lives as long as the value; that it is a
-// kernel's is what `emit_kernel` writes.
+// SAFETY: the function was looked up in the JIT, which lives as long as the value. `emit_kernel` writes it with
+// a kernel's signature.
 unsafe impl compiled::Code for Code {
     fn address(&self) -> u64 {
         self.address
@@ -43,7 +43,7 @@ unsafe impl compiled::Code for Code {
 
 impl Drop for Code {
     fn drop(&mut self) {
-        // SAFETY: made by `compile`, disposed of once; whoever runs the code borrows it.
+        // SAFETY: `compile` made it, and it is disposed of once; callers that run the code borrow it.
         let error = unsafe { (self.library.api.lljit_dispose)(self.jit) };
         if let Err(cause) = self.library.check(error) {
             tracing::warn!(cause, "LLVM's JIT could not be disposed of");
@@ -51,7 +51,7 @@ impl Drop for Code {
     }
 }
 
-/// Which stage of the code to show.
+/// The stage of the code to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The LLVM IR after optimisation.
@@ -75,7 +75,7 @@ impl Drop for Machine<'_> {
 }
 
 impl<'l> Machine<'l> {
-    /// The machine that this runs on, all its features included.
+    /// The host machine, with all its features.
     fn host(library: &'l Library) -> Result<Machine<'l>, String> {
         let api = &library.api;
         // SAFETY: plain calls of the C API with strings that live long enough.
@@ -88,7 +88,7 @@ impl<'l> Machine<'l> {
             }
             let cpu = c_string(&library.take_message((api.host_cpu)()));
             let features = c_string(&library.take_message((api.host_features)()));
-            // Level 3, relocation by default, code model for a JIT.
+            // Level 3, default relocation, the code model for a JIT.
             let machine = (api.create_target_machine)(
                 target,
                 c_triple.as_ptr(),
@@ -111,7 +111,7 @@ struct Module<'l> {
     library: &'l Library,
     module: Ref,
     safe: Ref,
-    /// The context, where the shared context does not own it yet.
+    /// The context, until the shared context owns it.
     context: Ref,
 }
 
@@ -158,7 +158,7 @@ impl<'l> Module<'l> {
         }
     }
 
-    /// Targets the machine, and runs the passes. `text` is the module's.
+    /// Sets the target, and runs the passes. `text` is the module's.
     fn optimise(&self, machine: &Machine<'_>, text: &str) -> Result<(), String> {
         let api = &self.library.api;
         let passes = match text.len() > LARGE {
@@ -180,9 +180,9 @@ impl<'l> Module<'l> {
                 let machine = machine.machine;
                 self.library.check((api.run_passes)(self.module, passes.as_ptr(), machine, options))
             };
-            // A library that does not know one of them refuses all, before any has run. From LLVM
-            // 18 on, `instcombine` ends the process where one turn was not enough, unless it is
-            // told not to look.
+            // A library that does not know one of the passes refuses the list before it runs any. From
+            // LLVM 18 on, `instcombine` ends the process if one iteration was not enough, unless that
+            // check is off.
             let untested = passes.replace("instcombine", "instcombine<no-verify-fixpoint>");
             let result = run(&untested).or_else(|_| run(&passes)).or_else(|_| run("default<O3>"));
             (api.pass_options_dispose)(options);
@@ -190,11 +190,11 @@ impl<'l> Module<'l> {
         }
     }
 
-    /// Hands the module over to a JIT: a thread-safe module.
+    /// Turns the module into a thread-safe module, which a JIT takes over.
     fn into_safe_module(mut self) -> Ref {
         let api = &self.library.api;
-        // SAFETY: the thread-safe module takes the module over and shares the context, whose
-        // handle is then disposed of by our `drop`.
+        // SAFETY: the thread-safe module takes the module over and shares the context, whose handle our
+        // `drop` then disposes of.
         unsafe {
             if let SafeContext::Around { create } = self.library.safe_context {
                 self.safe = create(self.context);
@@ -207,7 +207,7 @@ impl<'l> Module<'l> {
     }
 }
 
-/// Compiles a module and looks one of its functions up. `symbols` are what it may call.
+/// Compiles a module and looks up one of its functions. `symbols` are the functions that it may call.
 pub(super) fn compile(
     library: &'static Library,
     text: &str,
@@ -221,8 +221,8 @@ pub(super) fn compile(
     let safe_module = module.into_safe_module();
     // A second machine: the builder takes its machine over.
     let machine = Machine::host(library)?;
-    // SAFETY: plain calls of the C API. The builder takes the machine over, the JIT takes the
-    // builder, the module and the symbols over; whatever fails gives an error object.
+    // SAFETY: plain calls of the C API. The builder takes the machine over; the JIT takes over the builder, the
+    // module and the symbols; a failed call returns an error object.
     unsafe {
         let builder = (api.lljit_builder)();
         let machine_builder = (api.machine_builder)(machine.machine);
@@ -250,7 +250,7 @@ pub(super) fn compile(
     }
 }
 
-/// What LLVM makes of a module, as text.
+/// The code that LLVM makes of a module, as text.
 pub(super) fn list(library: &Library, text: &str, stage: Stage) -> Result<String, String> {
     let api = &library.api;
     let machine = Machine::host(library)?;

@@ -1,9 +1,8 @@
 //! libLLVM, found at run time.
 //!
-//! One library is loaded per process, privately (RTLD_LOCAL: Mesa brings an LLVM of its own), and
-//! never unloaded. What always holds of a [`Library`]: every function of the C API that this crate
-//! calls was found, the host's target is initialised, and opaque pointers parse, so it is LLVM 15
-//! or newer. What the functions are for is `jit`'s business.
+//! One library is loaded per process, privately (RTLD_LOCAL: Mesa brings its own LLVM), and never unloaded.
+//! What always holds of a [`Library`]: it has every function of the C API that this crate calls, the host's
+//! target is initialised, and it parses opaque pointers, so it is LLVM 15 or newer. `jit` uses the functions.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 
@@ -85,7 +84,7 @@ api! {
     safe_context_dispose: "LLVMOrcDisposeThreadSafeContext" fn(Ref);
 }
 
-/// How a context comes to be shared with the JIT: it changed between LLVM 15 and 22.
+/// How a context is shared with the JIT: the API changed between LLVM 15 and 22.
 #[derive(Debug)]
 pub(super) enum SafeContext {
     /// Create a shared context, then take the LLVM context out of it.
@@ -99,7 +98,7 @@ pub(super) enum SafeContext {
 pub(crate) struct Library {
     pub(super) api: Api,
     pub(super) safe_context: SafeContext,
-    /// Where it was found, or the name under which the system found it.
+    /// Its path, or the name under which the system found it.
     path: String,
     version: String,
     _library: libloading::Library,
@@ -112,8 +111,8 @@ impl Library {
     }
 
     pub(super) fn open(path: &str) -> Result<Library, String> {
-        // SAFETY: the initialisers of libLLVM touch nothing of this process but LLVM's own state;
-        // the library is never unloaded.
+        // SAFETY: the initialisers of libLLVM access only LLVM's own state; the library is never
+        // unloaded.
         let library = unsafe { open_locally(path) }.map_err(|error| error.to_string())?;
         let api = Api::load(&library)?;
         let safe_context = safe_context(&library)?;
@@ -154,13 +153,13 @@ impl Library {
 #[cfg(unix)]
 unsafe fn open_locally(path: &str) -> Result<libloading::Library, libloading::Error> {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: the caller's.
+    // SAFETY: the caller keeps the promise.
     unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
 }
 
 #[cfg(not(unix))]
 unsafe fn open_locally(path: &str) -> Result<libloading::Library, libloading::Error> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller keeps the promise.
     unsafe { libloading::Library::new(path) }
 }
 
@@ -181,7 +180,7 @@ fn safe_context(library: &libloading::Library) -> Result<SafeContext, String> {
     }
 }
 
-/// Initialises the target of the machine that this runs on.
+/// Initialises the host's target.
 fn initialise(library: &libloading::Library) -> Result<(), String> {
     let target = if cfg!(target_arch = "x86_64") {
         "X86"
@@ -202,14 +201,14 @@ fn initialise(library: &libloading::Library) -> Result<(), String> {
     Ok(())
 }
 
-/// Turns off what crashes. The pass for instructions with two addresses moves a use of a register
-/// above another, to save a copy, and looks for it between the two; with LLVM 15 it was seen to go past the
-/// block's end in about one kernel of three thousand random ones, where it reads what is no instruction.
+/// Turns off an option that crashes. To save a copy, the two-address pass moves a use of a register above
+/// another, and searches for it between the two. With LLVM 15, in about one of three thousand random kernels,
+/// the search passed the block's end and read an invalid instruction.
 fn set_options(library: &libloading::Library) {
     type Parse = unsafe extern "C" fn(c_int, *const *const c_char, *const c_char);
     let arguments = [c"coexec".as_ptr(), c"-twoaddr-reschedule=false".as_ptr()];
-    // SAFETY: the type is that of the C header; the strings are constants. Options that a version
-    // does not know are passed over: errors go to a stream that drops them, and then nothing exits.
+    // SAFETY: the type is that of the C header; the strings are constants. A version ignores options that it
+    // does not know: errors go to a stream that drops them, and the process does not exit.
     unsafe {
         if let Ok(parse) = library.get::<Parse>(b"LLVMParseCommandLineOptions\0") {
             parse(arguments.len() as c_int, arguments.as_ptr(), std::ptr::null());
@@ -230,7 +229,7 @@ fn version(library: &libloading::Library) -> String {
     }
 }
 
-/// A C string; the texts passed here never hold a zero.
+/// A C string; the texts passed here never contain a zero.
 pub(super) fn c_string(text: &str) -> CString {
     CString::new(text.replace('\0', "")).unwrap_or_default()
 }

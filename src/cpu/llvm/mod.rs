@@ -1,6 +1,6 @@
 //! The LLVM back end: kernels in SPMD form as machine code, through a libLLVM found at run time.
 //!
-//! `library` finds and loads it, `emit*` write textual LLVM IR, `jit` turns that into code.
+//! `library` loads it, `emit*` write textual LLVM IR, `jit` turns that into code.
 
 mod emit;
 mod emit_array;
@@ -43,7 +43,7 @@ fn features() -> Features {
     Features { fma: cfg!(target_arch = "aarch64"), f16c: cfg!(target_arch = "aarch64") }
 }
 
-/// The kernel in SPMD form, for gangs that suit it.
+/// The kernel in SPMD form, for gangs of a suitable width.
 fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
     let width = width::of_vectors(widths.vector);
     let Widths { subgroup, pack, .. } = widths;
@@ -63,11 +63,11 @@ fn emitted(kernel: &Kernel, widths: Widths, features: Features) -> Result<emit::
     emit_kernel::emit(kernel, &lowered(kernel, widths)?, features)
 }
 
-/// Compiles a kernel for gangs of such widths.
+/// Compiles a kernel for gangs of these widths.
 ///
 /// # Errors
-/// `Unsupported` for what only the interpreter runs, and [`Error::Device`] when there is no
-/// libLLVM or it refuses.
+/// `Unsupported` for kernels that only the interpreter runs, and [`Error::Device`] if there is no libLLVM or it
+/// refuses.
 pub(super) fn compile(kernel: &Kernel, widths: Widths) -> Result<Program> {
     compile_for(kernel, widths, features())
 }
@@ -91,7 +91,7 @@ fn compile_for(kernel: &Kernel, widths: Widths, features: Features) -> Result<Pr
     Ok(Program::new(&compiled.code, Box::new(code), emitted.needs))
 }
 
-/// What is generated for a kernel, as text.
+/// The generated code of a kernel, as text.
 pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
     let refused = |cause: String| Error::Device {
         device: "cpu".to_owned(),
@@ -112,16 +112,16 @@ pub(crate) fn list(kernel: &Kernel, listing: Listing) -> Result<String> {
         .map_err(refused)
 }
 
-/// `memset`, for what LLVM does not spell out.
+/// `memset`, which LLVM's code may call.
 unsafe extern "C" fn memset(to: *mut u8, value: i32, bytes: usize) -> *mut u8 {
-    // SAFETY: the generated code's.
+    // SAFETY: the generated code keeps the promise.
     unsafe { std::ptr::write_bytes(to, value as u8, bytes) };
     to
 }
 
-/// `memcpy`, for what LLVM does not spell out.
+/// `memcpy`, which LLVM's code may call.
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8 {
-    // SAFETY: the generated code's.
+    // SAFETY: the generated code keeps the promise.
     unsafe { std::ptr::copy_nonoverlapping(from, to, bytes) };
     to
 }

@@ -1,4 +1,4 @@
-//! Compiled kernels against the interpreter, to the bit.
+//! Compiled kernels give the same bits as the interpreter.
 
 use crate::cpu::compiled::{Launch, Scratch};
 use crate::cpu::{CpuDevice, CpuOptions};
@@ -154,7 +154,7 @@ fn the_other_library_kernels_equal_the_interpreter() {
     check("histogram", [3, 1, 1], &[noise(14, 3000), vec![0; 256]]);
 }
 
-/// Runs a kernel of one workgroup with code for a machine that has only these features.
+/// Runs a kernel of one workgroup with code for a machine with exactly these features.
 fn run_for(features: super::Features, kernel: &Kernel, data: &mut [Vec<u32>]) {
     let program = super::compile_for(kernel, super::Widths::default(), features).unwrap();
     let bindings = data
@@ -192,7 +192,7 @@ fn halves_convert_the_same_with_and_without_the_processors_help() {
         fn main(@builtin(local_invocation_index) l: u32) {
             for (var i = l; i < 65536u; i += 64u) {
                 wide[i] = bitcast<u32>(unpack2x16float(i).x);
-                // Around every f16, and between neighbours.
+                // Near every f16, and between neighbours.
                 let x = unpack2x16float(i).x;
                 let bits = bitcast<u32>(x) + (i * 40503u) % 0x4001u - 0x2000u;
                 narrow[i] = pack2x16float(vec2<f32>(bitcast<f32>(bits), 0.0));
@@ -250,7 +250,7 @@ fn each(function: &str) -> Kernel {
 
 #[test]
 fn numeric_functions_equal_the_interpreter_over_the_whole_range() {
-    // Near in some gangs, far from zero in others, and specials.
+    // Near zero in some gangs, far from it in others, and special values.
     let mut x: Vec<u32> = (0..=u32::MAX).step_by(524_309).collect();
     let limits = [131_072.0f32, 8192.0, 104.0, 89.0, 88.7, 1.0, 0.5, 0.625, f32::MIN_POSITIVE];
     for limit in limits {
@@ -337,7 +337,7 @@ fn half_floats_are_rounded_as_the_interpreter_rounds_them() {
          @compute @workgroup_size(64)
          fn main(@builtin(global_invocation_id) id: vec3<u32>) {
              widened[id.x] = unpack2x16float(id.x);
-             // Every exponent, and steps that meet ties.
+             // Every exponent, with steps that hit ties.
              let x = bitcast<f32>(id.x * 0x10800u);
              let y = bitcast<f32>(id.x * 0x10800u + 0x1000u);
              if x == x && y == y {

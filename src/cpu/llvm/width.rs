@@ -1,23 +1,23 @@
-//! How many lanes the gangs of a kernel have: a vector of 32-bit values, or two.
+//! The width of a kernel's gangs: one vector of 32-bit values, or two.
 //!
-//! A turn of a loop waits for the turn before, and what one turn does is a chain, too. With two
-//! vectors for each value a gang has two chains, shares what is uniform between them, and goes round
-//! half as often. Without a loop the next gang's work fills the gaps, and short gangs compile faster.
-//! Measured with AVX-512, one thread, two vectors against one: matmul_naive 2.0, mandelbrot 1.3,
-//! nbody 1.3, csr_spmv and histogram 1.1; stencil7, which has no loop, 0.8.
+//! An iteration of a loop depends on the one before, and the work of one iteration is a chain, too. With two
+//! vectors per value a gang has two chains, shares uniform values between them, and needs half as many
+//! iterations. Without a loop the next gang's work fills the gaps, and short gangs compile faster. Measured
+//! with AVX-512, one thread, two vectors against one: matmul_naive 2.0, mandelbrot 1.3, nbody 1.3, csr_spmv and
+//! histogram 1.1; stencil7, which has no loop, 0.8.
 
 use crate::cpu::spmd::{Compiled, pressure};
 
-/// The nodes in loops that are worth twice the time to compile.
+/// The nodes in loops up to which twice the time to compile pays.
 const LONG: usize = 200;
 
-/// Lanes of one vector on this machine, if it has so many bits at most.
+/// The lanes of one vector on this machine, with at most `bits` bits.
 pub(super) fn of_vectors(bits: Option<u32>) -> u32 {
     let most = if registers() == 32 { 16 } else { 8 };
     bits.map_or(most, |bits| most.min(bits / 32))
 }
 
-/// The processor's vector registers.
+/// The number of the processor's vector registers.
 fn registers() -> u32 {
     #[cfg(target_arch = "x86_64")]
     {
@@ -29,23 +29,23 @@ fn registers() -> u32 {
     16
 }
 
-/// Whether a kernel, compiled for gangs of one vector, should have gangs of two: it has loops, and
-/// what they keep from turn to turn leaves half of the registers to what a turn computes.
+/// Whether a kernel, compiled for gangs of one vector, should have gangs of two: it has loops, and the values
+/// that are live across iterations leave half of the registers to the iteration's own.
 pub(super) fn suits_two_vectors(compiled: &Compiled) -> bool {
-    // Subgroups make gangs of their own size.
+    // Subgroups fix the size of gangs.
     !compiled.code.subgroups
         && pressure::of_loops(compiled)
             .is_some_and(|loops| 4 * loops.kept <= registers() && loops.steps <= LONG)
 }
 
-/// The values of each lane that a loop of a gang of one vector may set and keep, where one has
-/// more. The other registers are for what a turn computes.
+/// The most values per lane that a loop of a gang of one vector may set and keep live, if a loop has more. The
+/// other registers are for the values of an iteration.
 pub(super) fn too_many(compiled: &Compiled) -> Option<u32> {
     let most = registers() * 5 / 8;
     pressure::of_loops(compiled).is_some_and(|loops| loops.kept > most).then_some(most)
 }
 
-/// Whether gangs of two vectors lie in a row of invocations without more ado than those of one.
+/// Whether gangs of two vectors fit into rows of invocations as well as those of one.
 pub(super) fn fits_rows(one: &Compiled, two: &Compiled) -> bool {
     two.code.width == 2 * one.code.width && (two.code.packed == 1 || one.code.packed > 1)
 }
@@ -57,7 +57,7 @@ mod tests {
     use crate::cpu::widths::Widths;
     use crate::kernel::Kernel;
 
-    /// Vectors of a gang of a kernel from the library.
+    /// The number of vectors of a gang of a kernel from the library.
     fn vectors(name: &str) -> u32 {
         let entry = crate::ops::library().iter().find(|entry| entry.name == name).unwrap();
         let kernel = Kernel::from_wgsl(entry.text).unwrap();
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn loops_have_gangs_of_two_vectors_unless_registers_or_rows_are_too_few() {
         let wide = registers() == 32;
-        // Few values; the turns are counted once for the gang.
+        // Few values; the iterations are counted once for the gang.
         assert_eq!(vectors("mandelbrot"), 2);
         assert_eq!(vectors("nbody"), if wide { 2 } else { 1 });
         // Sixteen sums; no loop.
