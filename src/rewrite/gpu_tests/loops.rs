@@ -1,4 +1,4 @@
-//! Loop budgets: what does not end is ended and reported, what ends is left alone.
+//! Loop budgets: an endless loop is ended and reported, a finite one is left alone.
 
 use super::harness::{Gpu, Launch, Outcome, bytes, gpu};
 
@@ -13,7 +13,7 @@ fn run(gpu: &Gpu, body: &str, budget: u32, finite_loops: &[bool]) -> Outcome {
              out[l] = turns;
          }}"
     );
-    // Whatever the body says, `n` and the workgroup variable are there.
+    // Every body uses `n` and the workgroup variable, whatever it says.
     let text = text.replace("var turns = 0u;", "var turns = n * 0u; shared_ = 0u;");
     let mut launch = Launch::new(&text, [1, 1, 1], vec![vec![0; 16], bytes(&[10u32])]);
     launch.loop_budget = budget;
@@ -35,7 +35,7 @@ fn an_endless_loop_is_ended_and_reported() {
         "switch n { case 10u: { loop { turns++; } } default: { } } loop { }",
         "if l == 2u { loop { turns++; } }",
         "loop { turns++; workgroupBarrier(); }",
-        // A proved loop around one that is not.
+        // A proved loop around one that is not proved.
         "for (var i = 0; i < 100000; i++) { loop { turns++; } }",
     ] {
         let proved: &[bool] = if body.contains("100000") { &[true, false] } else { &[] };
