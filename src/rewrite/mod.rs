@@ -14,7 +14,7 @@
 //!   Results are worthless then: invocations may have left a loop in front of a barrier.
 //!
 //! Integer division, shifts and conversions are left as they are: naga's back ends give them WGSL's
-//! meaning. `gpu` moves the memory and chooses the device that runs the module.
+//! meaning. `gpu` moves the memory and runs the module.
 
 mod builder;
 

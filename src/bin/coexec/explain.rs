@@ -47,7 +47,7 @@ fn in_words(args: &ExplainArgs, prepared: &Prepared, runtime: &Runtime) -> Resul
     for sentence in &without_effect {
         writeln!(text, "{sentence}.")?;
     }
-    // A plan for one device has no bands, but the accesses of a band are of interest.
+    // One device takes the whole grid, but the accesses of a band are of interest.
     if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
         // So few chunks may be too large for the device.
         if let Ok(cut) = prepared.launch(runtime, &buffers).chunks(CHUNKS).plan()
