@@ -17,6 +17,8 @@ mod touched;
 
 mod compiled;
 
+mod emit;
+
 // The back ends.
 mod cranelift;
 mod llvm;

@@ -15,7 +15,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module};
 
-use super::emit_kernel;
+use super::function;
 use crate::cpu::compiled::{self, Needs};
 use crate::cpu::spmd::Compiled;
 use crate::error::{Error, FailureKind, Result};
@@ -83,10 +83,10 @@ impl Target {
     ) -> Result<(Function, Needs)> {
         let isa: &dyn TargetIsa = &*self.isa;
         let mut function =
-            Function::with_name_signature(UserFuncName::user(0, 0), emit_kernel::signature(isa));
+            Function::with_name_signature(UserFuncName::user(0, 0), function::signature(isa));
         let mut context = FunctionBuilderContext::new();
         let builder = FunctionBuilder::new(&mut function, &mut context);
-        let needs = emit_kernel::emit(source, compiled, self.fma, builder, isa)?;
+        let needs = function::emit(source, compiled, self.fma, builder, isa)?;
         Ok((function, needs))
     }
 
@@ -134,7 +134,7 @@ impl std::fmt::Debug for Code {
     }
 }
 
-// SAFETY: the function was defined in the module, whose memory lives as long as the value. `emit_kernel` writes
+// SAFETY: the function was defined in the module, whose memory lives as long as the value. `function` writes
 // it with a kernel's signature.
 unsafe impl compiled::Code for Code {
     fn address(&self) -> u64 {

@@ -1,26 +1,22 @@
 //! The Cranelift back end: kernels in SPMD form as machine code, without an external library.
 //!
-//! `emit*` write Cranelift IR, `jit` turns it into code. Vectors have 128 bits; a gang's value is as many of
+//! `function` writes Cranelift IR by the instructions of `builder`, `jit` turns it into code. Vectors have 128 bits; a gang's value is as many of
 //! them as its width takes. `compiled` calls the code like that of the LLVM back end, and it gives the same
 //! bits.
 
-mod emit;
-mod emit_array;
-mod emit_atomic;
-mod emit_call;
-mod emit_flow;
-mod emit_half;
-mod emit_kernel;
-mod emit_load;
-mod emit_memory;
-mod emit_ops;
-mod emit_place;
-mod emit_subgroup;
-mod emit_versions;
+mod builder;
+
+mod instructions;
+mod width;
+
+mod accesses;
+
+mod function;
+
 mod jit;
+
 #[cfg(test)]
 mod tests;
-mod width;
 
 use super::compiled::Program;
 use super::spmd;

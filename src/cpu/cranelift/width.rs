@@ -5,7 +5,7 @@
 //! that is set anew in a loop two places there and copies from one to the other, so spills cost more than
 //! elsewhere.
 
-use super::emit::QUAD;
+use super::builder::QUAD;
 use crate::cpu::spmd::{Compiled, pressure};
 
 /// The widest gang.

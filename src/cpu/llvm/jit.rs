@@ -33,7 +33,7 @@ unsafe impl Send for Code {}
 // SAFETY: as for Send; nothing is mutable through a shared reference.
 unsafe impl Sync for Code {}
 
-// SAFETY: the function was looked up in the JIT, which lives as long as the value. `emit_kernel` writes it with
+// SAFETY: the function was looked up in the JIT, which lives as long as the value. `function` writes it with
 // a kernel's signature.
 unsafe impl compiled::Code for Code {
     fn address(&self) -> u64 {

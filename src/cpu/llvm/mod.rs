@@ -1,28 +1,30 @@
 //! The LLVM back end: kernels in SPMD form as machine code, through a libLLVM found at run time.
 //!
-//! `library` loads it, `emit*` write textual LLVM IR, `jit` turns that into code.
+//! `library` loads it, `function` writes textual LLVM IR by the instructions of `builder`, `jit` turns that into code.
 
-mod emit;
-mod emit_array;
-mod emit_atomic;
-mod emit_flow;
-mod emit_half;
-mod emit_interleaved;
-mod emit_kernel;
-mod emit_memory;
-mod emit_ops;
-mod emit_place;
-mod emit_subgroup;
-mod emit_versions;
 mod find;
-mod jit;
 mod library;
-#[cfg(test)]
-mod tests;
 mod width;
 
-use emit::Features;
+mod builder;
+
+mod instructions;
+
+mod rows;
+
+mod interleaved;
+
+mod accesses;
+
+mod function;
+mod jit;
+
+#[cfg(test)]
+mod tests;
+
+use builder::Features;
 pub(crate) use find::find_library;
+use function::{Emitted, emit};
 
 use super::compiled::{Program, apply};
 use super::spmd;
@@ -59,8 +61,8 @@ fn lowered(kernel: &Kernel, widths: Widths) -> Result<spmd::Compiled> {
     Ok(if width::fits_rows(&compiled, &wide) { wide } else { compiled })
 }
 
-fn emitted(kernel: &Kernel, widths: Widths, features: Features) -> Result<emit::Emitted> {
-    emit_kernel::emit(kernel, &lowered(kernel, widths)?, features)
+fn emitted(kernel: &Kernel, widths: Widths, features: Features) -> Result<Emitted> {
+    emit(kernel, &lowered(kernel, widths)?, features)
 }
 
 /// Compiles a kernel for gangs of these widths.
@@ -81,7 +83,7 @@ fn compile_for(kernel: &Kernel, widths: Widths, features: Features) -> Result<Pr
     };
     let library = find_library().map_err(|cause| refused(cause.to_owned()))?;
     let compiled = lowered(kernel, widths)?;
-    let emitted = emit_kernel::emit(kernel, &compiled, features)?;
+    let emitted = emit(kernel, &compiled, features)?;
     let symbols = [
         ("coexec_apply", apply as *const () as u64),
         ("memset", memset as *const () as u64),
