@@ -53,10 +53,10 @@
 //!   [`Field`] describe a binding.
 //! - **Devices**: [`DeviceInfo`], [`DeviceKind`], [`DeviceLimits`]; [`Engine`] names a compiler of the CPU.
 //! - **Results**: [`Report`] and [`SequenceReport`] have a [`DeviceReport`] for each device, [`FailureEvent`]s, and what was
-//!   [`Verified`] ([`VerifiedPart`]). [`Quarantined`] and [`Remedy`] say what became of a device that failed. [`Error`] is the one
+//!   [`Verified`] ([`VerifiedPart`]). [`Quarantined`] and [`Remedy`] say how a failed device was handled. [`Error`] is the one
 //!   error type, [`FailureKind`] classifies failures of devices.
 //! - **Explaining**: [`Plan`] says how a launch is split; [`Measured`] and [`Tightness`] compare inferred footprints with real
-//!   accesses; [`listing`] prints generated code ([`Listing`]); [`simulate`] runs the scheduler on devices that are not here.
+//!   accesses; [`listing`] prints generated code ([`Listing`]); [`simulate`] simulates the scheduler on devices that are not at hand.
 //! - **Checking**: [`Findings`] of [`Launch::check`], each a [`Finding`] of a [`Rule`], with its [`Witness`]es, [`Invocation`]s and
 //!   their [`Action`]s.
 //!

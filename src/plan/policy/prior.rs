@@ -5,7 +5,7 @@
 pub(crate) enum Speed {
     /// Measured on an earlier launch.
     Measured(f64),
-    /// Estimated, and perhaps several times too much or too little.
+    /// Estimated, and perhaps several times too high or too low.
     Estimated(f64),
 }
 
@@ -13,6 +13,6 @@ pub(crate) enum Speed {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Prior {
     pub(crate) speed: Speed,
-    /// Seconds that each run costs, however small.
+    /// Seconds that each run costs, whatever its size.
     pub(crate) overhead: f64,
 }
