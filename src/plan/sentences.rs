@@ -404,8 +404,8 @@ impl Sentences<'_> {
         plane.then_some(("plane", line))
     }
 
-    /// The elements of a buffer that belong to a band: an equal part of what all bands touch, if
-    /// the footprints move on by an equal step from band to band.
+    /// The elements of a buffer that belong to a band: an equal part of the elements that all bands
+    /// touch, if the footprints move by an equal step from band to band.
     fn own_rows(
         &self,
         buffer: &BufferUse,

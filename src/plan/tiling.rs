@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::analysis::Footprint;
 use crate::pitch::Pitch;
 
-/// The memory that a tile may take, the least of all devices that copy, and why there are tiles.
+/// The memory that a tile may take, the least of all copying devices, and why there are tiles.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Room {
     /// Bytes of all windows.

@@ -227,7 +227,7 @@ fn unbounded(block: &Block) -> usize {
         .sum()
 }
 
-/// All kernels of the tests: the library's, and those of other projects.
+/// All kernels of `kernels/` and `tests/filetests/`.
 pub(super) fn texts() -> Vec<(String, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut found) =

@@ -110,5 +110,5 @@ impl Scenario {
     }
 }
 
-/// The most devices that can be simulated. With more, the number of workgroups would overflow.
+/// The most devices that can be simulated. With more, the number of workgroups could overflow.
 const MOST_DEVICES: u32 = 65536;
