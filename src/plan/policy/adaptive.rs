@@ -7,8 +7,8 @@
 //! shrink towards the end, where the last run takes all of the remaining time. A device that could
 //! not do one band by the outlook gets nothing: the others end sooner without it.
 //!
-//! Three rules size a run. The first run of a device that was never measured, a *probe*, takes a
-//! smaller part of the time: the device does not become the straggler even if it is several times
+//! Three rules size a run. A run of a device that was never measured, a *probe*, takes a smaller
+//! part of the time: the device does not become the straggler even if it is several times
 //! slower than estimated. A run of a measured device takes a part so small that the device still
 //! ends in time if it becomes five times slower in the middle of it. And every run but the last takes
 //! several times its overhead.

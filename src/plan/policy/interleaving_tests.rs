@@ -45,7 +45,7 @@ impl Books {
     }
 }
 
-/// Runs one launch. Returns whether it finished, and how many tasks were withdrawn, given back, failed.
+/// Runs one launch. Returns whether it finished, and how many tasks were withdrawn, given back and failed.
 fn run(seed: u64) -> (bool, [u32; 3]) {
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let bands = 1 + chance.below(60) as u32;

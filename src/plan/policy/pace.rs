@@ -23,7 +23,7 @@ const KEPT: f64 = 0.25;
 pub(super) struct Pace {
     /// Seconds per band.
     band: f64,
-    /// The number of chunks in the mean, at most [`MEMORY`]; 0 if nothing was measured.
+    /// The number of chunks in the mean, at most [`MEMORY`]; 0 for an estimate.
     weight: f64,
     /// Whether a chunk of this launch was measured.
     measured: bool,

@@ -8,8 +8,8 @@
 //! The model: a run costs a launch and the link's latency, then its bytes cross the link, then it
 //! computes, one after the other. A device does one run at a time. Computing takes the workgroups'
 //! time, multiplied by a log-normal factor of mean 1 for each run. A void run continues to its end.
-//! The lower bound is the time of a clairvoyant, who gives each device one run of whole workgroups,
-//! without jitter.
+//! The lower bound is the time of a schedule made with foresight: each device gets one run of whole
+//! workgroups, without jitter.
 
 mod bars;
 mod chance;
