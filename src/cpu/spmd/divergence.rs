@@ -1,4 +1,4 @@
-//! //! Finds control flow around barriers that is not uniform in the workgroup.
+//! Finds control flow around barriers that is not uniform in the workgroup.
 //!
 //! Uniform control flow stays control flow of the workgroup. `straighten` rewrites the rest: its statements
 //! run under masks, between barriers that all lanes reach. One analysis, from optimistic starts, finds two
@@ -13,16 +13,16 @@ use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// /// A kernel's flow around barriers.
+/// A kernel's flow around barriers.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// /// Registers and variables that are computed once for the workgroup, whatever the masks.
+    /// Registers and variables that are computed once for the workgroup, whatever the masks.
     once: Vec<bool>,
-    /// /// Loops and switches that lanes of the workgroup leave at different times.
+    /// Loops and switches that lanes of the workgroup leave at different times.
     divergent: Vec<bool>,
     /// Loops and switches with a barrier in them.
     around: Vec<bool>,
-    /// /// Whether lanes may return while others continue.
+    /// Whether lanes may return while others continue.
     pub(super) returns: bool,
 }
 
@@ -35,7 +35,7 @@ impl Flow {
         self.divergent[target as usize]
     }
 
-    /// /// Whether a node belongs to the workgroup's control flow, or has to be straightened, since it
+    /// Whether a node belongs to the workgroup's control flow, or has to be straightened, since it
     /// contains a barrier or leaves a loop of the workgroup.
     pub(super) fn is_level(&self, node: &Node) -> bool {
         let mut level = false;
@@ -55,7 +55,7 @@ impl Flow {
         level
     }
 
-    /// /// Whether an operation on the workgroup's level is executed once, whatever the masks.
+    /// Whether an operation on the workgroup's level is executed once, whatever the masks.
     pub(super) fn is_once(&self, kernel: &Kernel, op: &Op) -> bool {
         let mut results = Vec::new();
         op.clone().for_each_result(&mut |reg| results.push(*reg));
@@ -72,7 +72,7 @@ struct Walk<'k> {
     kernel: &'k Kernel,
     liveness: &'k Liveness,
     flow: Flow,
-    /// /// The loops and switches around the current node, and the number of divergent branches around each.
+    /// The loops and switches around the current node, and the number of divergent branches around each.
     targets: Vec<(Target, u32)>,
     changed: bool,
 }
@@ -100,7 +100,7 @@ pub(super) fn analyse(kernel: &Kernel, shapes: &Shapes, liveness: &Liveness) -> 
         }
         walk.level(&kernel.body, None, &mut level);
         for (reg, class) in kernel.classes.iter().enumerate() {
-            // // The temporary is set inside of a node without barriers.
+            // The temporary is set inside of a node without barriers.
             if *class == RegClass::Temporary && !level[reg] {
                 walk.not_once(reg as Reg);
             }
@@ -125,7 +125,7 @@ impl Walk<'_> {
         }
     }
 
-    /// /// Finds the loops and switches that lanes leave at different times.
+    /// Finds the loops and switches that lanes leave at different times.
     fn leaves(&mut self, region: &Region, depth: u32) {
         for node in &region.nodes {
             match node {
@@ -152,7 +152,7 @@ impl Walk<'_> {
                     let Some(at) = self.targets.iter().rposition(|(t, _)| t == target) else {
                         continue;
                     };
-                    // // Lanes that left a divergent construct in between wait at its end.
+                    // Lanes that left a divergent construct in between wait at its end.
                     let waiting =
                         self.targets[at..].iter().any(|(t, _)| self.flow.divergent[*t as usize]);
                     if depth > self.targets[at].1 || waiting {
@@ -165,13 +165,13 @@ impl Walk<'_> {
                 | Node::Barrier
                 | Node::UniformLoad(_)
                 | Node::Prefetch(_)
-                // // A later pass makes these.
+                // A later pass makes these.
                 | Node::Versions(_) => {}
             }
         }
     }
 
-    /// /// Finds the operations that are not executed once on the workgroup's level. `masked` is the
+    /// Finds the operations that are not executed once on the workgroup's level. `masked` is the
     /// innermost region under a mask of its own.
     fn level(&mut self, region: &Region, masked: Option<u32>, level: &mut Vec<bool>) {
         for node in &region.nodes {
@@ -234,7 +234,7 @@ impl Walk<'_> {
         });
     }
 
-    /// /// Variables that are set inside of a node without barriers are not set once.
+    /// Variables that are set inside of a node without barriers are not set once.
     fn inside(&mut self, node: &Node) {
         for region in node.regions() {
             region.for_each(&mut |node| {

@@ -1,4 +1,4 @@
-//! //! Expands numeric functions into the operations that they consist of.
+//! Expands numeric functions into the operations that they consist of.
 //!
 //! The functions are those of `cpu::math`, instantiated on [`Value`], which appends its operations to the
 //! kernel. A back end then emits only short operations, and the bits are the interpreter's. Sines and their
@@ -25,7 +25,7 @@ use crate::cpu::math::{
 };
 use crate::kernel::host_has_fma;
 
-/// /// The code that is appended, and the kernel's registers.
+/// The code that is appended, and the kernel's registers.
 struct Code {
     nodes: Vec<Node>,
     classes: Vec<Class>,
@@ -63,7 +63,7 @@ struct Expand<'k> {
     changed: bool,
 }
 
-/// /// Expands the functions in the body. Returns whether there were any.
+/// Expands the functions in the body. Returns whether there were any.
 pub(super) fn expand(kernel: &mut Kernel, shapes: &Shapes) -> bool {
     let mut body = std::mem::take(&mut kernel.body);
     let classes = std::mem::take(&mut kernel.classes);
@@ -106,7 +106,7 @@ impl Expand<'_> {
         region.nodes = out;
     }
 
-    /// /// Appends the expansion of a node. Returns false if it is no function to expand.
+    /// Appends the expansion of a node. Returns false if it is no function to expand.
     fn node(&mut self, node: &Node) -> bool {
         let value = |reg| Value { code: &self.code, reg };
         let bits = |reg| Bits { code: &self.code, reg };
@@ -154,7 +154,7 @@ impl Expand<'_> {
         self.code.get_mut().nodes.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a }));
     }
 
-    /// /// Whether the result may decide about a barrier, so that no branch may set it.
+    /// Whether the result may decide about a barrier, so that no branch may set it.
     fn decides(&self, of: &[Reg]) -> bool {
         self.barriers
             && of.iter().all(|&reg| self.shapes.regs[reg as usize].class <= Alike::Workgroup)
@@ -170,7 +170,7 @@ impl Expand<'_> {
         true
     }
 
-    /// /// Expands a function of one number with a rare case.
+    /// Expands a function of one number with a rare case.
     fn rarely_special(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
         if self.decides(&[a]) {
             return false;
@@ -191,7 +191,7 @@ impl Expand<'_> {
         true
     }
 
-    /// /// Appends a selection: the result of the call where the condition holds, else the usual one.
+    /// Appends a selection: the result of the call where the condition holds, else the usual one.
     fn guarded(&mut self, dst: Reg, usual: Reg, is_rare: Reg, call: impl FnOnce(Reg) -> Op) {
         let code = self.code.get_mut();
         let rare = code.register(Class::Temporary);

@@ -1,4 +1,4 @@
-//! //! Puts loops that stride through memory in step: all gangs of a workgroup finish an iteration before
+//! Puts loops that stride through memory in step: all gangs of a workgroup finish an iteration before
 //! any begins the next.
 //!
 //! In `for k { sum += src[k * 256 + index] }`, the loads of a workgroup's gangs in one iteration are
@@ -20,16 +20,16 @@ use super::shape::{Class, Shapes, wants_workgroup};
 use crate::cpu::interpreter::bytecode::{Memory, NONE, Op};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
-/// /// The most operations of a loop for each load that strides: a loop with more does not wait for memory.
+/// The most operations of a loop for each load that strides: a loop with more does not wait for memory.
 const WORK: usize = 24;
 
-/// /// The most values of each lane that the loop may keep, so that its loads remain the bottleneck.
+/// The most values of each lane that the loop may keep, so that its loads remain the bottleneck.
 const KEPT: usize = 2;
 
-/// /// The number of gangs of a workgroup: fewer are one stream anyway, more keep too much.
+/// The number of gangs of a workgroup: fewer are one stream anyway, more keep too much.
 const GANGS: std::ops::RangeInclusive<u64> = 2..=64;
 
-/// /// The kernel with such loops in step, if it has any.
+/// The kernel with such loops in step, if it has any.
 pub(super) fn in_step(kernel: &Kernel, shapes: &Shapes) -> Option<Kernel> {
     if !kernel.body.has_barrier() || !GANGS.contains(&kernel.gangs()) {
         return None;
@@ -38,7 +38,7 @@ pub(super) fn in_step(kernel: &Kernel, shapes: &Shapes) -> Option<Kernel> {
     region(kernel, shapes, &mut new.body).then_some(new)
 }
 
-/// /// Whether every decision around a barrier is uniform in the workgroup.
+/// Whether every decision around a barrier is uniform in the workgroup.
 pub(super) fn holds(kernel: &Kernel, shapes: &Shapes) -> bool {
     decides(&kernel.body, shapes)
 }
@@ -73,7 +73,7 @@ fn region(kernel: &Kernel, shapes: &Shapes, inside: &mut Region) -> bool {
     changed
 }
 
-/// /// Whether a loop should run in step.
+/// Whether a loop should run in step.
 fn strides(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> bool {
     if !l.finite || shapes.masked[l.target as usize] || l.break_if.is_some() {
         return false;
@@ -119,19 +119,19 @@ fn strides(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> bool {
 struct Code<'k> {
     kernel: &'k Kernel,
     shapes: &'k Shapes,
-    /// /// The operation that sets each register of the loop.
+    /// The operation that sets each register of the loop.
     ops: HashMap<Reg, Op>,
     /// Variables to which each iteration adds a constant.
     steps: HashMap<Reg, i32>,
 }
 
 impl Code<'_> {
-    /// /// Whether neighbouring lanes access neighbouring elements.
+    /// Whether neighbouring lanes access neighbouring elements.
     fn is_row(&self, index: Reg) -> bool {
         self.shapes.regs[index as usize].class == Class::Strided(1)
     }
 
-    /// /// Whether an index moves by two gangs or more in each iteration, which holds if some term of its
+    /// Whether an index moves by two gangs or more in each iteration, which holds if some term of its
     /// sum does.
     fn jumps(&self, index: Reg) -> bool {
         let far = |step: u32| step >= 2 * self.kernel.width;
@@ -158,7 +158,7 @@ impl Code<'_> {
                         (Some(step), None, _, Some(by)) | (None, Some(step), Some(by), _) => {
                             far(step.saturating_mul(by))
                         }
-                        // // Rows whose length is known only at launch.
+                        // Rows whose length is known only at launch.
                         (Some(_), None, _, None) | (None, Some(_), None, _) => true,
                         _ => false,
                     }
@@ -176,7 +176,7 @@ impl Code<'_> {
         false
     }
 
-    /// /// The distance by which a register moves in each iteration, up or down, if it is a copy of a
+    /// The distance by which a register moves in each iteration, up or down, if it is a copy of a
     /// variable with a constant step.
     fn step(&self, reg: Reg) -> Option<u32> {
         match self.ops.get(&reg)? {
@@ -193,7 +193,7 @@ mod tests {
     use super::super::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// /// Whether the loop of a kernel is on the workgroup's level, with the gangs inside.
+    /// Whether the loop of a kernel is on the workgroup's level, with the gangs inside.
     fn is_in_step(size: u32, body: &str) -> bool {
         let text = format!(
             "@group(0) @binding(0) var<storage, read> src: array<f32>;
@@ -210,7 +210,7 @@ mod tests {
             }}"
         );
         let printed = print(&compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap());
-        // // A loop of the workgroup's level is not indented.
+        // A loop of the workgroup's level is not indented.
         printed.lines().any(|line| line.starts_with("loop "))
     }
 
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn loops_that_would_not_gain_stay_with_their_gang() {
-        // // One gang; a window that slides; a separate stretch for each lane; too much to keep; iterations
+        // One gang; a window that slides; a separate stretch for each lane; too much to keep; iterations
         // that differ from lane to lane.
         assert!(!is_in_step(16, "for (var k = 0u; k < 40u; k++) { sum += src[k * 16u + i]; }"));
         assert!(!is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k + i]; }"));

@@ -1,4 +1,4 @@
-//! //! Versions of `Gangs` regions for the interior of a grid, without the guards that only edges need.
+//! Versions of `Gangs` regions for the interior of a grid, without the guards that only edges need.
 //!
 //! A workgroup knows the ranges of its ids, of loop counters, and of values that are computed from them. If
 //! such a range ends below a bound, a guard `i < n` is true in all lanes, an index is in bounds, and `min(i
@@ -23,7 +23,7 @@ use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::kernel::Kernel as Source;
 use ranges::{Interval, MOST_FACTS, Ranges};
 
-/// /// The most nodes of a region that is duplicated.
+/// The most nodes of a region that is duplicated.
 const LARGEST: usize = 600;
 
 /// The most operations from an index to its value in the next iteration.
@@ -132,7 +132,7 @@ struct Walk<'k> {
     needs: Vec<Less>,
     /// The new register of each old one.
     names: HashMap<Reg, Reg>,
-    /// /// Whether any check became superfluous; and whether it was a guard, a minimum or maximum, or in
+    /// Whether any check became superfluous; and whether it was a guard, a minimum or maximum, or in
     /// storage.
     gained: bool,
     gained_more: bool,
@@ -164,7 +164,7 @@ impl Walk<'_> {
         });
     }
 
-    /// /// Copies a region. With a counter it is a loop's body, and after its first decision the counter is
+    /// Copies a region. With a counter it is a loop's body, and after its first decision the counter is
     /// below the bound.
     fn region(&mut self, region: &Region, counter: Option<(Counter, Option<Interval>)>) -> Region {
         let id = self.ranges.kernel.regions;
@@ -215,11 +215,11 @@ impl Walk<'_> {
         }
     }
 
-    /// /// Limits a loop's counter for the rest of the body.
+    /// Limits a loop's counter for the rest of the body.
     fn counts(&mut self, counter: &Counter, first: Interval) {
         let interval = (|| {
             let bound = self.ranges.interval(counter.bound)?;
-            // // The loop compares the registers, so they must hold the exact values.
+            // The loop compares the registers, so they must hold the exact values.
             let mut needs = self.ranges.exact(&first, counter.signed)?;
             needs.extend(self.ranges.exact(&bound, counter.signed)?);
             let one = self.ranges.facts.constant(1)?;
@@ -337,7 +337,7 @@ impl Walk<'_> {
         out.push(Node::Op(new));
     }
 
-    /// /// A new name of the outer index, if facts keep it in bounds.
+    /// A new name of the outer index, if facts keep it in bounds.
     fn inside(&mut self, address: &Address, out: &mut Vec<Node>) -> Option<Reg> {
         let Memory::Storage(binding) = address.memory else { return None };
         if address.outer == NONE {
@@ -351,14 +351,14 @@ impl Walk<'_> {
         }
         self.require(needs);
         self.gained_more = true;
-        // // Other uses of the register may be out of bounds, or index another buffer.
+        // Other uses of the register may be out of bounds, or index another buffer.
         let dst = self.fresh(address.outer);
         out.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a: self.name(address.outer) }));
         self.ranges.kernel.inside.insert(dst);
         Some(dst)
     }
 
-    /// /// Prefetches the data that a load reads in the next iteration of the loop around the region, since
+    /// Prefetches the data that a load reads in the next iteration of the loop around the region, since
     /// the rest of this iteration is time enough.
     fn prefetch(&mut self, address: &Address, out: &mut Vec<Node>) {
         let class = self.ranges.shapes.regs[address.outer as usize].class;
@@ -374,7 +374,7 @@ impl Walk<'_> {
         }
     }
 
-    /// /// The value of a register in the next iteration; the register itself if that is the same.
+    /// The value of a register in the next iteration; the register itself if that is the same.
     fn next_turn(&mut self, reg: Reg, left: &mut u32, out: &mut Vec<Node>) -> Option<Reg> {
         *left = left.checked_sub(1)?;
         let Some(mut op) = self.ranges.ops.get(&reg).cloned() else { return Some(self.name(reg)) };
@@ -410,7 +410,7 @@ impl Walk<'_> {
         Some(dst)
     }
 
-    /// /// For a minimum or maximum of which one operand is consecutive from lane to lane: that operand, and
+    /// For a minimum or maximum of which one operand is consecutive from lane to lane: that operand, and
     /// the facts under which it is the result.
     fn nearest(&mut self, f: Binary, a: Reg, b: Reg) -> Option<(Reg, Vec<Less>)> {
         let signed = match f {
@@ -441,7 +441,7 @@ impl Walk<'_> {
     }
 }
 
-/// /// Whether a lane may leave a region otherwise than at its end.
+/// Whether a lane may leave a region otherwise than at its end.
 fn leaves(region: &Region) -> bool {
     let (mut inside, mut left) = (Vec::new(), false);
     region.for_each(&mut |node| match node {
@@ -475,7 +475,7 @@ mod tests {
     fn the_next_tile_is_asked_for_while_this_one_is_computed_with() {
         let kernel = Kernel::from_wgsl(include_str!("../../../kernels/matmul.wgsl")).unwrap();
         let printed = print(&compile(&kernel, Gangs::of(16)).unwrap());
-        // // The region that fills tiles prefetches nothing.
+        // The region that fills tiles prefetches nothing.
         let lines: Vec<&str> = printed.lines().collect();
         let at = |what: &str| lines.iter().rposition(|line| line.contains(what));
         let prefetch = at("prefetch").unwrap_or_else(|| panic!("no prefetch:\n{printed}"));

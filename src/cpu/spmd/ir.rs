@@ -1,6 +1,6 @@
 //! The SPMD form of a kernel: scalar operations in structured control flow, for one lane of many.
 //!
-//! //! The operations are those of the interpreter's front end, so one lowering of expressions gives every
+//! The operations are those of the interpreter's front end, so one lowering of expressions gives every
 //! engine the same meaning and the same bits. Only control flow differs: it stays structured. A register
 //! that is not a variable is set once, before every use. Masks are not part of the form: the lanes that
 //! reach a node execute it, and a back end keeps the mask.
@@ -16,7 +16,7 @@ use crate::cpu::interpreter::shape::Kind;
 /// A loop or a switch that can be left.
 pub(in crate::cpu) type Target = u32;
 
-/// /// Nodes that are executed in sequence.
+/// Nodes that are executed in sequence.
 #[derive(Debug, Clone, Default)]
 pub(in crate::cpu) struct Region {
     /// The region's number, unique in the kernel. Analyses key facts on it.
@@ -34,7 +34,7 @@ pub(in crate::cpu) enum Node {
         reject: Region,
     },
     Loop(Box<Loop>),
-    /// /// A switch: a region that `Break` leaves.
+    /// A switch: a region that `Break` leaves.
     Once {
         target: Target,
         body: Region,
@@ -44,9 +44,9 @@ pub(in crate::cpu) enum Node {
     Return,
     /// A workgroup barrier: every invocation arrives before one goes on.
     Barrier,
-    /// /// A load from an address that is the same for the workgroup. It stands between barriers.
+    /// A load from an address that is the same for the workgroup. It stands between barriers.
     UniformLoad(Op),
-    /// /// Executed by the gangs of a workgroup, one after the other. A kernel has at least one such node,
+    /// Executed by the gangs of a workgroup, one after the other. A kernel has at least one such node,
     /// and they do not nest. Nodes outside of them are executed once for the workgroup. With `most`, only
     /// the first `most` gangs execute it.
     Gangs {
@@ -55,7 +55,7 @@ pub(in crate::cpu) enum Node {
     },
     /// A prefetch of a later load. The address may be outside of every binding.
     Prefetch(Box<Address>),
-    /// /// Two versions of a region, on the workgroup's level. If the facts hold, `inner` is executed, which
+    /// Two versions of a region, on the workgroup's level. If the facts hold, `inner` is executed, which
     /// lacks the guards that the facts imply.
     Versions(Box<Versions>),
 }
@@ -74,15 +74,15 @@ pub(in crate::cpu) struct Loop {
     pub(in crate::cpu) target: Target,
     pub(in crate::cpu) body: Region,
     pub(in crate::cpu) continuing: Region,
-    /// /// Evaluated after `continuing`: lanes in which it is true leave the loop.
+    /// Evaluated after `continuing`: lanes in which it is true leave the loop.
     pub(in crate::cpu) break_if: Option<Reg>,
     /// Whether the loop is known to end.
     pub(in crate::cpu) finite: bool,
-    /// /// Its place in the text.
+    /// Its place in the text.
     pub(in crate::cpu) span: naga::Span,
 }
 
-/// /// A variable that is indexed at run time: consecutive planes.
+/// A variable that is indexed at run time: consecutive planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) struct Array {
     pub(in crate::cpu) first: Reg,
@@ -92,20 +92,20 @@ pub(in crate::cpu) struct Array {
 /// A kernel in SPMD form.
 #[derive(Debug, Clone)]
 pub(in crate::cpu) struct Kernel {
-    /// /// Lanes of a gang. If the kernel uses subgroups, the size of a subgroup.
+    /// Lanes of a gang. If the kernel uses subgroups, the size of a subgroup.
     pub(in crate::cpu) width: u32,
-    /// /// The size of the workgroup that is executed, after packing.
+    /// The size of the workgroup that is executed, after packing.
     pub(in crate::cpu) workgroup_size: [u32; 3],
-    /// /// The number of the launch's workgroups that are packed into one: neighbours along x.
+    /// The number of the launch's workgroups that are packed into one: neighbours along x.
     pub(in crate::cpu) packed: u32,
-    /// /// Whether invocations can neither see which workgroup they are in nor wait for another one.
+    /// Whether invocations can neither see which workgroup they are in nor wait for another one.
     pub(in crate::cpu) anonymous: bool,
-    /// /// Whether the kernel uses subgroups.
+    /// Whether the kernel uses subgroups.
     pub(in crate::cpu) subgroups: bool,
     /// Operations whose results are the same for the whole launch.
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Region,
-    /// /// Exclusive upper bounds of the numbers of regions and of targets.
+    /// Exclusive upper bounds of the numbers of regions and of targets.
     pub(in crate::cpu) regions: u32,
     pub(in crate::cpu) targets: u32,
     pub(in crate::cpu) classes: Vec<Class>,
@@ -115,19 +115,19 @@ pub(in crate::cpu) struct Kernel {
     pub(in crate::cpu) arrays: Vec<Array>,
     pub(in crate::cpu) workgroup_words: u64,
     pub(in crate::cpu) storage_atomics: bool,
-    /// /// Indices that are in bounds wherever they are used: outer indices of storage, and indices of
+    /// Indices that are in bounds wherever they are used: outer indices of storage, and indices of
     /// `Index` operations.
     pub(in crate::cpu) inside: HashSet<Reg>,
 }
 
 impl Kernel {
-    /// /// Invocations of one of the launch's workgroups along an axis.
+    /// Invocations of one of the launch's workgroups along an axis.
     pub(in crate::cpu) fn extent(&self, axis: u8) -> u32 {
         let size = self.workgroup_size[usize::from(axis)];
         if axis == 0 { size / self.packed } else { size }
     }
 
-    /// /// Gangs of one packed workgroup.
+    /// Gangs of one packed workgroup.
     pub(in crate::cpu) fn gangs(&self) -> u64 {
         let invocations: u64 = self.workgroup_size.iter().map(|&n| u64::from(n)).product();
         invocations.div_ceil(u64::from(self.width))
@@ -143,7 +143,7 @@ impl Kernel {
         matches!(self.classes[reg as usize], Class::Variable(_))
     }
 
-    /// /// Whether values have to outlive a loop over gangs, since several such loops follow each other.
+    /// Whether values have to outlive a loop over gangs, since several such loops follow each other.
     pub(in crate::cpu) fn is_split(&self) -> bool {
         let gangs = |region: &Region| matches!(region.nodes[..], [Node::Gangs { .. }]);
         match &self.body.nodes[..] {
@@ -172,7 +172,7 @@ impl Region {
         }
     }
 
-    /// /// Whether it contains a barrier at any depth.
+    /// Whether it contains a barrier at any depth.
     pub(in crate::cpu) fn has_barrier(&self) -> bool {
         let mut found = false;
         self.for_each(&mut |node| {
@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    /// /// Whether it is or contains a barrier.
+    /// Whether it is or contains a barrier.
     pub(in crate::cpu) fn has_barrier(&self) -> bool {
         matches!(self, Node::Barrier | Node::UniformLoad(_))
             || self.regions().into_iter().any(Region::has_barrier)

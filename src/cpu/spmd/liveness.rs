@@ -1,4 +1,4 @@
-//! //! Liveness of variables, for each lane.
+//! Liveness of variables, for each lane.
 //!
 //! Masks play no part: a lane follows its own path through the structure, so this is the usual backward
 //! analysis of a structured program. It also finds each variable's home: the innermost region that has all
@@ -10,10 +10,10 @@ use super::ir::{Kernel, Node, Region, Target};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// /// Variables by their planes; an array by its first plane.
+/// Variables by their planes; an array by its first plane.
 pub(in crate::cpu) type Set = BTreeSet<Reg>;
 
-/// /// The liveness of a kernel's variables.
+/// The liveness of a kernel's variables.
 #[derive(Debug, Default)]
 pub(in crate::cpu) struct Liveness {
     /// Live at the entry of each region.
@@ -24,7 +24,7 @@ pub(in crate::cpu) struct Liveness {
     pub(in crate::cpu) exit: Vec<Set>,
     /// The region around each region.
     pub(in crate::cpu) parent: Vec<Option<u32>>,
-    /// /// The home of each variable: a region.
+    /// The home of each variable: a region.
     pub(in crate::cpu) home: HashMap<Reg, u32>,
 }
 
@@ -38,7 +38,7 @@ pub(in crate::cpu) enum Access {
     Change(Reg),
 }
 
-/// /// The access of an operation to a variable.
+/// The access of an operation to a variable.
 pub(in crate::cpu) fn access(kernel: &Kernel, op: &Op) -> Option<Access> {
     let array = |plane: Reg| kernel.array_of(plane).map(|array| array.first);
     match *op {
@@ -64,12 +64,12 @@ pub(in crate::cpu) fn access(kernel: &Kernel, op: &Op) -> Option<Access> {
 struct Walk<'k> {
     kernel: &'k Kernel,
     result: Liveness,
-    /// /// Live at the target of a break, and of a continue.
+    /// Live at the target of a break, and of a continue.
     breaks: HashMap<Target, Set>,
     continues: HashMap<Target, Set>,
 }
 
-/// /// Analyses a kernel, and drops dead stores before its first branch, such as initial values that are not
+/// Analyses a kernel, and drops dead stores before its first branch, such as initial values that are not
 /// read.
 pub(in crate::cpu) fn analyse(kernel: &mut Kernel) -> Liveness {
     let mut body = std::mem::take(&mut kernel.body);
@@ -123,7 +123,7 @@ impl Walk<'_> {
                 Some(Access::Set(var)) => {
                     live.remove(&var);
                 }
-                // // The rest of the variable keeps its value.
+                // The rest of the variable keeps its value.
                 Some(Access::Change(_)) | None => {}
             },
             Node::If { accept, reject, .. } => {
@@ -135,7 +135,7 @@ impl Walk<'_> {
                 let out = std::mem::take(live);
                 self.result.exit[l.target as usize] = out.clone();
                 self.breaks.insert(l.target, out.clone());
-                // // When an outer loop walks over this loop again, live sets only grow, so the walk starts
+                // When an outer loop walks over this loop again, live sets only grow, so the walk starts
                 // from the last result. Starting from nothing, each level of nested loops would double the
                 // number of walks.
                 let mut head = self.result.entry[l.body.id as usize].clone();
@@ -178,7 +178,7 @@ impl Walk<'_> {
         }
     }
 
-    /// /// Finds each region's parent, and each variable's home.
+    /// Finds each region's parent, and each variable's home.
     fn homes(&mut self, body: &Region) {
         let mut used: HashMap<Reg, Vec<u32>> = HashMap::new();
         let mut stack = vec![body];
@@ -212,7 +212,7 @@ impl Walk<'_> {
         }
     }
 
-    /// /// A region and the regions around it, outermost first.
+    /// A region and the regions around it, outermost first.
     fn path(&self, region: u32) -> Vec<u32> {
         let mut path = vec![region];
         let mut at = region;

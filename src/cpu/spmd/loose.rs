@@ -1,4 +1,4 @@
-//! //! Variables that may be set without a mask: lanes that are off never read what they get.
+//! Variables that may be set without a mask: lanes that are off never read what they get.
 //!
 //! A lane that is off waits somewhere: at the other side of a branch or behind it, or where a loop or switch
 //! has been left or continues. If a variable is dead at all places where a lane may wait while it is set,
@@ -12,12 +12,12 @@ use super::ir::{Kernel, Loop, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
 use crate::cpu::interpreter::functions::Reg;
 
-/// /// A construct around a store to a variable.
+/// A construct around a store to a variable.
 #[derive(Clone, Copy)]
 enum Around<'r> {
-    /// /// A region, by its number.
+    /// A region, by its number.
     Region(u32),
-    /// /// One side of a branch; this is the other one.
+    /// One side of a branch; this is the other one.
     Side(&'r Region),
     Loop(&'r Loop),
     Once(Target),
@@ -25,7 +25,7 @@ enum Around<'r> {
     Gangs(&'r Region),
 }
 
-/// /// Finds the variables that need no mask.
+/// Finds the variables that need no mask.
 pub(super) fn find(kernel: &Kernel, liveness: &Liveness) -> HashSet<Reg> {
     let mut walk =
         Walk { kernel, liveness, path: Vec::new(), set: HashSet::new(), not: HashSet::new() };
@@ -54,7 +54,7 @@ impl<'k> Walk<'k> {
                             self.not.insert(var);
                         }
                     }
-                    // // Only a part is set, and the rest has to stay.
+                    // Only a part is set, and the rest has to stay.
                     Some(Access::Change(var)) => drop(self.not.insert(var)),
                     Some(Access::Read(_)) | None => {}
                 },
@@ -87,7 +87,7 @@ impl<'k> Walk<'k> {
         self.path.pop();
     }
 
-    /// /// Whether the variable, which is set here, is dead at all places where a lane may wait meanwhile.
+    /// Whether the variable, which is set here, is dead at all places where a lane may wait meanwhile.
     fn nobody_waits(&self, var: Reg) -> bool {
         let Some(home) = self.liveness.home.get(&var) else { return false };
         let live = |region: &Region| self.liveness.entry[region.id as usize].contains(&var);
@@ -96,7 +96,7 @@ impl<'k> Walk<'k> {
             let fine = match around {
                 Around::Region(id) if id == home => return true,
                 Around::Region(_) => true,
-                // // At the entry of an empty side, the variables that are live behind the branch are live.
+                // At the entry of an empty side, the variables that are live behind the branch are live.
                 Around::Side(other) => !live(other) && (other.nodes.is_empty() || ends(other)),
                 Around::Loop(l) => {
                     let goes_on = continues(&l.body, l.target) && live(&l.continuing);
@@ -115,7 +115,7 @@ impl<'k> Walk<'k> {
     }
 }
 
-/// /// Whether no lane reaches the end of a region.
+/// Whether no lane reaches the end of a region.
 fn ends(region: &Region) -> bool {
     matches!(region.nodes.last(), Some(Node::Break(_) | Node::Continue(_) | Node::Return))
 }
@@ -144,7 +144,7 @@ mod tests {
     fn what_only_the_next_turn_reads_needs_no_mask_and_what_is_read_behind_does() {
         let carried = "var x = id.x; var n = 0u;
              loop { if x % 7u == 3u || n > 99u { break; } x = x * 5u + 1u; n++; }";
-        // // `n` is stored, `x` is dead behind the loop.
+        // `n` is stored, `x` is dead behind the loop.
         let one = compiled(&format!("{carried} data[id.x] = n;"));
         let both = compiled(&format!("{carried} data[id.x] = n + x;"));
         assert!(one.loose.len() > both.loose.len(), "{:?} and {:?}", one.loose, both.loose);

@@ -1,6 +1,6 @@
 //! From the normalised module to the SPMD form: statements to nodes.
 //!
-//! //! The interpreter's front end lowers expressions, variables and pointers. The operations that it
+//! The interpreter's front end lowers expressions, variables and pointers. The operations that it
 //! appends are moved to the place of the statement. A switch becomes a chain of `If`s, inside a `Once` if a
 //! case breaks in its middle.
 
@@ -16,7 +16,7 @@ use crate::cpu::interpreter::{expressions, places, together, variables};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel as Source;
 
-/// /// The target of `break` or `continue`.
+/// The target of `break` or `continue`.
 #[derive(Clone, Copy)]
 enum Frame {
     Loop(Target),
@@ -30,7 +30,7 @@ struct Walk<'k> {
     finite: std::vec::IntoIter<bool>,
 }
 
-/// /// Lowers a kernel for gangs of `width` lanes, or of a subgroup's if it uses subgroups. `finite` says of
+/// Lowers a kernel for gangs of `width` lanes, or of a subgroup's if it uses subgroups. `finite` says of
 /// each loop whether it surely ends, in the order of `analysis::Facts::finite_loops`.
 pub(super) fn lower(
     source: &Source,
@@ -71,7 +71,7 @@ impl<'k> Walk<'k> {
             self.c.span = span;
             self.statement(statement, span, out)?;
             if matches!(out.last(), Some(Node::Break(_) | Node::Continue(_) | Node::Return)) {
-                // // The rest of the block is never executed.
+                // The rest of the block is never executed.
                 break;
             }
         }
@@ -196,7 +196,7 @@ impl<'k> Walk<'k> {
     ) -> Result<()> {
         let selector = expressions::scalar_value(&mut self.c, selector)?;
         let target = self.target();
-        // // The condition and body of each case but the default.
+        // The condition and body of each case but the default.
         let mut arms: Vec<(Option<Reg>, &'k Block)> = Vec::new();
         let mut default: Option<&'k Block> = None;
         let (mut condition, mut has_default) = (None, false);

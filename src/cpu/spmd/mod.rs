@@ -1,6 +1,6 @@
 //! The SPMD compiler's middle: from the normalised module to structured code for gangs of lanes.
 //!
-//! //! [`compile`] lists the passes in order; each pass has its file. The result is what a back end needs:
+//! [`compile`] lists the passes in order; each pass has its file. The result is what a back end needs:
 //! the code, the shape of every register, and the liveness of variables.
 
 mod gangs;
@@ -51,7 +51,7 @@ use crate::kernel::Kernel;
 
 /// Compiles a kernel.
 ///
-/// /// # Errors
+/// # Errors
 /// `Unsupported`, with the reason, if only the interpreter runs the kernel.
 pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled> {
     let Gangs { width, subgroup, pack, values } = gangs;
@@ -78,7 +78,7 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled>
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }
     if straighten::straighten(&mut code, &shapes, &liveness) {
-        // // Registers are out of scope until the repair, so verification waits for it.
+        // Registers are out of scope until the repair, so verification waits for it.
         scopes::repair(&mut code);
         verify::between(&code, "straighten, scopes")?;
         liveness = liveness::analyse(&mut code);

@@ -1,4 +1,4 @@
-//! //! Fits gangs to the workgroup: several small workgroups are executed as one, or gangs get shorter.
+//! Fits gangs to the workgroup: several small workgroups are executed as one, or gangs get shorter.
 //!
 //! Lanes that are neighbours along x touch neighbours in memory, so a gang should lie in one row of
 //! invocations. Rows are often shorter than a gang: workgroups of 8 by 8 are common, workgroups of one
@@ -15,16 +15,16 @@ use super::ir::{Kernel, Node};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::Reg;
 
-/// /// A single row of at least this length may end in the middle of a gang.
+/// A single row of at least this length may end in the middle of a gang.
 const LONG: u32 = 64;
 
-/// /// The most invocations of a packed workgroup.
+/// The most invocations of a packed workgroup.
 const MOST: u32 = 4096;
 
-/// /// The shortest gang that is made to fit rows.
+/// The shortest gang that is made to fit rows.
 const SHORTEST: u32 = 4;
 
-/// /// Fits the kernel's workgroup and its gangs to each other; `pack` says whether workgroups may be
+/// Fits the kernel's workgroup and its gangs to each other; `pack` says whether workgroups may be
 /// packed.
 pub(super) fn fit(kernel: &mut Kernel, pack: bool) {
     if kernel.subgroups {
@@ -48,7 +48,7 @@ pub(super) fn fit(kernel: &mut Kernel, pack: bool) {
     }
 }
 
-/// /// The largest power of two that divides both; `width` is a power of two.
+/// The largest power of two that divides both; `width` is a power of two.
 fn common_divisor(x: u32, width: u32) -> u32 {
     1 << x.trailing_zeros().min(width.trailing_zeros())
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::super::{Gangs, compile};
     use crate::kernel::Kernel;
 
-    /// /// The lanes of a gang, the size of the executed workgroup, and the number of workgroups packed into
+    /// The lanes of a gang, the size of the executed workgroup, and the number of workgroups packed into
     /// it.
     fn fitted(size: &str, body: &str) -> (u32, [u32; 3], u32) {
         let text = format!(

@@ -1,4 +1,4 @@
-//! //! The register pressure of a kernel's loops, by which back ends choose the width of gangs.
+//! The register pressure of a kernel's loops, by which back ends choose the width of gangs.
 
 use std::collections::HashSet;
 
@@ -7,22 +7,22 @@ use super::ir::{Node, Region};
 use super::shape::Class;
 use crate::cpu::interpreter::functions::Reg;
 
-/// /// The number of nodes of a kernel.
+/// The number of nodes of a kernel.
 pub(in crate::cpu) fn steps(compiled: &Compiled) -> usize {
     let mut steps = 0;
     compiled.code.body.for_each(&mut |_| steps += 1);
     steps
 }
 
-/// /// The loops inside of `Gangs` regions.
+/// The loops inside of `Gangs` regions.
 pub(in crate::cpu) struct Loops {
-    /// /// The most values of each lane that one of them keeps from iteration to iteration.
+    /// The most values of each lane that one of them keeps from iteration to iteration.
     pub(in crate::cpu) kept: u32,
-    /// /// The nodes in all of them. A node in nested loops counts once for each.
+    /// The nodes in all of them. A node in nested loops counts once for each.
     pub(in crate::cpu) steps: usize,
 }
 
-/// /// The register pressure of a kernel's loops, if it has any.
+/// The register pressure of a kernel's loops, if it has any.
 pub(in crate::cpu) fn of_loops(compiled: &Compiled) -> Option<Loops> {
     let mut loops: Option<Loops> = None;
     let mut visit = |node: &Node| {
@@ -40,7 +40,7 @@ pub(in crate::cpu) fn of_loops(compiled: &Compiled) -> Option<Loops> {
     loops
 }
 
-/// /// The number of values of each lane that these regions read and do not compute, variables included.
+/// The number of values of each lane that these regions read and do not compute, variables included.
 fn kept(compiled: &Compiled, regions: &[&Region]) -> u32 {
     let (mut used, mut found): (HashSet<Reg>, HashSet<Reg>) = Default::default();
     for region in regions {

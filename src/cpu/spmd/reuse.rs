@@ -1,4 +1,4 @@
-//! //! Common subexpressions: a pure operation that repeats an earlier one takes over its results.
+//! Common subexpressions: a pure operation that repeats an earlier one takes over its results.
 //!
 //! The front end lowers every mention of an expression anew. Here an operation on the same operands, in the
 //! same region or one around it, is dropped, so passes that compare values see that they are equal. Reads of
@@ -28,7 +28,7 @@ pub(super) fn share(kernel: &mut Kernel) {
 
 struct Walk<'k> {
     kernel: &'k Kernel,
-    /// /// Results, by the operation without its results; a scope for each region.
+    /// Results, by the operation without its results; a scope for each region.
     known: Vec<HashMap<String, Vec<Reg>>>,
     names: HashMap<Reg, Reg>,
 }
@@ -59,7 +59,7 @@ impl Walk<'_> {
             if let Node::Loop(l) = &mut node {
                 l.break_if = l.break_if.map(|reg| self.name(reg));
             }
-            // // A barrier inside ended the scopes.
+            // A barrier inside ended the scopes.
             while self.known.len() < scopes {
                 self.known.push(HashMap::new());
             }
@@ -77,7 +77,7 @@ impl Walk<'_> {
         op.for_each_source(&mut |reg| *reg = self.name(*reg));
     }
 
-    /// /// Whether an operation's results are known already. Later operations then read the earlier results.
+    /// Whether an operation's results are known already. Later operations then read the earlier results.
     fn reuses(&mut self, op: &mut Op) -> bool {
         self.rename(op);
         let pure = match &*op {

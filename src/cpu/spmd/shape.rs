@@ -1,6 +1,6 @@
 //! Uniformity analysis: which values and variables of a gang are uniform, strided or varying.
 //!
-//! //! The analysis finds a fixed point over the structured kernel. Every variable starts unset, and its
+//! The analysis finds a fixed point over the structured kernel. Every variable starts unset, and its
 //! shape is the join of the shapes that are stored into it. A store makes the variable varying if only some
 //! of the lanes that still need the variable execute it. These lanes follow from the variable's home region
 //! and from the loops that lanes leave at different times (`liveness`). What always holds: a uniform value
@@ -74,7 +74,7 @@ pub(in crate::cpu) struct Shapes {
     pub(in crate::cpu) regs: Vec<Shape>,
     /// Loops and switches that lanes leave, or continue, at different times.
     pub(in crate::cpu) masked: Vec<bool>,
-    /// /// Whether a divergent `Return` remains after `guards`.
+    /// Whether a divergent `Return` remains after `guards`.
     pub(in crate::cpu) returns: bool,
 }
 
@@ -83,7 +83,7 @@ struct Walk<'k> {
     source: &'k Source,
     liveness: &'k Liveness,
     result: Shapes,
-    /// /// The number of divergent constructs around each region.
+    /// The number of divergent constructs around each region.
     depth: Vec<u32>,
     /// Depth of the body of each loop or switch.
     target_depth: Vec<u32>,
@@ -125,7 +125,7 @@ pub(in crate::cpu) fn analyse(
     })
 }
 
-/// /// Finds the shapes of a region's registers again after its operations have changed.
+/// Finds the shapes of a region's registers again after its operations have changed.
 pub(super) fn refresh(kernel: &Kernel, source: &Source, shapes: &mut Shapes, region: &Region) {
     let none = Shapes { regs: Vec::new(), masked: Vec::new(), returns: false };
     let mut walk = Walk {
@@ -217,7 +217,7 @@ impl Walk<'_> {
         }
     }
 
-    /// /// Sets the shape of a value, which is set once. Its shape only gets less special.
+    /// Sets the shape of a value, which is set once. Its shape only gets less special.
     fn define(&mut self, reg: Reg, shape: Shape) {
         if self.shape(reg) != shape {
             self.result.regs[reg as usize] = shape;
@@ -225,7 +225,7 @@ impl Walk<'_> {
         }
     }
 
-    /// /// Walks a region inside of `depth` divergent constructs. Returns the targets at which lanes that
+    /// Walks a region inside of `depth` divergent constructs. Returns the targets at which lanes that
     /// left it rejoin.
     fn region(&mut self, region: &Region, depth: u32, workgroup: bool) -> Vec<Target> {
         self.depth[region.id as usize] = depth;
@@ -276,7 +276,7 @@ impl Walk<'_> {
                 }
                 Node::Break(target) | Node::Continue(target) => {
                     if depth > self.target_depth[*target as usize] {
-                        // // The lanes leave all targets from the innermost to this one.
+                        // The lanes leave all targets from the innermost to this one.
                         for at in (0..self.targets.len()).rev() {
                             let inner = self.targets[at];
                             self.mask(inner);
@@ -291,7 +291,7 @@ impl Walk<'_> {
                     }
                 }
                 Node::Return => {
-                    // // Lanes that left a loop around this node wait at the loop's end.
+                    // Lanes that left a loop around this node wait at the loop's end.
                     let waiting =
                         self.targets.iter().any(|&target| self.result.masked[target as usize]);
                     if depth > 0 || waiting {
@@ -335,7 +335,7 @@ impl Walk<'_> {
         if depth > self.depth[home as usize] {
             return VARYING;
         }
-        // // Lanes that have left such a loop must keep their value if it is live at the exit. A loop around
+        // Lanes that have left such a loop must keep their value if it is live at the exit. A loop around
         // the home starts the variable anew.
         for &target in &self.targets {
             if self.result.masked[target as usize]
@@ -448,7 +448,7 @@ impl Walk<'_> {
         let both = x.class.max(y.class);
         let product = |x: u32, y: u32| x.saturating_mul(y).min(1 << 31);
         let shape = |class: Class, align: u32| Shape { class, align };
-        // // Values step by one from lane to lane and start at a multiple of the width.
+        // Values step by one from lane to lane and start at a multiple of the width.
         let row = |s: Shape| s.class == Strided(1) && s.align >= width;
         match f {
             Binary::AddI | Binary::SubI => {
@@ -553,7 +553,7 @@ fn plain(so_far: Shape, operand: Shape) -> Shape {
     VARYING
 }
 
-/// /// Whether the workgroup must agree on a node's condition, since it contains a barrier or leaves a loop.
+/// Whether the workgroup must agree on a node's condition, since it contains a barrier or leaves a loop.
 pub(in crate::cpu) fn wants_workgroup(node: &Node) -> bool {
     if node.has_barrier() {
         return true;

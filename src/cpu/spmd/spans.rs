@@ -1,4 +1,4 @@
-//! //! Spans: neighbouring workgroups along x that are executed as one, row by row.
+//! Spans: neighbouring workgroups along x that are executed as one, row by row.
 //!
 //! If no invocation can tell which workgroup it is in, each row of invocations may go through several
 //! workgroups before the next row begins. Memory is then read in long stretches, which prefetchers follow;
@@ -6,7 +6,7 @@
 //! gangs need not all run the same version: those at its ends, where [`Facts`] don't hold, run the edge
 //! version. Generated code finds the length of a span while it runs.
 //!
-//! //! Measured on one thread, relative to workgroup after workgroup: stencil7 (rows of 32 in 256) 1.3 with
+//! Measured on one thread, relative to workgroup after workgroup: stencil7 (rows of 32 in 256) 1.3 with
 //! spans of the interior, and 1.5 times that with the edges of the row as well. stencil5 (rows of 64 in
 //! 4096) on a Xeon 1.0 with 256 lanes and 0.85 with 1024; on a Zen 5 0.81, 0.97 and, with 4096, 1.15. A
 //! plain loop over the array goes through whole rows too, so they are as good as that everywhere.
@@ -14,11 +14,11 @@
 use super::ir::Kernel;
 use super::wide::{Facts, Wide};
 
-/// /// The most lanes in a row of a span. Data that one row reads should still be in a second-level cache
+/// The most lanes in a row of a span. Data that one row reads should still be in a second-level cache
 /// for the next row.
 const LONGEST: u32 = 4096;
 
-/// /// The most workgroups of a span, where packed ones count as one; 1 if there are no spans.
+/// The most workgroups of a span, where packed ones count as one; 1 if there are no spans.
 pub(in crate::cpu) fn longest(kernel: &Kernel) -> u32 {
     let [x, y, z] = kernel.workgroup_size;
     let rows = y > 1 || z > 1;
@@ -29,7 +29,7 @@ pub(in crate::cpu) fn longest(kernel: &Kernel) -> u32 {
     }
 }
 
-/// /// For each number, whether it differs between workgroups along x.
+/// For each number, whether it differs between workgroups along x.
 pub(in crate::cpu) fn along_x(facts: &Facts) -> Vec<bool> {
     let mut differs: Vec<bool> = Vec::with_capacity(facts.numbers.len());
     for wide in &facts.numbers {
@@ -53,7 +53,7 @@ mod tests {
     use super::longest as longest_span;
     use crate::kernel::Kernel;
 
-    /// /// The most workgroups in a span of a kernel with workgroups of this size.
+    /// The most workgroups in a span of a kernel with workgroups of this size.
     fn longest(size: &str, value: &str) -> u32 {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> out: array<u32>;

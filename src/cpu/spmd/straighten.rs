@@ -1,4 +1,4 @@
-//! //! Straightens divergent control flow around barriers: masks in variables replace structure.
+//! Straightens divergent control flow around barriers: masks in variables replace structure.
 //!
 //! A branch, loop or switch loses its structure if it contains a barrier and is not uniform in the
 //! workgroup, and so does a function that lanes leave before a barrier. The nodes between two barriers
@@ -18,10 +18,10 @@ use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::cpu::interpreter::shape::Kind;
 
-/// /// A construct that runs under a mask.
+/// A construct that runs under a mask.
 #[derive(Debug, Clone, Copy)]
 struct Scope {
-    /// /// The target that `break` leaves; nothing for a branch and for the function.
+    /// The target that `break` leaves; nothing for a branch and for the function.
     target: Option<Target>,
     /// The lanes that execute.
     mask: Reg,
@@ -35,11 +35,11 @@ struct Straighten<'k> {
     scopes: Vec<Scope>,
     /// The interpreter's mask, which operations have to name.
     exec: Reg,
-    /// /// The byte offset of the word of workgroup memory by which gangs report that a lane is left.
+    /// The byte offset of the word of workgroup memory by which gangs report that a lane is left.
     word: Option<u64>,
 }
 
-/// /// Rewrites a kernel with barriers. Returns whether it changed.
+/// Rewrites a kernel with barriers. Returns whether it changed.
 pub(super) fn straighten(kernel: &mut Kernel, shapes: &Shapes, liveness: &Liveness) -> bool {
     if !kernel.body.has_barrier() {
         return false;
@@ -63,7 +63,7 @@ pub(super) fn straighten(kernel: &mut Kernel, shapes: &Shapes, liveness: &Livene
     true
 }
 
-/// /// Whether any node around barriers is not uniform in the workgroup.
+/// Whether any node around barriers is not uniform in the workgroup.
 fn needed(flow: &Flow, body: &Region) -> bool {
     let mut needed = false;
     body.for_each(&mut |node| {
@@ -136,7 +136,7 @@ impl Straighten<'_> {
         dst
     }
 
-    /// /// Rewrites nodes of the workgroup's level: barriers and the nodes around them stay outside of the
+    /// Rewrites nodes of the workgroup's level: barriers and the nodes around them stay outside of the
     /// mask, the rest goes under it.
     fn stretch(&mut self, nodes: Vec<Node>, out: &mut Vec<Node>) {
         let mut group = Vec::new();
@@ -200,7 +200,7 @@ impl Straighten<'_> {
         out.push(Node::If { condition, accept, reject });
     }
 
-    /// /// Nodes whose exits change the masks and end in `Break(end)`.
+    /// Nodes whose exits change the masks and end in `Break(end)`.
     fn replaced(&mut self, nodes: Vec<Node>, end: Target, left: &mut bool) -> Vec<Node> {
         let mut out = Vec::with_capacity(nodes.len());
         for mut node in nodes {
@@ -238,7 +238,7 @@ impl Straighten<'_> {
     fn level(&mut self, node: Node, out: &mut Vec<Node>) {
         match node {
             Node::UniformLoad(op) if !of_workgroup(&self.flow, &op) => {
-                // // Each lane loads for itself, between the barriers around the load.
+                // Each lane loads for itself, between the barriers around the load.
                 let mut group = vec![Node::Op(op)];
                 self.flush(&mut group, out);
             }
@@ -258,7 +258,7 @@ impl Straighten<'_> {
                     out.push(Node::Loop(l));
                     return;
                 };
-                // // The loop's conditions have a meaning only if a lane is in the loop.
+                // The loop's conditions have a meaning only if a lane is in the loop.
                 let condition = self.any(scope.mask, out);
                 let accept = self.region(vec![Node::Loop(l)]);
                 let reject = self.region(Vec::new());
@@ -286,7 +286,7 @@ impl Straighten<'_> {
         Region { id: region.id, nodes }
     }
 
-    /// /// The lanes that execute at this point.
+    /// The lanes that execute at this point.
     fn lanes(&mut self, out: &mut Vec<Node>) -> Reg {
         match self.scopes.last().copied() {
             Some(scope) => self.read(scope.mask, out),
@@ -326,7 +326,7 @@ impl Straighten<'_> {
         self.scopes.push(Scope { target: Some(l.target), mask, live: Some(live) });
         self.stretch(l.body.nodes, &mut body);
         self.scopes.pop();
-        // // Lanes that continued rejoin here.
+        // Lanes that continued rejoin here.
         self.scopes.push(Scope { target: None, mask: live, live: None });
         self.stretch(l.continuing.nodes, &mut body);
         self.scopes.pop();

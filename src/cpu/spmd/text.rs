@@ -1,4 +1,4 @@
-//! //! The SPMD form as text, for readers and snapshots.
+//! The SPMD form as text, for readers and snapshots.
 //!
 //! `u` marks a value that is uniform in the workgroup, `g` one that is uniform in the gang, `s` a strided
 //! value, `l` one that is likely strided by one, `v` a varying one.
@@ -61,7 +61,7 @@ impl Printer<'_> {
         };
         let kind = match class {
             RegClass::Variable(_) => "@",
-            // // Known to be in bounds.
+            // Known to be in bounds.
             _ if self.compiled.code.inside.contains(&reg) => "%!",
             _ => "%",
         };

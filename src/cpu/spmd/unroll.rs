@@ -1,4 +1,4 @@
-//! //! Unrolls loops around barriers if the iterations are few and known at compile time.
+//! Unrolls loops around barriers if the iterations are few and known at compile time.
 //!
 //! The tree of a reduction halves its stride with each iteration; a scan doubles it. In an unrolled loop
 //! each iteration knows its stride: which gangs and lanes it concerns, and where they load. Values that
@@ -15,10 +15,10 @@ use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// /// The most iterations of a loop: a workgroup has 1024 invocations, and a tree of them ten levels.
+/// The most iterations of a loop: a workgroup has 1024 invocations, and a tree of them ten levels.
 const TURNS: usize = 16;
 
-/// /// The most nodes of all iterations of a loop together.
+/// The most nodes of all iterations of a loop together.
 const NODES: usize = 400;
 
 /// The most nodes examined for the decision: inner loops are examined again for each outer loop.
@@ -27,7 +27,7 @@ const LOOKS: usize = 10 * NODES;
 /// The known values of variables.
 type Known = HashMap<Reg, u32>;
 
-/// /// Unrolls the loops of a kernel.
+/// Unrolls the loops of a kernel.
 pub(super) fn unroll(kernel: &mut Kernel) {
     let mut body = std::mem::take(&mut kernel.body);
     if body.has_barrier() {
@@ -86,22 +86,22 @@ fn forget(kernel: &Kernel, region: &Region, known: &mut Known) {
     });
 }
 
-/// /// Where lanes go after some nodes.
+/// Where lanes go after some nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Flow {
     On,
-    /// /// They break (true) or continue a loop that is being unrolled.
+    /// They break (true) or continue a loop that is being unrolled.
     Away(Target, bool),
 }
 
 struct Writer<'k> {
     kernel: &'k mut Kernel,
     constants: HashMap<u32, Reg>,
-    /// /// The names of registers in this iteration. A known value has a constant's name.
+    /// The names of registers in this iteration. A known value has a constant's name.
     names: HashMap<Reg, Reg>,
-    /// /// The new targets of loops and switches that are copied as they are.
+    /// The new targets of loops and switches that are copied as they are.
     targets: HashMap<Target, Target>,
-    /// /// The loops that are being unrolled, and the number of undecided nodes around each.
+    /// The loops that are being unrolled, and the number of undecided nodes around each.
     loops: Vec<(Target, u32)>,
     depth: u32,
     left: usize,
@@ -120,7 +120,7 @@ impl Writer<'_> {
         Writer { kernel, constants, names, targets, loops, depth: 0, left, looks }
     }
 
-    /// /// Writes all iterations of a loop. Returns false if that can't be done.
+    /// Writes all iterations of a loop. Returns false if that can't be done.
     fn turns(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> bool {
         self.loops.push((l.target, self.depth));
         let mut more = Some(true);
@@ -133,7 +133,7 @@ impl Writer<'_> {
         more == Some(false)
     }
 
-    /// /// Writes one iteration. Returns whether another one follows, or `None` if that is not known.
+    /// Writes one iteration. Returns whether another one follows, or `None` if that is not known.
     fn turn(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> Option<bool> {
         match self.nodes(&l.body, out, known)? {
             Flow::Away(target, true) if target == l.target => return Some(false),
@@ -218,7 +218,7 @@ impl Writer<'_> {
         new
     }
 
-    /// /// Writes a loop in a loop, unrolled if it has a barrier and can be.
+    /// Writes a loop in a loop, unrolled if it has a barrier and can be.
     fn inner_loop(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> Option<()> {
         let barrier = l.body.has_barrier() || l.continuing.has_barrier();
         if barrier {
@@ -277,7 +277,7 @@ impl Writer<'_> {
         reg
     }
 
-    /// /// An operation in this iteration's names, with a new name for each of its results.
+    /// An operation in this iteration's names, with a new name for each of its results.
     fn renamed(&mut self, op: &Op) -> Op {
         let mut new = op.clone();
         new.for_each_source(&mut |reg| *reg = self.name(*reg));
@@ -302,7 +302,7 @@ mod tests {
     use super::super::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// /// The number of loops left of a kernel of 64 invocations, and whether a region is limited to some
+    /// The number of loops left of a kernel of 64 invocations, and whether a region is limited to some
     /// gangs.
     fn left(body: &str) -> (usize, bool) {
         let text = format!(
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(left(unknown), (1, false));
         let long = "for (var k = 0u; k < 17u; k++) { workgroupBarrier(); cells[i] += k; }";
         assert_eq!(left(long), (1, false));
-        // // The inner one is short, whatever the outer one does.
+        // The inner one is short, whatever the outer one does.
         let half = "let n = arrayLength(&dst); for (var k = 0u; k < n; k++) {
             for (var l = 0u; l < 3u; l++) { workgroupBarrier(); cells[i] += l; } }";
         assert_eq!(left(half), (1, false));

@@ -1,4 +1,4 @@
-//! //! Drops results of atomics that are never read, so that the lanes of a gang need not go one by one.
+//! Drops results of atomics that are never read, so that the lanes of a gang need not go one by one.
 
 use std::collections::HashSet;
 

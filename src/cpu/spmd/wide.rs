@@ -1,4 +1,4 @@
-//! //! Facts about a launch that a workgroup checks at run time: comparisons of integers.
+//! Facts about a launch that a workgroup checks at run time: comparisons of integers.
 //!
 //! The numbers are computed in 64 bits from values that are uniform in the workgroup, where the kernel
 //! computes in 32 bits and wraps. What always holds: if every comparison of a [`Facts`] is true, none of its
@@ -11,15 +11,15 @@ use crate::kernel::BindingId;
 /// A number, by its place in [`Facts::numbers`].
 pub(in crate::cpu) type Number = u32;
 
-/// /// How a number is computed.
+/// How a number is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Wide {
     Constant(i64),
-    /// /// A register that is uniform in the workgroup, as a u32.
+    /// A register that is uniform in the workgroup, as a u32.
     Register(Reg),
-    /// /// The workgroup's id along an axis.
+    /// The workgroup's id along an axis.
     Workgroup(u8),
-    /// /// The number of elements of a storage binding.
+    /// The number of elements of a storage binding.
     Length(BindingId),
     Add(Number, Number),
     Sub(Number, Number),
@@ -30,7 +30,7 @@ pub(in crate::cpu) enum Wide {
     Shr(Number, u32),
     /// Divided by a constant above zero.
     Div(Number, u32),
-    /// /// The same number, which a comparison shows to be between 0 and 2^31.
+    /// The same number, which a comparison shows to be between 0 and 2^31.
     Held(Number),
 }
 
@@ -40,7 +40,7 @@ pub(in crate::cpu) struct Facts {
     pub(in crate::cpu) numbers: Vec<Wide>,
     /// The first is less than the second.
     pub(in crate::cpu) less: Vec<(Number, Number)>,
-    /// /// The range of each number, both ends included.
+    /// The range of each number, both ends included.
     ranges: Vec<(i64, i64)>,
 }
 
@@ -50,14 +50,14 @@ pub(super) type Less = (Number, Number);
 /// The largest u32.
 pub(super) const WORD: i64 = u32::MAX as i64;
 
-/// /// The largest value of a `Held` number.
+/// The largest value of a `Held` number.
 pub(super) const HELD: i64 = 1 << 31;
 
-/// /// The largest magnitude of a number.
+/// The largest magnitude of a number.
 const LARGEST: i64 = 1 << 62;
 
 impl Facts {
-    /// /// Adds a number unless it is known already; `None` if it might be too large.
+    /// Adds a number unless it is known already; `None` if it might be too large.
     pub(super) fn number(&mut self, wide: Wide) -> Option<Number> {
         let range = |n: Number| self.ranges[n as usize];
         let ends = |values: [Option<i64>; 4]| {
@@ -112,7 +112,7 @@ impl Facts {
         Some((self.numbers.len() - 1) as Number)
     }
 
-    /// /// The same number with a constant operand on the right.
+    /// The same number with a constant operand on the right.
     fn simpler(&self, wide: Wide) -> Wide {
         let constant = |n: Number| match self.numbers[n as usize] {
             Wide::Constant(value) => Some(value),
@@ -133,7 +133,7 @@ impl Facts {
         self.ranges[n as usize]
     }
 
-    /// /// Adds `a < b` to `needs` unless it always holds. Returns false if it never holds.
+    /// Adds `a < b` to `needs` unless it always holds. Returns false if it never holds.
     pub(super) fn less(&self, a: Number, b: Number, needs: &mut Vec<Less>) -> bool {
         let (x, y) = (self.range(a), self.range(b));
         if x.1 < y.0 {
@@ -148,7 +148,7 @@ impl Facts {
         true
     }
 
-    /// /// Drops comparisons that follow from others, and numbers that no comparison needs.
+    /// Drops comparisons that follow from others, and numbers that no comparison needs.
     pub(super) fn tidy(&mut self) {
         let less = std::mem::take(&mut self.less);
         let follows = |a: Number, b: Number| {

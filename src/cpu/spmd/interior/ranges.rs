@@ -1,4 +1,4 @@
-//! //! The ranges of registers, and the facts that these need.
+//! The ranges of registers, and the facts that these need.
 //!
 //! Ranges begin with the ids of a workgroup, constants and values that are uniform in the workgroup. They
 //! follow integer operations as if these did not wrap. Where the wrapped value matters, `exact` adds the
@@ -12,39 +12,39 @@ use crate::cpu::spmd::ir::Kernel;
 use crate::cpu::spmd::shape::{Class, Shapes};
 use crate::cpu::spmd::wide::{Facts, Less, Number, WORD, Wide};
 
-/// /// The most comparisons that a workgroup makes.
+/// The most comparisons that a workgroup makes.
 pub(super) const MOST_FACTS: usize = 48;
 
-/// /// The range of a value without wrapping: the register holds the value modulo 2^32.
+/// The range of a value without wrapping: the register holds the value modulo 2^32.
 #[derive(Debug, Clone)]
 pub(super) struct Interval {
     pub(super) low: Number,
     pub(super) high: Number,
-    /// /// The facts under which the range holds.
+    /// The facts under which the range holds.
     pub(super) needs: Vec<Less>,
 }
 
-/// /// The ranges of registers at one point of a walk over a region.
+/// The ranges of registers at one point of a walk over a region.
 pub(super) struct Ranges<'k> {
     pub(super) kernel: &'k mut Kernel,
     pub(super) shapes: &'k mut Shapes,
-    /// /// The operation that sets each register of the region.
+    /// The operation that sets each register of the region.
     pub(super) ops: HashMap<Reg, Op>,
     pub(super) facts: Facts,
     pub(super) known: HashMap<Reg, Option<Interval>>,
-    /// /// The ranges of variables at this point.
+    /// The ranges of variables at this point.
     pub(super) variables: HashMap<Reg, Interval>,
-    /// /// The register that was stored: for each register read from a variable, and for each variable.
+    /// The register that was stored: for each register read from a variable, and for each variable.
     pub(super) same: HashMap<Reg, Reg>,
     pub(super) stored: HashMap<Reg, Reg>,
-    /// /// Variables of the workgroup to which each iteration of the loop around the region adds a constant.
+    /// Variables of the workgroup to which each iteration of the loop around the region adds a constant.
     pub(super) steps: &'k [(Reg, i32)],
-    /// /// The number of invocations that execute the region, if not all.
+    /// The number of invocations that execute the region, if not all.
     pub(super) most: Option<i64>,
 }
 
 impl Ranges<'_> {
-    /// /// The register that a register was copied from, through variables.
+    /// The register that a register was copied from, through variables.
     pub(super) fn origin(&self, mut reg: Reg) -> Reg {
         loop {
             if let Some(&from) = self.same.get(&reg) {
@@ -60,7 +60,7 @@ impl Ranges<'_> {
         }
     }
 
-    /// /// The facts under which a condition is true, or false; `None` if the condition has more than `left`
+    /// The facts under which a condition is true, or false; `None` if the condition has more than `left`
     /// operations.
     pub(super) fn assume(
         &mut self,
@@ -100,7 +100,7 @@ impl Ranges<'_> {
         }
     }
 
-    /// /// The facts under which a register holds exactly this value, read as a u32 or as an i32 that is not
+    /// The facts under which a register holds exactly this value, read as a u32 or as an i32 that is not
     /// negative.
     pub(super) fn exact(&mut self, value: &Interval, signed: bool) -> Option<Vec<Less>> {
         let mut needs = value.needs.clone();
@@ -111,7 +111,7 @@ impl Ranges<'_> {
         holds.then_some(needs)
     }
 
-    /// /// The facts under which an index is below a bound.
+    /// The facts under which an index is below a bound.
     pub(super) fn below(&mut self, index: Reg, bound: i64) -> Option<Vec<Less>> {
         let index = self.interval(index)?;
         let mut needs = self.exact(&index, false)?;
@@ -119,7 +119,7 @@ impl Ranges<'_> {
         self.facts.less(index.high, bound, &mut needs).then_some(needs)
     }
 
-    /// /// The interval of a register at the time it was set.
+    /// The interval of a register at the time it was set.
     pub(super) fn interval(&mut self, reg: Reg) -> Option<Interval> {
         if let Some(known) = self.known.get(&reg) {
             return known.clone();
@@ -206,7 +206,7 @@ impl Ranges<'_> {
         }
     }
 
-    /// /// A value that facts keep below 2^31, so that later values can't grow too large.
+    /// A value that facts keep below 2^31, so that later values can't grow too large.
     fn held(&mut self, value: &Interval) -> Option<Interval> {
         let needs = self.exact(value, true)?;
         let low = self.facts.number(Wide::Held(value.low))?;
@@ -214,7 +214,7 @@ impl Ranges<'_> {
         Some(Interval { low, high, needs })
     }
 
-    /// /// Applies a function that grows with its arguments to both ends.
+    /// Applies a function that grows with its arguments to both ends.
     fn grows(
         &mut self,
         x: &Interval,
@@ -240,7 +240,7 @@ impl Ranges<'_> {
     fn binary(&mut self, f: Binary, a: Reg, b: Reg) -> Option<Interval> {
         let constant = self.kernel.known(b);
         match (f, constant) {
-            // // This holds for every value of the other operand.
+            // This holds for every value of the other operand.
             (Binary::And, Some(mask)) if mask <= i32::MAX as u32 => {
                 return self.between(0, i64::from(mask));
             }
@@ -258,7 +258,7 @@ impl Ranges<'_> {
                 Some(Interval { low, high, needs })
             }
             (Binary::MulI, _) => {
-                // // A product grows with its factors if neither is negative.
+                // A product grows with its factors if neither is negative.
                 let below = self.facts.constant(-1)?;
                 let (mut x, mut y) = (x, y);
                 for value in [&mut x, &mut y] {
