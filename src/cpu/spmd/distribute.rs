@@ -90,8 +90,7 @@ fn straight<'l>(shapes: &Shapes, l: &'l Loop) -> Option<(Vec<&'l Op>, Vec<Reg>)>
 /// The distribution of a loop, if it pays.
 fn parts(kernel: &Kernel, shapes: &Shapes, most: u32, l: &Loop) -> Option<Parts> {
     let (ops, decisions) = straight(shapes, l)?;
-    // `from`: the variables that a value depends on. `needs`: those that a variable's next value depends
-    // on.
+    // The variables that values depend on (`from`), and the next values of variables (`needs`).
     let mut from: HashMap<Reg, BTreeSet<Reg>> = HashMap::new();
     let mut needs: BTreeMap<Reg, BTreeSet<Reg>> = BTreeMap::new();
     for op in &ops {

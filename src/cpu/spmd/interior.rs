@@ -1,8 +1,8 @@
 //! Versions of `Gangs` regions for the interior of a grid, without the guards that only edges need.
 //!
 //! A workgroup knows the ranges of its ids, of loop counters, and of values that are computed from them. If
-//! such a range ends below a bound, a guard `i < n` is true in all lanes, an index is in bounds, and `min(i
-//! + 1, n - 1)` is `i + 1`. This pass assumes all of that and collects the assumptions as [`Facts`], which a
+//! such a range ends below a bound, a guard `i < n` is true in all lanes, an index is in bounds, and
+//! `min(i + 1, n - 1)` is `i + 1`. This pass assumes all of that and collects the assumptions as [`Facts`], which a
 //! workgroup checks with a few scalar operations. Workgroups in which they don't hold execute the unchanged
 //! region. A rewrite that needs no fact is done in place. What always holds: registers of the new region are
 //! new, variables are the same.

@@ -1,5 +1,4 @@
-//! Limits a `Gangs` region to the first gangs if only the first invocations of a workgroup have work in
-//! it.
+//! Limits `Gangs` regions in which only the first invocations of a workgroup have work to their gangs.
 //!
 //! `if index < 64 { … }` between two barriers concerns two gangs of 32, and `if index == 0` one; the others
 //! are left out. What always holds: outside of its branch, such a region only computes values that it uses

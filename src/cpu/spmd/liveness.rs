@@ -69,8 +69,7 @@ struct Walk<'k> {
     continues: HashMap<Target, Set>,
 }
 
-/// Analyses a kernel, and drops dead stores before its first branch, such as initial values that are not
-/// read.
+/// Analyses a kernel, and drops dead stores at its top level, such as initial values that are not read.
 pub(in crate::cpu) fn analyse(kernel: &mut Kernel) -> Liveness {
     let mut body = std::mem::take(&mut kernel.body);
     let regions = kernel.regions as usize;

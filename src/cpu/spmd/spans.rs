@@ -8,8 +8,8 @@
 //!
 //! Measured on one thread, relative to workgroup after workgroup: stencil7 (rows of 32 in 256) 1.3 with
 //! spans of the interior, and 1.5 times that with the edges of the row as well. stencil5 (rows of 64 in
-//! 4096) on a Xeon 1.0 with 256 lanes and 0.85 with 1024; on a Zen 5 0.81, 0.97 and, with 4096, 1.15. A
-//! plain loop over the array goes through whole rows too, so they are as good as that everywhere.
+//! 4096) on a Xeon 1.0 with 256 lanes and 0.85 with 1024; on a Zen 5 0.81, 0.97 and, with 4096, 1.15.
+//! Whole rows are the order of a plain loop over the array, and as good as that loop everywhere.
 
 use super::ir::Kernel;
 use super::wide::{Facts, Wide};
