@@ -17,9 +17,9 @@ use crate::plan::Split;
 /// down and up.
 const SECONDS_PER_BYTE: f64 = 0.5e-9;
 
-/// The home of each device; `None` if the place of data does not matter, or if a speed is unknown. `speeds` are in bands
-/// per second; 0 for a device that takes no part, `None` for an unknown speed. `fixed`: the caller fixed the
-/// chunks.
+/// The home of each device; `None` if the place of data does not matter, or if a speed is unknown. `speeds`
+/// are in bands per second; 0 for a device that takes no part, `None` for an unknown speed. `fixed`: the
+/// caller fixed the chunks.
 pub(super) fn homes(
     residency: &Residency<'_>,
     speeds: &[Option<f64>],
