@@ -39,7 +39,7 @@ impl<'p> Running<'p> {
             chunks: Chunks::new(planned, spare),
             residency: Residency::new(planned),
             recording: Recording::default(),
-            // Launches at the same time share the devices, so times alone and together do not apply.
+            // Launches at the same time share the devices, so measurements of single launches do not apply.
             alone: way.filter(|_| place.is_none()),
             place,
         }

@@ -194,7 +194,7 @@ impl<'x, 's> Worker<'x, 's> {
             // The speed is unknown, so four times the patience; without one, the device decides.
             return least.map(|least| least * 4);
         };
-        // Other processes may keep a device that computes on the CPU's cores from them.
+        // A device that computes on the CPU's cores may have to wait for other processes.
         let usual = Duration::from_secs(if software { 600 } else { 30 });
         let expected = f64::from(run.end - run.start) / rate;
         let long = Duration::try_from_secs_f64(expected * 30.0).unwrap_or(Duration::MAX);

@@ -90,7 +90,7 @@ fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn D
     Ok(Arc::new(CpuDevice::new(options)?))
 }
 
-/// The CPU's interpreter on one thread, which decides what a kernel's right result is. Its subgroups have
+/// The CPU's interpreter on one thread, the reference for the results of kernels. Its subgroups have
 /// `subgroup_size`, if that matters.
 pub(crate) fn interpreter(subgroup_size: Option<u32>) -> Result<Arc<dyn Device>> {
     type Judge = OnceLock<Result<Arc<dyn Device>>>;

@@ -297,7 +297,7 @@ mod tests {
             let found = run(1000, |_| [chance.jitter(0.1), 3.0 * chance.jitter(0.1)]);
             assert!(found.first.is_some_and(|first| first <= 32), "seed {seed}: {:?}", found.first);
             assert!(found.moves <= 4, "seed {seed}: {} moves", found.moves);
-            // 64 bands in 16 ms are what is possible; noise costs some of it.
+            // 64 bands take 16 ms at best; noise costs some more.
             assert!(found.seconds < 1000.0 * 16e-3 * 1.25, "seed {seed}: {}", found.seconds);
         }
     }

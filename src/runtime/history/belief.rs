@@ -97,7 +97,7 @@ mod tests {
         let rates = |devices: &[Option<Known>]| speeds(devices);
         let two = |a: f64, b: f64| vec![Some(Speed::Estimated(a)), Some(Speed::Estimated(b))];
         assert_eq!(rates(&[shown(1e-3), shown(2e-2)]), two(1e-3, 2e-2));
-        // A tiny launch shows next to nothing of what a device can do.
+        // A tiny launch shows almost nothing about the speed of a device.
         assert_eq!(rates(&[shown(1e-3), shown(100.0)]), two(100.0, 100.0));
         assert_eq!(rates(&[shown(1e9), shown(100.0)]), two(100.0, 100.0));
     }
