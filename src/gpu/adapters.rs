@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// One GPU of this machine, not yet opened. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct AdapterHandle {
-    /// What the adapter can do when it is opened with its own limits. The id is `gpu0`, `gpu1`…
+    /// The adapter's features, and its own limits. The id is `gpu0`, `gpu1`…
     pub(crate) info: DeviceInfo,
     pub(super) adapter: wgpu::Adapter,
 }

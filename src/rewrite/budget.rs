@@ -1,14 +1,14 @@
 //! The loop budget: one counter for all loops that are not proved finite.
 //!
-//! The counter belongs to the invocation and never decreases. When it has reached the budget, every
-//! such loop ends at its next turn, the outer ones too, and one that begins later ends at once.
-//! Proved loops do not count, since they end by themselves. A turn counts when it begins, so the
-//! last test of a `while` loop's condition counts, too.
+//! Each invocation has a counter, which never decreases. When it reaches the budget, every such loop
+//! ends at its next iteration, outer loops too, and a loop that begins later ends at once. Loops that
+//! are proved finite do not count. An iteration counts when it begins, so the last test of a `while`
+//! loop's condition counts too.
 //!
-//! Mesa's llvmpipe silently ends loops: the invocations of a vector have 65,535 turns in all loops
-//! together, and then each loop ends after its first turn, proved finite or not. On such a driver a
-//! [`Probe`] stands where an invocation ends: a loop of a few turns. If it makes fewer, the driver
-//! has ended some loop too early.
+//! Mesa's llvmpipe silently ends loops: the invocations of a vector have 65,535 iterations in all
+//! loops together, and after that each loop ends after its first iteration, proved finite or not. On
+//! such a driver each invocation ends with a [`Probe`], a loop of a few iterations. If it makes fewer,
+//! the driver has ended some loop too early.
 
 use naga::{
     AddressSpace, BinaryOperator, Expression, GlobalVariable, Handle, MemoryDecorations,
@@ -17,7 +17,7 @@ use naga::{
 
 use super::builder::Builder;
 
-/// The counter and what goes with it, as expressions of the new function.
+/// The counter, the budget and the fault word, as expressions of the new function.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     counter: Handle<Expression>,
@@ -30,7 +30,7 @@ const OVER_BUDGET: u32 = 1;
 /// Value of the fault word: the driver ended a loop.
 pub(crate) const CUT_SHORT: u32 = 2;
 
-/// Turns of a probe. Two would do if the driver did not take a turn or two out of a loop.
+/// The iterations of a probe. Two would suffice if drivers did not peel an iteration or two off a loop.
 pub(super) const PROBE_TURNS: u32 = 16;
 
 /// The fault word, as a pointer. It is atomic because every invocation may set it.

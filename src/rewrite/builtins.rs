@@ -1,4 +1,4 @@
-//! The kernel's built-in inputs, as the whole launch would give them.
+//! The kernel's built-in inputs, with their values in the whole launch.
 //!
 //! The kernel may take built-ins as plain arguments and as members of struct arguments. The new
 //! entry point takes each used built-in once, as a plain argument. The first workgroup of the

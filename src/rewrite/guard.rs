@@ -71,8 +71,8 @@ pub(super) fn inside(
 }
 
 /// As `inside`, for a box: the packed position of an element, if the box has its row and its
-/// column. An index behind the buffer's last element is out of bounds even where the box reaches
-/// beyond it.
+/// column. An index behind the buffer's last element is out of bounds even if the box reaches beyond
+/// it.
 fn inside_box(
     out: &mut Builder,
     index: Handle<Expression>,
@@ -145,7 +145,7 @@ pub(super) fn or_zero(
     }
 }
 
-/// A new local variable that is set to zero here, in every turn of a loop.
+/// A new local variable that is set to zero here, in every iteration of a loop.
 pub(super) fn zeroed_local(out: &mut Builder, ty: Handle<Type>, span: Span) -> Handle<Expression> {
     let local = out.local("guarded", ty, None);
     let zero = out.zero(ty);

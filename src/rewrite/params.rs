@@ -32,7 +32,7 @@ pub(crate) struct ChunkParams<'a> {
     pub(crate) windows: &'a [Window],
     /// The bytes of the user's own `var<immediate>`, if the kernel has one.
     pub(crate) immediate: Option<&'a [u8]>,
-    /// Iterations that one invocation may make in loops that are not known to end.
+    /// Iterations that one invocation may make in loops that are not proved finite.
     pub(crate) loop_budget: u32,
 }
 
@@ -64,7 +64,8 @@ pub(super) enum Word {
     SignedElements(BindingId),
     /// The loop budget.
     Budget,
-    /// The turns of a probe (`budget::Probe`). They are a word so that no compiler knows them.
+    /// The iterations of a probe (`budget::Probe`). No compiler may know their number, so they are a
+    /// word.
     Turns,
     /// A word of the user's own immediate.
     User(u32),
@@ -95,7 +96,7 @@ impl ParamLayout {
     /// missing window or part of the user's immediate is zero.
     pub(crate) fn encode(&self, params: &ChunkParams<'_>) -> Vec<u8> {
         let window = |id: BindingId| params.windows.get(id);
-        // A box that is not given is empty.
+        // A missing box is empty.
         let pitch = |id: BindingId, of: fn(&Pitch) -> u64| {
             let pitch = window(id).and_then(|window| window.pitch.as_ref());
             pitch.map_or(0, |pitch| u32::try_from(of(pitch)).unwrap_or(u32::MAX))

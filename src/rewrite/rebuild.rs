@@ -114,7 +114,7 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// A local variable's initial value: a constant expression, which nothing emits. Recurses over
+    /// A local variable's initial value: a constant expression, which no `Emit` covers. Recurses over
     /// the nesting of the variable's type.
     fn constant(&mut self, old: Handle<Expression>) -> Handle<Expression> {
         let span = self.old.expressions.get_span(old);
@@ -291,7 +291,7 @@ impl<'a> Rebuild<'a> {
         new
     }
 
-    /// Builds something, under `if guard` if there is a guard.
+    /// Calls `build`, inside `if guard` if there is a guard.
     fn guarded(
         &mut self,
         guard: Option<Handle<Expression>>,
@@ -501,7 +501,7 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// Whether control leaves the function at the end of a block, and nothing may follow.
+/// Whether control leaves the function at the end of a block, and no statement may follow.
 fn returns(block: &naga::Block) -> bool {
     match block.last() {
         Some(Statement::Return { .. } | Statement::Kill) => true,

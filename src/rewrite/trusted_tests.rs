@@ -152,7 +152,7 @@ fn outside(module: &Module) -> Vec<String> {
             ref inner => of(inner),
         };
         let inside = match (limit, index) {
-            // A field.
+            // A field of a struct.
             (None, _) => true,
             // The validator has checked the index.
             (Some(Some(_)), Err(_)) => true,
@@ -227,7 +227,7 @@ fn unbounded(block: &Block) -> usize {
         .sum()
 }
 
-/// All kernels of the tests: the library's and those from the wild.
+/// All kernels of `kernels/` and `tests/filetests/`.
 pub(super) fn texts() -> Vec<(String, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut found) =
@@ -288,7 +288,7 @@ fn no_index_of_a_trusted_module_can_be_outside_and_no_loop_without_proof_is_endl
         seen += 1;
     }
     assert!(seen > 60, "{seen} kernels");
-    // The checks find violations where there are some.
+    // The checks find violations in modules that have some.
     assert!(loops > 30, "{loops} loops have no budget where they need none");
     assert!(outside(kernel(HOSTILE).module()).len() >= 10);
 }

@@ -1,4 +1,4 @@
-//! Out of bounds, in every address space: reads give zero, writes and atomics do nothing.
+//! Accesses out of bounds, in every address space: reads give zero, writes and atomics do nothing.
 
 use super::harness::{Launch, bytes, gpu};
 
@@ -20,7 +20,7 @@ struct Memory {
     fill: &'static str,
     /// The element at `I`.
     element: &'static str,
-    /// Elements. If the host fills it, argument 2 has as many.
+    /// The number of elements. If the host fills it, argument 2 has as many.
     count: u32,
     /// Bytes from one element to the next, if the host fills it.
     stride: usize,
@@ -325,7 +325,7 @@ fn an_atomic_outside_is_not_performed_and_gives_zero() {
             },
             if shared { "for (var i = 0; i < 10; i++) { u[i] = atomicLoad(&m[i]); }" } else { "" },
         );
-        // Indices inside and outside alternate: no turn may see the values of the turn before.
+        // Indices inside and outside alternate: no iteration may see values of the one before.
         let inside = [9u32, 3, 1];
         let at: Vec<u32> = indices(count)
             .into_iter()

@@ -44,7 +44,7 @@ pub(super) fn gpu() -> Option<&'static Gpu> {
     gpu.as_ref()
 }
 
-/// Some workgroups, and the elements of each binding that they get: all, if there is no window.
+/// Some workgroups of a launch, and the window of each binding: without one, all elements.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub(super) first: [u32; 3],

@@ -1,4 +1,4 @@
-//! A launch in pieces computes what it computes whole: ids, grid, lengths, windows.
+//! A launch in pieces gives the same results as the whole launch: ids, grid, lengths, windows.
 
 use super::harness::{Gpu, Launch, Outcome, Piece, bytes, gpu};
 use crate::rewrite::ParamSpace;
