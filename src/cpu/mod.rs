@@ -1,7 +1,8 @@
 //! The CPU as a device: kernels run in place on host memory, on coexec's own threads.
 //!
-//! `executor` distributes workgroups to threads. An engine runs them: the reference interpreter, or machine code
-//! that `spmd` and a back end (`llvm` or `cranelift`) make. All engines give the same bits; `math` holds the
+//! `executor` distributes workgroups to threads. An engine runs them: the reference interpreter, or machine code.
+//! `spmd` compiles a kernel for gangs of lanes, `emit` lowers the result to instructions, and a back end (`llvm` or
+//! `cranelift`) makes machine code of these. All engines give the same bits; `math` holds the
 //! numeric functions that they share.
 
 mod math;

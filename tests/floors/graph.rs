@@ -4,8 +4,8 @@
 //! re-exports leads to the file behind it. Code that is compiled for tests only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -26,24 +26,6 @@ pub(crate) struct File {
     mentions: BTreeSet<Module>,
     /// The types that have inherent methods here, as the file names them.
     implemented: BTreeSet<Module>,
-}
-
-/// An import from a file that does not lie below the importer.
-pub(crate) struct Upward {
-    /// The folder that has both children.
-    pub(crate) folder: Module,
-    importer: PathBuf,
-    imported: PathBuf,
-    /// The children of the folder that the importer and the imported file are, or lie in.
-    children: (String, String),
-}
-
-impl fmt::Display for Upward {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (above, below) = &self.children;
-        let (from, to) = (self.importer.display(), self.imported.display());
-        write!(f, "{from} imports from {to}: {below} is not in a group below {above}")
-    }
 }
 
 /// All files of a crate, by module.
@@ -151,42 +133,39 @@ impl Graph {
         circles.into_iter().collect()
     }
 
-    /// Imports against the order of groups.
-    pub(crate) fn upward(&self) -> Vec<Upward> {
+    /// Imports against the order of groups, a line each.
+    pub(crate) fn upward(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (from, to) in self.edges().iter().flat_map(|(a, all)| all.iter().map(move |b| (a, b))) {
             let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
             let (Some(above), Some(below)) = (from.get(shared), to.get(shared)) else { continue };
-            let folder = from[..shared].to_vec();
-            let order = self.order(&folder);
+            let order = self.order(&from[..shared].to_vec());
             let group = |name: &String| order.iter().position(|group| group.contains(name));
             if !matches!((group(above), group(below)), (Some(above), Some(below)) if below < above)
             {
-                wrong.push(Upward {
-                    folder,
-                    importer: self.files[from].path.clone(),
-                    imported: self.files[to].path.clone(),
-                    children: (above.clone(), below.clone()),
-                });
+                let (importer, imported) =
+                    (self.files[from].path.display(), self.files[to].path.display());
+                wrong.push(format!(
+                    "{importer} imports from {imported}: {below} is not in a group below {above}"
+                ));
             }
         }
         wrong
     }
 
-    /// Types with inherent methods in a file that does not define them: the file that does, and a line that says so.
-    pub(crate) fn scattered(&self) -> Vec<(Module, String)> {
+    /// Types with inherent methods in a file that does not define them, a line each.
+    pub(crate) fn scattered(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (here, file) in &self.files {
             for path in &file.implemented {
                 let home = self.home(path);
                 if home != *here {
-                    let line = format!(
+                    wrong.push(format!(
                         "{} has methods of {}, which {} defines",
                         file.path.display(),
                         path.last().unwrap(),
                         self.files[&home].path.display(),
-                    );
-                    wrong.push((home, line));
+                    ));
                 }
             }
         }
@@ -294,8 +273,11 @@ impl Reader<'_> {
         Some(base)
     }
 
+    /// A path in the code. One name alone is a visibility (`pub(super)` in a macro), or local, or an import told by its `use`.
     fn mention(&mut self, path: &[String]) {
-        if let Some(path) = self.rooted(path) {
+        if path.len() > 1
+            && let Some(path) = self.rooted(path)
+        {
             self.out.mentions.insert(path);
         }
     }
@@ -455,9 +437,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names: Module = path.segments.iter().map(|s| s.ident.to_string()).collect();
-        if names.len() > 1 {
-            self.mention(&names);
-        }
+        self.mention(&names);
         visit::visit_path(self, path);
     }
 

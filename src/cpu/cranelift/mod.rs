@@ -1,8 +1,8 @@
 //! The Cranelift back end: kernels in SPMD form as machine code, without an external library.
 //!
-//! `function` writes Cranelift IR by the instructions of `builder`, `jit` turns it into code. Vectors have 128 bits; a gang's value is as many of
-//! them as its width takes. `compiled` calls the code like that of the LLVM back end, and it gives the same
-//! bits.
+//! `function` writes a kernel as Cranelift IR: `cpu::emit` lowers it to `instructions`, which `builder` adds. `jit` turns the IR into
+//! code. Vectors have 128 bits; a gang's value is as many of them as its width takes. `compiled` calls the code like that of the LLVM
+//! back end, and it gives the same bits.
 
 mod builder;
 

@@ -275,9 +275,9 @@ fn arm<I: Accesses>(e: &mut Emitter<'_, I>, body: &Region, end: &I::Block) -> Re
 fn count_iteration<I: Instructions>(e: &mut Emitter<'_, I>, span: naga::Span) {
     let left = e.b.read_scalar(&e.budget);
     let (zero, one) = (e.b.long(0), e.b.long(1));
-    let none = e.b.scalar(Scalar::Equal, Size::Long, &left, &zero);
+    let some = e.b.scalar(Scalar::LtU, Size::Long, &zero, &left);
     let (stop, go) = (e.b.block(), e.b.block());
-    e.b.branch_if(&none, &stop, &go);
+    e.b.branch_if(&some, &go, &stop);
     e.b.begin(&stop);
     let status = e.status_of(span);
     e.b.return_status(status);

@@ -47,9 +47,9 @@ fn workgroups<I: Accesses>(e: &mut Emitter<'_, I>, workgroup_bytes: u64) -> Resu
     let [start, head, end, advance, done] = [(); 5].map(|()| e.b.block());
     let [first, count] = e.args.batch.clone();
     let zero = e.b.long(0);
-    let none = e.b.scalar(Scalar::Equal, long, &count, &zero);
+    let some = e.b.scalar(Scalar::LtU, long, &zero, &count);
     // Without workgroups there is no division: the counts may be zero then.
-    e.b.branch_if(&none, &done, &start);
+    e.b.branch_if(&some, &start, &done);
     e.b.begin(&start);
     let columns = e.b.extend(&e.args.count[0], false);
     let rows = e.b.extend(&e.args.count[1], false);
@@ -97,8 +97,8 @@ fn workgroups<I: Accesses>(e: &mut Emitter<'_, I>, workgroup_bytes: u64) -> Resu
     let left = e.b.scalar(Scalar::Sub, long, &left, &finished);
     e.b.write_scalar(&e.left, &left);
     let zero = e.b.long(0);
-    let none = e.b.scalar(Scalar::Equal, long, &left, &zero);
-    e.b.branch_if(&none, &done, &advance);
+    let more = e.b.scalar(Scalar::LtU, long, &zero, &left);
+    e.b.branch_if(&more, &advance, &done);
     e.b.begin(&advance);
     let zero = e.b.int(0);
     let mut carry = span;

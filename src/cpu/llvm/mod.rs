@@ -1,15 +1,16 @@
 //! The LLVM back end: kernels in SPMD form as machine code, through a libLLVM found at run time.
 //!
-//! `library` loads it, `function` writes textual LLVM IR by the instructions of `builder`, `jit` turns that into code.
+//! `find` looks for the library and `library` loads it. `function` writes a kernel as textual LLVM IR: `cpu::emit` lowers it to
+//! `instructions`, which `builder` writes down. `jit` turns the text into code.
 
-mod find;
+mod builder;
 mod library;
 mod width;
 
-mod builder;
-
 mod instructions;
+mod jit;
 
+mod find;
 mod rows;
 
 mod interleaved;
@@ -17,7 +18,6 @@ mod interleaved;
 mod accesses;
 
 mod function;
-mod jit;
 
 #[cfg(test)]
 mod tests;
