@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::memory::Reservation;
 use crate::pending::Job;
 use crate::runtime::fleet::guarded;
-use crate::runtime::report::{DeviceReport, FailureEvent, Remedy, SequenceReport};
+use crate::runtime::report::{DeviceReport, FailureEvent, SequenceReport};
 
 /// Runs all steps `times` times on one device. `None`: they have to run in levels.
 pub(crate) fn batch(
@@ -38,10 +38,7 @@ pub(crate) fn batch(
     // The host has all bytes that the failed device held, or the log can compute them again.
     let one_by_one = |error: Error, report: &mut SequenceReport| match error.of_device() {
         Ok((id, kind, cause)) => {
-            let remedy = match kind.quarantines() {
-                true => Remedy::Quarantined,
-                false => Remedy::PutAside,
-            };
+            let remedy = member.remedy(kind);
             let event = FailureEvent { device: id, kind, cause, remedy };
             checked.resources.fleet.record_failure(device, member, &event);
             report.events.push(event);

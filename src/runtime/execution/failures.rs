@@ -82,14 +82,14 @@ impl Failures {
     }
 
     /// Decides the remedy for a failed run of `bands` bands on a device with `others` other runs in flight.
-    /// `half`: the workgroups of half of the run.
+    /// `half`: the workgroups of half of the run. `aside`: the remedy if the device does not get the run again.
     pub(super) fn remedy(
         &mut self,
         device: usize,
         kind: FailureKind,
-        in_place: bool,
         (bands, others): (u32, usize),
         half: impl FnOnce() -> u64,
+        aside: Remedy,
     ) -> Remedy {
         match kind {
             FailureKind::OutOfMemory if others > 0 => {
@@ -100,8 +100,7 @@ impl Failures {
                 self.most[device] = Some(bands / 2);
                 Remedy::SmallerChunks(half())
             }
-            kind if kind.quarantines() && !in_place => Remedy::Quarantined,
-            _ => Remedy::PutAside,
+            _ => aside,
         }
     }
 }
@@ -115,13 +114,14 @@ mod tests {
         let mut failures = Failures::new(1, &[]);
         let mut short = |bands, others| {
             let kind = FailureKind::OutOfMemory;
-            let remedy = failures.remedy(0, kind, false, (bands, others), || 7);
+            let remedy = failures.remedy(0, kind, (bands, others), || 7, Remedy::PutAside);
             (remedy, failures.depth(0, 3), failures.most(0))
         };
         assert_eq!(short(8, 2), (Remedy::OneAtATime, 1, u32::MAX));
         assert_eq!(short(8, 0), (Remedy::SmallerChunks(7), 1, 4));
         assert_eq!(short(1, 0), (Remedy::PutAside, 1, 4));
-        let mut lost = |in_place| failures.remedy(0, FailureKind::Panicked, in_place, (8, 0), || 7);
-        assert_eq!((lost(false), lost(true)), (Remedy::Quarantined, Remedy::PutAside));
+        let kind = FailureKind::Lost;
+        let lost = failures.remedy(0, kind, (8, 0), || 7, Remedy::Quarantined);
+        assert_eq!(lost, Remedy::Quarantined);
     }
 }

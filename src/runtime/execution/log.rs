@@ -28,6 +28,7 @@ use crate::kernel::{Kernel, Space};
 use crate::memory::{BufferRange, Entry, Recorder, Repeat, Weight};
 use crate::plan::Plan;
 use crate::runtime::fleet::{Quarantined, guarded};
+use crate::runtime::report::Remedy;
 
 /// The assumed mean time between failures of a device: a low estimate.
 const BETWEEN_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
@@ -93,7 +94,7 @@ impl Recorded {
                 // It may have overwritten its input.
                 break;
             }
-            if kind.quarantines() && !device.in_place() {
+            if member.remedy(kind) == Remedy::Quarantined {
                 let why = Quarantined { device: name, kind, cause };
                 fleet.quarantine(*index, &member.device, why);
             }

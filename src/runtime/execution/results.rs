@@ -88,7 +88,8 @@ impl<'s> Results<'_, 's> {
         state.failures.endless.extend(endless);
         let bands = run.end - run.start;
         let half = || planned.workgroups(&(run.start..run.start + bands / 2));
-        let remedy = state.failures.remedy(device, kind, in_place, (bands, others), half);
+        let aside = member.remedy(kind);
+        let remedy = state.failures.remedy(device, kind, (bands, others), half, aside);
         if matches!(remedy, Remedy::OneAtATime | Remedy::SmallerChunks(_)) {
             state.policy.give_back(task.id, now);
         } else {

@@ -229,10 +229,7 @@ impl Verifier<'_> {
                 (Ok(values), _) => return Ok((judge, values)),
                 (Err(error), Some(index)) => {
                     let (device, kind, cause) = error.of_device()?;
-                    let remedy = match kind.quarantines() {
-                        true => Remedy::Quarantined,
-                        false => Remedy::PutAside,
-                    };
+                    let remedy = self.planned.checked.devices[index].remedy(kind);
                     let event = FailureEvent { device, kind, cause, remedy };
                     self.put_aside(index, event, failures);
                 }

@@ -37,6 +37,17 @@ pub(crate) struct Member {
     pub(crate) quarantined: Option<Quarantined>,
 }
 
+impl Member {
+    /// The remedy for a failure whose chunk is not tried there again. A device that works in place, the CPU, is not
+    /// The remedy for a failure whose chunk is not tried there again.
+    pub(crate) fn remedy(&self, kind: FailureKind) -> Remedy {
+        match kind.quarantines() && !self.device.in_place() {
+            true => Remedy::Quarantined,
+            false => Remedy::PutAside,
+        }
+    }
+}
+
 impl Fleet {
     pub(crate) fn new(devices: Vec<Arc<dyn Device>>) -> Fleet {
         let slots = devices.into_iter().map(|device| Member { device, quarantined: None });
@@ -147,7 +158,7 @@ pub(crate) fn prepare(index: usize, member: &Member, kernel: &Kernel, fleet: &Fl
 /// The quarantine of a device that failed to compile a kernel, if it needs one.
 fn quarantines(member: &Member, error: &Error) -> Option<Quarantined> {
     let Error::Device { device, kind, doing, cause } = error else { return None };
-    (kind.quarantines() && !member.device.in_place()).then(|| Quarantined {
+    (member.remedy(*kind) == Remedy::Quarantined).then(|| Quarantined {
         device: device.clone(),
         kind: *kind,
         cause: format!("it failed to {doing}: {cause}"),
@@ -184,5 +195,19 @@ pub(crate) fn no_device(
             .zip(unable)
             .map(|(info, why)| format!("  {}: {}", info.id, why.as_deref().unwrap_or("?")))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::fleet::select;
+
+    #[test]
+    fn the_cpu_is_put_aside_but_never_quarantined() {
+        let member = Member { device: select::interpreter(None).unwrap(), quarantined: None };
+        for kind in [FailureKind::Panicked, FailureKind::Lost, FailureKind::OutOfMemory] {
+            assert_eq!(member.remedy(kind), Remedy::PutAside, "{kind}");
+        }
     }
 }

@@ -73,6 +73,11 @@ pub(crate) fn add_launch(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
         sum.engine = sum.engine.or(more.engine);
         sum.fallback = sum.fallback.take().or_else(|| more.fallback.clone());
         sum.chunks = sum.chunks.saturating_add(more.chunks);
+        sum.taken_over = sum.taken_over.saturating_add(more.taken_over);
+        sum.left_out = match sum.chunks {
+            0 => sum.left_out.take().or_else(|| more.left_out.clone()),
+            _ => None,
+        };
         sum.workgroups += more.workgroups;
         sum.busy += more.busy;
         sum.uploaded += more.uploaded;
@@ -158,6 +163,19 @@ fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_report_of_a_sequence_adds_up_and_a_device_is_left_out_only_if_it_did_nothing() {
+        let idle = DeviceReport { left_out: Some("too slow".to_owned()), ..Default::default() };
+        let busy = DeviceReport { chunks: 3, taken_over: 2, workgroups: 6, ..Default::default() };
+        let mut sum = Vec::new();
+        add_launch(&mut sum, &[idle.clone(), busy.clone()]);
+        add_launch(&mut sum, &[idle, busy.clone()]);
+        assert_eq!((sum[1].chunks, sum[1].taken_over, sum[1].workgroups), (6, 4, 12));
+        assert_eq!((sum[0].left_out.as_deref(), sum[1].share), (Some("too slow"), 1.0));
+        add_launch(&mut sum, &[busy.clone(), busy]);
+        assert_eq!((&sum[0].left_out, sum[0].chunks), (&None, 3));
+    }
 
     #[test]
     fn sizes_and_times_are_readable() {
