@@ -66,8 +66,8 @@ pub(super) fn hurried(kernel: &Kernel, span: Span) -> String {
     let line = kernel.source().line(span);
     let place = line.map_or_else(|| "a loop".to_owned(), |line| format!("the loop at line {line}"));
     format!(
-        "The analysis exhausted its budget at {place}: from there on it may take a loop that ends for \
-         endless, and a range may be larger than the elements that are touched."
+        "The analysis exhausted its budget at {place}: a later loop may have an \
+         iteration budget although it ends, and a range may have more elements than the kernel touches."
     )
 }
 

@@ -243,10 +243,10 @@ fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> 
     if wishes.race_free && !promised {
         sentences.push(match split {
             Split::Whole { reason, .. } => {
-                format!("freedom from data races was promised, which does not help: {reason}")
+                format!("the promise of freedom from data races has no effect: {reason}")
             }
             _ => {
-                "freedom from data races was promised, but need not be: the launch is split safely without"
+                "the promise of freedom from data races is not needed: the launch is split safely without it"
                     .to_owned()
             }
         });
@@ -493,7 +493,7 @@ impl Plan {
         }
         if total > memory {
             return Err(format!(
-                "its part of all buffers takes {total} bytes, and there are {memory} for a chunk"
+                "its part of all buffers takes {total} bytes, and a chunk may take {memory} at most"
             ));
         }
         Ok(())
