@@ -148,11 +148,12 @@ pub enum Error {
 
     /// A buffer with unusable contents. A launch was cancelled or failed while writing it, or a lost
     /// device held the only copy of a range that coexec can't compute again at the moment, or at all.
-    #[error("buffer {name} is poisoned: {cause}. Write all of it before using it again")]
+    #[error("buffer {name} is poisoned: {cause}")]
     Poisoned {
         /// The name under which the failed launch bound it.
         name: String,
-        /// What ended that launch, or which range is lost and why coexec can't compute it again.
+        /// What ended that launch, or which range is lost and why coexec can't compute it again; then
+        /// what to do.
         cause: String,
     },
 

@@ -85,7 +85,7 @@ impl CpuDevice {
             && ![128, 256, 512].contains(&bits)
         {
             return Err(failed(
-                "set its vectors' length",
+                "set its vector length",
                 format!("{bits} is not one of 128, 256 and 512"),
             ));
         }
@@ -167,7 +167,7 @@ impl CpuDevice {
         if invocations.is_none_or(|n| n > limits.max_invocations) {
             return Err(Error::Unsupported {
                 what: format!(
-                    "a workgroup of {size:?} invocations (the CPU takes {})",
+                    "a workgroup of {size:?} invocations (the CPU takes at most {})",
                     limits.max_invocations
                 ),
                 at: String::new(),

@@ -66,7 +66,7 @@ pub(super) fn hurried(kernel: &Kernel, span: Span) -> String {
     let line = kernel.source().line(span);
     let place = line.map_or_else(|| "a loop".to_owned(), |line| format!("the loop at line {line}"));
     format!(
-        "The analysis exhausted its budget at {place}: a later loop may have an \
+        "The analysis exhausted its budget at {place}: from there on, a loop may have an \
          iteration budget although it ends, and a range may have more elements than the kernel touches."
     )
 }

@@ -102,7 +102,7 @@ fn iterations(
     }
     let lines = output::table(&rows).into_iter().map(|line| format!("  {line}\n"));
     Ok(format!(
-        "\nRun {steps} times, each device's share and what was moved for it:\n{}",
+        "\nIn {steps} steps, the share of each device and the bytes that were moved for it:\n{}",
         lines.collect::<String>()
     ))
 }

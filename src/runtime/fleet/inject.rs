@@ -106,10 +106,7 @@ impl Faults {
                 let ids: Vec<&str> = devices.iter().map(|d| d.info().id.as_str()).collect();
                 return Err(Error::NoSuchDevice {
                     name: format!("`{}`", rule.device),
-                    problem: format!(
-                        "a fault is to be injected there; there are {}",
-                        ids.join(", ")
-                    ),
+                    problem: format!("a fault rule names it; the devices are {}", ids.join(", ")),
                 });
             }
         }
@@ -133,7 +130,7 @@ impl Rule {
         let wrong = || Error::NoSuchDevice {
             name: format!("`{text}`"),
             problem: format!(
-                "a fault is written DEVICE:FAULT@N, DEVICE:FAULT@N+ or DEVICE:FAULT%PERCENT:SEED, \
+                "expected a fault rule DEVICE:FAULT@N, DEVICE:FAULT@N+ or DEVICE:FAULT%PERCENT:SEED, \
                  such as gpu0:lost@3; FAULT is one of {}",
                 names.join(", ")
             ),

@@ -43,7 +43,7 @@ impl fmt::Display for Remedy {
                 f.write_str("its work went to other devices, and it is quarantined")
             }
             Remedy::Recomputed => {
-                f.write_str("all that it had computed was computed again, and it is quarantined")
+                f.write_str("all its chunks were computed again, and it is quarantined")
             }
             Remedy::OneAtATime => f.write_str("it goes on with one chunk at a time"),
             Remedy::SmallerChunks(1) => f.write_str("it goes on with chunks of one workgroup"),

@@ -71,7 +71,7 @@ impl fmt::Display for Verified {
         }
         match self.disputes {
             0 => write!(f, "; all agree, {}", self.within),
-            n => write!(f, "; {n} did not agree, {}", self.within),
+            n => write!(f, "; disagreements: {n}, {}", self.within),
         }
     }
 }
