@@ -5,7 +5,7 @@
 //! A repetition times each device alone and then all together. The table has the median of the
 //! repetitions, and the lower and the upper quartile. `COEXEC_REPETITIONS` and `COEXEC_BODIES` set
 //! the duration. `COEXEC_SLOWDOWN` slows all devices by a factor, so that they do not compete for
-//! cores, and other work of the machine does not show. Throttled devices have a fixed time per
+//! cores and other work of the machine does not affect them. Throttled devices have a fixed time per
 //! workgroup, derived from launches on one core. `COEXEC_THROTTLE=factor` multiplies the time of each
 //! chunk instead, and with it the machine's noise.
 

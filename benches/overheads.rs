@@ -22,7 +22,8 @@ fn library(name: &str) -> Kernel {
     Kernel::from_wgsl(text).expect(name)
 }
 
-/// Plans in 64 bands for two devices: the first with its arguments, and one with known arguments.
+/// Plans for two devices, in 64 bands (16 for matmul, whose grid has no more): with new arguments, and
+/// with the arguments of an earlier plan.
 fn plans(criterion: &mut Criterion) {
     let runtime = Runtime::builder().devices("virtual:2:cpu").build().expect("two devices");
     let (a, b, c) = (
@@ -114,8 +115,8 @@ fn overheads(criterion: &mut Criterion) {
     }
 }
 
-/// The cost of the launch log without failures: an iterated stencil with steps of far less than one,
-/// about one and many milliseconds. Steps with and without the log take turns, so that other work of
+/// The cost of the launch log without failures: an iterated stencil with steps of far less than one
+/// millisecond, about one, and many. Steps with and without the log take turns, so that other work of
 /// the machine affects both.
 fn log() {
     use std::time::{Duration, Instant};

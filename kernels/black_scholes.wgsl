@@ -10,7 +10,7 @@
 //
 // Grid: count invocations along x.
 // Source: Black and Scholes, 1973. N by Abramowitz and Stegun 26.2.17, off by at most 7.5e-8.
-// The tolerance is for prices up to 100: the error of 26.2.17 is 7.5e-6 there, plus rounding.
+// The tolerance is for prices up to 100: 26.2.17 adds at most 7.5e-6 for each N, plus rounding.
 // tolerance: abs 1e-4 rel 1e-5
 
 struct Market {

@@ -7,7 +7,7 @@
 //
 // Grid: any number w of workgroups along x; workgroup g counts the stretches g, g + w, g + 2 w, ...
 // of 256 elements.
-// Integers are exact.
+// Counts are integers, so they are exact.
 // tolerance: abs 0 rel 0
 
 const BINS = 256u;

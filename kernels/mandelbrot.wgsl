@@ -1,5 +1,5 @@
-// mandelbrot: the number of steps of z = z^2 + c, from z = 0, before |z| > 2, for each pixel. It is
-// `limit` where |z| stays below.
+// mandelbrot: for each pixel, the number of steps of z = z^2 + c, from z = 0, before |z| > 2. It is
+// `limit` if |z| does not exceed 2 in these steps.
 //
 // view        uniform   width, height: the picture, row-major; limit: the most steps; scale: the
 //                       side of a pixel; corner: c at pixel (0, 0)

@@ -55,7 +55,7 @@ fn nbody(
 
         for (var t = 0u; t < TILE; t++) {
             let away = tile[t].xyz - body.xyz;
-            // A chain of fused multiply-adds needs one operation less than a dot product and a sum.
+            // Fused multiply-adds need one operation fewer than a dot product and a sum.
             let squared =
                 softening2 + away.x * away.x + away.y * away.y + away.z * away.z;
             let inverse = inverseSqrt(squared);

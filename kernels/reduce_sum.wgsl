@@ -2,7 +2,7 @@
 // Run it again over the partial sums, or add them up on the host.
 //
 // src             read      any number of elements
-// partials        out       one for each workgroup
+// partials        out       one element for each workgroup
 // PER_INVOCATION  override  the number of elements that one invocation adds up, 16
 //
 // Grid: ceil(elements / (256 * PER_INVOCATION)) workgroups along x.

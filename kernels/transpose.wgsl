@@ -1,4 +1,4 @@
-// transpose: dst = src transposed, 32 by 32 at a time through workgroup memory, so that both
+// transpose: dst = src transposed. Tiles of 32 by 32 pass through workgroup memory, so that both
 // reads and writes are contiguous along local x.
 //
 // dims    uniform   rows, columns of src

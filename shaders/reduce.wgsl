@@ -1,5 +1,5 @@
-// reduce: the sum and the largest of the values of a workgroup's 256 invocations. Every invocation
-// of the workgroup must make the call, with its local_invocation_index, and gets the result.
+// reduce: the sum and the maximum over a workgroup's 256 invocations. Every invocation of the
+// workgroup must make the call, with its local_invocation_index. Each gets the result.
 
 var<workgroup> reduce_scratch: array<f32, 256>;
 

@@ -1,9 +1,9 @@
 //! One unmodified WGSL compute kernel, on every processor of the machine at once.
 //!
-//! coexec takes a data-parallel kernel in plain [WGSL] and launches it over buffers. It finds out what each part of
-//! the grid reads and writes, divides the grid between every GPU (through wgpu) and the CPU (through its own
-//! compiler), moves the data that each part needs, and gives the same result as one device alone. A device that
-//! fails loses its part to another one.
+//! coexec takes a data-parallel kernel in plain [WGSL] and launches it over buffers. It finds the elements that each
+//! part of the grid reads and writes, divides the grid between every GPU (through wgpu) and the CPU (through its own
+//! compiler), moves the data that each part needs, and gives the same result as one device alone. If a device fails,
+//! another one computes its part.
 //!
 //! ```
 //! use coexec::{Buffer, Kernel, Runtime};
@@ -52,11 +52,11 @@
 //! - **Signatures**: [`Signature`] lists [`Binding`]s and [`Constant`]s; [`Layout`], [`Space`], [`ValueType`], [`ScalarType`] and
 //!   [`Field`] describe a binding.
 //! - **Devices**: [`DeviceInfo`], [`DeviceKind`], [`DeviceLimits`]; [`Engine`] names a compiler of the CPU.
-//! - **Results**: [`Report`] and [`SequenceReport`] have a [`DeviceReport`] for each device, [`FailureEvent`]s, and what was
-//!   [`Verified`] ([`VerifiedPart`]). [`Quarantined`] and [`Remedy`] say what became of a device that failed. [`Error`] is the one
+//! - **Results**: [`Report`] and [`SequenceReport`] have a [`DeviceReport`] for each device, [`FailureEvent`]s, and the outcome of
+//!   verification ([`Verified`], [`VerifiedPart`]). [`Quarantined`] and [`Remedy`] say how a failed device was handled. [`Error`] is the one
 //!   error type, [`FailureKind`] classifies failures of devices.
 //! - **Explaining**: [`Plan`] says how a launch is split; [`Measured`] and [`Tightness`] compare inferred footprints with real
-//!   accesses; [`listing`] prints generated code ([`Listing`]); [`simulate`] runs the scheduler on devices that are not here.
+//!   accesses; [`listing`] prints generated code ([`Listing`]); [`simulate`] simulates the scheduler on devices that are not at hand.
 //! - **Checking**: [`Findings`] of [`Launch::check`], each a [`Finding`] of a [`Rule`], with its [`Witness`]es, [`Invocation`]s and
 //!   their [`Action`]s.
 //!

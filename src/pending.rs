@@ -1,4 +1,4 @@
-//! Work that goes on while its owner does something else: a launch, a sequence, a read.
+//! Work in the background: a launch, a sequence, a read.
 //!
 //! The work runs on a thread of its own. It shares a [`Job`], with the cancellation and the
 //! progress, with its owner. The modules that start work decide how soon it reacts to a

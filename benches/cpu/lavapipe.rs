@@ -1,7 +1,7 @@
 //! The same WGSL on a software GPU (Mesa's lavapipe), through plain wgpu.
 //!
-//! Only a dispatch and the wait for it are timed: the data lies in the adapter's memory before, and no
-//! result is copied back.
+//! Only encoding, submission and execution of a dispatch are timed. The data is in the adapter's memory
+//! before, and no result is copied back.
 
 use std::time::{Duration, Instant};
 

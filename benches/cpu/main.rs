@@ -1,6 +1,6 @@
 //! The CPU compiler against its peers: native code for the same job, and lavapipe running the same
-//! WGSL. All run in one process, and the contenders of a line take turns; the best of several runs
-//! counts. So the ratios are stable even where the times are not.
+//! WGSL. All run in one process. The contenders of a line take turns, and the best of several
+//! runs counts, so that ratios are stable even where times are not.
 //!
 //!     cargo bench --bench cpu                     the whole table, some minutes
 //!     cargo bench --bench cpu -- matmul saxpy     these kernels
@@ -48,7 +48,7 @@ const OF_SHORT_VECTORS: f64 = 0.7;
 /// Cranelift's target against LLVM for memory-bound kernels.
 const OF_LLVM_ON_MEMORY: f64 = 0.9;
 
-/// The most milliseconds that a first launch may take longer than a second one.
+/// The targets for compilation: the most milliseconds by which a first launch may exceed a second.
 const COMPILING: [(&str, f64); 2] = [("llvm", 100.0), ("cranelift", 15.0)];
 
 /// One way to run a kernel on the CPU.

@@ -1,6 +1,6 @@
 //! The matrix product of the `gemm` crate: its f32 kernels, with AVX-512 where the machine has it.
 //!
-//! Programs include it beside `peers`, because not all of them depend on the crate.
+//! It is a file beside `peers`, because not all programs that include `peers` depend on the crate.
 
 use std::hint::black_box;
 

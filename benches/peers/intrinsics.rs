@@ -167,7 +167,7 @@ mod x86 {
     }
 }
 
-// SAFETY: needs no instruction set.
+// SAFETY: plain floats need no instruction set.
 unsafe impl Floats for f32 {
     const LANES: usize = 1;
     #[inline(always)]
@@ -227,7 +227,7 @@ unsafe fn attract<V: Floats>(
         }
     }
     let mut result = [[0.0f32; 16]; 3];
-    // SAFETY: our caller promises the instruction set; slices are checked where they are read.
+    // SAFETY: the caller promises the instruction set; each access checks its slice.
     unsafe {
         let soft = V::splat(softening * softening);
         for start in (0..16).step_by(V::LANES) {
@@ -254,11 +254,11 @@ fn attract_any(bodies: &[[f32; 4]], softening: f32, targets: &[[f32; 4]]) -> [[f
     #[cfg(target_arch = "x86_64")]
     {
         if std::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor was just asked.
+            // SAFETY: the check above found the instruction set.
             return unsafe { x86::attract_512(bodies, softening, targets) };
         }
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            // SAFETY: the processor was just asked.
+            // SAFETY: the check above found the instruction set.
             return unsafe { x86::attract_256(bodies, softening, targets) };
         }
     }
@@ -296,7 +296,7 @@ pub fn nbody(job: &Job) -> Peer {
     }
 }
 
-/// The picture, without its size and its top.
+/// The parameters of the picture that all rows share.
 #[derive(Clone, Copy)]
 pub struct View {
     limit: u32,
@@ -317,7 +317,7 @@ unsafe fn row<V: Floats>(view: View, cy: f32, out: &mut [u32]) {
             *cx = (start + lane) as f32 * view.scale + view.left;
         }
         let mut counts = [0u32; 16];
-        // SAFETY: our caller promises the instruction set; slices are checked where they are read.
+        // SAFETY: the caller promises the instruction set; each access checks its slice.
         unsafe {
             let (cx, cy, four) = (V::load(&cx), V::splat(cy), V::splat(4.0));
             let (mut x, mut y) = (V::splat(0.0), V::splat(0.0));
@@ -341,11 +341,11 @@ fn row_any(view: View, cy: f32, out: &mut [u32]) {
     #[cfg(target_arch = "x86_64")]
     {
         if std::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor was just asked.
+            // SAFETY: the check above found the instruction set.
             return unsafe { x86::row_512(view, cy, out) };
         }
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            // SAFETY: the processor was just asked.
+            // SAFETY: the check above found the instruction set.
             return unsafe { x86::row_256(view, cy, out) };
         }
     }

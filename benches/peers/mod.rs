@@ -1,7 +1,7 @@
 //! Native peers of the kernels: rayon loops, and loops with intrinsics, as a Rust programmer would
 //! write them without coexec. The matrix product is in `gemm`, beside this folder's `mod.rs`.
 //!
-//! `benches/cpu` and, through `#[path]`, `coexec bench` include this file; the latter has the matrix
+//! `benches/cpu` and `coexec bench` include this file through `#[path]`; the latter has the matrix
 //! product only with the feature `peers`. Each peer computes the kernel's result on the job's data,
 //! in the calling rayon pool.
 

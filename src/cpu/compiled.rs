@@ -1,9 +1,8 @@
 //! A kernel as machine code of either back end: its arguments, its memory, its calls.
 //!
-//! The generated function runs a range of workgroups of a chunk. Its arguments come as one array of
-//! 64-bit words, in the order of [`Word`]. What always holds: the code touches the bindings of the
-//! launch inside of their bounds, the scratch memory that it is lent, and nothing else. The executor
-//! decides which thread runs which workgroups.
+//! The generated function runs a range of workgroups of a chunk. Its arguments come as one array of 64-bit
+//! words, in the order of [`Word`]. The code touches only the launch's bindings, within their bounds, and the
+//! scratch memory that it is lent. The executor decides which thread runs which workgroups.
 
 use std::alloc::Layout as Memory;
 use std::fmt::Debug;
@@ -15,7 +14,7 @@ use crate::error::{Error, FailureKind, Result};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
-/// Memory with machine code.
+/// Memory that holds machine code.
 ///
 /// # Safety
 /// While the value lives, `address` is the address of a function of type [`Run`]. The function
@@ -36,14 +35,14 @@ pub(crate) struct Program {
     packed: u32,
 }
 
-/// What generated code needs to run.
+/// The run-time needs of generated code.
 #[derive(Debug, Default)]
 pub(in crate::cpu) struct Needs {
     /// Functions that the code calls by number.
     pub(in crate::cpu) functions: Vec<AnyFunction>,
     /// Bytes of scratch memory that each thread lends.
     pub(in crate::cpu) scratch: u64,
-    /// The text of the loop that each status stands for, from 1 on.
+    /// The source of the loop that each status stands for, from 1 on.
     pub(in crate::cpu) loops: Vec<naga::Span>,
 }
 
@@ -60,12 +59,12 @@ impl Program {
     }
 }
 
-/// Where an argument lies in the array of arguments, in words.
+/// An argument, and its place in the array of arguments, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Word {
     /// The table of functions that are called by number.
     Functions,
-    /// Iterations that a gang may make in loops that may not end.
+    /// Iterations that a gang may take in loops that may not end.
     Budget,
     /// Workgroups of the launch along an axis.
     Grid(usize),
@@ -93,7 +92,7 @@ impl Word {
     }
 }
 
-/// A scalar function that generated code calls, by its place in the table.
+/// A scalar function that generated code calls by its index in the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::cpu) enum AnyFunction {
     Unary(Unary),
@@ -104,11 +103,11 @@ pub(in crate::cpu) enum AnyFunction {
 /// The generated function: arguments, first workgroup of the chunk, workgroups, scratch memory.
 type Run = unsafe extern "C" fn(*const u64, u64, u64, *mut u8) -> u32;
 
-/// A scalar function of the interpreter for some lanes.
+/// Applies a scalar function of the interpreter to some lanes.
 ///
 /// # Safety
-/// `functions` points to a table that has an entry `index`; the others are valid for `lanes`
-/// words, those that the function takes at least.
+/// `functions` points to a table that has an entry `index`. `out` and the operands that the function takes are
+/// valid for `lanes` words.
 pub(in crate::cpu) unsafe extern "C" fn apply(
     functions: *const AnyFunction,
     index: u32,
@@ -132,10 +131,10 @@ pub(in crate::cpu) unsafe extern "C" fn apply(
     }
 }
 
-/// Makes memory zero.
+/// Sets memory to zero.
 ///
 /// # Safety
-/// The caller has `bytes` bytes at `at` for itself.
+/// The caller has exclusive access to `bytes` bytes at `at`.
 pub(in crate::cpu) unsafe extern "C" fn zero(at: *mut u8, bytes: u64) {
     // SAFETY: the generated code, the only caller, names a part of its own frame or scratch memory.
     unsafe { std::ptr::write_bytes(at, 0, bytes as usize) }
@@ -146,14 +145,14 @@ pub(in crate::cpu) unsafe extern "C" fn zero(at: *mut u8, bytes: u64) {
 pub(crate) struct Launch<'a> {
     program: &'a Program,
     words: Vec<u64>,
-    /// The values of uniforms, and a few zeros for buffers without elements.
+    /// The values of uniforms, and zeros for buffers without elements.
     _values: Vec<Vec<u64>>,
-    // The words hold the addresses of memory that the chunk borrows.
+    // The words hold addresses of memory that the chunk borrows.
     _chunk: std::marker::PhantomData<&'a [u8]>,
 }
 
-/// The largest storage binding of a kernel whose offsets fit an i32, in words or, where the kernel has
-/// f16, in half words.
+/// The size in bytes of the largest storage binding whose offsets fit an i32. Offsets are in words, or in half
+/// words if the kernel has f16.
 fn most_bytes(kernel: &Kernel) -> u64 {
     let is_half = |ty: &naga::Type| ty.inner.scalar().is_some_and(|scalar| scalar.width == 2);
     if kernel.module().types.iter().any(|(_, ty)| is_half(ty)) { 1 << 32 } else { 1 << 33 }
@@ -176,7 +175,7 @@ impl<'a> Launch<'a> {
     /// Collects the arguments to run `groups`, a part of the chunk.
     ///
     /// # Errors
-    /// `Unsupported` for a buffer of more than 8 GiB, or 4 GiB where the kernel has f16.
+    /// `Unsupported` for a buffer of more than 8 GiB, or 4 GiB if the kernel has f16.
     pub(crate) fn new(
         program: &'a Program,
         chunk: &'a Chunk<'_>,
@@ -185,7 +184,7 @@ impl<'a> Launch<'a> {
         let mut words = vec![0; Word::Pointer(chunk.bindings.len()).index()];
         let mut values = Vec::new();
         words[Word::Functions.index()] = program.needs.functions.as_ptr() as u64;
-        // A gang counts for all of its lanes, and the regions of a workgroup count together.
+        // One budget counts the turns of all lanes of a gang, and of all regions of a workgroup.
         words[Word::Budget.index()] = chunk.loop_budget.saturating_mul(program.gangs.max(1) * 16);
         for axis in 0..3 {
             words[Word::Grid(axis).index()] = u64::from(chunk.grid[axis]);
@@ -213,7 +212,7 @@ impl<'a> Launch<'a> {
                         });
                     }
                     if (memory.len() as u64) < layout.header + layout.element_size {
-                        // Out-of-bounds reads touch the start.
+                        // An out-of-bounds read loads from the start of the buffer.
                         (lend(&[], layout.header + layout.stride), 0)
                     } else {
                         (memory.words().as_ptr() as u64, *elements)
@@ -227,7 +226,7 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Memory that a thread lends to the code, in one piece for all of its workgroups.
+/// Memory that a thread lends to the code: one block for all of its workgroups.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     start: *mut u8,
@@ -261,17 +260,17 @@ impl Launch<'_> {
     /// Runs `count` packed workgroups from `first` on.
     ///
     /// # Errors
-    /// The text of a loop that did not end.
+    /// The source of a loop that did not end.
     pub(crate) fn run(
         &self,
         first: u64,
         count: u64,
         scratch: &mut Scratch,
     ) -> Result<(), naga::Span> {
-        // SAFETY: the address is that of a function of this type, in code that `program` keeps.
-        // The arguments are in the order of `Word`; bindings are borrowed for as long as the
-        // launch, buffers are as long as their number of elements says, and the scratch memory
-        // has the size that was asked for and is ours alone.
+        // SAFETY: the address is that of a function of this type, in code that `program` keeps. The arguments
+        // are in the order of `Word`. Bindings are borrowed for as long as the launch, and buffers are as long
+        // as their number of elements says. The scratch memory has the size that the program asked for, and no
+        // other thread uses it.
         let status = unsafe {
             let run: Run = std::mem::transmute(self.program.code.address() as usize);
             run(self.words.as_ptr(), first, count, scratch.start)

@@ -1,9 +1,9 @@
-//! The CPU behind the [`Device`] trait: a chunk's workgroups dealt to a pool of threads.
+//! The CPU behind the [`Device`] trait: distributes a chunk's workgroups to a pool of threads.
 //!
-//! Threads take batches of workgroups from a counter, in linear order, and each batch runs to its
-//! end; so a workgroup that waits for one with a lower number waits for one that runs. The first
-//! error wins and stops the others. The pool is our own. A thread of a caller's rayon pool that waits
-//! here takes up no other work of that pool, so a launch from inside a rayon job can't deadlock.
+//! Threads take batches of workgroups from a counter, in linear order, and each batch runs to its end. So a
+//! workgroup that waits for one with a lower number waits for one that has started. The first error is returned
+//! and stops the other threads. The pool is the device's own. A thread of a caller's rayon pool that waits here
+//! takes up no other work of that pool, so a launch from inside a rayon job cannot deadlock.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +52,7 @@ impl Default for CpuOptions {
     }
 }
 
-/// The machine's cores.
+/// The machine's cores as one device.
 #[derive(Debug)]
 pub(crate) struct CpuDevice {
     info: DeviceInfo,
@@ -126,10 +126,10 @@ impl CpuDevice {
         Ok(CpuDevice { info, pool, widths, engine: options.engine })
     }
 
-    /// The programs that run a chunk, each with its box. A kernel that packs several workgroups into
-    /// one needs a second program for the rest of each row.
+    /// The programs that run a chunk, each with its box. A kernel that packs several workgroups into one needs a
+    /// second program for the remainder of each row.
     fn parts(&self, chunk: &Chunk<'_>) -> Result<Vec<(Arc<Program>, GroupBox)>> {
-        // Each launch has prepared this program.
+        // Each launch has compiled this program before.
         let program = self.program_for(chunk, self.widths)?;
         let mut whole = chunk.groups;
         let left = whole.count[0] % program.packed();
@@ -147,7 +147,7 @@ impl CpuDevice {
         Ok(parts)
     }
 
-    /// The compiled kernel, for the chunk's bindings.
+    /// The program for the chunk's bindings.
     fn program_for(&self, chunk: &Chunk<'_>, widths: Widths) -> Result<Arc<Program>> {
         if self.engine == Engine::Auto && !compiled::takes(chunk) {
             tracing::info!(
@@ -159,7 +159,7 @@ impl CpuDevice {
         self.program(chunk.kernel, widths)
     }
 
-    /// The compiled kernel.
+    /// The program for bindings that compiled code can address.
     fn program(&self, kernel: &Kernel, widths: Widths) -> Result<Arc<Program>> {
         let limits = &self.info.limits;
         let size = kernel.signature().workgroup_size;
@@ -177,8 +177,8 @@ impl CpuDevice {
     }
 
     fn run(&self, chunk: &Chunk<'_>) -> Result<ChunkCost> {
-        // The rest of a row of workgroups has a program of its own, which is compiled when it is
-        // first needed.
+        // The remainder of a row of workgroups has a program of its own, which is compiled when it is first
+        // needed. The time of that compilation is not measured.
         let parts = self.parts(chunk)?;
         let began = Instant::now();
         for (program, groups) in parts {
@@ -224,8 +224,8 @@ impl CpuDevice {
         if workers == 1 {
             with_denormals(|| work.run());
         } else if rayon::current_thread_index().is_some() {
-            // A thread of a rayon pool that waits for us would take up other jobs of its pool
-            // meanwhile, above whatever locks it holds. A plain thread just waits.
+            // A waiting thread of a rayon pool would take up other jobs of its pool, while it holds its caller's
+            // locks. A plain thread only waits.
             std::thread::scope(|scope| {
                 scope.spawn(deal);
             });
@@ -244,12 +244,12 @@ impl CpuDevice {
     }
 }
 
-/// Threads that compute a chunk: at least half of them, and at least one.
+/// The number of threads that compute a chunk: at least half of them, and at least one.
 fn at_work(threads: usize, spare: usize) -> usize {
     threads - spare.min(threads / 2)
 }
 
-/// What the threads of one chunk share.
+/// The state that the threads of one chunk share.
 struct Work<'a> {
     device: &'a str,
     program: &'a Program,
@@ -264,11 +264,11 @@ struct Work<'a> {
     next: AtomicU64,
     stop: AtomicBool,
     failure: Mutex<Option<Error>>,
-    /// Why a thread could not take part. The others do its work.
+    /// Why a thread could not take part. The others take its share.
     refusal: Mutex<Option<Error>>,
 }
 
-/// The duration that a call of compiled code aims at. A thread checks for a stop between calls.
+/// The intended duration of a call of compiled code. A thread checks for a stop between calls.
 const CALL: Duration = Duration::from_millis(2);
 
 impl Work<'_> {
@@ -287,7 +287,8 @@ impl Work<'_> {
         }
     }
 
-    /// The batch size: large enough to hide the dispatch, small enough for the threads to end together.
+    /// The batch size: large enough to hide the cost of taking a batch, small enough for the threads to end
+    /// together.
     fn batch_size(&self, threads: u64) -> u64 {
         match &self.program.code {
             Code::Interpreter(program) => interpreter::batch_size(program),
@@ -344,7 +345,7 @@ impl Work<'_> {
                 return Ok(());
             }
         };
-        // As many workgroups as take about `CALL`, found by doubling.
+        // The number of workgroups that take about `CALL`, found by doubling.
         let mut most = 1;
         while let Some(start) = self.take() {
             let end = self.total.min(start + self.batch);
@@ -368,7 +369,7 @@ impl Work<'_> {
     }
 }
 
-/// A chunk that has been run: the CPU computes in `start`.
+/// A finished chunk: the CPU computes in `start`.
 struct Done(Result<ChunkCost>);
 
 impl Running for Done {
@@ -403,8 +404,8 @@ impl Device for CpuDevice {
     }
 }
 
-/// Sets the thread's floating-point mode to the one that Rust assumes and kernels rely on: nearest even,
-/// denormals kept. A thread inherits the mode of the one that starts it, which may have changed it.
+/// Sets the thread's floating-point mode to the one that Rust assumes and kernels rely on: round to nearest
+/// even, keep denormals. A thread inherits the mode of the thread that starts it, which may have changed it.
 fn keep_denormals() {
     #[cfg(target_arch = "x86_64")]
     {

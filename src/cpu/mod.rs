@@ -1,14 +1,14 @@
 //! The CPU as a device: kernels run in place on host memory, on coexec's own threads.
 //!
-//! `executor` deals workgroups to threads; an engine runs them: the reference interpreter, or
-//! machine code that `spmd` and a back end, `llvm` or `cranelift`, make. All engines give the same bits; `math` holds the
+//! `executor` distributes workgroups to threads. An engine runs them: the reference interpreter, or machine code
+//! that `spmd` and a back end (`llvm` or `cranelift`) make. All engines give the same bits; `math` holds the
 //! numeric functions that they share.
 
 mod math;
 mod stage;
 mod widths;
 
-// The oracle.
+// The reference.
 mod interpreter;
 
 mod check;

@@ -1,9 +1,8 @@
-//! A kernel made ready for the engine that runs it.
+//! A kernel compiled for the engine that runs it.
 //!
-//! This file chooses the engine: exactly the requested one, or the fastest that takes the
-//! kernel. Programs are kept with their kernel, so all devices and runtimes of a process
-//! share them. Compilers run on a thread with a large stack. A panic there is an error that costs
-//! the engine, not the process.
+//! This file chooses the engine: exactly the requested one, or the fastest that supports the kernel. Programs
+//! are kept with their kernel, so all devices and runtimes of a process share them. Compilers run on a thread
+//! with a large stack. A panic there is an error of that engine, and does not end the process.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -31,11 +30,11 @@ pub(super) enum Code {
 }
 
 impl Program {
-    /// The program of a kernel, compiled unless it was before.
+    /// The program of a kernel, compiled if it is not kept yet.
     ///
     /// # Errors
-    /// A forced engine never gives way to another: [`Error::Unsupported`] for a kernel that it
-    /// does not take, [`Error::Device`] when it is missing or fails.
+    /// A forced engine has no fallback: [`Error::Unsupported`] for a kernel that it does not support,
+    /// [`Error::Device`] when it is missing or fails.
     pub(super) fn of(kernel: &Kernel, engine: Engine, widths: Widths) -> Result<Arc<Program>> {
         let vector = u64::from(widths.vector.unwrap_or(0));
         let (pack, subgroup) = (u64::from(widths.pack), u64::from(widths.subgroup));
@@ -79,7 +78,7 @@ impl Program {
         Ok(Program { code: make(last)?, fallback: reasons(&causes) })
     }
 
-    /// The number of workgroups along x that it runs as one.
+    /// The number of workgroups along x that it executes as one.
     pub(super) fn packed(&self) -> u32 {
         match &self.code {
             Code::Interpreter(_) => 1,
@@ -87,7 +86,7 @@ impl Program {
         }
     }
 
-    /// The engine, and why it is not a faster one.
+    /// The engine, and the reason why it is not a faster one.
     pub(super) fn chosen(&self) -> Chosen {
         let engine = match self.code {
             Code::Interpreter(_) => Engine::Interpreter,
@@ -102,7 +101,7 @@ fn reasons(causes: &[String]) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join("; "))
 }
 
-/// The last resort, and the engines that are tried before it, the preferred one first.
+/// The last fallback, and the engines that are tried before it, the preferred one first.
 fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
     match engine {
         Engine::Auto if llvm::find_library().is_err() => {
@@ -113,10 +112,10 @@ fn candidates(engine: Engine) -> (Engine, &'static [Engine]) {
     }
 }
 
-/// The back end that runs kernels for a requested engine, in words.
+/// The name of the back end that runs kernels for a requested engine.
 ///
 /// # Errors
-/// Why a forced engine is not there.
+/// The reason why a forced engine is missing.
 pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static str> {
     match (engine, llvm::find_library()) {
         (Engine::Interpreter, _) => Ok("interpreter".to_owned()),
@@ -127,7 +126,7 @@ pub(super) fn describe(engine: Engine) -> std::result::Result<String, &'static s
     }
 }
 
-/// What would make the CPU faster; `None` where the fastest engine is in use.
+/// Advice that would make the CPU faster; `None` if the fastest engine is in use.
 pub(super) fn advice(engine: Engine) -> Option<String> {
     match (engine, llvm::find_library()) {
         (Engine::Auto, Err(cause)) => Some(cause.to_owned()),
@@ -135,7 +134,7 @@ pub(super) fn advice(engine: Engine) -> Option<String> {
     }
 }
 
-/// A panic as the error that it is: a bug of ours.
+/// A panic as an internal error, since it is a bug of coexec.
 pub(super) fn panicked(place: &str, panic: &(dyn Any + Send)) -> Error {
     let cause = panic
         .downcast_ref::<&str>()

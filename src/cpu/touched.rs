@@ -1,5 +1,4 @@
-//! The elements that the invocations of a chunk really touch. Tests compare inferred footprints with
-//! them.
+//! The elements that the invocations of a chunk really touch, for tests of inferred footprints.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,8 +9,7 @@ use crate::device::Chunk;
 use crate::error::{Error, Result};
 use crate::kernel::{BindingId, Layout, isolated};
 
-/// The accesses to one storage binding. Ranges are in elements of the binding's `Layout`, sorted
-/// and apart.
+/// The accesses to one storage binding. Ranges are in elements of the binding's `Layout`, sorted and disjoint.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Touched {
     /// Read, or updated atomically.
@@ -26,8 +24,8 @@ pub(crate) struct Touched {
     pub(crate) writes_header: bool,
 }
 
-/// Runs a chunk on one thread, one batch after the other, and tells what it touched: one entry
-/// for each binding of the signature, empty for those that are not storage.
+/// Runs a chunk on one thread, one batch after the other, and returns its accesses: one entry for each binding
+/// of the signature, empty for bindings that are not storage.
 pub(crate) fn touched(chunk: &Chunk<'_>, subgroup_size: u32) -> Result<Vec<Touched>> {
     let program =
         isolated("cpu::touched (compiling)", || interpreter::compile(chunk.kernel, subgroup_size))?;
@@ -55,7 +53,7 @@ pub(crate) fn touched(chunk: &Chunk<'_>, subgroup_size: u32) -> Result<Vec<Touch
     Ok(recorder.bindings.iter().map(|(layout, record)| record.summary(layout)).collect())
 }
 
-/// Half words of one binding.
+/// The half words of one binding that were accessed, by kind of access. `early` is `read_before_written`.
 #[derive(Default)]
 struct Record {
     read: BTreeSet<u64>,

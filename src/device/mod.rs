@@ -147,7 +147,7 @@ pub(crate) enum ChunkBinding<'a> {
     },
 }
 
-/// The workgroups of a launch that one device computes in one go.
+/// The part of a launch that a device computes at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk<'a> {
     pub(crate) kernel: &'a Kernel,

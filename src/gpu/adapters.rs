@@ -1,4 +1,4 @@
-//! Which GPUs there are.
+//! The GPUs of this machine.
 //!
 //! Adapters are enumerated once per process and kept, so that ids mean the same GPU to the end:
 //! `gpu0` is the first of discrete, integrated, other and software adapters, in that order. A GPU
@@ -16,15 +16,15 @@ use crate::error::{Error, Result};
 /// One GPU of this machine, not yet opened. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct AdapterHandle {
-    /// What the adapter can do when it is opened with its own limits. The id is `gpu0`, `gpu1`…
+    /// The adapter's features, and its own limits. The id is `gpu0`, `gpu1`…
     pub(crate) info: DeviceInfo,
     pub(super) adapter: wgpu::Adapter,
 }
 
-/// The GPUs of this machine, best kind first. Only the first call looks.
+/// The GPUs of this machine, best kind first. Only the first call enumerates them.
 ///
 /// # Errors
-/// [`Error::Internal`] when wgpu or a driver panics while it looks.
+/// [`Error::Internal`] when wgpu or a driver panics meanwhile.
 pub(crate) fn adapters() -> Result<Vec<AdapterHandle>> {
     static ADAPTERS: OnceLock<Result<Vec<AdapterHandle>>> = OnceLock::new();
     ADAPTERS
@@ -70,7 +70,8 @@ fn enumerate() -> Vec<AdapterHandle> {
         let earlier = found.len();
         for adapter in pollster::block_on(instance.enumerate_adapters(backend)) {
             let info = adapter.get_info();
-            // Two equal cards in one backend are two; the same card again in the next is not.
+            // Equal cards in one backend are two GPUs. The same card in a later backend is a
+            // duplicate.
             if !found[..earlier].iter().any(|(_, other)| same_hardware(&info, other)) {
                 found.push((adapter, info));
             }

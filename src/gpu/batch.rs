@@ -1,8 +1,8 @@
 //! Many chunks in few submissions: a sequence that is repeated.
 //!
-//! Every storage binding lies on the device already, so nothing moves between the dispatches, and
-//! each sees what those before it wrote. What each chunk needs is made once, however often it is
-//! repeated; the fault words are looked at when all is done.
+//! All storage bindings are resident on the device, so nothing moves between the dispatches, and
+//! each dispatch sees the writes of those before it. The resources of a chunk are made once,
+//! however often it is repeated. The fault words are read when all submissions have finished.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,14 +18,14 @@ use crate::error::Result;
 use crate::grid::GroupBox;
 use crate::rewrite::Slot;
 
-/// Dispatches of one submission. More save little, and the device starts the later.
+/// Dispatches of one submission. More save little, and delay the start of the device.
 const PER_SUBMISSION: usize = 1024;
 
-/// Submissions that are under way before one is waited for, so that no driver's watchdog sees an
-/// endless queue, and a cancellation is heeded.
+/// Submissions in flight before the executor waits for one. The limit keeps a driver's watchdog
+/// from seeing an endless queue, and lets a cancellation take effect.
 const UNDER_WAY: usize = 4;
 
-/// A chunk, ready to be dispatched again and again.
+/// A chunk, ready for repeated dispatches.
 struct Step {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
@@ -78,13 +78,14 @@ impl Step {
         Ok(Step { pipeline, group, parts, blocks, values, buffers, fault, loop_budget })
     }
 
-    /// Workgroups of a dispatch.
+    /// The number of workgroups of the chunk.
     fn groups(&self) -> u64 {
         let parts = self.parts.iter().map(|part| part.workgroups());
         u64::try_from(parts.sum::<u128>()).unwrap_or(u64::MAX)
     }
 
-    /// Dispatches it. What is the same as for the dispatch before is not set again.
+    /// Records the dispatches. `again` says that the previous step was this one, whose state is
+    /// then not set again.
     fn record(&self, pass: &mut wgpu::ComputePass<'_>, again: bool) {
         let rewritten = &self.pipeline.rewritten;
         let immediate = rewritten.params.is_immediate() && rewritten.params.bytes() > 0;
@@ -110,7 +111,7 @@ impl Step {
     }
 }
 
-/// Runs chunks one after the other, and all of them so many times.
+/// Runs the chunks in order, `times` times.
 pub(super) fn run(
     gpu: &GpuDevice,
     chunks: &[(Chunk<'_>, Vec<Option<Held>>)],

@@ -1,9 +1,9 @@
-//! One chunk on a GPU: windows up, dispatches, ranges down.
+//! One chunk on a GPU: uploads, dispatches, downloads.
 //!
-//! Everything of a chunk is in one submission: wgpu puts the uploads in front of it, then come the
-//! dispatches (more than one where the grid exceeds the device's limit per axis), then the copies
-//! into the buffer that is mapped. What was written reaches the host's memory in `finish`, after
-//! the fault word has been looked at, so a chunk that fails has changed nothing.
+//! A chunk is one submission. wgpu puts the uploads in front of it; then come the dispatches (more
+//! than one where the grid exceeds the device's limit per axis), then the copies into the buffer
+//! that is mapped. `finish` writes the results to host memory after it has checked the fault word,
+//! so a failed chunk changes nothing.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::grid::GroupBox;
 use crate::region::Region;
 use crate::rewrite::{CUT_SHORT, ChunkParams, Slot};
 
-/// Dispatches of one chunk; more would only come from a planner gone wrong.
+/// The most dispatches of one chunk. Only a faulty plan needs more.
 const MOST_DISPATCHES: u128 = 1 << 20;
 
-/// Iterations after which the drivers that limit loops end all loops of an invocation.
+/// Iterations after which some drivers end all loops of an invocation.
 const DRIVER_TURNS: u64 = 65_535;
 
-/// What is bound at one slot.
+/// The part of a buffer that is bound at one slot.
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) buffer: wgpu::Buffer,
@@ -37,30 +37,30 @@ pub(super) struct Bound {
     bytes: u64,
 }
 
-/// A range that comes down.
+/// A range to download.
 #[derive(Debug)]
 struct Span<'a> {
     storage: Storage<'a>,
-    /// The elements; nothing for the header.
+    /// The elements; `None` for the header.
     elements: Option<Region>,
-    /// The slot whose buffer it is copied from, and where it lies there.
+    /// The slot of the source buffer, and the range in it.
     slot: usize,
     from: Range<u64>,
-    /// Where it lies in the download buffer.
+    /// The range in the download buffer.
     at: Range<usize>,
 }
 
-/// What comes down, and the buffer that it comes down in.
+/// The ranges to download, and the buffer that receives them.
 #[derive(Debug)]
 struct Download<'a> {
     buffer: wgpu::Buffer,
-    /// The slot of the fault word, which lies in front of the spans.
+    /// The slot of the fault word, which precedes the spans.
     fault: Option<usize>,
     spans: Vec<Span<'a>>,
     bytes: u64,
 }
 
-/// A chunk that the device has been given.
+/// A chunk that was submitted to the device.
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
     gpu: &'a GpuDevice,
@@ -69,7 +69,7 @@ pub(super) struct InFlight<'a> {
     /// Whether the driver may compile the kernel for this chunk.
     compiles: bool,
     submission: wgpu::SubmissionIndex,
-    /// What goes back to the pool when the device has finished.
+    /// Buffers that return to the pool when the device has finished.
     buffers: Vec<(Use, wgpu::Buffer)>,
     download: Option<(Download<'a>, Mapped)>,
     loop_budget: u32,
@@ -78,8 +78,8 @@ pub(super) struct InFlight<'a> {
     cancel: Option<&'a Cancel<'a>>,
 }
 
-/// Begins a chunk. `held` says which bindings it finds on the device; it has an entry for each
-/// binding, or none.
+/// Starts a chunk. `held` gives the bindings that are resident on the device; it has an entry for
+/// each binding, or none.
 pub(super) fn start<'a>(
     gpu: &'a GpuDevice,
     chunk: Chunk<'a>,
@@ -99,13 +99,13 @@ pub(super) fn start<'a>(
     let is_held = |id: usize| held.get(id).is_some_and(Option::is_some);
     for (slot, bound) in pipeline.rewritten.slots.iter().zip(&bound) {
         match slot {
-            // What it found stays.
+            // A resident buffer does not go to the pool.
             Slot::Storage { id, .. } if is_held(*id) => {}
             Slot::Storage { .. } | Slot::Fault => {
                 buffers.push((Use::Window, bound.buffer.clone()));
             }
             Slot::Uniform { .. } | Slot::Params => {
-                // They share one buffer.
+                // All uniforms share one buffer.
                 if !buffers.iter().any(|(_, buffer)| *buffer == bound.buffer) {
                     buffers.push((Use::Uniform, bound.buffer.clone()));
                 }
@@ -140,7 +140,7 @@ pub(super) fn start<'a>(
         let commands = record(gpu, &pipeline, &bound, &parts, &blocks, &values, download.as_ref());
         let submission = link.queue.submit([commands]);
         if let Some(download) = &download {
-            // When the chunk has been dropped nobody wants to know.
+            // If the chunk has been dropped, nothing receives the outcome.
             let tell = move |outcome| drop(done.send(outcome));
             download.buffer.slice(0..download.bytes).map_async(wgpu::MapMode::Read, tell);
         }
@@ -163,7 +163,7 @@ pub(super) fn start<'a>(
     })
 }
 
-/// The dispatches that the chunk takes.
+/// The dispatches of the chunk.
 pub(super) fn parts(gpu: &GpuDevice, chunk: &Chunk<'_>) -> Result<Vec<GroupBox>> {
     let most = gpu.link.limits.max_compute_workgroups_per_dimension.max(1);
     if dispatch_count(chunk.groups, most) > MOST_DISPATCHES {
@@ -203,7 +203,7 @@ pub(super) fn blocks(
         .collect()
 }
 
-/// Buffers from the pool, and what is bound at each slot.
+/// Takes buffers from the pool, and gives the part that is bound at each slot.
 pub(super) fn take_buffers(
     gpu: &GpuDevice,
     chunk: &Chunk<'_>,
@@ -240,7 +240,7 @@ pub(super) fn take_buffers(
         .collect()
 }
 
-/// What comes down. Nothing for a kernel that writes nothing and cannot loop forever.
+/// Lays out the download. `None` for a kernel that writes nothing and cannot loop forever.
 fn lay_out_download<'a>(
     gpu: &GpuDevice,
     pipeline: &Pipeline,
@@ -249,13 +249,13 @@ fn lay_out_download<'a>(
     let slots = &pipeline.rewritten.slots;
     let fault = slots.iter().position(|slot| *slot == Slot::Fault);
     let mut spans = Vec::new();
-    // The fault word has eight bytes, so that all spans start as memory is mapped: at eights.
+    // The fault word takes eight bytes, since mapped ranges start at multiples of eight.
     let mut end: u64 = if fault.is_some() { 8 } else { 0 };
     for (slot, which) in slots.iter().enumerate() {
         let Slot::Storage { id, .. } = *which else { continue };
         let Some(storage) = &storages[id] else { continue };
         let header = storage.write_header.then(|| (None, storage.extent.header()));
-        // One copy of all that lies in between is cheaper than many; the host takes its part.
+        // One copy of the hull is cheaper than many copies; the host takes its part of it.
         let elements = storage.write_back.clone();
         let range = storage.extent.elements(&elements.hull());
         for (elements, from) in header.into_iter().chain([(Some(elements), range)]) {
@@ -368,7 +368,7 @@ impl InFlight<'_> {
         self.gpu.wait_for("finish a chunk", self.submission.clone(), mapped, until)
     }
 
-    /// Looks at the fault word and writes what came down to the host. Returns the bytes written.
+    /// Checks the fault word and writes the downloads to the host. Returns the bytes written.
     fn merge(&self) -> Result<u64> {
         let Some((download, _)) = &self.download else { return Ok(0) };
         let link = &self.gpu.link;

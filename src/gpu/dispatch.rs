@@ -1,4 +1,4 @@
-//! A box of workgroups, cut where a device takes fewer per axis. Pure.
+//! Splits a box of workgroups where it exceeds the device's limit per axis. Pure.
 
 use crate::grid::GroupBox;
 

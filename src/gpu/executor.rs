@@ -27,13 +27,13 @@ impl Device for GpuDevice {
             return Err(self.link.error("open the device again", cause));
         };
         let (id, settings) = (self.link.info.id.clone(), self.link.settings.clone());
-        // The old one keeps nothing but what chunks of it still use.
+        // The old device keeps only the buffers that its chunks still use.
         self.pool.clear();
         Ok(Some(Arc::new(GpuDevice::open_with(adapter, id, settings)?)))
     }
 
     fn depth(&self) -> usize {
-        // While one chunk computes the next goes up; over a bus a third is on its way down.
+        // While one chunk computes, the next is uploaded; on a discrete GPU a third is downloaded.
         if self.link.info.kind == DeviceKind::DiscreteGpu { 3 } else { 2 }
     }
 
@@ -55,7 +55,7 @@ impl Device for GpuDevice {
     }
 
     fn store(&self) -> Option<&dyn Store> {
-        // An application's device is not ours to fill.
+        // coexec does not fill the memory of an application's device.
         self.link.is_ours().then_some(self as &dyn Store)
     }
 
@@ -67,7 +67,7 @@ impl Device for GpuDevice {
         match chunk::start(self, chunk, held) {
             Ok(running) => Ok(Box::new(running)),
             Err(error) => {
-                // Also uploads take memory; the next chunk finds more.
+                // Uploads take memory, too. The emptied pool leaves more for the next chunk.
                 if failure::is_out_of_memory(&error) {
                     self.pool.clear();
                 }

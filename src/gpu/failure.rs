@@ -1,10 +1,11 @@
-//! How wgpu's failures become values.
+//! Conversion of wgpu's failures to error values.
 //!
-//! wgpu reports in five ways: error scopes, an uncaptured-error handler, a device-lost callback,
-//! results, and panics. [`Health`] keeps the first fatal one; [`watched`] runs a few wgpu calls
-//! under scopes for all three kinds of error, pushed and popped on the calling thread (wgpu keeps
-//! them per thread), and turns whatever happened into [`Error::Device`]. After a fatal failure
-//! every later call fails with the same cause. Nothing here decides what to do about a failure.
+//! wgpu reports failures in five ways: error scopes, an uncaptured-error handler, a device-lost
+//! callback, results, and panics. [`Health`] keeps the first fatal failure, and every later call
+//! fails with its cause. [`watched`] runs a few wgpu calls under scopes for all three kinds of
+//! error and turns every failure into [`Error::Device`]. It pushes and pops the scopes on the
+//! calling thread, since wgpu keeps them per thread. Nothing here decides what to do about a
+//! failure.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Notes a failure after which the device is not used again. The first one stays.
+    /// Records a failure after which the device is not used again. The first one stays.
     pub(super) fn fail(&self, kind: FailureKind, cause: impl Into<String>) {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
         if fatal.is_none() {
@@ -35,9 +36,9 @@ impl Health {
     }
 }
 
-/// Runs wgpu calls and gives their value only if nothing went wrong meanwhile.
+/// Runs wgpu calls and gives their value only if no error occurred meanwhile.
 ///
-/// A panic counts as fatal: what wgpu's state is after one, nobody knows.
+/// A panic is fatal, since it leaves wgpu in an unknown state.
 pub(super) fn watched<T>(
     device: &wgpu::Device,
     health: &Health,
@@ -58,7 +59,7 @@ pub(super) fn watched<T>(
         let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
         let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        // Caught here, so that the scopes are popped in order before anything else happens.
+        // The panic is caught here, so that the scopes are popped in order before anything else.
         let value = catch_unwind(AssertUnwindSafe(calls));
         let errors = [memory, internal, validation].map(|scope| pollster::block_on(scope.pop()));
         (value, errors)
@@ -69,8 +70,8 @@ pub(super) fn watched<T>(
             health.fail(FailureKind::Panicked, cause);
         }
         Ok((Ok(value), errors)) => match errors.into_iter().flatten().next() {
-            // A lost device may show up as a validation error about an invalid object: then the
-            // loss is the better cause.
+            // A lost device may show up as a validation error about an invalid object. The loss is
+            // then the better cause.
             Some(error) if health.cause().is_none() => return Err(failed(explained(&error))),
             Some(_) => {}
             None if health.cause().is_none() => return Ok(value),
@@ -89,7 +90,7 @@ pub(super) fn explained(error: &wgpu::Error) -> (FailureKind, String) {
     (kind, cause_of(error))
 }
 
-/// wgpu's words without its headings and line breaks.
+/// wgpu's message without its headings and line breaks.
 fn cause_of(error: &wgpu::Error) -> String {
     match error {
         wgpu::Error::OutOfMemory { .. } => "out of memory".to_owned(),
@@ -107,7 +108,7 @@ pub(super) fn is_out_of_memory(error: &Error) -> bool {
     matches!(error, Error::Device { kind: FailureKind::OutOfMemory, .. })
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
         (Some(text), _) => text.trim().to_owned(),

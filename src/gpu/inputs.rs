@@ -1,10 +1,10 @@
-//! What a chunk needs on the device before it can run: a buffer for each window, and one for all
-//! small values (uniforms, and the block of each dispatch where that is a uniform).
+//! The inputs of a chunk on the device: a buffer for each window, and one for all small values
+//! (uniforms, and the block of each dispatch if it is a uniform).
 //!
 //! Windows are filled through wgpu's staging memory, in pieces that stay in the processor's cache
-//! between being read from the host's buffer and being written. (Staging buffers of our own that
-//! stay mapped between chunks were tried on lavapipe and were no faster.) Elements outside
-//! `upload` keep whatever the pool's buffer held.
+//! between the read from host memory and the write. (Staging buffers of our own that stay mapped
+//! between chunks were no faster on lavapipe.) Elements outside of `upload` keep the old contents
+//! of the pooled buffer.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -32,10 +32,10 @@ pub(super) struct Storage<'a> {
     first: u64,
 }
 
-/// What the chunk gives for a storage binding, or nothing for another binding.
+/// The data that a chunk gives for a storage binding; `None` for another kind of binding.
 ///
 /// # Errors
-/// [`Error::Internal`] for ranges that are not inside each other as `ChunkBinding` says.
+/// [`Error::Internal`] for ranges that are not nested as `ChunkBinding` requires.
 fn storage<'a>(
     chunk: &Chunk<'a>,
     pipeline: &Pipeline,
@@ -152,7 +152,7 @@ pub(super) fn storages<'a>(
     bindings.map(|id| storage(chunk, pipeline, id, held(id))).collect()
 }
 
-/// What the kernel is told of its windows, by `BindingId`.
+/// The windows as the per-chunk block describes them, by `BindingId`.
 pub(super) fn windows(storages: &[Option<Storage<'_>>]) -> Vec<Window> {
     let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     storages
@@ -169,7 +169,7 @@ pub(super) fn windows(storages: &[Option<Storage<'_>>]) -> Vec<Window> {
         .collect()
 }
 
-/// A buffer for a window, and how much of it is to be bound.
+/// Takes a buffer for a window. Returns it with the number of bytes to bind.
 pub(super) fn take_window(
     gpu: &GpuDevice,
     name: &str,
@@ -189,7 +189,7 @@ pub(super) fn take_window(
     Ok((gpu.take(Use::Window, bytes)?, bytes))
 }
 
-/// Brings what matters of a window to its buffer. Returns the bytes brought.
+/// Uploads the part of a window that the chunk needs. Returns the bytes uploaded.
 pub(super) fn upload(queue: &wgpu::Queue, storage: &Storage<'_>, buffer: &wgpu::Buffer) -> u64 {
     const PIECE: usize = 64 << 10;
     let mut scratch = vec![0; PIECE];
@@ -197,7 +197,8 @@ pub(super) fn upload(queue: &wgpu::Queue, storage: &Storage<'_>, buffer: &wgpu::
     for range in storage.extent.uploads(&storage.upload) {
         let bytes = range.end - range.start;
         let Some(size) = NonZeroU64::new(bytes) else { continue };
-        // Nothing where wgpu has no memory or refuses: the error scope around this says so.
+        // wgpu gives no view if it has no memory or refuses; the surrounding error scope reports
+        // it.
         let Some(mut view) = queue.write_buffer_with(buffer, range.start, size) else { continue };
         let mut done = 0;
         while done < bytes as usize {
@@ -226,7 +227,7 @@ pub(super) struct Values {
     pub(super) bytes: Vec<u8>,
     /// For each slot, the range that is bound; empty for slots that are not uniforms.
     pub(super) at: Vec<Range<u64>>,
-    /// From one dispatch's block to the next.
+    /// Bytes from one dispatch's block to the next.
     pub(super) block_stride: u64,
 }
 
@@ -268,7 +269,7 @@ impl Values {
         Ok(values)
     }
 
-    /// Puts bytes at an offset, and makes sure that `room` bytes are there.
+    /// Writes bytes at an offset, where at least `room` bytes then exist.
     fn put(&mut self, start: u64, bytes: &[u8], room: u64) {
         let start = start as usize;
         let end = start + (room as usize).max(bytes.len());
@@ -279,7 +280,7 @@ impl Values {
     }
 }
 
-/// Something that the runtime or `rewrite` promised does not hold.
+/// The error for a broken promise of the runtime or of `rewrite`.
 pub(super) fn broken(cause: impl Into<String>) -> Error {
     Error::Internal { place: "gpu".to_owned(), cause: cause.into() }
 }

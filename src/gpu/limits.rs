@@ -1,8 +1,8 @@
-//! What a GPU can hold and run, and whether a kernel asks for more.
+//! The limits of a GPU, and whether a kernel exceeds them.
 //!
-//! Limits are found once, when an adapter is listed or a device opened. [`check`] compares a
-//! kernel with them before anything is compiled, so that a refusal says the number needed and the
-//! number there, and not what a driver happens to say.
+//! Limits are found once, when an adapter is listed or a device opened. [`check`] compares a kernel
+//! with them before it is compiled, so that a refusal gives the required and the available number,
+//! and not a driver's message.
 
 use naga::AddressSpace;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -18,7 +18,7 @@ pub(super) const WANTED: wgpu::Features = wgpu::Features::IMMEDIATES
     .union(wgpu::Features::SUBGROUP)
     .union(wgpu::Features::SUBGROUP_BARRIER);
 
-/// Says in coexec's words what wgpu says of an adapter or of a device.
+/// Converts wgpu's description of an adapter or a device to coexec's.
 pub(super) fn describe(
     adapter: &wgpu::AdapterInfo,
     limits: &wgpu::Limits,
@@ -44,8 +44,8 @@ pub(super) fn describe(
             // A binding's size is a multiple of 4.
             max_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) & !3,
             memory,
-            // One is kept for the word that says that a loop did not end, and one uniform for
-            // the chunk's parameters.
+            // One storage binding is reserved for the fault word, and one uniform for the chunk's
+            // parameters.
             max_storage_bindings: limits.max_storage_buffers_per_shader_stage.saturating_sub(1),
             max_uniform_bindings: limits
                 .max_uniform_buffers_per_shader_stage
@@ -65,12 +65,13 @@ pub(super) fn describe(
     }
 }
 
-/// Memory that windows may take together. wgpu does not tell; Vulkan does, and elsewhere, or
-/// where it does not answer, this is the size of four of the largest buffers, at most 2 GiB.
+/// The memory that all windows together may take. wgpu does not report a device's memory; Vulkan
+/// does. Where Vulkan is absent or does not answer, this is the size of four of the largest
+/// buffers, at most 2 GiB.
 ///
-/// Of a discrete GPU three quarters of its own memory are used: the staging buffers of transfers
-/// and other programs need the rest. A GPU that shares the host's memory gets a quarter of it, as
-/// the host's copy of the same data lies there too.
+/// Windows take three quarters of a discrete GPU's own memory: the staging buffers of transfers and
+/// other programs need the rest. A GPU that shares the host's memory gets a quarter of it, since
+/// the host's copy of the data lies there, too.
 pub(super) fn memory_of(adapter: &wgpu::Adapter, info: &wgpu::AdapterInfo) -> u64 {
     const UNKNOWN: u64 = 2 << 30;
     match largest_heap(adapter) {

@@ -13,10 +13,10 @@ use super::pool::{self, Pool, Use};
 use crate::device::Cancel;
 use crate::error::{Error, FailureKind, Result};
 
-/// How long to wait for a device before looking whether the launch was cancelled.
+/// The interval between checks for a cancellation while waiting for a device.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// Tells that a download is mapped, or can't be.
+/// Receives the outcome of mapping a download.
 pub(super) type Mapped = Receiver<Result<(), wgpu::BufferAsyncError>>;
 
 /// A logical device on a GPU.
@@ -24,10 +24,10 @@ pub(super) type Mapped = Receiver<Result<(), wgpu::BufferAsyncError>>;
 pub(crate) struct GpuDevice {
     pub(super) pipelines: Pipelines,
     pub(super) pool: Arc<Pool>,
-    /// When the last chunk was done, so that a chunk's time does not count twice what it waited
-    /// for the one before.
+    /// When the last chunk finished. The time of a chunk starts no earlier, so that it does not
+    /// include the wait for the previous chunk.
     pub(super) last_done: Mutex<Option<Instant>>,
-    /// What it was opened from, unless it is an application's.
+    /// The adapter that it was opened from; `None` for an application's device.
     pub(super) adapter: Option<AdapterHandle>,
     /// Dropped last: it closes the device that the others belong to.
     pub(super) link: Link,
@@ -62,7 +62,7 @@ impl GpuDevice {
     }
 
     pub(super) fn new(link: Link, adapter: Option<AdapterHandle>) -> GpuDevice {
-        // Windows that are kept take the rest.
+        // Resident windows take the rest.
         let keep = link.info.limits.memory / 4;
         GpuDevice {
             pipelines: Pipelines::default(),
@@ -73,7 +73,7 @@ impl GpuDevice {
         }
     }
 
-    /// A buffer of at least so many bytes. Its contents are garbage.
+    /// A buffer of at least `bytes` bytes, with arbitrary contents.
     pub(super) fn take(&self, purpose: Use, bytes: u64) -> Result<wgpu::Buffer> {
         let link = &self.link;
         let class = pool::class(bytes, link.limits.max_buffer_size & !3);
@@ -100,7 +100,7 @@ impl GpuDevice {
         }
     }
 
-    /// Notes that a chunk is done, and gives the time that the device spent on it.
+    /// Records that a chunk has finished. Returns the time that the device spent on it.
     pub(super) fn busy_since(&self, started: Instant) -> Duration {
         let now = Instant::now();
         let mut last = self.last_done.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,8 +109,8 @@ impl GpuDevice {
         now.saturating_duration_since(from)
     }
 
-    /// Waits until the device has finished a submission, and those before it, and until what it
-    /// brings down is mapped.
+    /// Waits until the device has finished a submission and those before it, and until the download
+    /// is mapped.
     pub(super) fn wait_for(
         &self,
         doing: &str,
@@ -138,9 +138,10 @@ impl GpuDevice {
                     timeout: Some(left.min(LOOK_UP)),
                 })
             };
-            // wgpu-core 30.0.1 asserts that an empty queue has finished what was waited for. It has,
-            // but the number that is compared was read before: another thread's poll or submission
-            // may have emptied the queue between the two. By the second poll it is up to date.
+            // wgpu-core 30.0.1 asserts that an empty queue has finished the awaited submission. It
+            // has, but wgpu read the number that it compares earlier: another thread's poll or
+            // submission may have emptied the queue in between. By the second poll the number is up
+            // to date.
             let polled = link
                 .watched(doing, || catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| poll()));
             match polled? {
@@ -155,8 +156,8 @@ impl GpuDevice {
             }
         }
         let Some(mapped) = mapped else { return Ok(()) };
-        // The poll above, or one of another thread, calls back when the download is mapped; the
-        // other thread may be about to.
+        // The poll above, or another thread's, calls back when the download is mapped. The other
+        // thread may not have done so yet.
         match mapped.recv_timeout(patience) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {

@@ -1,9 +1,9 @@
 //! The connection to one logical device, and how it is opened and closed.
 //!
-//! A device is opened with the adapter's own limits and the few features in `limits::WANTED`, or it
-//! belongs to an application and is used with the features and limits that it was created with;
-//! of such a device nothing is changed, its callbacks stay the application's. A device that hangs
-//! is leaked when it is closed, because a driver may wait for it forever.
+//! A device is opened with the adapter's own limits and the few features in `limits::WANTED`. A
+//! device of an application is used with the features and limits that it was created with, and its
+//! callbacks are not replaced. A device that hangs is leaked when it is closed, because a driver
+//! may wait for it forever.
 
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,19 +15,19 @@ use super::limits;
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::error::{Error, FailureKind, Result};
 
-/// What can be chosen about a device that is opened.
+/// The settings of a device that is opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Fill pooled memory with 0xCD before it is used again, so that a chunk that relies on
-    /// what is in it goes wrong. On when `COEXEC_POISON` is set and not `0`.
+    /// Fill pooled memory with 0xCD before it is used again, so that a chunk that relies on its old
+    /// contents goes wrong. On when `COEXEC_POISON` is set and not `0`.
     pub(crate) poison: bool,
-    /// How long a chunk may take before the device counts as hung; by default two minutes, for
-    /// a software adapter an hour. Chunks are meant to take well under a second, and most systems
-    /// reset a GPU that hangs after a few, but a kernel that can't be split is one chunk.
+    /// How long a chunk may take before the device counts as hung: by default two minutes, for a
+    /// software adapter an hour. Chunks should take well under a second, and most systems reset a
+    /// GPU that hangs for a few seconds, but a kernel that can't be split is one chunk.
     pub(crate) patience: Option<Duration>,
-    /// Memory that windows may take together, in bytes, instead of an estimate.
+    /// The memory that all windows together may take, in bytes, instead of an estimate.
     pub(crate) memory: Option<u64>,
-    /// Features to use, of those that coexec has a use for.
+    /// Features to use, out of those that coexec supports.
     pub(crate) features: wgpu::Features,
 }
 
@@ -52,14 +52,14 @@ pub(super) struct Link {
     pub(super) health: Health,
     pub(super) settings: Settings,
     features: wgpu::Features,
-    /// The driver ends loops after some turns, without a word: Mesa's llvmpipe after 65,535.
+    /// Whether the driver silently ends loops after some turns: Mesa's llvmpipe does after 65,535.
     pub(super) cuts_loops: bool,
-    /// Whether it was opened here, and is no application's.
+    /// Whether coexec opened the device; otherwise it belongs to an application.
     ours: bool,
 }
 
 impl Link {
-    /// Opens an adapter once more.
+    /// Opens an adapter, which may be open already.
     pub(super) fn open(handle: &AdapterHandle, id: String, settings: Settings) -> Result<Link> {
         let failed = |cause: String| Error::Device {
             device: id.clone(),
@@ -94,10 +94,10 @@ impl Link {
             let colon = if message.is_empty() { "" } else { ": " };
             health.fail(FailureKind::Lost, format!("{reason}{colon}{message}"));
         });
-        // Errors outside of a scope come from wgpu's own upkeep: nothing of ours would notice.
+        // Errors outside of a scope come from wgpu's own upkeep, and no call of ours reports them.
         let health = link.health.clone();
         link.device.on_uncaptured_error(std::sync::Arc::new(move |error: wgpu::Error| {
-            // An allocation of wgpu's own that fails leaves it in no state to go on with.
+            // A failed allocation of wgpu's own leaves wgpu in an unusable state.
             let (_, cause) = failure::explained(&error);
             health.fail(FailureKind::Lost, cause);
         }));
@@ -142,12 +142,12 @@ impl Link {
         }
     }
 
-    /// Whether it was opened here, and does not belong to an application.
+    /// Whether coexec opened the device; otherwise it belongs to an application.
     pub(super) fn is_ours(&self) -> bool {
         self.ours
     }
 
-    /// How long to wait for a chunk that ought to be done by then.
+    /// How long to wait for a chunk that should finish within `deadline`.
     pub(super) fn patience(&self, deadline: Option<Duration>) -> Duration {
         let software = self.info.kind == DeviceKind::SoftwareGpu;
         let usual = Duration::from_secs(if software { 3600 } else { 120 });
@@ -160,7 +160,8 @@ impl Link {
         if there { self.limits.max_immediate_size } else { 0 }
     }
 
-    /// Runs wgpu calls; see [`failure::watched`]. A refusal that comes of a lost device says so.
+    /// Runs wgpu calls; see [`failure::watched`]. A refusal by a lost device is reported as the
+    /// loss.
     pub(super) fn watched<T>(&self, doing: &str, calls: impl FnOnce() -> T) -> Result<T> {
         let outcome = failure::watched(&self.device, &self.health, &self.info.id, doing, calls);
         match outcome {
@@ -172,9 +173,9 @@ impl Link {
         }
     }
 
-    /// Fails on a lost device. wgpu makes invalid objects on one without a word, except to a
-    /// callback that an adopted device does not have and that otherwise comes late; but memory
-    /// that should be mapped from the start is not.
+    /// Fails on a lost device. wgpu makes invalid objects on a lost device without an error. The
+    /// device-lost callback may come late, and an adopted device has none of ours. But a buffer
+    /// that should be mapped at creation is not mapped on a lost device.
     pub(super) fn check_alive(&self, doing: &str) -> Result<()> {
         let probe = || {
             let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -194,7 +195,7 @@ impl Link {
         }
     }
 
-    /// A request that this device does not take.
+    /// The error for a request that the device refuses.
     pub(super) fn error(&self, doing: &str, cause: impl Into<String>) -> Error {
         self.failed(FailureKind::Refused, doing, cause)
     }
@@ -205,23 +206,23 @@ impl Link {
         Error::Device { device, kind, doing, cause: cause.into() }
     }
 
-    /// The fatal failure that is noted, as an error.
+    /// The recorded fatal failure, as an error.
     pub(super) fn fatal(&self, doing: &str) -> Error {
         let (kind, cause) = self.health.cause().unwrap_or((FailureKind::Lost, String::new()));
         self.failed(kind, doing, cause)
     }
 
-    /// Gives a device up that does not answer. It is never closed.
+    /// Abandons a device that does not answer. It is never closed.
     pub(super) fn give_up(&self, cause: String) {
         self.health.fail(FailureKind::Deadline, cause);
-        // One handle that is never dropped keeps wgpu from waiting for the device to be idle.
+        // A leaked handle keeps wgpu from waiting for the device to be idle.
         std::mem::forget((wgpu::Device::clone(&self.device), wgpu::Queue::clone(&self.queue)));
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // SAFETY: neither is used afterwards: this is the drop of their owner.
+        // SAFETY: neither is used afterwards, since this is the drop of their owner.
         let (device, queue) =
             unsafe { (ManuallyDrop::take(&mut self.device), ManuallyDrop::take(&mut self.queue)) };
         // wgpu panics when the queue of a lost device does not become idle.

@@ -1,10 +1,10 @@
-//! Kernels compiled for one device, and kept.
+//! Compiled kernels of one device, cached.
 //!
-//! A kernel is rewritten, checked against the device's limits and compiled once; [`Pipelines`]
-//! keeps the most recently used by the kernel's id. Compiling happens on a thread with a large
-//! stack, because naga's writers and the drivers' compilers recurse over the kernel's nesting. A
-//! kernel that was refused is looked at again the next time: the refusal may have been for want of
-//! memory. There is a variant of a kernel for each set of bindings whose windows are boxes.
+//! A kernel is rewritten, checked against the device's limits and compiled once for each set of
+//! bindings whose windows are boxes. [`Pipelines`] keeps the most recently used results.
+//! Compilation runs on a thread with a large stack, because naga's writers and the drivers'
+//! compilers recurse over the kernel's nesting. A refused kernel is tried again the next time,
+//! since the cause may have been a shortage of memory.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,8 +26,7 @@ pub(super) struct Pipeline {
     pub(super) rewritten: Rewritten,
     /// For each slot, the fewest bytes that may be bound there.
     pub(super) least_bytes: Vec<u64>,
-    /// The loop that ran over its budget if one did, rendered; empty where there are several that
-    /// may.
+    /// The loop that may exceed its budget, rendered; empty if there are several.
     pub(super) endless: String,
     /// Whether a chunk has run through it. Some drivers compile the kernel only for the first
     /// chunk.
@@ -47,7 +46,7 @@ type Variant = (u64, Vec<BindingId>);
 impl Pipelines {
     const KEEP: usize = 128;
 
-    /// The kernel's pipeline, compiled now if need be. Other threads that want a pipeline of this
+    /// The kernel's pipeline, compiled if necessary. Other threads that want a pipeline of this
     /// device wait meanwhile, so that no kernel is compiled twice.
     pub(super) fn get(
         &self,
@@ -94,7 +93,7 @@ fn compile(link: &Link, kernel: &Kernel, pitched: &[BindingId]) -> Result<Pipeli
     })
 }
 
-/// What is refused while a kernel is compiled is the kernel.
+/// Attributes a refusal during compilation to the kernel.
 fn rejected(mut error: Error) -> Error {
     if let Error::Device { kind: kind @ FailureKind::Refused, .. } = &mut error {
         *kind = FailureKind::Rejected;
@@ -135,7 +134,7 @@ fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten, endless: String) -
         bind_group_layouts: &[Some(&group)],
         immediate_size: if params.is_immediate() { params.bytes() } else { 0 },
     });
-    // Division by zero is the one thing that `rewrite` leaves to naga.
+    // Division by zero is the only check that `rewrite` leaves to naga.
     let checks = wgpu::ShaderRuntimeChecks {
         int_div_checks: true,
         ..wgpu::ShaderRuntimeChecks::unchecked()
@@ -163,8 +162,8 @@ fn create(link: &Link, kernel: &Kernel, rewritten: Rewritten, endless: String) -
     Pipeline { pipeline, group, rewritten, least_bytes, endless, has_run }
 }
 
-/// The one loop that is not proved finite, rendered; empty if there is none or more than one. The
-/// fault word does not tell which it was.
+/// The one loop that is not proved finite, rendered; empty if there is none or more than one, since
+/// the fault word does not identify a loop.
 fn endless_loop(kernel: &Kernel, facts: &Facts) -> String {
     // In the order of `Facts::finite_loops`: a pre-order walk, `body` before `continuing`.
     fn loops(block: &naga::Block, found: &mut Vec<naga::Span>) {
@@ -197,7 +196,7 @@ fn endless_loop(kernel: &Kernel, facts: &Facts) -> String {
     }
 }
 
-/// The size of each slot's type: what wgpu wants to be bound, whatever the window.
+/// The size of each slot's type, which wgpu requires to be bound, whatever the window.
 fn least_bytes(rewritten: &Rewritten) -> Vec<u64> {
     let module = &rewritten.module;
     let size_at = |binding: u32| {

@@ -1,10 +1,11 @@
-//! The buffers of a device, used again and again.
+//! The pool of a device's unused buffers.
 //!
-//! A buffer comes from the pool with whatever its last user left in it; whoever takes one writes
-//! what matters. It goes back only when the device has finished with it. Sizes are rounded up to
-//! one of 16 steps per power of two, at most an eighth more than asked, so that chunks of slowly
-//! shrinking sizes meet buffers that fit. What lies unused is bounded; the longest unused goes
-//! first. Nothing here counts how much memory is in use: that is the planner's budget.
+//! A pooled buffer keeps the contents that its last user left; the next user writes the bytes that
+//! matter. A chunk's buffers return when the device has finished with them (for blocks see
+//! `store`). Sizes are rounded up to one of 16 steps per power of two, at most an eighth more than
+//! requested, so that chunks of slowly shrinking sizes find buffers that fit. The unused memory is
+//! bounded; the longest unused buffer is freed first. The pool does not count the memory in use:
+//! that is the planner's budget.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -34,7 +35,7 @@ impl Use {
 #[derive(Debug)]
 pub(super) struct Pool {
     free: Mutex<Vec<(Use, wgpu::Buffer)>>,
-    /// Bytes that may lie unused.
+    /// The most bytes of unused buffers.
     keep: u64,
 }
 
@@ -43,15 +44,15 @@ impl Pool {
         Pool { free: Mutex::new(Vec::new()), keep }
     }
 
-    /// A buffer of the size's class, if one lies unused.
+    /// An unused buffer of a size class, if there is one.
     pub(super) fn take(&self, purpose: Use, class: u64) -> Option<wgpu::Buffer> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        // The most recently used of them is the most likely to be in a cache.
+        // The most recently used buffer is the most likely to be in a cache.
         let at = free.iter().rposition(|(p, buffer)| *p == purpose && buffer.size() == class)?;
         Some(free.remove(at).1)
     }
 
-    /// Takes back buffers that the device has finished with.
+    /// Takes back buffers.
     pub(super) fn put_back(&self, buffers: impl IntoIterator<Item = (Use, wgpu::Buffer)>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.extend(buffers);
@@ -73,7 +74,7 @@ impl Pool {
     }
 }
 
-/// The size that a buffer for `bytes` bytes gets.
+/// The size class of a buffer for `bytes` bytes.
 pub(super) fn class(bytes: u64, largest: u64) -> u64 {
     let step = (bytes.max(1).checked_next_power_of_two().unwrap_or(bytes) / 16).max(256);
     bytes.max(1).div_ceil(step).saturating_mul(step).min(largest.max(bytes))

@@ -1,8 +1,8 @@
 //! Memory that stays on the device between chunks.
 //!
-//! A block is a buffer of the pool's. It goes back to the pool when its last user lets go of it,
-//! though the device may still be at work on it: whoever takes it next queues behind, as there is
-//! one queue. A download is a submission of its own, and waits.
+//! A block is a buffer of the pool. It returns to the pool when its last user drops it, even if the
+//! device still uses it: the work of the next user queues behind, since there is one queue. A
+//! download is a submission of its own, and waits for it.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::pool::{Pool, Use};
 use crate::device::{Block, Fetch, HostBytes, Store};
 use crate::error::Result;
 
-/// What a block is on a GPU.
+/// A block on a GPU.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) buffer: wgpu::Buffer,
@@ -23,7 +23,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// A buffer that goes back to the pool in another way.
+    /// A buffer that returns to the pool by another way.
     pub(super) fn borrowed(buffer: wgpu::Buffer) -> Kept {
         Kept { buffer, pool: Weak::new() }
     }
@@ -76,13 +76,13 @@ impl Store for GpuDevice {
         if brought {
             return Ok(());
         }
-        // A lost device gives none, either.
+        // A lost device gives no memory, either.
         self.link.check_alive(doing)?;
         Err(self.link.error(doing, "wgpu gave no memory for it"))
     }
 
     fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
-        // In pieces of what one mapped buffer holds.
+        // In pieces that fit one mapped buffer.
         let most = (self.link.limits.max_buffer_size / 2).min(64 << 20) as usize & !7;
         let mut batch: Vec<Fetch<'_>> = Vec::new();
         let mut bytes = 0;
@@ -116,7 +116,7 @@ impl Store for GpuDevice {
     }
 }
 
-/// Downloads what fits one mapped buffer.
+/// Downloads parts that together fit one mapped buffer.
 fn download_batch(gpu: &GpuDevice, parts: &[Fetch<'_>]) -> Result<()> {
     let link = &gpu.link;
     let doing = "bring data back";
@@ -137,7 +137,7 @@ fn download_batch(gpu: &GpuDevice, parts: &[Fetch<'_>]) -> Result<()> {
             encoder.copy_buffer_to_buffer(source, part.at, &down, to, len);
         }
         let submission = link.queue.submit([encoder.finish()]);
-        // Who has given up waiting does not want to know.
+        // If the caller has given up waiting, nothing receives the outcome.
         let tell = move |outcome| drop(done.send(outcome));
         down.slice(0..end as u64).map_async(wgpu::MapMode::Read, tell);
         submission

@@ -1,11 +1,10 @@
-//! Where the bytes of a window lie: in host memory, and in the buffer that holds the window on the
-//! device.
+//! Where the bytes of a window lie, in host memory and in the device's buffer.
 //!
-//! The device's buffer is the header, then the window's elements. Transfers on a device start at
-//! multiples of 4 and are multiples of 4 long, elements of 2 bytes are not: so a range that goes up
-//! is widened with the bytes that belong next to it, and of a range that comes down exactly its
-//! own bytes are written. Of a box the rows lie packed, one behind the other; each begins at a
-//! multiple of 4. Pure arithmetic, no device.
+//! The device's buffer holds the header, then the window's elements. Transfers on a device start at
+//! multiples of 4 bytes and are multiples of 4 long, but elements may have 2 bytes. So an upload is
+//! widened with the adjacent bytes, and of a download exactly its own bytes are written. The rows
+//! of a box lie packed, one behind the other; each begins at a multiple of 4. Pure arithmetic, no
+//! device.
 
 use std::ops::Range;
 
@@ -25,7 +24,7 @@ pub(super) struct Extent {
     element: u64,
     /// The window, in elements of the logical buffer.
     window: Range<u64>,
-    /// What there is of the window, if it is a box.
+    /// The rows and columns of the window, if it is a box.
     pitch: Option<Pitch>,
 }
 
@@ -49,7 +48,7 @@ impl Extent {
         self.pitch.as_ref()
     }
 
-    /// Where an element of the window lies, counted in elements from the window's start.
+    /// The position of an element in the window, counted in elements.
     fn position(&self, element: u64) -> u64 {
         match &self.pitch {
             Some(pitch) => pitch.position(element),
@@ -84,12 +83,12 @@ impl Extent {
             return 0..0;
         }
         let start = self.header + self.position(elements.start) * self.stride;
-        // Positions rise with the elements; the one behind the last may not have any.
+        // Positions rise with the elements. The element at `end` may not have one.
         let end = self.header + (self.position(elements.end - 1) + 1) * self.stride;
         start / ALIGN * ALIGN..end.next_multiple_of(ALIGN)
     }
 
-    /// What has to go up, as ranges on the device that do not overlap: the header, and some
+    /// The ranges of the device's buffer to upload, which do not overlap: the header, and some
     /// elements. Either may be empty.
     pub(super) fn uploads(&self, elements: &Range<u64>) -> [Range<u64>; 2] {
         let (header, elements) = (self.header(), self.elements(elements));
@@ -100,8 +99,8 @@ impl Extent {
         }
     }
 
-    /// Fills `out` with what belongs at byte `start` of the device's buffer. What lies beyond the
-    /// host's memory is zero.
+    /// Fills `out` with the bytes of the device's buffer from byte `start` on. Bytes beyond the
+    /// host's memory are zero.
     pub(super) fn gather(&self, host: HostBytes<'_>, start: u64, out: &mut [u8]) {
         let in_header = self.header.saturating_sub(start).min(out.len() as u64) as usize;
         let (header, elements) = out.split_at_mut(in_header);
@@ -135,7 +134,7 @@ impl Extent {
         self.header
     }
 
-    /// Writes some elements that lie one behind the other to the host, not the padding after an element. `bytes` are the
+    /// Writes consecutive elements to the host, without the padding after each. `bytes` are the
     /// device's bytes of `self.elements(elements)`. Returns the bytes written.
     pub(super) fn scatter(&self, host: HostBytes<'_>, elements: &Range<u64>, bytes: &[u8]) -> u64 {
         let first = self.header + self.position(elements.start) * self.stride;

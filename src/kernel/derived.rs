@@ -1,8 +1,8 @@
-//! What the floors above make of a kernel and want kept for exactly as long as it: machine code,
-//! an analysis.
+//! Results that other rooms derive from a kernel and keep exactly as long as it: machine code, an
+//! analysis.
 //!
-//! Clones of a kernel share what was made. While one thread makes a thing, others that want the
-//! same one wait for it; different things do not wait for each other. A failure is not kept.
+//! Clones of a kernel share the results. While one thread makes a result, other threads that want
+//! the same one wait for it; different results do not wait for each other. A failure is not kept.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 
-/// One thing; nothing until it was made.
+/// One result; `None` until it was made.
 type Slot = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 
-/// Things by type and variant.
+/// Results by type and variant.
 #[derive(Default)]
 pub(super) struct Derived {
     slots: Mutex<HashMap<(TypeId, u64), Slot>>,
@@ -41,7 +41,7 @@ impl Derived {
 
 #[cfg(test)]
 impl Derived {
-    /// How many things were made, or are being made.
+    /// The number of results that were made or are being made.
     pub(super) fn count(&self) -> usize {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

@@ -13,7 +13,7 @@ use super::tokens::tokens;
 pub(super) fn without_enable_subgroups(text: &str) -> Cow<'_, str> {
     let mut blank: Vec<Range<usize>> = Vec::new();
     let mut tokens = tokens(text);
-    // Directives come first; the scan ends at the first thing that is none.
+    // Directives come first; the scan ends at the first token that begins none.
     while let Some(word) = tokens.next() {
         match &text[word.clone()] {
             ";" => continue,
@@ -43,7 +43,7 @@ pub(super) fn without_enable_subgroups(text: &str) -> Cow<'_, str> {
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What to blank of one `enable a, b, c;`, given its tokens after `enable`.
+/// The ranges to blank in one `enable a, b, c;`, given its tokens after `enable`.
 fn blanks(text: &str, enable: Range<usize>, items: &[Range<usize>]) -> Vec<Range<usize>> {
     let is = |i: usize, word: &str| items.get(i).is_some_and(|item| &text[item.clone()] == word);
     let Some(found) = (0..items.len()).find(|&i| is(i, "subgroups")) else {

@@ -1,4 +1,4 @@
-//! Whether what a launch gives fits a binding's WGSL layout.
+//! Checks that the arguments of a launch fit the WGSL layouts of their bindings.
 //!
 //! A Rust type is described by its name and size ([`RustType`]). A number or an array of numbers is
 //! compared with the WGSL type in kind, size and rows; any other type only in size. The elements of
@@ -134,7 +134,7 @@ fn bytes(count: u64) -> String {
     if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
 }
 
-/// What to bind instead.
+/// The types that may be bound instead.
 fn remedy(binding: &Binding) -> String {
     let layout = &binding.layout;
     let element = binding.value_type.element();
@@ -159,9 +159,9 @@ fn remedy(binding: &Binding) -> String {
     }
 }
 
-/// Whether a buffer of so many bytes may be bound: it holds at least one element of a
-/// runtime-sized array, or all of any other type, and no more elements than WGSL can count. Bytes
-/// at the end that make no whole element are allowed and not used.
+/// Whether a buffer of `given` bytes may be bound: it holds at least one element of a runtime-sized
+/// array, or all of any other type, and no more elements than WGSL can count. Bytes at the end that
+/// make no whole element are allowed and not used.
 pub(crate) fn check_buffer(binding: &Binding, given: u64) -> Result<()> {
     let layout = &binding.layout;
     let least = layout.min_bytes();
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::kernel::Kernel;
 
-    /// The binding `v` of a kernel that does with it what `used` says.
+    /// The binding `v` of a kernel that evaluates the expression `used`.
     fn binding(declarations: &str, space: &str, ty: &str, used: &str) -> Binding {
         let text = format!(
             "enable f16; {declarations}

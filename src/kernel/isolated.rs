@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Result};
 
-/// Virtual memory; only what is used becomes real.
+/// Virtual memory; only used pages become real.
 const STACK: usize = 256 << 20;
 
 /// Runs `compile` on a large stack, and turns a panic into an [`Error::Internal`] that names
@@ -33,7 +33,7 @@ pub(crate) fn isolated<T: Send>(
     })
 }
 
-/// Runs a step of naga's that may panic on some texts: builds that check arithmetic do where a size
+/// Runs a step of naga that may panic on some texts: with checked arithmetic it does where a size
 /// does not fit. The text is to blame, not coexec.
 pub(super) fn step_of_naga<T>(name: &str, step: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(step)).map_err(|panic| Error::Wgsl {

@@ -1,12 +1,11 @@
 //! A WGSL compute kernel: text, parsed, validated, reflected and normalised.
 //!
 //! What always holds of [`Kernel::module`]: it is valid; it has exactly one entry point, a compute
-//! one; no override is left; the entry point calls no function (calls are inlined), so there are
-//! no pointers but those into the entry point's own locals and the module's globals; f32
-//! multiply-adds that feed nothing else are `fma` (`normalise::fuse` states the rule); every expression
-//! and statement keeps the span of the text that it came from. Nothing above needs to look at a
-//! second function. Unsupported constructs are refused here, with their line, unless only one
-//! engine lacks them.
+//! one; it has no overrides; the entry point calls no function (calls are inlined), so every
+//! pointer leads to one of its own locals or to one of the module's globals; f32 products that feed
+//! only a sum are fused with it into `fma` (`normalise::fuse` states the rule); every expression
+//! and statement keeps the span of its text. No other room needs to look at a second function.
+//! Unsupported constructs are refused here, with their line, unless only one engine lacks them.
 //!
 //! This module knows nothing of launches, devices or sizes.
 
@@ -168,12 +167,12 @@ impl Kernel {
         &self.inner.source.text
     }
 
-    /// Differs between any two kernels of this process; for caches.
+    /// A number that differs between any two kernels of this process; for caches.
     pub(crate) fn id(&self) -> u64 {
         self.inner.id
     }
 
-    /// How many things have been derived from the kernel.
+    /// The number of results that were derived from the kernel.
     #[cfg(test)]
     pub(crate) fn derivations(&self) -> usize {
         self.inner.derived.count()
@@ -184,8 +183,8 @@ impl Kernel {
         Arc::strong_count(&self.inner) == 1
     }
 
-    /// What a floor above makes of the kernel, made once per type and variant, and dropped with
-    /// the last clone of the kernel.
+    /// A result that another room derives from the kernel. It is made once per type and variant,
+    /// and dropped with the last clone of the kernel.
     pub(crate) fn derived<T: std::any::Any + Send + Sync>(
         &self,
         variant: u64,
@@ -198,7 +197,7 @@ impl Kernel {
         &self.inner.source
     }
 
-    /// The normalised module; see the top of this file for what holds of it.
+    /// The normalised module; the top of this file says what always holds of it.
     pub(crate) fn module(&self) -> &naga::Module {
         &self.inner.module
     }
@@ -252,14 +251,14 @@ impl Kernel {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Binding`] for a name that is none, and for a value that does not fit the type;
-    /// it names the field or component, what was found and what would fit.
+    /// [`Error::Binding`] for an unknown name, and for a value that does not fit the type. The
+    /// error names the field or component, what was found and what would fit.
     pub fn encode(&self, name: &str, value: &Value) -> Result<Vec<u8>> {
         let (_, binding) = self.binding(name)?;
         value::lay_out(binding, value)
     }
 
-    /// The form that [`Kernel::encode`] wants for a binding, as JSON with types in place of
+    /// The form that [`Kernel::encode`] expects for a binding, as JSON with types in place of
     /// values: `{"width": u32, "origin": [f32, f32]}`.
     ///
     /// ```
@@ -275,7 +274,7 @@ impl Kernel {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Binding`] for a name that is none.
+    /// [`Error::Binding`] for an unknown name.
     pub fn value_form(&self, name: &str) -> Result<String> {
         let (_, binding) = self.binding(name)?;
         Ok(value::form(&binding.value_type))
@@ -344,7 +343,8 @@ impl KernelBuilder {
         self
     }
 
-    /// The size up to which calls are inlined; with 0 all share a copy of their callee that may.
+    /// The size up to which calls are inlined. With 0, all calls share a copy of their callee that
+    /// may.
     #[cfg(test)]
     pub(crate) fn most_inlined(mut self, most: u64) -> Self {
         self.most_inlined = most;

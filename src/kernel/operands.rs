@@ -1,9 +1,9 @@
-//! Which handles an expression or a statement uses.
+//! The handles that an expression or a statement uses.
 //!
-//! One place that knows the operands of every IR node, for passes that remap or count them.
-//! Nodes that `kernel::unsupported` refuses (textures, rays, cooperative matrices) never reach a
-//! pass and are listed as having no operands. Nested blocks, which [`inner_blocks`] lists, and
-//! `Emit` ranges are left to the caller.
+//! This is the one place that knows the operands of every IR node, for passes that remap or count
+//! them. Nodes that `kernel::unsupported` refuses (textures, rays, cooperative matrices) never
+//! reach a pass and are listed as having no operands. Nested blocks, which [`inner_blocks`] lists,
+//! and `Emit` ranges are left to the caller.
 
 use naga::{AtomicFunction, Block, Expression, GatherMode, Handle, Statement};
 
@@ -121,7 +121,7 @@ pub(crate) fn statement_operands(
     }
 }
 
-/// The expression that holds what a statement produces, if it produces anything.
+/// The expression that holds the result of a statement, if it has one.
 pub(crate) fn statement_result(statement: &mut Statement) -> Option<&mut Handle<Expression>> {
     match statement {
         Statement::Atomic { result, .. } | Statement::Call { result, .. } => result.as_mut(),

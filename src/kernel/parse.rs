@@ -1,4 +1,4 @@
-//! WGSL text to a valid naga module, and every way in which that fails, rendered with its line.
+//! WGSL text to a valid naga module. Every failure is rendered with its line.
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Block, Statement};
@@ -13,7 +13,7 @@ use super::source::Source;
 use super::text_limits;
 use crate::error::{Error, Result};
 
-/// What WGSL may use: what coexec's engines can give, not what one device has.
+/// The capabilities that WGSL may use: those of coexec's engines, not of one device.
 fn capabilities() -> Capabilities {
     Capabilities::IMMEDIATES
         | Capabilities::SUBGROUP
@@ -22,8 +22,8 @@ fn capabilities() -> Capabilities {
         | Capabilities::SHADER_FLOAT16_IN_FLOAT32
 }
 
-/// Parses and validates against all that naga knows: what coexec lacks is refused later, with
-/// its line, and only where the entry point uses it.
+/// Parses and validates with all capabilities of naga. What coexec lacks is refused later, with its
+/// line, and only where the entry point uses it.
 pub(super) fn parse(source: &Source) -> Result<naga::Module> {
     let module = parse_as_naga_does(source)?;
     let changed = |text| Source { text, name: source.name.clone() };
@@ -34,14 +34,14 @@ pub(super) fn parse(source: &Source) -> Result<naga::Module> {
     }
 }
 
-/// As [`parse`], with the values that naga gives constants.
+/// As [`parse`], but with constants as naga evaluates them.
 fn parse_as_naga_does(source: &Source) -> Result<naga::Module> {
     let text = without_enable_subgroups(&source.text);
     let parsed = step_of_naga("parser", || naga::front::wgsl::parse_str(&text))?;
     let mut module = parsed.map_err(|e| {
         let mut line = e.location(&source.text).map(|at| at.line_number);
         let mut rendered = readable(&e.emit_to_string_with_path(&source.text, &source.name));
-        // The one error of naga's parser that has no place.
+        // This is the one error of naga's parser without a place.
         if line.is_none() && rendered.contains("recursion limit") {
             let deepest = text_limits::deepest(&source.text);
             line = source.line(deepest);
@@ -63,8 +63,7 @@ fn parse_as_naga_does(source: &Source) -> Result<naga::Module> {
     Ok(module)
 }
 
-/// Validates a module whose spans point into `source`, and that it uses nothing that coexec's
-/// engines lack.
+/// Validates a module whose spans point into `source`, and refuses what coexec's engines lack.
 pub(super) fn validate(source: &Source, module: &naga::Module) -> Result<ModuleInfo> {
     validate_with(source, module, capabilities())
 }
@@ -84,9 +83,9 @@ fn validate_with(
     validated.map_err(|e| rejected(source, Some(module), &e))
 }
 
-/// naga ends a function that ends in a loop with a `return` without a value, and then refuses it
-/// where the function has a result. Where the loop ends only by returning, that `return` is never
-/// reached and the WGSL is valid.
+/// Drops a final `return` that is never reached. naga adds a `return` without a value to a function
+/// that ends in a loop, and then refuses it where the function has a result. If the loop ends only
+/// by returning, the WGSL is valid.
 fn drop_unreachable_return(body: &mut Block) {
     if let Some((Statement::Return { value: None }, before)) = body.split_last() {
         if always_returns(before) {

@@ -1,8 +1,8 @@
-//! What naga finds wrong with a text, told without naga's insides.
+//! naga's reasons for refusing a text, told without naga's internals.
 //!
-//! naga nests its reasons, "entry point … is invalid, expression [9] is invalid, division by zero", and
-//! names things by the numbers that they have in its tables. The innermost reason is the message;
-//! numbers, and reasons that say nothing but a number, go. Places in the text stay as they are.
+//! naga nests its reasons, "entry point … is invalid, expression [9] is invalid, division by zero",
+//! and names things by their numbers in its tables. The innermost reason is the message. Numbers,
+//! and reasons that give nothing but a number, are dropped. Places in the text stay as they are.
 
 use naga::WithSpan;
 use naga::valid::{EntryPointError, ValidationError};
@@ -10,11 +10,10 @@ use naga::valid::{EntryPointError, ValidationError};
 use super::source::Source;
 use crate::error::Error;
 
-/// naga takes no more invocations along one axis of a workgroup.
+/// naga's limit on the invocations along one axis of a workgroup.
 pub(super) const MAX_EXTENT: u32 = 0x4000;
 
-/// An error for what naga's validator refuses. The module is the one that it looked at, if that is
-/// at hand.
+/// The error for a module that naga's validator refuses. `module` is that module, if it is at hand.
 pub(super) fn rejected(
     source: &Source,
     module: Option<&naga::Module>,
@@ -57,7 +56,7 @@ fn workgroup_size(source: &Source, module: Option<&naga::Module>, entry: &str) -
     }
 }
 
-/// naga's rendering without what only naga's authors can read.
+/// naga's rendering without the parts that only naga's authors can read.
 pub(super) fn readable(rendered: &str) -> String {
     let (mut lines, mut reasons): (Vec<&str>, Vec<&str>) = Default::default();
     for line in rendered.lines() {
@@ -70,7 +69,7 @@ pub(super) fn readable(rendered: &str) -> String {
     for (at, line) in lines.iter().enumerate() {
         let line = match (at, reasons.last()) {
             (0, Some(innermost)) => format!("error: {}", without_numbers(innermost)),
-            // A line of the text, behind its number.
+            // A line of the kernel's text, behind its number.
             _ if line.trim_start().starts_with(|c: char| c.is_ascii_digit()) => line.to_string(),
             _ => {
                 let end = line.find(" naga::ir::").or_else(|| line.find(" see msg"));
@@ -81,7 +80,7 @@ pub(super) fn readable(rendered: &str) -> String {
         told.push_str(line.trim_end());
         told.push('\n');
     }
-    // A rule under the text that leads to no reason any more.
+    // Drops a rule under the text that leads to no reason.
     let mut told = told.trim_end_matches([' ', '│', '\n']).to_owned();
     told.push('\n');
     let outer = reasons.len().saturating_sub(1);
@@ -91,7 +90,7 @@ pub(super) fn readable(rendered: &str) -> String {
     told
 }
 
-/// `Expression [9] is invalid` and its like.
+/// Whether a reason is `Expression [9] is invalid` or similar.
 fn says_nothing(reason: &str) -> bool {
     let what = reason.strip_suffix(" is invalid").unwrap_or("");
     ["Expression [", "Constant expression [", "Entry point "].iter().any(|p| what.starts_with(p))
@@ -106,7 +105,7 @@ fn without_numbers(text: &str) -> String {
         let (before, after) = rest.split_at(at);
         told.push_str(before);
         rest = match after[2 + digits..].strip_prefix(']') {
-            // An index in the text itself stands behind a name, without a space.
+            // An index in the kernel's text stands behind a name, without a space.
             Some(after) if digits > 0 => after,
             _ => {
                 told.push_str(&after[..2]);

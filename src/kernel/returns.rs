@@ -1,4 +1,4 @@
-//! Where a function's body returns. Read-only questions that `normalise::inline` asks.
+//! Where a function's body returns. Read-only questions of `parse` and `normalise::inline`.
 
 use naga::Statement;
 
@@ -51,7 +51,7 @@ fn breaks(statements: &[Statement]) -> bool {
     })
 }
 
-/// Whether the body returns nowhere but as its very last statement, so that its value can be used
+/// Whether the body returns only as its very last statement, so that its value can be used
 /// directly.
 pub(super) fn only_returns_at_end(statements: &[Statement]) -> bool {
     let Some((last, before)) = statements.split_last() else {

@@ -1,4 +1,4 @@
-//! A type as a list of scalars and where they lie, for whoever compares or shows values.
+//! A type as a list of scalars and their offsets, to compare or show values.
 
 use naga::{ArraySize, Handle, ScalarKind, Type, TypeInner};
 

@@ -1,8 +1,8 @@
-//! What a launch must give a kernel: its bindings, by name, with their WGSL layout.
+//! The interface of a kernel: its bindings, by name, with their WGSL layouts.
 //!
-//! The signature is data, computed once by `kernel::reflect`; binding indices used all over the
-//! crate (`BindingId`) are positions in [`Signature::bindings`], ordered by group and binding,
-//! an immediate last.
+//! The signature is data, computed once by `kernel::reflect`. The binding indices of the whole
+//! crate (`BindingId`) are positions in [`Signature::bindings`], ordered by group and binding, an
+//! immediate last.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Signature {
     pub entry_point: String,
     /// Invocations of one workgroup along x, y and z.
     pub workgroup_size: [u32; 3],
-    /// What the entry point statically uses, ordered by group and binding.
+    /// The resources that the entry point statically uses, ordered by group and binding.
     pub bindings: Vec<Binding>,
     /// Variables of the module that the entry point does not use. A launch accepts buffers and
     /// values for them, checks their types, and does not touch them.
@@ -72,7 +72,7 @@ impl Signature {
 pub struct Binding {
     /// The WGSL variable's name.
     pub name: String,
-    /// `@group` and `@binding`; nothing for `var<immediate>`.
+    /// `@group` and `@binding`; `None` for `var<immediate>`.
     pub slot: Option<(u32, u32)>,
     /// Address space and access.
     pub space: Space,
@@ -169,7 +169,7 @@ impl Space {
 /// The memory layout of a binding: a header, then `stride`-spaced elements.
 ///
 /// An `array<T>` or `array<T, N>` has no header. A struct that ends in a runtime-sized array has
-/// what comes before that array as its header. Anything else is one element and no header.
+/// its other members as header. Any other type is one element without a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// Bytes before the first element.
@@ -178,9 +178,9 @@ pub struct Layout {
     pub stride: u64,
     /// Bytes of an element without trailing padding.
     pub element_size: u64,
-    /// Number of elements; nothing where it is given by the buffer's size.
+    /// The number of elements; `None` if the buffer's size determines it.
     pub count: Option<u64>,
-    /// The scalar that an element is made of, if it is made of one kind only and has no padding.
+    /// The scalar type of an element, if it consists of one kind only and has no padding.
     pub scalar: Option<ScalarType>,
     /// The element's type as WGSL writes it, such as `vec4<f32>`.
     pub element_name: String,
@@ -249,8 +249,7 @@ impl Layout {
 pub struct Constant {
     /// The WGSL name, or the `@id` as text where it has no name.
     pub name: String,
-    /// The value that this kernel was built with, or nothing where WGSL's default expression gave
-    /// it.
+    /// The value that this kernel was built with; `None` if WGSL's default expression gave it.
     pub value: Option<f64>,
     /// `f32`, `i32`, `u32`, `bool` or `f16`.
     pub type_name: String,

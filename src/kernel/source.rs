@@ -1,7 +1,7 @@
-//! The WGSL text of a kernel and how a place in it is shown to a person.
+//! The WGSL text of a kernel, and how a place in it is shown to a person.
 //!
-//! Spans that naga hands out are byte ranges of this text, through every rewrite: whoever makes
-//! a new expression or statement gives it the span of the one that it stands for.
+//! naga's spans are byte ranges of this text, through every rewrite: a new expression or statement
+//! gets the span of the one that it stands for.
 
 use naga::Span;
 
@@ -15,14 +15,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The 1-based line of a span, or nothing for a span that points nowhere.
+    /// The 1-based line of a span; `None` for a span that points nowhere.
     pub(crate) fn line(&self, span: Span) -> Option<u32> {
         let range = span.to_range()?;
         let prefix = self.text.get(..range.start)?;
         Some(prefix.bytes().filter(|&b| b == b'\n').count() as u32 + 1)
     }
 
-    /// The 1-based line and column, in characters, or nothing for a span that points nowhere.
+    /// The 1-based line and column, in characters; `None` for a span that points nowhere.
     pub(crate) fn line_and_column(&self, span: Span) -> Option<(u32, u32)> {
         let prefix = self.text.get(..span.to_range()?.start)?;
         let start = prefix.rfind('\n').map_or(0, |at| at + 1);

@@ -1,9 +1,9 @@
-//! Valid WGSL that coexec has no meaning for: textures and samplers, ray queries, cooperative
-//! matrices, binding arrays, 64-bit and 16-bit integers, float atomics, and types nested beyond
-//! reason. Each is refused with the first line that needs it.
+//! Valid WGSL that coexec does not support: textures and samplers, ray queries, cooperative
+//! matrices, binding arrays, 64-bit and 16-bit integers, float atomics, and types nested too deep.
+//! Each is refused with the first line that needs it.
 //!
-//! Looks only at what the chosen entry point uses. Everything in the IR that is not refused here
-//! has a meaning in every engine.
+//! The check looks only at what the chosen entry point uses. Everything in the IR that is not
+//! refused here has a meaning in every engine.
 
 use naga::proc::TypeResolution;
 use naga::valid::{FunctionInfo, ModuleInfo};
@@ -15,7 +15,7 @@ use naga::{
 use super::source::Source;
 use crate::error::{Error, Result};
 
-/// Structs and arrays inside each other. WGSL promises 15; whoever walks a type may recurse.
+/// Structs and arrays inside each other. WGSL promises 15; the bound lets walks over types recurse.
 const MAX_TYPE_DEPTH: u32 = 64;
 
 /// Refuses what coexec does not run. `info` is naga's analysis of `module`, whose only entry
@@ -107,7 +107,7 @@ const BITCAST_OF_F16: &str = "a bitcast of an f16 (use pack2x16float)";
 /// naga gives the exponent a type that WGSL does not have.
 const FREXP_OF_F16: &str = "frexp of an f16 (use frexp of the number as an f32)";
 
-/// Why each type of the module is refused, if it is.
+/// For each type of the module, the reason why it is refused, if it is.
 struct Types<'a> {
     module: &'a Module,
     refused: Vec<Option<&'static str>>,

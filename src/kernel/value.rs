@@ -1,4 +1,4 @@
-//! Values without a Rust type, such as JSON gives: to bytes in a WGSL type's memory layout.
+//! Values without a Rust type, such as those of JSON, and their bytes in a WGSL type's layout.
 //!
 //! Every field of a struct and every component must be given, nothing is rounded to an integer or
 //! wrapped, and an error names the place inside the value. Padding is zero.
@@ -54,7 +54,7 @@ macro_rules! from_wide {
     ($($from:ty),*) => {$(
         impl From<$from> for Value {
             fn from(value: $from) -> Value {
-                // What does not fit is far beyond every type of a binding, and refused there.
+                // A value beyond `i64` fits no type of a binding, and is refused there.
                 i64::try_from(value).map_or(Value::Number(value as f64), Value::Int)
             }
         }
@@ -94,7 +94,7 @@ pub(super) fn lay_out(binding: &Binding, value: &Value) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Elements that a value gives a runtime-sized array, itself or as the last field.
+/// The number of elements that a value gives a runtime-sized array, itself or as the last field.
 fn runtime_length(ty: &ValueType, value: &Value) -> u64 {
     match (ty, value) {
         (ValueType::Array { .. }, Value::List(items)) => items.len() as u64,
@@ -117,14 +117,14 @@ pub(crate) struct PartialValue {
 }
 
 impl PartialValue {
-    /// Nothing given yet.
+    /// A value without any part given.
     pub(crate) fn new(binding: &Binding) -> PartialValue {
         let size = binding.value_type.size() as usize;
         PartialValue { bytes: vec![0; size], given: vec![false; size] }
     }
 
-    /// Gives the part at `path` inside the binding's value (empty for the whole), again if need
-    /// be.
+    /// Sets the part at `path` inside the binding's value (empty for the whole). A later value
+    /// replaces an earlier one.
     pub(crate) fn set(&mut self, binding: &Binding, path: &str, value: &Value) -> Result<()> {
         let wrong = |problem| Error::Binding { name: binding.name.clone(), problem };
         let (offset, ty) = binding.value_type.at(path).map_err(wrong)?;
@@ -153,11 +153,11 @@ impl PartialValue {
     }
 }
 
-/// Missing fields that a message names.
+/// The most missing fields that a message names.
 const SHOWN: usize = 8;
 
-/// What was not given: whole parts where nothing of them was, until there are more than a message
-/// shows.
+/// Lists the missing fields: a whole part if none of it was given. It stops when there are more
+/// than a message shows.
 fn find_missing(ty: &ValueType, at: u64, path: &str, given: &[bool], out: &mut Vec<String>) {
     if out.len() > SHOWN {
         return;
@@ -202,7 +202,7 @@ fn find_missing(ty: &ValueType, at: u64, path: &str, given: &[bool], out: &mut V
 
 struct Encoder<'a> {
     bytes: &'a mut [u8],
-    /// Which bytes were given, where somebody asks.
+    /// Records which bytes were given, if the caller asks for it.
     given: Option<&'a mut [bool]>,
 }
 
@@ -298,8 +298,8 @@ impl Encoder<'_> {
     }
 }
 
-/// A scalar's little-endian bytes, those of an `f16` first of four; nothing where the value does
-/// not fit. Floats are rounded, infinities and NaN kept.
+/// A scalar's little-endian bytes, those of an `f16` first of four; `None` if the value does not
+/// fit. Floats are rounded, infinities and NaN kept.
 fn encode(scalar: ScalarType, value: &Value) -> Option<[u8; 4]> {
     let number = match *value {
         Value::Number(number) => Some(number),
@@ -367,7 +367,8 @@ pub(super) fn form(ty: &ValueType) -> String {
     text
 }
 
-/// Characters after which a form is cut short: types that double at each level have endless ones.
+/// Characters after which a form is cut short: a type that doubles at each level has an endless
+/// one.
 const FORM: usize = 1000;
 
 fn write_form(ty: &ValueType, out: &mut String) {

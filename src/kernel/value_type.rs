@@ -38,7 +38,7 @@ pub enum ValueType {
     Array {
         /// The type of an element.
         element: Arc<ValueType>,
-        /// The number of elements; nothing for a runtime-sized array.
+        /// The number of elements; `None` for a runtime-sized array.
         count: Option<u64>,
         /// Bytes from one element to the next.
         stride: u64,
@@ -136,7 +136,7 @@ impl ValueType {
     /// ```
     ///
     /// # Errors
-    /// A sentence that says at which part of the path there is nothing, and what there is.
+    /// A sentence that names the part of the path that does not exist, and the parts that do.
     pub fn at(&self, path: &str) -> Result<(u64, ValueType), String> {
         let mut offset = 0;
         let mut here = self.clone();
@@ -211,8 +211,8 @@ impl ValueType {
         }
     }
 
-    /// What one element of a binding of this type is: of an array its element, of a struct that
-    /// ends in a runtime-sized array that array's element, of anything else the type itself.
+    /// The type of one element of a binding of this type: an array's element, the element of the
+    /// runtime-sized array that ends a struct, or the type itself.
     pub(crate) fn element(&self) -> &ValueType {
         match self {
             ValueType::Array { element, .. } => element,
@@ -330,8 +330,8 @@ impl<'a> Iterator for Steps<'a> {
     }
 }
 
-/// The value type of each type of a module, and, if it is made of one kind of scalar only, with
-/// no padding between or after, that scalar. Nothing for types that no host sees.
+/// The value type of each type of a module, and its scalar if it consists of one kind of scalar
+/// without padding. `None` for types that no host sees.
 pub(super) struct ValueTypes {
     types: Vec<Option<(Arc<ValueType>, Option<ScalarType>)>>,
 }
@@ -351,7 +351,7 @@ impl ValueTypes {
         self.types[ty.index()].as_ref().map(|(ty, _)| ty)
     }
 
-    /// The scalar that fills all of the type, if there is just one.
+    /// The scalar that fills the whole type, if there is only one.
     pub(super) fn packed(&self, ty: Handle<Type>) -> Option<ScalarType> {
         self.types[ty.index()].as_ref().and_then(|(_, packed)| *packed)
     }
@@ -411,7 +411,7 @@ impl ValueTypes {
     }
 }
 
-/// A scalar as it lies in memory; nothing for bool and for widths that coexec refuses.
+/// A scalar as it lies in memory; `None` for bool and for widths that coexec refuses.
 fn scalar(scalar: naga::Scalar) -> Option<ScalarType> {
     match (scalar.kind, scalar.width) {
         (ScalarKind::Float, 4) => Some(ScalarType::F32),

@@ -195,9 +195,9 @@ impl<T: Pod> Buffer<T> {
     /// # Ok::<(), coexec::Error>(())
     /// ```
     ///
+    /// # Errors
     /// [`Error::Range`] if the buffer has fewer elements, [`Error::Poisoned`] after a launch that failed while
     /// writing it.
-    /// failed while writing it.
     pub fn read_into(&self, start: usize, out: &mut [T]) -> Result<()> {
         let range = self.resolve(start..start.saturating_add(out.len()))?;
         self.shared.with(false, |bytes| self.copy_out(bytes, &range, out))

@@ -9,10 +9,10 @@
 //! A repetition runs the entries that a lost range follows from, in the order in which they were made, on
 //! copies of the buffers in host memory (*shadows*).
 //!
-//! What always holds: an entry's inputs are available as they were, or its pin says that they are gone. Memory
-//! that the log keeps (copies of overwritten inputs, inputs of dropped buffers, entries) is counted. If it
-//! would exceed the log's budget, the results that depend on it are fetched to the host (a *checkpoint*), or
-//! given up. `runtime/execution/log.rs` decides when else a checkpoint pays.
+//! Invariants: an entry's inputs are available as they were, or its pin says that they are gone. Memory that the
+//! log keeps (copies of overwritten inputs, inputs of dropped buffers, entries) is counted. If it would exceed
+//! the log's budget, the results that depend on it are fetched to the host (a *checkpoint*), or can't be
+//! repeated. `runtime/execution/log.rs` decides when else a checkpoint pays.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -40,7 +40,7 @@ pub(crate) trait Repeat: Send + Sync {
 /// A computation, and how to repeat it.
 pub(crate) struct Entry {
     number: u64,
-    /// Or the reason why it can't be repeated.
+    /// The work, or the reason why it can't be repeated.
     work: std::result::Result<Box<dyn Repeat>, String>,
     parts: Vec<Part>,
     sources: Vec<(u64, Range<u64>, Source)>,

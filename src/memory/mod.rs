@@ -1,10 +1,10 @@
 //! Buffers: one logical array each, in host memory and on devices.
 //!
-//! What always holds: every access to a buffer's bytes holds a granted pass of its gate. A buffer that a failed
-//! launch left half-written is poisoned, and its next reader gets that error. The host's memory may be stale
-//! where a device has written, so its reader fetches the bytes first (`residency`). Bytes that only devices
-//! have can be computed again (`log`, `pins`). Left to others: the accesses of a launch (`analysis`), transfers
-//! (`device::Store`), and which bytes are worth keeping where (`runtime`).
+//! Invariants: every access to a buffer's bytes holds a granted pass of its gate. A buffer that a failed launch
+//! left half-written is poisoned, and its next reader gets that error. The host's memory may be stale where a
+//! device has written, so its reader fetches the bytes first (`residency`). Bytes that only devices have can be
+//! computed again (`entries`, `log`, `pins`). `analysis` finds the accesses of a launch, `device::Store` transfers bytes,
+//! and `runtime` decides which bytes are worth keeping where.
 
 mod allocation;
 mod gate;

@@ -1,7 +1,7 @@
 //! The range map: which holders have the current version of which bytes of a buffer. Pure: no memory, no
 //! device.
 //!
-//! A holder is a place that can have a copy: the host, or a device. What always holds: the ranges cover the
+//! A holder is a place that can have a copy: the host, or a device. Invariant: the ranges cover the
 //! buffer without gap or overlap, and neighbours differ. A range without any holder is *lost* until it is
 //! written again.
 

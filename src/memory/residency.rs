@@ -9,7 +9,7 @@
 //! copy on the device that queues behind them. It is dropped only when it has no chunk in flight and no chunk
 //! is writing in the host's memory: dropping fetches the bytes that only the window has, which could overwrite
 //! that chunk's results. Bytes that a device could not give back are *lost*: they are computed again from the
-//! launch log (`log.rs`), or reads fail until the bytes are written again.
+//! launch log (`entries`), or reads fail until the bytes are written again.
 //!
 //! All ranges here are bytes of the whole buffer. Ranges on devices start and end at multiples of 4.
 
@@ -41,7 +41,7 @@ pub(super) fn broken() -> Error {
     }
 }
 
-/// The places of one buffer's bytes.
+/// Which holders have which bytes of one buffer, and how to compute lost bytes again.
 #[derive(Debug)]
 pub(super) struct Residency {
     /// The buffer's id.

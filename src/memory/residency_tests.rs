@@ -171,7 +171,7 @@ fn what_a_chunk_wrote_into_a_window_that_was_given_up_meanwhile_is_lost_and_not_
     // The second chunk ends without an error.
     bytes_of(&brought.block).lock().unwrap()[128..].fill(3);
     range.written_on(&memory, &(128..256), None);
-    // The host has stale ones there, from before both chunks.
+    // The host's bytes there are stale: older than both chunks.
     let upper = range.fetch(&(128..256), UNHEARD);
     assert!(matches!(upper, Err(Error::Poisoned { .. })), "{upper:?}");
     drop(pass);

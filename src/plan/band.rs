@@ -1,8 +1,8 @@
-//! A band, and what runs of consecutive bands touch.
+//! Bands, and the footprints of runs of consecutive bands.
 //!
-//! A band is the smallest part of a launch that a device may take: some consecutive workgroups along one axis, whole
-//! along the others. The footprint of a run has exactly the union of the elements that its bands may write. Its read set,
-//! and the window of a copying device, may also have elements in between.
+//! A band is the smallest part of a launch that a device may take: consecutive workgroups along one axis, and all along
+//! the others. The write set of a run is exactly the union of the elements that its bands may write. Its read set, and
+//! the window of a copying device, may also have elements in between.
 
 use std::ops::Range;
 

@@ -3,11 +3,11 @@
 //! [`plan`] turns a kernel, its arguments and the devices at hand into a [`Plan`]; `policy` hands
 //! the plan's bands out to devices as they become free. A plan is data and prints as sentences.
 //!
-//! What always holds of a plan that splits: its bands cover the grid, in order and without
-//! overlap; of a buffer that is written in place, the elements that any two bands may write are
-//! disjoint (the ranges around them may not be), and no band reads what another may write. Other
-//! buffers are written to private copies and merged. So bands may run anywhere, at any time, in
-//! any grouping.
+//! Invariants of a plan that splits: its bands cover the grid, in order and without overlap. In a
+//! buffer that is written in place, the elements that any two bands may write are disjoint (their
+//! enclosing ranges may overlap), and no band reads elements that another may write. Other buffers
+//! are written to private copies and merged. So bands may run anywhere, at any time, in any
+//! grouping.
 
 mod band;
 mod facts;
@@ -68,8 +68,8 @@ pub struct Plan {
     pub(crate) row_lengths: Arc<[u64]>,
     /// Why there are no tiles, although they were requested.
     pub(crate) no_tiles: Option<String>,
-    /// Whether any band may be computed twice, also at the same time: none reads what it may
-    /// write in place.
+    /// Whether any band may be computed twice, also at the same time: no band reads elements that it
+    /// may write in place.
     pub(crate) rerunnable: bool,
     /// Why a second run on the same device might give other bits; `None` if it cannot.
     pub(crate) unrepeatable: Option<Arc<str>>,
@@ -111,12 +111,12 @@ pub(crate) struct BufferUse {
     pub(crate) unbounded_line: Option<u32>,
     /// Position in the footprints of a band.
     pub(crate) binding: usize,
-    /// Where its contents bounded indices: the elements that were summarised for that.
+    /// The number of its elements that were summarised, if its contents bounded indices.
     pub(crate) consulted: Option<u64>,
 }
 
-/// Decides. `unable` says for each device why it can't run the kernel, if so; `preferred` is the
-/// device that gets a launch that is not split.
+/// Plans a launch. `unable` says for each device why it can't run the kernel; `None` if it can.
+/// `preferred` is the device that runs a launch that is not split.
 pub(crate) fn plan(
     kernel: &Kernel,
     analysis: &Analysis,
@@ -156,12 +156,12 @@ pub(crate) fn plan(
         None => (bands::split(kernel, analysis, &able, wishes, &mut consulted), None),
     };
     let rerunnable = split::rerunnable(&split);
-    // Any device that has subgroups may compute it again.
+    // Any device that has subgroups may compute the launch again.
     let with = infos.iter().copied().filter(|info| info.limits.subgroup_size.is_some());
     let subgroups = common_size(&with.collect::<Vec<_>>(), signature.workgroup_size);
     let facts = analysis.facts();
     let of_text: Option<Arc<str>> = order::order_shown(kernel, facts, &subgroups).map(Arc::from);
-    // Only what stays on a device is ever computed once more.
+    // Only results that stay on a device are ever computed again.
     let may_meet = || {
         let why = keeps.then(|| order::unrepeatable(kernel, analysis, &split)).flatten();
         why.map(Arc::from)
@@ -186,7 +186,7 @@ pub(crate) fn plan(
     let apart = (0..signature.bindings.len()).map(|id| match &split {
         Split::Nothing => false,
         Split::Whole { .. } => true,
-        // Tiles share what they need; they stream.
+        // Tiles share the elements that they read, so no device keeps a part.
         Split::Bands { tiling: Some(_), .. } => false,
         Split::Bands { bands, merges, .. } => {
             merges[id] == Merge::Apart && band::ranges_apart(bands, id)
@@ -325,7 +325,7 @@ impl Plan {
         &self.without_effect
     }
 
-    /// The bands, which devices may take singly.
+    /// The bands, in order.
     pub(crate) fn bands(&self) -> &[Band] {
         self.split.bands()
     }
@@ -378,13 +378,13 @@ impl Plan {
         }
     }
 
-    /// What a run of bands touches of one binding.
+    /// The footprint of a run of bands in one binding.
     pub(crate) fn footprint(&self, run: &Range<u32>, binding: usize) -> Footprint {
         let bands = &self.bands()[run.start as usize..run.end as usize];
         self.unions.get(run, binding, || band::hull(bands, binding))
     }
 
-    /// How what chunks write to a binding comes together.
+    /// How the chunks' writes to a binding are merged.
     pub(crate) fn merge(&self, binding: usize) -> &Merge {
         match &self.split {
             Split::Bands { merges, .. } => merges.get(binding).unwrap_or(&Merge::Apart),
@@ -392,14 +392,15 @@ impl Plan {
         }
     }
 
-    /// The range around all elements of a binding that a run of bands may touch.
+    /// The range that encloses all elements of a binding that a run of bands may touch.
     pub(crate) fn window(&self, run: &Range<u32>, binding: usize) -> Range<u64> {
         let footprint = self.footprint(run, binding);
         band::cover(&footprint.read.hull(), &footprint.may_write.hull())
     }
 
-    /// The range around what a run of bands may write, and the range of what has to be there
-    /// before: what it reads, and what of the first it may leave as it is.
+    /// The range that encloses the elements that a run of bands may write, and the range that the
+    /// device needs beforehand: the elements that the run reads, and those of the first range that it
+    /// may leave unwritten.
     pub(crate) fn written_and_needed(
         &self,
         run: &Range<u32>,
@@ -409,8 +410,8 @@ impl Plan {
         (footprint.may_write.hull(), band::upload(&footprint))
     }
 
-    /// The storage binding of a chunk that computes a run of bands. `memory` is the buffer, or
-    /// the chunk's own copy of it where there is one; `stride` are the bytes of an element.
+    /// The storage binding of a chunk that computes a run of bands. `memory` is the buffer, or the
+    /// chunk's private copy if it has one. `stride` is the number of bytes of an element.
     pub(crate) fn chunk_storage<'a>(
         &self,
         stride: u64,
@@ -424,10 +425,11 @@ impl Plan {
         let pitch = self.tiling().and_then(|tiling| tiling.pitch(stride, binding, &footprint));
         let (upload, write_back) = match self.merge(binding) {
             Merge::Apart => (band::upload(&footprint), footprint.may_write),
-            // All of a private copy is the chunk's.
+            // The whole private copy belongs to the chunk.
             _ => (window.clone(), Region::from(footprint.may_write.hull())),
         };
-        // Of a box all goes up or nothing: a part of the range around it may end beside it.
+        // A box is uploaded as a whole or not at all: a part of its enclosing range may end outside
+        // of the box.
         let partly = pitch.is_some() && !upload.is_empty();
         let upload = if partly { window.clone() } else { upload };
         ChunkBinding::Storage {
@@ -441,8 +443,8 @@ impl Plan {
         }
     }
 
-    /// Memory that one chunk may take on a device that has so many in flight. A launch that is not
-    /// split has one chunk; else the next ones go up meanwhile, and there are unused buffers.
+    /// The bytes that one chunk may take on a device with `depth` chunks in flight. A launch that is
+    /// split leaves room for one more chunk, as buffers that are not in use take memory too.
     pub(crate) fn chunk_memory(&self, info: &DeviceInfo, depth: usize) -> u64 {
         match self.split {
             Split::Bands { .. } => info.limits.memory / (depth.max(1) as u64 + 1),
@@ -450,8 +452,8 @@ impl Plan {
         }
     }
 
-    /// Whether a run of bands fits a device's windows, and if not, which binding is too large.
-    /// Together they may take so much memory.
+    /// Checks that a run of bands fits a device's windows, which may take `memory` bytes together. The
+    /// error says what does not fit.
     pub(crate) fn fits(
         &self,
         kernel: &Kernel,

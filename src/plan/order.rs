@@ -12,9 +12,9 @@ use super::subgroups::Able;
 use crate::analysis::{Facts, OfLaunch, Use};
 use crate::kernel::Kernel;
 
-/// Why other devices, or the same device a second time, may rightly give other bits on any data,
-/// with the line. The kernel's text shows the order in which invocations ran, or which invocations
-/// are in a subgroup.
+/// Why a second run, on another device or the same, may rightly give other bits whatever the data,
+/// with the line. By its text, the kernel may show the order in which invocations ran, or which
+/// invocations are in a subgroup.
 pub(super) fn order_shown(
     kernel: &Kernel,
     facts: &Facts,
@@ -70,7 +70,7 @@ pub(super) fn order_of_accesses(
     loaded.or_else(stored)
 }
 
-/// A line of the kernel's text, in parentheses, if it is known.
+/// The line of a span in parentheses, or nothing if it is not known.
 fn line(kernel: &Kernel, span: Span) -> String {
     kernel.source().line(span).map_or_else(String::new, |line| format!(" (line {line})"))
 }

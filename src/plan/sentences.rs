@@ -1,4 +1,4 @@
-//! A plan in words, with numbers. What a person needs to see why a launch ran as it did.
+//! The sentences that explain a plan, with numbers: why a launch ran as it did.
 
 use std::fmt;
 
@@ -255,7 +255,7 @@ impl Sentences<'_> {
         self.merges_in_words(f, tiles)
     }
 
-    /// How what the chunks write comes together, and why not simply in place.
+    /// How the chunks' writes are merged, and why they are not made in place.
     fn merges_in_words(&self, f: &mut fmt::Formatter<'_>, bands: &[Band]) -> fmt::Result {
         let written = |b: &&BufferUse| {
             bands.iter().any(|band| !band.footprints[b.binding].may_write.is_empty())
@@ -324,7 +324,7 @@ impl Sentences<'_> {
         Ok(())
     }
 
-    /// What a middle band does to a buffer, in terms of its own rows where it has rows.
+    /// How the middle band uses a buffer, in terms of its own rows if it has any.
     fn band_sentence(&self, buffer: &BufferUse, axis: usize, bands: &[Band]) -> String {
         let at = bands.len() / 2;
         let print = &bands[at].footprints[buffer.binding];
@@ -389,9 +389,9 @@ impl Sentences<'_> {
         if parts.is_empty() { "is not touched".to_owned() } else { parts.join(", ") }
     }
 
-    /// What the elements that belong to one line of invocations are called, and how many they are:
-    /// a row, if the uniforms say that the array has rows of that length and how many; a plane, if
-    /// they say so of a product of two. Else nothing: that a line is a row is then only a guess.
+    /// The name and the number of the elements that belong to one line of invocations. They are a
+    /// row if uniforms give both that number and the number of rows, and a plane if they give the
+    /// number as a product of two. Otherwise it is only a guess that a line is a row: `None`.
     fn unit(&self, line: u64, elements: u64) -> Option<(&'static str, u64)> {
         let known = &self.plan.row_lengths;
         if line == 0 || !elements.is_multiple_of(line) || !known.contains(&(elements / line)) {
@@ -404,8 +404,8 @@ impl Sentences<'_> {
         plane.then_some(("plane", line))
     }
 
-    /// The elements of a buffer that belong to a band: an equal part of what all bands touch, if
-    /// the footprints move on by an equal step from band to band.
+    /// The elements of a buffer that belong to a band: an equal part of the elements that all bands
+    /// touch, if the footprints move by an equal step from band to band.
     fn own_rows(
         &self,
         buffer: &BufferUse,
@@ -416,7 +416,7 @@ impl Sentences<'_> {
             let print = &band.footprints[buffer.binding];
             if print.may_write.is_empty() { print.read.hull() } else { print.may_write.hull() }
         };
-        // What is merged is nobody's own.
+        // No band owns elements of a merged buffer.
         if bands.len() < 2 || at == 0 || *self.plan.merge(buffer.binding) != Merge::Apart {
             return None;
         }
@@ -424,8 +424,8 @@ impl Sentences<'_> {
         if !bands[at].footprints[buffer.binding].may_write.is_empty() {
             return Some(here);
         }
-        // Read only: the step from the band before, per workgroup, gives the band's own part; the
-        // rest on both sides is halo.
+        // If the buffer is only read, the step from the band before, per workgroup, gives the band's
+        // own part. The rest on both sides is halo.
         let before = of(&bands[at - 1]);
         let step = here.start.checked_sub(before.start).filter(|&step| step > 0)?;
         let groups = |band: &Band| u64::from(band.end - band.start);
@@ -434,14 +434,14 @@ impl Sentences<'_> {
         }
         let per_group = step / groups(&bands[at - 1]);
         let width = per_group * groups(&bands[at]);
-        // Rows of a sparse matrix, which differ in length, are no one's own either.
+        // Rows of a sparse matrix differ in length, so bands own no equal parts.
         if bands.get(at + 1).is_some_and(|next| of(next).start != here.start + width) {
             return None;
         }
         let extent = here.end - here.start;
         let halo = extent.checked_sub(width)?;
-        // The first band of the grid can't reach below zero: what it lacks of a full halo is the
-        // halo on that side.
+        // The first band of the grid can't reach below zero. The elements that it lacks of a full
+        // halo are the halo on that side.
         let first = bands[0].footprints[buffer.binding].read.hull();
         let full = per_group * groups(&bands[0]) + halo;
         let below = full.saturating_sub(first.end - first.start).min(halo);

@@ -1,8 +1,8 @@
 //! The proof that a cut is sound: how the writes of bands to each buffer are merged, or why they can't be.
 //!
-//! Of any two bands, what they may write is disjoint, and neither reads what the other may write. A buffer that is only
-//! written, or only reduced into, needs no such proof: chunks get copies, which `runtime` merges. If members of a buffer are
-//! used differently, only the members that are both stored to and read need the proof.
+//! Two bands must not write the same element, and neither may read an element that the other may write. A buffer that is
+//! only written, or only reduced into, needs no such proof: chunks get copies, which `runtime` merges. If members of a
+//! buffer are used differently, only the members that are both stored to and read need the proof.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::analysis::{OfLaunch, Reduction, Use, Uses, member_at, member_names};
 use crate::kernel::Kernel;
 use crate::region::Region;
 
-/// How what the bands write to each binding comes together, or why it can't.
+/// How the bands' writes to each binding are merged, or why they can't be.
 pub(super) fn merges(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
@@ -98,8 +98,8 @@ fn by_member(kernel: &Kernel, id: usize, uses: &Uses) -> ByMember {
     }
 }
 
-/// What a band touches of a binding: the elements that it reads, the elements that it may write,
-/// and whether it may write the header.
+/// The elements of a binding that a band reads, those that it may write, and whether it may write
+/// the header.
 type Touched<'a> = (&'a Region, &'a Region, bool);
 
 fn all(band: &Band, id: usize) -> Touched<'_> {
@@ -113,7 +113,7 @@ fn exchanged(band: &Band, id: usize) -> Touched<'_> {
     (&print.read, &print.may_write, print.writes_header)
 }
 
-/// Shows that bands write disjoint parts of a binding, in order, and read none of the others'.
+/// Checks that bands write disjoint elements of a binding, and read none that another band may write.
 fn check(
     kernel: &Kernel,
     bands: &[Band],
@@ -166,7 +166,7 @@ fn check(
     Ok(())
 }
 
-/// Two bands whose writes may meet: neighbours, if there are such.
+/// Two bands whose writes may meet; of several pairs, the one of bands that are closest.
 fn clash<'a>(writers: &'a [(usize, &Region)]) -> Option<Clash<'a>> {
     let hulls: Vec<Range<u64>> = writers.iter().map(|w| w.1.hull()).collect();
     let rising = hulls.windows(2).all(|w| w[0].end <= w[1].start);
@@ -184,7 +184,7 @@ fn clash<'a>(writers: &'a [(usize, &Region)]) -> Option<Clash<'a>> {
     None
 }
 
-/// Two bands by number, with what they write.
+/// Two bands by number, with the elements that they may write.
 type Clash<'a> = (&'a (usize, &'a Region), &'a (usize, &'a Region));
 
 /// The first plain store to a binding, in text order.

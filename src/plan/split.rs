@@ -1,4 +1,4 @@
-//! What becomes of the grid, and how the writes of chunks are merged. Data without decisions.
+//! How the grid is split, and how the writes of chunks are merged. Data only, without decisions.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use super::tiling::{Room, Tiling};
 use crate::analysis::Reduction;
 use crate::kernel::Layout;
 
-/// What becomes of the grid.
+/// How the grid is split.
 #[derive(Debug, Clone)]
 pub(crate) enum Split {
     /// The grid has no workgroups.
     Nothing,
-    /// One device runs it all.
+    /// One device runs the whole grid.
     Whole {
-        /// Why it was not split.
+        /// Why the grid is not split.
         reason: String,
-        /// The WGSL line of the reason, rendered; empty where there is none.
+        /// The WGSL line of the reason, rendered; empty if there is none.
         at: String,
-        /// The one band.
+        /// The only band.
         band: Band,
     },
     /// Devices take runs of consecutive bands along an axis.
@@ -31,7 +31,7 @@ pub(crate) enum Split {
         bands: Arc<[Band]>,
         /// By binding.
         merges: Arc<[Merge]>,
-        /// The second axis, if the grid is cut along two. Bands are tiles then, row by row.
+        /// The second axis, if the grid is cut along two. The bands are then tiles, row by row.
         tiling: Option<Arc<Tiling>>,
     },
 }
@@ -47,22 +47,22 @@ impl Split {
     }
 }
 
-/// How what chunks write to a buffer comes together.
+/// How the chunks' writes to a buffer are merged.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Merge {
-    /// Their writes lie apart, and go to the buffer itself.
+    /// The writes are disjoint, and go to the buffer itself.
     Apart,
-    /// Each writes to a copy that starts as the launch's input; what differs is taken over, the
-    /// highest chunk winning.
+    /// Each chunk writes to a copy of the launch's input. Scalars that differ from the input are taken
+    /// over; of several chunks, the highest wins.
     Difference {
-        /// Why the writes can't be shown to lie apart.
+        /// Why the writes can't be shown to be disjoint.
         why: String,
-        /// The WGSL line, rendered; empty where there is none.
+        /// The WGSL line, rendered; empty if there is none.
         at: String,
     },
-    /// Each updates a copy that starts as the launch's input; the updates are put together.
+    /// Each chunk updates a copy of the launch's input, and the updates are combined.
     Reduce(Reduction),
-    /// Either of the two above, for each member.
+    /// `Difference` or `Reduce`, for each member.
     Members(Arc<ByMember>),
 }
 
@@ -104,22 +104,23 @@ impl Merge {
     }
 }
 
-/// What the caller asks of a plan.
+/// The caller's requests for a plan.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Wishes {
-    /// Exactly so many chunks, where the grid allows it.
+    /// The exact number of chunks, as far as the grid allows it.
     pub(crate) chunks: Option<u32>,
-    /// The kernel has no data race: what may overlap is merged, and reads see the launch's input.
+    /// The promise that the kernel has no data race. Writes that may overlap are merged, and reads see
+    /// the launch's input.
     pub(crate) race_free: bool,
-    /// The same shares for the same devices each time, and nothing computed twice.
+    /// Each device gets the same share each time, and nothing is computed twice.
     pub(crate) reproducible: bool,
-    /// Cut into at least so many bands even if one device runs them all: the whole does not fit.
+    /// The least number of bands, even if one device runs them all. Used if the whole does not fit.
     pub(crate) least_bands: u32,
-    /// Cut into tiles with room for so much, if there are such: no bands along one axis fit.
+    /// The room that tiles must fit. Used if no bands along one axis fit.
     pub(crate) tiles: Option<Room>,
 }
 
-/// Whether no band reads what it may write in place, nor writes a header in place.
+/// Whether no band reads elements that it may write in place, nor writes a header in place.
 pub(super) fn rerunnable(split: &Split) -> bool {
     let Split::Bands { bands, merges, .. } = split else { return false };
     bands.iter().all(|band| {
@@ -129,8 +130,8 @@ pub(super) fn rerunnable(split: &Split) -> bool {
     })
 }
 
-/// The index that could not be bounded in the footprint of a binding: that of the band in the
-/// middle, or else of any band.
+/// The index that could not be bounded in the footprint of a binding: that of the middle band, or
+/// else of any band.
 pub(super) fn unbounded(split: &Split, binding: usize) -> Option<Span> {
     let bands = split.bands();
     let of = |band: &Band| band.footprints[binding].unbounded;

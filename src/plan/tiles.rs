@@ -1,11 +1,11 @@
-//! Cutting the grid along two axes, where no band along one fits a device.
+//! Cutting the grid into tiles along two axes, if no band along one axis fits a device.
 //!
-//! A column band of a row-major matrix touches few elements, and the range around them is all of the
-//! matrix. So a tile brings the box around what it touches of a buffer (`Tiling::pitch`), where that is
-//! clearly less than the range. Tiles are as large as fits: of a product C = A B, whose tiles bring rows
-//! of A and columns of B, the larger the tiles the fewer bytes move. A tile is a band in all other
-//! respects: soundness is shown for any two of them, and a device takes one at a time, or several that
-//! lie beside each other.
+//! A column band of a row-major matrix touches few elements, but the range that encloses them is the whole
+//! matrix. So the window of a tile is the box around the elements that it touches (`Tiling::pitch`), if
+//! the box is clearly smaller than the range. Tiles are as large as fits, since larger tiles move fewer
+//! bytes: a tile of a product C = A B copies in rows of A and columns of B. In all other respects a tile
+//! is a band: soundness is shown for any two tiles, and a device takes one tile at a time, or several
+//! adjacent ones.
 
 use std::ops::Range;
 
@@ -19,13 +19,14 @@ use crate::analysis::{Footprint, OfLaunch, Use};
 use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 
-/// More tiles cost more to analyse than they can gain; each is looked at.
+/// The most tiles. Each is analysed, and more would cost more than they gain.
 const MOST_TILES: u64 = 1024;
 
 /// Tiles for each device that takes part, so that all are busy to the end.
 const TILES_EACH: u64 = 4;
 
-/// Cuts into tiles that fit. Or says why that can't be done, where there is anything to say.
+/// Cuts the grid into tiles that fit. The error says why that can't be done; it is empty if there is
+/// nothing to say.
 pub(super) fn split(
     kernel: &Kernel,
     analysis: &OfLaunch<'_>,
@@ -54,12 +55,12 @@ pub(super) fn split(
             Err(why) => smallest = smallest.or(Some(why)),
         }
     }
-    // Enough of them, then the fewest bytes.
+    // Prefer cuts with enough tiles, then those that move the fewest bytes.
     let all = GroupBox::whole(grid).workgroups();
     let enough = u64::try_from(all).unwrap_or(u64::MAX).min(TILES_EACH * able.count as u64);
     found.sort_by_key(|c| (c.tiles() < enough, c.bytes.saturating_mul(c.tiles())));
     let mut refusal = None;
-    // The sample of one that is refused was smaller than others of its tiles, or they meet.
+    // The middle tile of each candidate fits. Tiles at the corners may be larger.
     let corners_fit = |candidate: &Candidate| {
         let fits = |part| search.sample(candidate.axes, candidate.counts, part).is_ok();
         fits(Part::First) && fits(Part::Last)
@@ -73,15 +74,15 @@ pub(super) fn split(
     Err(refusal.or(smallest).unwrap_or_default())
 }
 
-/// Cuts that are tried out, best first.
+/// The most cuts that are analysed, best first.
 const MOST_TRIED: usize = 6;
 
 /// A cut whose middle tile fits.
 struct Candidate {
     axes: [usize; 2],
-    /// Tiles along each.
+    /// The numbers of tiles along the axes.
     counts: [u32; 2],
-    /// Bytes that a tile brings.
+    /// The bytes of all windows of a tile.
     bytes: u64,
 }
 
@@ -91,7 +92,7 @@ impl Candidate {
     }
 }
 
-/// Which tile of a cut.
+/// The position of a tile in a cut.
 #[derive(Clone, Copy)]
 enum Part {
     First,
@@ -113,8 +114,8 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// For numbers of tiles along the second axis, the fewest along the first with which a tile fits.
-    /// Or why a single workgroup does not.
+    /// For several numbers of tiles along the second axis, the fewest along the first with which a tile
+    /// fits. The error says why not even a single workgroup fits.
     fn candidates(&self, axes: [usize; 2]) -> Result<Vec<Candidate>, String> {
         let grid = self.analysis.arguments.grid;
         let [most, columns] = axes.map(|axis| grid[axis]);
@@ -145,7 +146,7 @@ impl Search<'_> {
                     Err(_) => low = middle + 1,
                 }
             }
-            // A few more leave room for tiles that are larger than the one in the middle.
+            // More tiles along the first axis leave room for tiles that are larger than the middle one.
             let counts = [high, high.saturating_add(1), high.saturating_mul(2)];
             for down in counts.into_iter().filter(|down| *down <= most) {
                 found.push(Candidate { axes, counts: [down, across], bytes });
@@ -163,7 +164,7 @@ impl Search<'_> {
             let part = match which {
                 Part::First => part(grid[axis], count, 0),
                 Part::Last => part(grid[axis], count, count - 1),
-                // The largest of those there.
+                // The largest tile near the middle.
                 Part::Middle => {
                     let near = (count / 2).saturating_sub(1)..(count / 2 + 2).min(count);
                     let parts = near.map(|at| part(grid[axis], count, at));
@@ -176,7 +177,8 @@ impl Search<'_> {
         self.fit("a single workgroup", &footprints, &self.pitched(&footprints))
     }
 
-    /// Which bindings are brought as boxes: those of which the range around has a good deal more.
+    /// Which bindings have boxes as windows: those whose box has less than 3/4 of the elements of the
+    /// enclosing range.
     fn pitched(&self, footprints: &[Footprint]) -> Vec<bool> {
         let bindings = self.kernel.signature().bindings.iter().zip(&self.analysis.facts().uses);
         let reduced = bindings.zip(footprints);
@@ -193,7 +195,7 @@ impl Search<'_> {
         boxed.collect()
     }
 
-    /// The bytes of all windows, or why they are too many.
+    /// The bytes of all windows, or why they do not fit.
     fn fit(&self, who: &str, footprints: &[Footprint], pitched: &[bool]) -> Result<u64, String> {
         let mut total = 0u64;
         for (id, binding) in self.kernel.signature().bindings.iter().enumerate() {
@@ -254,7 +256,7 @@ impl Search<'_> {
             let boxed = self.pitched(&tile.footprints);
             pitched.iter_mut().zip(boxed).for_each(|(all, one)| *all |= one);
         }
-        // What is merged is compared as a range.
+        // Merging compares ranges, so windows of merged bindings are ranges.
         for (pitched, merge) in pitched.iter_mut().zip(&merges) {
             *pitched &= *merge == Merge::Apart;
         }
@@ -277,7 +279,7 @@ impl Search<'_> {
     }
 }
 
-/// The range around all that is touched.
+/// The range that encloses all elements that are touched.
 fn range_of(footprint: &Footprint) -> Range<u64> {
     cover(&footprint.read.hull(), &footprint.may_write.hull())
 }

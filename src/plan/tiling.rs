@@ -1,48 +1,48 @@
-//! The second axis of a grid that is cut along two: which tiles form a box, and which windows are packed.
+//! The second axis of a grid that is cut into tiles: which tiles form a box, and which windows are boxes.
 
 use std::ops::Range;
 
 use crate::analysis::Footprint;
 use crate::pitch::Pitch;
 
-/// What a chunk may take on each device that tiles are for, and why there are tiles.
+/// The memory that a tile may take, the least of all copying devices, and why there are tiles.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Room {
     /// Bytes of all windows.
     pub(crate) memory: u64,
     /// Bytes of one window.
     pub(crate) binding: u64,
-    /// What did not fit, as a sentence.
+    /// Which bands did not fit, as a sentence.
     pub(crate) why: String,
 }
 
-/// The second axis of a cut along two.
+/// The second axis of a cut into tiles.
 #[derive(Debug, Clone)]
 pub(crate) struct Tiling {
     pub(crate) axis: usize,
-    /// Where the tiles of a row begin along it, and where the last ends.
+    /// The begins of the tiles of a row along the axis, and the end of the last.
     pub(crate) edges: Vec<u32>,
     /// By binding: whether its windows are boxes.
     pub(crate) pitched: Vec<bool>,
     /// Lengths that rows of an array may have, in elements.
     pub(crate) lengths: Vec<u64>,
-    /// What did not fit in bands along one axis.
+    /// Which bands along one axis did not fit, as a sentence.
     pub(crate) why: String,
 }
 
 impl Tiling {
-    /// Tiles in a row.
+    /// The number of tiles in a row.
     pub(crate) fn columns(&self) -> u32 {
         self.edges.len() as u32 - 1
     }
 
-    /// Whether a run of tiles is a box: they lie in one row, or are all there are.
+    /// Whether a run of tiles is a box: its tiles lie in one row, or are all tiles.
     pub(crate) fn is_box(&self, run: &Range<u32>, tiles: u32) -> bool {
         let row = |tile: u32| tile / self.columns();
         run.is_empty() || row(run.start) == row(run.end - 1) || *run == (0..tiles)
     }
 
-    /// The workgroups along the second axis of a run of tiles; all, where it has several rows.
+    /// The workgroups along the second axis of a run of tiles; all of them if it has several rows.
     pub(crate) fn across(&self, run: &Range<u32>) -> Range<u32> {
         let columns = self.columns();
         let (first, last) = (run.start, run.end.saturating_sub(1).max(run.start));
@@ -58,9 +58,9 @@ impl Tiling {
     }
 }
 
-/// The box around what is touched of a binding.
+/// The box around the elements of a binding that are touched.
 pub(super) fn pitch(stride: u64, footprint: &Footprint, lengths: &[u64]) -> Pitch {
-    // Rows of elements that share words begin where words do.
+    // Rows begin at words, also if two elements share a word.
     let step = if stride.is_multiple_of(4) { 1 } else { 2 };
     Pitch::around(&[&footprint.read, &footprint.may_write], lengths, step)
 }
@@ -84,7 +84,7 @@ mod tests {
             assert_eq!(tiling.across(&run), across, "{run:?}");
         }
         assert!(!tiling.is_box(&(2..4), 9) && !tiling.is_box(&(0..6), 9));
-        // All together are counted, though no chunk has them.
+        // All tiles together are the whole grid, which is a box.
         assert!(tiling.is_box(&(0..9), 9));
         assert_eq!(tiling.across(&(0..9)), 0..9);
     }

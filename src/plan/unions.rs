@@ -1,6 +1,6 @@
-//! What runs of bands touch, kept: who repeats a launch asks for the same few runs again and again, and
-//! each device several times for each binding. Clones of a plan share what is kept; it follows from the
-//! plan's bands, which never change, so it is never wrong.
+//! A cache of the footprints of runs. A repeated launch needs the same few runs each time, and each device
+//! needs the footprint of a binding several times. Clones of a plan share the cache. Its entries follow
+//! from the plan's bands, which never change, so they are never stale.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::analysis::Footprint;
 
-/// Runs and bindings that are kept. A launch whose runs differ each time fills them in vain.
+/// The most footprints in the cache. A full cache is cleared, so launches with ever new runs do not
+/// fill memory.
 const KEPT: usize = 64;
 
-/// Shorter runs are as soon put together as found.
+/// The least bands of a run that is cached. Shorter ones are computed as fast as they are looked up.
 const WORTH: u32 = 4;
 
 /// By beginning and end of the run, and binding.
@@ -23,7 +24,7 @@ pub(super) struct Unions {
 }
 
 impl Unions {
-    /// What a run touches of a binding: found, or made and kept.
+    /// The footprint of a run in a binding: from the cache, or else from `make`.
     pub(super) fn get(
         &self,
         run: &Range<u32>,

@@ -1,9 +1,9 @@
-//! Which bindings are windowed, and the module's variables made so.
+//! The windowed bindings of a kernel, and their variables in the new module.
 //!
 //! A storage binding is windowed when its outermost array is runtime-sized, at the top or as a
-//! struct's last member, or when it is a large fixed-size array of which the kernel never takes the
+//! struct's last member, or when it is a large fixed-size array that the kernel never takes as a
 //! whole value. A windowed fixed-size array becomes a runtime-sized one. Small fixed-size arrays
-//! are not worth the words that a window takes in the block, nor the guards on constant indices.
+//! are not windowed: the words in the block and the guards on constant indices would cost more.
 
 use std::collections::HashMap;
 
@@ -17,19 +17,19 @@ use super::builder::Builder;
 use super::rewritten::Slot;
 use crate::kernel::{BindingId, Kernel, Space};
 
-/// A fixed-size array of at most so many bytes is always brought whole.
+/// A fixed-size array of at most this many bytes is always uploaded whole.
 const SMALL_ARRAY_BYTES: u64 = 4096;
 
-/// Where a windowed binding's array is.
+/// The place of a windowed binding's array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Array {
     /// The variable itself.
     Variable,
-    /// That member of the variable, the last one.
+    /// This member of the variable, the last one.
     Member(u32),
 }
 
-/// What the kernel does with a windowed array.
+/// How the kernel indexes a windowed array.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Uses {
     /// By a constant or a u32.
@@ -42,9 +42,9 @@ pub(super) struct Uses {
 /// The windowed bindings of a kernel.
 pub(super) struct Bindings {
     windowed: HashMap<Handle<GlobalVariable>, (BindingId, Array)>,
-    /// By `BindingId`; nothing where the binding is not windowed.
+    /// By `BindingId`; `None` for a binding that is not windowed.
     pub(super) uses: Vec<Option<Uses>>,
-    /// Those whose windows are boxes.
+    /// The bindings whose windows are boxes.
     pitched: Vec<BindingId>,
 }
 
@@ -162,7 +162,7 @@ impl Bindings {
             let variable = variables.get_mut(binding.global);
             let slot = match binding.space {
                 Space::Uniform => {
-                    // All of the type, with the padding at its end: what wgpu wants to be bound.
+                    // The whole type with its trailing padding, as wgpu requires.
                     let bytes = out.types[variable.ty].inner.size(kernel.module().to_ctx());
                     Slot::Uniform { id, bytes: u64::from(bytes) }
                 }
@@ -192,8 +192,8 @@ impl Bindings {
     }
 }
 
-/// Whether the type has an atomic in it. Recurses over the nesting of the type, over which naga's
-/// validator has recursed before.
+/// Whether the type has an atomic in it. Recurses over the nesting of the type, as naga's validator
+/// has done before.
 fn has_atomics(out: &Builder, ty: Handle<naga::Type>) -> bool {
     match out.types[ty].inner {
         TypeInner::Atomic(_) => true,

@@ -1,8 +1,8 @@
 //! A cheap upper bound for an index, to leave out guards that can't trip.
 //!
-//! Looks at one expression tree, never at memory. All bounds are on the bit pattern taken as a u32,
-//! so one bound below 2³¹ also says that a signed value is not negative. What this leaves out is
-//! merely slower; the interval analysis of `analysis` is a different thing, per launch.
+//! It looks at one expression tree, never at memory. All bounds are on the bit pattern taken as a
+//! u32, so a bound below 2³¹ also shows that a signed value is not negative. A bound that it misses
+//! costs speed only. The interval analysis of `analysis` is separate, and runs per launch.
 
 use naga::{
     BinaryOperator, BuiltIn, Expression, Handle, Literal, MathFunction, ScalarKind, TypeInner,
@@ -11,7 +11,7 @@ use naga::{
 use super::builtins::builtin_of;
 use crate::kernel::Kernel;
 
-/// Operands are followed so many levels down.
+/// The most levels of operands that are followed.
 const DEPTH: u32 = 12;
 
 /// The largest value that the bit pattern of a 32-bit integer expression can have, if known.

@@ -1,14 +1,14 @@
 //! The loop budget: one counter for all loops that are not proved finite.
 //!
-//! The counter belongs to the invocation and never goes down. So when it has reached the budget,
-//! every such loop ends at its next turn, the outer ones too, and one that is begun later ends at
-//! once. Loops that are left out end by themselves. A turn counts when it begins, so the last look
-//! at a `while` loop's condition counts, too.
+//! Each invocation has a counter, which never decreases. When it reaches the budget, every such loop
+//! ends at its next iteration, outer loops too, and a loop that begins later ends at once. Loops that
+//! are proved finite do not count. An iteration counts when it begins, so the last test of a `while`
+//! loop's condition counts too.
 //!
-//! There is a driver (Mesa's llvmpipe) that ends loops by itself, without a word: all loops of the
-//! invocations of a vector have 65,535 turns together, and then each ends after its first turn,
-//! proved finite or not. On such a driver a [`Probe`] stands where an invocation ends: a loop of
-//! some turns. If it makes fewer, the driver has ended some loop before its time.
+//! Mesa's llvmpipe silently ends loops: the invocations of a vector have 65,535 iterations in all
+//! loops together, and after that each loop ends after its first iteration, proved finite or not. On
+//! such a driver each invocation ends with a [`Probe`], a loop of a few iterations. If it makes fewer,
+//! the driver has ended some loop too early.
 
 use naga::{
     AddressSpace, BinaryOperator, Expression, GlobalVariable, Handle, MemoryDecorations,
@@ -17,7 +17,7 @@ use naga::{
 
 use super::builder::Builder;
 
-/// The counter and what goes with it, as expressions of the new function.
+/// The counter, the budget and the fault word, as expressions of the new function.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     counter: Handle<Expression>,
@@ -25,12 +25,12 @@ pub(super) struct Budget {
     fault: Fault,
 }
 
-/// What the fault word says: a loop ran over its budget.
+/// Value of the fault word: a loop ran over its budget.
 const OVER_BUDGET: u32 = 1;
-/// What the fault word says: the driver ended a loop.
+/// Value of the fault word: the driver ended a loop.
 pub(crate) const CUT_SHORT: u32 = 2;
 
-/// Turns of a probe. Two would do, if the driver did not take a turn or two out of a loop.
+/// The iterations of a probe. Two would suffice if drivers did not peel an iteration or two off a loop.
 pub(super) const PROBE_TURNS: u32 = 16;
 
 /// The fault word, as a pointer. It is atomic because every invocation may set it.
@@ -59,7 +59,7 @@ impl Fault {
     }
 }
 
-/// What tells that the driver has ended a loop, as expressions of the new function.
+/// Detects that the driver has ended a loop. Its fields are expressions of the new function.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Probe {
     counter: Handle<Expression>,
@@ -74,7 +74,7 @@ impl Probe {
         Probe { counter: out.local("probe", ty, Some(zero)), turns, fault }
     }
 
-    /// What an invocation ends with.
+    /// Adds the probe, at the end of an invocation.
     pub(super) fn check(self, out: &mut Builder, span: Span) {
         let (zero, one) = (out.u32(0), out.u32(1));
         let cut_short = out.u32(CUT_SHORT);
@@ -107,7 +107,7 @@ impl Budget {
         Budget { counter, limit, fault }
     }
 
-    /// What a loop's body begins with.
+    /// Adds the check of the budget, at the start of a loop's body.
     pub(super) fn check(self, out: &mut Builder, span: Span) {
         let turns = out.load(self.counter, span);
         let spent = out.binary(BinaryOperator::GreaterEqual, turns, self.limit, span);

@@ -160,7 +160,7 @@ impl Builder {
         self.statement(Statement::Store { pointer, value }, span);
     }
 
-    /// `if condition { … }` around what was built since `outer` was taken by [`Builder::begin`].
+    /// `if condition { … }` around the statements since [`Builder::begin`] returned `outer`.
     pub(super) fn end_if(&mut self, outer: Block, condition: Handle<Expression>, span: Span) {
         let accept = self.end(outer);
         self.statement(Statement::If { condition, accept, reject: Block::new() }, span);

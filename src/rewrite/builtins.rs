@@ -1,9 +1,9 @@
-//! The kernel's built-in inputs, as the whole launch would give them.
+//! The kernel's built-in inputs, with their values in the whole launch.
 //!
 //! The kernel may take built-ins as plain arguments and as members of struct arguments. The new
-//! entry point takes each built-in that is used once, as a plain argument; `workgroup_id` and
-//! `global_invocation_id` are moved by the first workgroup of the dispatch, and `num_workgroups`
-//! comes from the block. All that is computed at the start of the function.
+//! entry point takes each used built-in once, as a plain argument. The first workgroup of the
+//! dispatch is added to `workgroup_id`, and its invocations to `global_invocation_id`;
+//! `num_workgroups` comes from the block. All this is computed at the start of the function.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ pub(super) fn inputs(kernel: &Kernel) -> Vec<Input> {
     let mut whole = BTreeMap::new();
     for (handle, expression) in function.expressions.iter() {
         if info[handle].ref_count == 0 {
-            // Unused; but as an access it still counts as a reference to the argument.
+            // An unused access still counts as a reference to the argument.
         } else if let Some(builtin) = builtin_of(kernel, handle) {
             inputs.push(Input::Plain(handle, builtin));
         } else if let Expression::FunctionArgument(i) = *expression {
@@ -100,7 +100,7 @@ pub(super) fn words(inputs: &[Input]) -> Vec<Word> {
     words
 }
 
-/// Old expressions and what they are now.
+/// Old expressions with their new ones.
 pub(super) type Values = Vec<(Handle<Expression>, Handle<Expression>)>;
 
 /// Makes the new arguments and computes the inputs. Returns the arguments and the new value of each

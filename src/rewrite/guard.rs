@@ -1,10 +1,10 @@
-//! Guards: what keeps an index inside, and what an access outside gives instead.
+//! Guards: they keep an index in bounds and define the result of an access out of bounds.
 //!
-//! A pointer whose index may be outside becomes a [`Place`]: a pointer that is always inside, since
-//! an index outside is replaced by zero, and the condition under which it is the right one. A load
-//! then needs no branch: it loads anyway, and a select replaces what it loaded by zero. That is
-//! cheaper on a GPU than a branch around the load, it lets loads be moved and merged by the
-//! compiler, and it makes the module safe without any check by naga or the driver. Values that
+//! A pointer whose index may be out of bounds becomes a [`Place`]: a pointer that is always in
+//! bounds, since zero replaces a bad index, and the condition under which it is the intended one. A
+//! load then needs no branch: it loads in any case, and a select replaces the loaded value by zero.
+//! That is cheaper on a GPU than a branch around the load, it lets the compiler move and merge
+//! loads, and it makes the module safe without any check by naga or the driver. Values that
 //! `select` doesn't take (structs and arrays) go through a local variable. Stores and atomics are
 //! put under `if`, since they must not happen at all.
 
@@ -12,29 +12,29 @@ use naga::{BinaryOperator, Expression, Handle, ScalarKind, Span, Type, TypeInner
 
 use super::builder::Builder;
 
-/// A pointer that may be followed, and whether it is the one that was meant.
+/// A pointer that may be followed, and the condition under which it is the intended one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) pointer: Handle<Expression>,
-    /// Nothing where it always is.
+    /// `None` if the pointer always is the intended one.
     pub(super) guard: Option<Handle<Expression>>,
 }
 
-/// What an index must stay below.
+/// The bound that an index must stay below.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Limit {
     /// A known number of elements, at least one.
     Known(u32),
-    /// A window: its first element and how many it has.
+    /// A window: its first element and its number of elements.
     Window { first: Handle<Expression>, len: Handle<Expression> },
     /// A window that is a box.
     Box(BoxLimit),
 }
 
-/// Words of a window that is a box, as `params::Word` has them.
+/// The words of a window that is a box, as `params::Word` defines them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BoxLimit {
-    /// Elements of the logical buffer that the index may mean.
+    /// The number of elements of the logical buffer that the index can address.
     pub(super) elements: Handle<Expression>,
     pub(super) row: Handle<Expression>,
     pub(super) origin: Handle<Expression>,
@@ -42,9 +42,9 @@ pub(super) struct BoxLimit {
     pub(super) columns: Handle<Expression>,
 }
 
-/// The index to use instead of `index` (a u32 or an i32), and whether `index` is inside. A
-/// negative i32 is a large u32, so one comparison does for both ends. For a window the
-/// subtraction wraps, so one comparison does for the window's start, too.
+/// The index to use instead of `index` (a u32 or an i32), and whether `index` is in bounds. A
+/// negative i32 is a large u32, so one comparison covers both ends. For a window the subtraction
+/// wraps, so the comparison covers the window's start, too.
 pub(super) fn inside(
     out: &mut Builder,
     index: Handle<Expression>,
@@ -70,15 +70,16 @@ pub(super) fn inside(
     (out.select(inside, index, zero, span), inside)
 }
 
-/// As `inside`, of a box: the packed place of an element, if its row and its column are there.
-/// What lies behind the buffer's last element is outside also where the box reaches beyond.
+/// As `inside`, for a box: the packed position of an element, if the box has its row and its
+/// column. An index behind the buffer's last element is out of bounds even if the box reaches beyond
+/// it.
 fn inside_box(
     out: &mut Builder,
     index: Handle<Expression>,
     limit: BoxLimit,
     span: Span,
 ) -> (Handle<Expression>, Handle<Expression>) {
-    // It wraps: what lies before the origin is behind the last row.
+    // The subtraction wraps: an index before the origin lies behind the last row.
     let behind = out.binary(BinaryOperator::Subtract, index, limit.origin, span);
     let y = out.binary(BinaryOperator::Divide, behind, limit.row, span);
     let begin = out.binary(BinaryOperator::Multiply, y, limit.row, span);
@@ -144,7 +145,7 @@ pub(super) fn or_zero(
     }
 }
 
-/// A new local variable that is zero from here on, also in the next turn of a loop.
+/// A new local variable that is set to zero here, in every iteration of a loop.
 pub(super) fn zeroed_local(out: &mut Builder, ty: Handle<Type>, span: Span) -> Handle<Expression> {
     let local = out.local("guarded", ty, None);
     let zero = out.zero(ty);

@@ -1,20 +1,20 @@
 //! From the normalised module to the one that a GPU runs: naga IR to naga IR.
 //!
-//! Every launch on a GPU, unsplit ones too, runs the module made here. What always holds of it:
+//! Every launch on a GPU, split or not, runs the module made here. Its invariants:
 //!
-//! - One bind group. `slots[i]` says what `@group(0) @binding(i)` is.
-//! - It computes the workgroups from [`ChunkParams::first`] on, as many as are dispatched, and the
-//!   kernel sees the ids, the grid and the array lengths of the whole launch.
-//! - A storage buffer may be brought as a window: its header, then some of its elements, at least
-//!   one: a range, or, where the module was made for that, the packed rows of a box. Every access
-//!   is checked against the window.
+//! - It has one bind group. `slots[i]` describes `@group(0) @binding(i)`.
+//! - It computes the dispatched workgroups, from [`ChunkParams::first`] on. The kernel sees the
+//!   ids, the grid and the array lengths of the whole launch.
+//! - A storage buffer may be bound as a window: its header and at least one of its elements. The
+//!   elements are a range or, if the module was made for boxes, the packed rows of a box. Every
+//!   access is checked against the window.
 //! - Reads out of bounds give zero, writes and atomics out of bounds do nothing, for every dynamic
 //!   index in every address space. No barrier is ever inside a guard.
-//! - A loop that is not proved finite stops when the budget is used up, and sets the fault word.
-//!   Results are worthless then: invocations may have left a loop in front of a barrier.
+//! - A loop that is not proved finite stops when the budget is used up, and sets the fault word. The
+//!   results are then invalid, since invocations may have left a loop in front of a barrier.
 //!
-//! Integer division, shifts and conversions are left as they are: naga's back ends give them WGSL's
-//! meaning. Which device runs the module and how memory gets there is `gpu`'s business.
+//! Integer division, shifts and conversions are unchanged, since naga's back ends give them WGSL's
+//! semantics. `gpu` moves the memory and runs the module.
 
 mod builder;
 
@@ -73,8 +73,8 @@ pub(crate) fn for_gpu(
     for_gpu_with_boxes(kernel, facts, space, cuts_loops, &[])
 }
 
-/// Rewrites a kernel for a GPU. `cuts_loops` says that the driver ends loops without a word. The
-/// windows of the bindings in `pitched` are boxes ([`Pitch`](crate::pitch::Pitch)).
+/// Rewrites a kernel for a GPU. `cuts_loops` says that the driver silently ends loops. The windows
+/// of the bindings in `pitched` are boxes ([`Pitch`](crate::pitch::Pitch)).
 ///
 /// # Errors
 /// [`Error::Internal`] when the result does not validate.
@@ -86,7 +86,7 @@ pub(crate) fn for_gpu_with_boxes(
     pitched: &[BindingId],
 ) -> Result<Rewritten> {
     let mut module = kernel.module().clone();
-    // Nothing calls them any more, and they may not suit the variables as they will be.
+    // No code calls the functions, and they may be invalid with the new variables.
     module.functions = naga::Arena::new();
     let mut out = Builder::new(std::mem::take(&mut module.types));
 
@@ -150,7 +150,7 @@ pub(crate) fn for_gpu_with_boxes(
     })
 }
 
-/// The words that the kernel needs, and where they fit.
+/// The words that the kernel needs, and whether they fit an immediate.
 fn lay_out(
     kernel: &Kernel,
     bindings: &Bindings,
@@ -205,7 +205,7 @@ fn lay_out(
     ParamLayout { immediate, words }
 }
 
-/// How many loops there are.
+/// The number of loops.
 fn loops(kernel: &Kernel) -> usize {
     let mut loops = 0;
     let mut blocks = vec![&kernel.entry_point().function.body];
@@ -226,7 +226,7 @@ fn loops(kernel: &Kernel) -> usize {
     loops
 }
 
-/// Checks the result, whatever the capabilities: `kernel` has judged those.
+/// Validates the result with all capabilities, as `kernel` has checked the kernel's.
 fn validate(kernel: &Kernel, module: &naga::Module) -> Result<()> {
     Validator::new(ValidationFlags::all(), Capabilities::all())
         .validate(module)

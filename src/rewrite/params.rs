@@ -1,38 +1,38 @@
-//! The per-chunk block: which words a kernel needs, and their bytes for one chunk.
+//! The per-chunk block: the words that a kernel needs, and their bytes for one chunk.
 //!
 //! The block is a struct of u32 words, so it has the same layout as an immediate and as a uniform,
 //! and a user's own `var<immediate>` of any type fits in as its raw words. A kernel has only the
-//! words that it uses: immediates are scarce (128 bytes on many devices).
+//! words that it uses, because immediates are scarce (128 bytes on many devices).
 
 use crate::kernel::BindingId;
 use crate::pitch::Pitch;
 
-/// The part of a storage buffer that a chunk brings.
+/// The part of a storage buffer that a chunk provides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// The first element that is there.
+    /// The first element of the window.
     pub(crate) first: u32,
-    /// Elements that are there for the kernel. It may be zero; one element of memory is bound even
-    /// then.
+    /// The number of elements that the kernel may access. It may be zero; one element of memory is
+    /// bound even then.
     pub(crate) len: u32,
-    /// Elements of the logical buffer; what `arrayLength` gives.
+    /// The number of elements of the logical buffer: the result of `arrayLength`.
     pub(crate) elements: u32,
-    /// The box that is there, if the module was made for one. `first` and `len` do not count then.
+    /// The box, if the module was made for one. `first` and `len` are ignored then.
     pub(crate) pitch: Option<Pitch>,
 }
 
-/// What one dispatch passes in its block.
+/// The values of one dispatch's block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkParams<'a> {
     /// The first workgroup of this dispatch.
     pub(crate) first: [u32; 3],
     /// Workgroups of the whole launch.
     pub(crate) grid: [u32; 3],
-    /// By `BindingId`; looked at only for windowable storage bindings.
+    /// By `BindingId`; used only for windowable storage bindings.
     pub(crate) windows: &'a [Window],
     /// The bytes of the user's own `var<immediate>`, if the kernel has one.
     pub(crate) immediate: Option<&'a [u8]>,
-    /// Iterations that one invocation may make in loops that are not known to end.
+    /// Iterations that one invocation may make in loops that are not proved finite.
     pub(crate) loop_budget: u32,
 }
 
@@ -47,14 +47,14 @@ pub(super) enum Word {
     WindowFirst(BindingId),
     /// The number of elements in a binding's window.
     WindowLen(BindingId),
-    /// The number of elements in a binding's window that an i32 can index. A negative index has
-    /// the bits of a large one: in a buffer of more than 2³¹ elements it must not find one.
+    /// The number of elements in a binding's window that an i32 can index. A negative index has the
+    /// bits of a large one, which must not find an element in a buffer of more than 2³¹.
     WindowSignedLen(BindingId),
     /// The number of elements of a logical buffer.
     Elements(BindingId),
-    /// Of a window that is a box: the elements of a row of the buffer.
+    /// For a window that is a box: the elements of a row of the buffer.
     Row(BindingId),
-    /// The element in the box's first row and column; it wraps, where that lies before the buffer.
+    /// The element in the box's first row and column; it wraps if that lies before the buffer.
     Origin(BindingId),
     /// The rows of the box.
     Rows(BindingId),
@@ -64,13 +64,14 @@ pub(super) enum Word {
     SignedElements(BindingId),
     /// The loop budget.
     Budget,
-    /// The turns of a probe (`budget::Probe`), here so that no compiler knows them.
+    /// The iterations of a probe (`budget::Probe`). No compiler may know their number, so they are a
+    /// word.
     Turns,
     /// A word of the user's own immediate.
     User(u32),
 }
 
-/// Where the block lives and what it holds.
+/// The place of the block and its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParamLayout {
     pub(super) immediate: bool,
@@ -91,11 +92,11 @@ impl ParamLayout {
         if self.immediate { words * 4 } else { words.next_multiple_of(4) * 4 }
     }
 
-    /// The block of one dispatch, [`ParamLayout::bytes`] bytes, in the byte order of GPUs. A window
-    /// or a part of the user's immediate that is not given is zero.
+    /// The block of one dispatch, [`ParamLayout::bytes`] bytes, in the byte order of GPUs. A
+    /// missing window or part of the user's immediate is zero.
     pub(crate) fn encode(&self, params: &ChunkParams<'_>) -> Vec<u8> {
         let window = |id: BindingId| params.windows.get(id);
-        // Nothing of a box that is not given is there.
+        // A missing box is empty.
         let pitch = |id: BindingId, of: fn(&Pitch) -> u64| {
             let pitch = window(id).and_then(|window| window.pitch.as_ref());
             pitch.map_or(0, |pitch| u32::try_from(of(pitch)).unwrap_or(u32::MAX))

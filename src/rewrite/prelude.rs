@@ -1,8 +1,8 @@
-//! The start of the function: the block's words are loaded, and the user's own immediate is built
-//! from its raw words.
+//! The start of the function: it loads the block's words and builds the user's own immediate from
+//! its raw words.
 //!
-//! The user's immediate becomes a local variable. So it may have any type, whether the block is an
-//! immediate or a uniform, whose layout rules differ.
+//! The user's immediate becomes a local variable. So it may have any type, although the layout
+//! rules of immediates and uniforms differ.
 
 use naga::{
     AddressSpace, ArraySize, Expression, GlobalVariable, Handle, MemoryDecorations,
@@ -14,7 +14,7 @@ use super::params::{ParamLayout, Word};
 use super::rewritten::internal;
 use crate::error::Result;
 
-/// The block as the function sees it: each word's value.
+/// The values of the block's words in the function.
 pub(super) struct Block {
     words: Vec<(Word, Handle<Expression>)>,
 }
@@ -75,8 +75,8 @@ impl Block {
         found.map(|&(_, value)| value).ok_or_else(|| internal(format!("{word:?} is not laid out")))
     }
 
-    /// A value of that type from the user's own immediate, so many bytes into it. Recurses over the
-    /// nesting of the type, over which naga's validator has recursed before.
+    /// A value of type `ty`, at byte `offset` of the user's own immediate. Recurses over the
+    /// nesting of the type, as naga's validator has done before.
     pub(super) fn user(
         &self,
         ty: Handle<Type>,

@@ -1,7 +1,7 @@
-//! The function, built anew: one walk over the old body, in order.
+//! The rebuilt function: one walk over the old body, in order.
 //!
-//! Each old expression is mapped when the old body emits it, so evaluation order stays, and new
-//! expressions are emitted with it. Expressions that nothing refers to are dropped. Every new
+//! Each old expression is mapped where the old body emits it, so the order of evaluation stays, and
+//! new expressions are emitted with it. Expressions without references are dropped. Every new
 //! expression and statement has the span of the one that it stands for.
 //!
 //! The walk recurses over nested blocks, whose depth `kernel::normalise` bounds.
@@ -23,7 +23,7 @@ use super::rewritten::internal;
 use crate::error::Result;
 use crate::kernel::{Kernel, expression_operands, statement_operands, statement_result};
 
-/// What an old expression is now.
+/// The new form of an old expression.
 #[derive(Debug, Clone, Copy)]
 enum Mapped {
     Value(Handle<Expression>),
@@ -71,8 +71,8 @@ impl<'a> Rebuild<'a> {
         }
     }
 
-    /// Takes over the old locals and everything that is there before the body begins, except for
-    /// function arguments. An immediate of the user's own is built here.
+    /// Copies the old locals and all expressions that exist before the body begins, except for
+    /// function arguments. The user's own immediate is built here.
     pub(super) fn leaves(&mut self) -> Result<()> {
         let mut locals = Vec::new();
         for (handle, local) in self.old.local_variables.iter() {
@@ -114,7 +114,7 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// A local variable's initial value: a constant expression, which nothing emits. Recurses over
+    /// A local variable's initial value: a constant expression, which no `Emit` covers. Recurses over
     /// the nesting of the variable's type.
     fn constant(&mut self, old: Handle<Expression>) -> Handle<Expression> {
         let span = self.old.expressions.get_span(old);
@@ -123,7 +123,7 @@ impl<'a> Rebuild<'a> {
         self.out.leaf(copy, span)
     }
 
-    /// Says what an old expression is now.
+    /// Records the new expression of an old one.
     pub(super) fn set(&mut self, old: Handle<Expression>, new: Handle<Expression>) {
         self.map[old.index()] = Some(Mapped::Value(new));
     }
@@ -162,7 +162,8 @@ impl<'a> Rebuild<'a> {
         }
     }
 
-    /// Makes an old operand a new one. For visitors that can't fail: `seen` keeps the error.
+    /// Replaces an old operand by the new one. For visitors that can't fail: `seen` keeps the
+    /// error.
     fn replace(&self, operand: &mut Handle<Expression>, seen: &mut Result<()>) {
         match self.value(*operand) {
             Ok(value) => *operand = value,
@@ -255,7 +256,7 @@ impl<'a> Rebuild<'a> {
                 self.atomic(pointer, fun, value, result, span)?;
             }
             Statement::WorkGroupUniformLoad { pointer, result } => {
-                // A barrier: never inside a guard. The place is inside the variable in any case.
+                // A barrier is never inside a guard. The pointer is in bounds in any case.
                 let place = self.place(pointer)?;
                 let loaded = self.out.leaf(self.old.expressions[result].clone(), span);
                 self.out.statement(
@@ -290,7 +291,7 @@ impl<'a> Rebuild<'a> {
         new
     }
 
-    /// Builds something, under `if guard` where there is a guard.
+    /// Calls `build`, inside `if guard` if there is a guard.
     fn guarded(
         &mut self,
         guard: Option<Handle<Expression>>,
@@ -324,7 +325,7 @@ impl<'a> Rebuild<'a> {
             }
             other => other,
         };
-        // What an atomic that is not performed gives.
+        // The result of an atomic that is not performed.
         let kept = match (result, place.guard) {
             (Some(result), Some(_)) if self.info[result].ref_count > 0 => {
                 let ty = self.ty(result);
@@ -409,7 +410,7 @@ impl<'a> Rebuild<'a> {
         Ok(Some(Limit::Window { first, len }))
     }
 
-    /// The number of elements of what an old expression is or points to.
+    /// The number of elements of an old expression, or of its pointee.
     fn count(&self, old: Handle<Expression>) -> Result<u32> {
         let types = &self.kernel.module().types;
         let inner = match *self.inner(old) {
@@ -500,7 +501,7 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// Whether control leaves the function at the end of a block, and nothing may follow.
+/// Whether control leaves the function at the end of a block, and no statement may follow.
 fn returns(block: &naga::Block) -> bool {
     match block.last() {
         Some(Statement::Return { .. } | Statement::Kill) => true,

@@ -1,4 +1,4 @@
-//! What the rewritten module looks like. What it computes is in `gpu_tests`.
+//! The shape of the rewritten module. `gpu_tests` checks its results.
 
 use super::*;
 
@@ -132,7 +132,7 @@ fn a_block_too_large_for_immediates_becomes_a_uniform() {
     assert_eq!(not.slots, [Slot::Storage { id: 0, read_only: false }, Slot::Params]);
 }
 
-/// How many expressions of the module are of some kind.
+/// The number of expressions of a kind in the module.
 fn count(rewritten: &Rewritten, of: impl Fn(&naga::Expression) -> bool) -> usize {
     let function = &rewritten.module.entry_points[0].function;
     function.expressions.iter().filter(|(_, e)| of(e)).count()

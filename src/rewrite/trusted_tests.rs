@@ -1,7 +1,7 @@
-//! The module that a GPU runs is trusted: wgpu adds no check to it. So here every dynamic index of it is
-//! checked by somebody who knows nothing of how it was made: whatever memory holds and whichever
-//! invocation it is, the index must stay inside. And every loop that nobody has proved finite must
-//! begin with a look at the budget.
+//! wgpu trusts the module that a GPU runs, and adds no check to it. These tests check the module
+//! without knowing how it was made: every dynamic index must stay in bounds for any contents of
+//! memory and any invocation, and every loop that is not proved finite must begin with a check of
+//! the budget.
 
 use naga::{
     ArraySize, BinaryOperator as Op, Block, BuiltIn, Expression, Handle, Literal, MathFunction,
@@ -11,11 +11,11 @@ use naga::{
 use super::tests::{all_finite, kernel};
 use super::*;
 
-/// Values that memory and invocations are full of.
+/// An evaluation with random values for memory and built-ins, many of them extreme.
 struct Guess<'m> {
     module: &'m Module,
     state: u64,
-    /// By expression: what it is this time.
+    /// By expression: its value in this evaluation, once it is known.
     known: Vec<Option<u32>>,
 }
 
@@ -37,7 +37,7 @@ impl Guess<'_> {
         &self.module.entry_points[0].function
     }
 
-    /// What an invocation is given, of which the validator knows the bound.
+    /// A random built-in input, within the bounds that WGSL promises.
     fn builtin(&mut self, argument: u32, axis: u32) -> u32 {
         let argument = &self.function().arguments[argument as usize];
         let size = self.module.entry_points[0].workgroup_size;
@@ -125,7 +125,7 @@ impl Guess<'_> {
     }
 }
 
-/// Dynamic indices of a module that can be outside, or of which nobody would know.
+/// The dynamic indices that may be out of bounds.
 fn outside(module: &Module) -> Vec<String> {
     let info = Validator::new(ValidationFlags::all(), Capabilities::all())
         .validate(module)
@@ -152,9 +152,9 @@ fn outside(module: &Module) -> Vec<String> {
             ref inner => of(inner),
         };
         let inside = match (limit, index) {
-            // A field.
+            // A field of a struct.
             (None, _) => true,
-            // The validator has seen to it.
+            // The validator has checked the index.
             (Some(Some(_)), Err(_)) => true,
             // A window has at least one element.
             (Some(None), Err(index)) => index == 0,
@@ -186,7 +186,7 @@ fn outside(module: &Module) -> Vec<String> {
 }
 
 /// Whether a condition says that row `y` and column `x` are less than two words, and the place is
-/// `y * columns + x`, with that word for the columns.
+/// `y * columns + x`, with the same word for the columns.
 fn in_box(
     function: &naga::Function,
     condition: Handle<Expression>,
@@ -206,7 +206,7 @@ fn in_box(
     known().unwrap_or(false)
 }
 
-/// Loops whose bodies do not begin with a look at the budget.
+/// The number of loops whose bodies do not begin with a check of the budget.
 fn unbounded(block: &Block) -> usize {
     let looks = |body: &Block| {
         let first = body.iter().find(|statement| !matches!(statement, Statement::Emit(_)));
@@ -227,7 +227,7 @@ fn unbounded(block: &Block) -> usize {
         .sum()
 }
 
-/// Every kernel that tests have, of the library and from the wild.
+/// All kernels of `kernels/` and `tests/filetests/`.
 pub(super) fn texts() -> Vec<(String, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut found) =
@@ -267,7 +267,7 @@ const HOSTILE: &str = "
 fn no_index_of_a_trusted_module_can_be_outside_and_no_loop_without_proof_is_endless() {
     let (mut seen, mut loops) = (0, 0);
     for (name, text) in texts().into_iter().chain([("hostile".to_owned(), HOSTILE.to_owned())]) {
-        // Some are there to be refused.
+        // Some kernels are meant to be refused.
         let Ok(kernel) = Kernel::from_wgsl(&text) else { continue };
         for facts in [Facts::default(), all_finite()] {
             let rewritten = for_gpu(&kernel, &facts, ParamSpace::Uniform, false).unwrap();
@@ -288,7 +288,7 @@ fn no_index_of_a_trusted_module_can_be_outside_and_no_loop_without_proof_is_endl
         seen += 1;
     }
     assert!(seen > 60, "{seen} kernels");
-    // Who looks, sees.
+    // The checks find violations in modules that have some.
     assert!(loops > 30, "{loops} loops have no budget where they need none");
     assert!(outside(kernel(HOSTILE).module()).len() >= 10);
 }

@@ -1,5 +1,5 @@
-//! Rewritten modules as MSL and HLSL. Writing them needs neither Metal nor DirectX, only running
-//! them does. So these tests show at least that naga's writers accept every rewritten module.
+//! Rewritten modules as MSL and HLSL. Only running these needs Metal or DirectX, writing them does not.
+//! So these tests show at least that naga's writers accept every rewritten module.
 
 use naga::back::{hlsl, msl};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
@@ -56,7 +56,7 @@ fn as_hlsl(module: &naga::Module, info: &ModuleInfo) -> Result<String, String> {
 fn every_rewritten_kernel_can_be_written_as_msl_and_hlsl() {
     let (mut seen, mut failures) = (0, Vec::new());
     for (name, text) in texts() {
-        // Some kernels are there to be refused.
+        // Some kernels are meant to be refused.
         let Ok(kernel) = Kernel::from_wgsl(&text) else { continue };
         seen += 1;
         let all: Vec<usize> = (0..kernel.signature().bindings.len()).collect();

@@ -1,23 +1,25 @@
 //! Launches on several devices at once.
 //!
-//! A [`Runtime`] owns the opened devices. The caller describes a launch (`api`); once checked and
-//! planned it is executed (`execution`): one worker for each device that takes part pulls runs of
-//! bands from the policy until all are done. What always holds: nothing runs before every argument
-//! was checked; a launch that fails after it began to write poisons the buffers that it may have
-//! written; no lock is held while a device computes.
+//! A [`Runtime`] owns the opened devices. The caller describes a launch (`api`), which is checked, planned
+//! and executed (`execution`): each device that takes part has a worker, which takes runs of bands from the
+//! policy until all are done.
+//!
+//! What always holds: nothing runs before all arguments are checked. A launch that fails after it began to
+//! write poisons the buffers that it may have written, unless it restores them. No lock is held while a
+//! device computes.
 
-// What a launch did.
+// Reports of launches.
 mod random;
 mod report;
 
-// Which devices there are, and how earlier launches ran on them.
+// The devices, and the history of earlier launches on them.
 mod fleet;
 mod history;
 
-// A launch from the checked arguments to its report.
+// The execution of a launch, from its checked arguments to its report.
 mod execution;
 
-// What users call.
+// The public interface.
 mod api;
 
 pub use api::{Launch, LaunchFuture, Prepared, Runtime, RuntimeBuilder, Sequence};

@@ -1,7 +1,7 @@
 //! The graph of imports between the source files of a crate, read with `syn`.
 //!
-//! An edge leads from the file that names something to the file that defines it: a name that a `mod.rs` re-exports
-//! leads to the file behind it. What is compiled for tests only is left out.
+//! An edge leads from the file that names something to the file that defines it: a name that a `mod.rs`
+//! re-exports leads to the file behind it. Code that is compiled for tests only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl Graph {
                 continue;
             }
             here.pop();
-            // A name that the file has from elsewhere.
+            // A name that the file has imported.
             let Some(file) = self.files.get(&here) else { break };
             if depth < 16
                 && let Some(behind) = file.names.get(name)
@@ -401,7 +401,7 @@ fn attributes(item: &Item) -> &[Attribute] {
 
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_file(&mut self, file: &'ast syn::File) {
-        // Imports first: paths below them may begin with what they bring in.
+        // Imports first: paths below them may begin with the names that they bring in.
         for item in &file.items {
             if let Item::Use(item) = item
                 && !for_tests(&item.attrs)
@@ -437,7 +437,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        // One inside of a function or an inline module.
+        // An import inside of a function or an inline module.
         self.import(&item.tree, &mut Module::new(), false);
     }
 

@@ -1,10 +1,10 @@
 //! The order of the source files: each folder's module file declares it, and imports follow it.
 //!
 //! A folder's `mod.rs` (`lib.rs` for the whole crate) lists its children in groups with blank lines between them, the lowest group
-//! first. A child imports only from lower groups, so no circle of files can arise. Also what holds of every source file: a comment on
-//! top, a telling name, a bounded length, and all methods of a type in the file that defines the type.
+//! first. A child imports only from lower groups, so no circle of files can arise. Every source file also has a comment on top, a
+//! telling name, a bounded length, and all methods of the types that it defines.
 //!
-//! Test code (files and folders named after tests, and what follows `#[cfg(test)]`) may look anywhere.
+//! Test code (files and folders named after tests, and code after `#[cfg(test)]`) may import anything.
 
 mod graph;
 
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use graph::{Graph, Module};
 
-/// Although below: an executor does not know which device gets which chunk.
+/// Forbidden imports of lower rooms: an executor does not know which device gets which chunk.
 const FORBIDDEN: &[(&str, &str)] = &[("cpu", "plan"), ("gpu", "plan")];
 
 /// Folders and files that are not in order yet, by their paths.

@@ -19,13 +19,13 @@ pub(crate) type Guards = Rc<Vec<Guard>>;
 pub(crate) struct Guard {
     pub(crate) form: Linear,
     pub(crate) within: Interval,
-    /// Every execution that gets there meets it anyway.
+    /// Whether every execution that reaches the condition meets it anyway.
     pub(crate) always: bool,
 }
 
 /// Appends to `list` the condition, or its contrary, as linear inequalities over dimensions that are exactly
-/// equivalent on this path. False if there are none. `always` says whether every execution that gets there
-/// meets the condition, if the caller knows.
+/// equivalent on this path. False if there are none. `always` says whether every execution that reaches the
+/// condition meets it, if the caller knows.
 pub(crate) fn guards(
     known: &mut Knowledge,
     symbols: &Symbols,

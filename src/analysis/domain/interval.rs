@@ -1,9 +1,8 @@
 //! Intervals of 32-bit integers, and WGSL's operators on them.
 //!
-//! An interval holds mathematical integers, wide enough for every sum of products of 32-bit values. What always
-//! holds: the result of [`apply`] contains the operator's result for every pair of values of the operands,
-//! wrap-around and division by zero included, and lies inside the type's range. `linear` has the relations
-//! between values.
+//! An interval holds mathematical integers, wide enough for every sum of products of 32-bit values. Invariant:
+//! the result of [`apply`] contains the operator's result for every pair of values of the operands, wrap-around
+//! and division by zero included, and lies inside the type's range. `linear` has the relations between values.
 
 use std::cmp::{max, min};
 

@@ -1,7 +1,7 @@
 //! The knowledge of one path through the kernel about the symbols.
 //!
 //! A [`Knowledge`] bounds the symbols on one path: an interval for each, and constraints on linear forms of
-//! several. What always holds: every execution that takes the path has its symbols inside all of these bounds.
+//! several. Invariant: every execution that takes the path has its symbols inside all of these bounds.
 //! Symbols never change, so no store invalidates a bound; a join of two paths takes hulls.
 
 use std::ops::Range;

@@ -3,14 +3,14 @@
 //! A symbol stands for one value of one execution and never changes. A form has two meanings. As the value of a
 //! 32-bit integer it counts modulo 2³²; addition, subtraction and multiplication by a constant are exact, with
 //! or without wrap-around, and [`Linear::wrapped`] keeps its coefficients small. As a mathematical integer (a
-//! bound, an index that cannot wrap) it has its exact value. `state` knows the symbols' values and turns the
+//! bound, an index that cannot wrap) it has its exact value. `knowledge` has the symbols' bounds, and turns the
 //! first meaning into the second.
 
 use std::rc::Rc;
 
 use super::interval::MODULUS;
 
-/// Index of a symbol in `state::Symbols`.
+/// The index of a symbol in `symbols::Symbols`.
 pub(crate) type Symbol = u32;
 
 /// `k` plus the terms, which are sorted by symbol and have no zero coefficient. A clone is cheap.

@@ -61,7 +61,7 @@ pub(crate) fn surely_written(stores: &[&Store], read: &Range<u64>, elements: u64
 /// The range of elements that an access surely touches, not cut at the ends of its buffer.
 pub(crate) fn reach(access: &Store) -> Option<Interval> {
     let all = || {
-        // Every combination of values gets there, so those with the least and the largest index do.
+        // Every combination of values makes the access, so those with the least and the largest index do.
         let mut range = Interval::single(access.index.k.into());
         for &(symbol, c) in access.index.terms() {
             range = range.plus(values_of(access, symbol)?.scaled(c.into()));

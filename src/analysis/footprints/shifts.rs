@@ -1,5 +1,4 @@
-//! Shifts: most bands of a launch touch the same elements but for a shift, so that one of them needs to be
-//! walked.
+//! Shifts: the footprints of most bands of a launch are those of one band, shifted, so only that one is walked.
 //!
 //! One walk over the whole grid keeps every access with the knowledge of its path, which holds for the
 //! invocations of any band. For one band, the *sample*, the workgroup id along the axis is then restricted to
@@ -8,7 +7,7 @@
 //! is linear in the id differs by a constant times the bands' distance. A minimum or a maximum that depends on
 //! the id counts as one of its operands, over the range of ids where that holds.
 //!
-//! The *span* is the range of ids for which a sample holds. What always holds of it: no index wraps around or
+//! The *span* is the range of ids for which a sample holds. Its invariant: no index wraps around or
 //! leaves its buffer, each minimum or maximum is the same operand as in the sample, and no condition on the id
 //! holds for some ids and fails for others. Bands outside of the span are walked themselves.
 

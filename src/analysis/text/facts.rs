@@ -1,6 +1,6 @@
 //! Facts that the text of a kernel shows for all arguments: storage atomics, subgroups, barriers.
 //!
-//! They are purely syntactic: an atomic in unreachable code counts. `loops` finds out which loops end.
+//! They are purely syntactic: an atomic in unreachable code counts. `walk::loops` finds out which loops end.
 
 use naga::{AddressSpace, Block, BuiltIn, Expression, Function, Handle, Span, Statement};
 

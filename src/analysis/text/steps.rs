@@ -72,7 +72,7 @@ pub(crate) struct Loop {
     pub(crate) skipped: Vec<Handle<Expression>>,
     /// The number of loops inside, whose ids follow this one's.
     pub(crate) loops: usize,
-    /// Whether to walk the iterations one by one, if they are few: see `unroll`.
+    /// Whether to walk the iterations one by one, if they are few: see `walk::unroll`.
     pub(crate) unroll: bool,
 }
 

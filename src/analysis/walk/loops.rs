@@ -3,7 +3,7 @@
 //! The integers that a loop may change get assumptions at its head: an interval, or, once a pass over the body
 //! has shown that every iteration adds a constant, `entry + step * turn`, where `turn`, the number of
 //! iterations before, is one symbol for all of them. A pass walks the body under the assumptions and compares
-//! the values that come back to the head. What always holds of the pass that counts: the values that came back
+//! the values that come back to the head. Invariant of the pass that counts: the values that came back
 //! meet the assumptions, so by induction every iteration does. All other passes leave no trace.
 //!
 //! The assumptions that an earlier walk over a loop came to are tried first (`hints`).

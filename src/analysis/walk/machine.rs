@@ -1,9 +1,9 @@
 //! The abstract machine: the results of one walk, and the values of expressions.
 //!
-//! Every expression is evaluated where it is emitted, on the path that emits it. What always holds: the value
-//! recorded for an expression is true of every execution of that path, and its integers have symbols from then
-//! on. (A symbol that was made later, on a branch, would carry that branch's bounds out of it.) `statements`
-//! moves along the paths.
+//! Every expression is evaluated where it is emitted, on the path that emits it. Invariant: the value recorded
+//! for an expression is true of every execution of that path, and its integers have symbols from then on. (A
+//! symbol that was made later, on a branch, would carry that branch's bounds out of it.) `statements` moves
+//! along the paths.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -233,7 +233,7 @@ fn walk_loop(machine: &mut Machine<'_>, inner: &Loop, state: State) -> Option<St
     };
     machine.arithmetic.forget_operations(mark);
     if let Some(after) = &mut after {
-        // The invocations that get here are those that came to the loop.
+        // Without a `return` inside, all invocations that reached the loop get past it.
         after.guards = guards.filter(|_| !inner.returns);
     }
     after
@@ -297,7 +297,7 @@ fn iteration(
     (back, breaks)
 }
 
-/// Whether guards hold for the first turns only, so that the loop reaches every turn that meets them.
+/// Whether guards hold for the first iterations only, so that the loop reaches every iteration that meets them.
 fn prefix(guards: &[Guard], turn: Option<Symbol>) -> bool {
     let Some(turn) = turn else { return false };
     let far = 1i128 << 70;

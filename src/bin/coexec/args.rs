@@ -1,7 +1,7 @@
-//! The command line as clap sees it, and what its values mean.
+//! The command line as clap parses it, and the meaning of its values.
 //!
-//! Whatever can be refused by looking at one flag alone is refused here, so that clap prints the
-//! usage and exits with 2. What needs the kernel or a file is left to the commands.
+//! A value that is wrong by itself is refused here, so that clap prints the usage and exits with 2.
+//! The commands make the checks that need the kernel or a file.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `coexec check`: a launch under watch, and what is wrong with the kernel.
+//! `coexec check`: runs a launch under watch and reports the errors of the kernel.
 
 use anyhow::Result;
 use serde_json::json;

@@ -1,8 +1,7 @@
-//! `coexec run --compare`: the same launch on several device selections, and what differs.
+//! `coexec run --compare`: runs one launch on several device selections and compares the results.
 //!
-//! The first selection is the one that the others are compared with. Integers must be equal, or
-//! agree within a number; floats within an absolute or a relative bound. Two NaNs agree, whatever
-//! their payload.
+//! The first selection is the reference. Integers must be equal, or agree within a number; floats
+//! agree within an absolute or a relative bound. Two NaNs agree, whatever their payload.
 
 use anyhow::Result;
 use coexec::{Binding, ScalarType, Space};
@@ -15,24 +14,24 @@ use crate::json;
 use crate::output::{self, PendingFiles};
 use crate::prepare::{self, Prepared};
 
-/// How two buffers compare.
+/// The result of comparing two buffers.
 struct Comparison {
     /// Scalars compared.
     count: u64,
-    /// Those that differ by more than is allowed.
+    /// Scalars that differ by more than the tolerance.
     wrong: u64,
     worst: Option<Worst>,
 }
 
-/// The scalar that is furthest beyond what is allowed, or nearest to it.
+/// The scalar with the largest error relative to the tolerance.
 struct Worst {
-    /// In elements of the binding; nothing for a place in its header.
+    /// The element of the binding; `None` for a scalar in its header.
     element: Option<u64>,
     /// The scalar's position in its element, or its byte in the header.
     component: u64,
     expected: f64,
     found: f64,
-    /// The error, as a multiple of what is allowed.
+    /// The error as a multiple of the tolerance.
     excess: f64,
 }
 
@@ -40,7 +39,7 @@ pub(crate) fn compare(args: &RunArgs, prepared: &Prepared) -> Result<()> {
     if args.compare.len() < 2 {
         return Err(Usage("--compare needs at least two devices, such as cpu,gpu".into()).into());
     }
-    // All exist before the first runs.
+    // All runtimes exist before the first run, so that a wrong selection fails early.
     let mut runtimes = Vec::new();
     for selection in &args.compare {
         runtimes.push(prepare::runtime(&args.launch.devices, Some(selection))?);
@@ -112,7 +111,7 @@ pub(crate) fn compare(args: &RunArgs, prepared: &Prepared) -> Result<()> {
     if all_agree { Ok(()) } else { Err(Mismatch.into()) }
 }
 
-/// Where the scalars of an element, or of the header, lie and what they are.
+/// The scalars of an element or of the header: their offsets and types.
 type Parts<'a> = &'a [(u64, ScalarType)];
 
 fn compare_buffers(binding: &Binding, a: &[u8], b: &[u8], tolerance: Tolerance) -> Comparison {
@@ -156,7 +155,7 @@ impl Comparison {
     }
 }
 
-/// The error as a multiple of what is allowed.
+/// The error as a multiple of the tolerance.
 fn excess(a: f64, b: f64, scalar: ScalarType, tolerance: Tolerance) -> f64 {
     if a == b || (a.is_nan() && b.is_nan()) {
         return 0.0;

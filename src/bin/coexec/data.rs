@@ -1,7 +1,7 @@
-//! Where a binding's bytes come from: a file, zeros, random numbers, a list.
+//! The sources of a binding's bytes: a file, zeros, random numbers, a list.
 //!
-//! Data is bytes, with a scalar type and a shape where the source knows them. Types are checked
-//! against the binding here, sizes by the library.
+//! Data is bytes, with a scalar type and a shape if the source gives them. Types are checked
+//! against the binding here; the library checks sizes.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -192,7 +192,7 @@ impl Source {
     }
 }
 
-/// Zeroed memory, or an error where there is not so much.
+/// Zeroed memory, or an error if memory is short.
 #[expect(clippy::slow_vector_initialization, reason = "vec! aborts where memory is short")]
 fn allocate(count: u64) -> Result<Vec<u8>> {
     let count = usize::try_from(count).ok();
@@ -245,7 +245,7 @@ fn unfit(why: String) -> Result<Data> {
 
 fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
     let mut reader = BufReader::new(File::open(path)?);
-    // Where overflow is checked npyz panics on a shape whose product has no 64 bits.
+    // With overflow checks, npyz panics on a shape whose product exceeds 64 bits.
     let header = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         NpyHeader::from_reader(&mut reader)
     }))
@@ -282,7 +282,7 @@ fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
             }
             (size as u64, (ty.endianness() == Endianness::Big).then_some(size))
         }
-        // Records and arrays of them, for a struct: as the file has them.
+        // Records and arrays of records, for a struct: the bytes stay as the file has them.
         (other, None) => {
             let size = other.num_bytes();
             (size.ok_or_else(|| Usage("the array holds objects".to_owned()))? as u64, None)

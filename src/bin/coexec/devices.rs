@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::args::DevicesArgs;
 use crate::{json, output};
 
-/// Copies an array; every invocation one vec4.
+/// Copies an array, one vec4 per invocation.
 const COPY: &str = "
 @group(0) @binding(0) var<storage, read> src: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> dst: array<vec4<f32>>;
@@ -41,7 +41,7 @@ const OPERATIONS: f64 = 256.0 * 4.0 * 4.0 * 2.0;
 /// Time given to each measurement.
 const BUDGET: Duration = Duration::from_millis(150);
 
-/// What was measured of a device.
+/// The measured rates of a device.
 struct Rates {
     /// Bytes read and written per second, host to host: for a GPU it includes both transfers.
     copy: f64,

@@ -1,4 +1,4 @@
-//! How the program ends: the errors that are its own, and the exit code of each error.
+//! The program's own errors, and the exit code of every error.
 
 /// Wrong usage: a wrong flag, or data that does not fit the kernel.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if usage { 2 } else { 1 }
 }
 
-/// Whether whoever reads our output has gone, as `head` does.
+/// Whether the reader of the output has closed the pipe, as `head` does.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause

@@ -1,5 +1,5 @@
-//! `coexec explain`: a kernel's signature; and, for a launch with a grid and data, its accesses and
-//! its cost, in words. Nothing runs, except for --measure and --iterations.
+//! `coexec explain`: the signature of a kernel and, for a launch with a grid and data, its accesses
+//! and its cost in words. Nothing runs, except with --measure and --iterations.
 
 use std::fmt::Write;
 
@@ -47,9 +47,9 @@ fn in_words(args: &ExplainArgs, prepared: &Prepared, runtime: &Runtime) -> Resul
     for sentence in &without_effect {
         writeln!(text, "{sentence}.")?;
     }
-    // What a band touches is what one wants to know, though one device takes it all here.
+    // One device takes the whole grid, but the accesses of a band are of interest.
     if runtime.devices().len() == 1 && args.launch.chunks.is_none() {
-        // So few may be too large for it.
+        // So few chunks may be too large for the device.
         if let Ok(cut) = prepared.launch(runtime, &buffers).chunks(CHUNKS).plan()
             && cut.to_string() != plan
         {
@@ -71,7 +71,7 @@ fn in_words(args: &ExplainArgs, prepared: &Prepared, runtime: &Runtime) -> Resul
     Ok(text)
 }
 
-/// Runs the launch some times, and says what each step moved.
+/// Runs the launch several times and reports the transfers of each step.
 fn iterations(
     args: &ExplainArgs,
     prepared: &Prepared,
@@ -107,10 +107,10 @@ fn iterations(
     ))
 }
 
-/// Chunks in which footprints are measured.
+/// The number of chunks for which footprints are measured.
 const MEASURED: u32 = 8;
 
-/// Chunks of the plan that is shown where there is but one device.
+/// The number of chunks of the additional plan that is shown for a single device.
 const CHUNKS: u32 = 4;
 
 /// The bindings and constants of a kernel as a table.

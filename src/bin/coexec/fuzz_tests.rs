@@ -1,8 +1,8 @@
-//! Command lines and .npy files that lie: whatever they hold there is an error or a launch, and no
-//! panic and no absurd amount of memory.
+//! Fuzzes command lines and .npy files: any contents give an error or a launch, without a panic and
+//! without an absurd amount of memory.
 //!
 //! `COEXEC_FUZZ=1000000 cargo test --release --bin coexec fuzz -- --nocapture` runs for long;
-//! `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` does one execution again.
+//! `COEXEC_FUZZ_FROM=4711 COEXEC_FUZZ=1` repeats one execution.
 
 #[path = "../../../tests/fuzz/executions.rs"]
 mod executions;

@@ -27,7 +27,7 @@ pub(crate) fn value(path: &str, value: &Value) -> Result<coexec::Value> {
 
 fn convert(value: &Value) -> Result<coexec::Value, String> {
     Ok(match value {
-        // What WGSL's u32(true) gives; bool itself can't be in a uniform.
+        // As WGSL's u32(true); a uniform cannot hold a bool.
         Value::Bool(flag) => coexec::Value::Int(i64::from(*flag)),
         Value::Number(number) => match number.as_i64() {
             Some(whole) => coexec::Value::Int(whole),
@@ -86,7 +86,7 @@ pub(crate) fn report(report: &Report) -> Value {
     })
 }
 
-/// What a check found.
+/// The findings of a check.
 pub(crate) fn findings(found: &coexec::Findings) -> Value {
     json!({
         "errors": found.errors(),

@@ -35,8 +35,8 @@ use clap::Parser;
 use args::{Cli, Command};
 use exit::{Faulty, Mismatch, exit_code, is_closed_pipe, message};
 
-/// Mesa's device-select layer complains on stderr where there is no desktop. coexec looks at all
-/// adapters and needs no layer to order them.
+/// Turns off Mesa's device-select layer, which complains on stderr where there is no desktop.
+/// coexec looks at all adapters and needs no layer to order them.
 fn quiet_mesa() {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: this is the first thing that the program does; no other thread reads the
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Err(error) => {
             if !error.is::<Mismatch>() && !error.is::<Faulty>() {
                 let message = message(&error);
-                // A WGSL diagnostic brings the word along.
+                // A WGSL diagnostic already starts with this word.
                 let message = message.strip_prefix("error: ").unwrap_or(&message);
                 eprintln!("error: {}", message.trim_end());
             }

@@ -1,7 +1,7 @@
-//! Files that are either whole or not there.
+//! Output files, each of which is either complete or absent.
 //!
-//! A file is written under a temporary name beside its destination and renamed when all files of
-//! the command are complete. An error or Ctrl-C removes what is temporary and touches no
+//! A file is written under a temporary name beside its destination. When all files of the command
+//! are complete, they are renamed. An error or Ctrl-C removes the temporary files and touches no
 //! destination.
 
 use std::fs::File;
@@ -15,14 +15,14 @@ use npyz::{DType, WriterBuilder};
 
 use crate::data::{DataFile, numpy_name};
 
-/// What Ctrl-C must remove.
+/// The temporary files that Ctrl-C must remove.
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn temporary() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     TEMPORARY.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// From now on Ctrl-C removes temporary files, says so and exits with 130.
+/// Makes Ctrl-C remove the temporary files, say so and exit with 130.
 pub(crate) fn handle_interrupts() -> Result<()> {
     ctrlc::set_handler(|| {
         // Held until the exit, so that no rename can begin.
@@ -62,7 +62,7 @@ impl PendingFiles {
         written().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Renames all of them to where they belong.
+    /// Renames all files to their destinations.
     pub(crate) fn publish(mut self) -> Result<()> {
         // Ctrl-C waits for all renames or comes before the first.
         let mut temporary = temporary();
@@ -122,7 +122,7 @@ pub(crate) fn write_buffer(
     })
 }
 
-/// The scalar that all of a binding consists of, padding aside.
+/// The scalar type of a whole binding, padding aside, if there is only one.
 fn one_scalar(binding: &Binding) -> Option<ScalarType> {
     let (_, first) = *binding.element_scalars().first()?;
     let mut all = binding.header_scalars().iter().chain(binding.element_scalars());
@@ -166,7 +166,7 @@ pub(crate) struct Summary {
 const FIRST: usize = 8;
 
 impl Summary {
-    /// Of all scalars of a binding, those of a header first.
+    /// Summarises all scalars of a binding, those of its header first.
     pub(crate) fn of(binding: &Binding, bytes: &[u8]) -> Summary {
         let parts = binding.element_scalars();
         let header = binding.header_scalars();
@@ -240,7 +240,7 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Prints to stdout; an error where stdout is gone, and not a panic.
+/// Prints to stdout. A closed stdout is an error, not a panic.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -1,6 +1,7 @@
 //! From flags to a launch: reads the kernel, matches names with bindings, loads the data.
 //!
-//! Nothing runs here. What was not given is reported all at once, each with the flag that gives it.
+//! Nothing runs here. One error reports everything that is missing, each item with the flag that
+//! gives it.
 
 use anyhow::{Context, Result};
 use coexec::{Binding, Buffer, Engine, Kernel, Launch, Runtime, Signature, Space, Value};
@@ -253,7 +254,7 @@ fn how_to_give(kernel: &Kernel, binding: &Binding) -> String {
     format!("{flag:<48}  ({kind}, {})", binding.type_name)
 }
 
-/// The engine of the CPU that was asked for.
+/// The CPU engine that the flags name.
 pub(crate) fn engine(args: &DeviceArgs) -> Engine {
     match args.cpu_engine {
         CpuEngine::Auto => Engine::Auto,
@@ -269,7 +270,7 @@ pub(crate) fn runtime(args: &DeviceArgs, devices: Option<&str>) -> Result<Runtim
     if let Some(devices) = devices.or(args.devices.as_deref()) {
         builder = builder.devices(devices);
     }
-    // The CPU on its own, as --compare runs it, has none.
+    // The CPU alone, as --compare runs it, has no memory budget.
     let budgets = args.memory_budget.iter().filter(|_| devices != Some("cpu"));
     for (device, bytes) in budgets {
         builder = builder.memory_budget(device, *bytes);

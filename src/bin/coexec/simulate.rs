@@ -1,4 +1,4 @@
-//! `coexec simulate`: policies against the best possible, on devices that are not here.
+//! `coexec simulate`: scheduling policies against the best possible schedule, on simulated devices.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -117,7 +117,7 @@ fn entry(standing: &Standing) -> serde_json::Value {
     })
 }
 
-/// A scenario from a file. What it does not give is as in the standard scenario.
+/// Reads a scenario. Values that the file omits are those of the standard scenario.
 fn read(file: &Path) -> Result<Scenario> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -1,6 +1,6 @@
-//! From a byte to the words of the text: `particles[7].pos.x`.
+//! The name of a scalar in the text from its byte offset: `particles[7].pos.x`.
 //!
-//! Follows a variable's type down to the scalar that an offset lies in.
+//! Follows a variable's type down to the scalar at the offset.
 
 use naga::{AddressSpace, Handle, TypeInner};
 

@@ -1,7 +1,7 @@
-//! The findings of a check: plain data, and its words.
+//! The findings of a check, as data and as text.
 //!
-//! Findings of one rule on one variable at the same lines are merged into the first of them, with a
-//! count. Findings are ordered by their position in the text.
+//! Findings of one rule on one variable at the same lines are merged into the first of them, with a count.
+//! Errors come before lints, each in the order of the text.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use std::fmt;
 pub(crate) struct Wanted {
     /// Whether to report lints too.
     pub(crate) lints: bool,
-    /// The number of chunks to imagine the grid cut into, to tell which races would cross a cut.
+    /// The number of chunks that the grid is cut into, to count the races that would cross a cut.
     pub(crate) chunks: Option<u32>,
 }
 
@@ -134,17 +134,17 @@ impl fmt::Display for Action {
 pub struct Witness {
     /// The action.
     pub action: Action,
-    /// The line in the WGSL text, from 1 on; 0 where the text has no such place.
+    /// The line in the WGSL text, from 1 on; 0 if the text has no such place.
     pub line: u32,
-    /// The column, in characters, from 1 on; 0 where there is no line.
+    /// The column, in characters, from 1 on; 0 if there is no line.
     pub column: u32,
-    /// File, line and column, the line itself and a caret; empty where there is no line.
+    /// File, line and column, the line itself and a caret; empty if there is no line.
     pub excerpt: String,
     /// The invocation.
     pub invocation: Invocation,
 }
 
-/// Something that is wrong, or suspicious.
+/// An error, or a suspicious event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The violated rule.
@@ -153,17 +153,16 @@ pub struct Finding {
     pub message: String,
     /// The memory, such as `part[32]` or `particles[7].pos.x`; empty for barriers and subgroups.
     pub address: String,
-    /// The invocation that acted; of a race, the one that came first.
+    /// The invocation that acted; in a race, the earlier one.
     pub first: Witness,
-    /// The other invocation of a race; at a barrier or a subgroup operation, one that did not
-    /// arrive.
+    /// The other invocation of a race; at a barrier or a subgroup operation, an invocation that did not arrive.
     pub second: Option<Witness>,
     /// An explanation.
     pub note: String,
     /// The number of occurrences, over all addresses and invocations.
     pub count: u64,
-    /// Of races across workgroups, when a number of chunks was given: the number of those between
-    /// workgroups of different chunks.
+    /// For races across workgroups, if a number of chunks was given: the number of races between workgroups of
+    /// different chunks.
     pub across_chunks: Option<u64>,
 }
 
@@ -197,7 +196,7 @@ impl fmt::Display for Finding {
 /// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Errors and lints, in the order of the text.
+    /// The errors, then the lints, each in the order of the text.
     pub findings: Vec<Finding>,
     /// Workgroups that ran to their end.
     pub workgroups: u64,

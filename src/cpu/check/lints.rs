@@ -1,9 +1,9 @@
-//! Lints, which are suspicious but no errors: reads of memory that is zero only by default, values
-//! that are not finite, indices that wrapped.
+//! Lints, which are suspicious but no errors: reads of memory that is zero only by default, values that are not
+//! finite, indices that wrapped.
 
 use crate::cpu::interpreter::note::Wrapping;
 
-/// Which scalars have been written in a batch: a bit for each.
+/// The scalars that have been written in a batch: one bit each.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     bits: Vec<u64>,
@@ -34,7 +34,7 @@ pub(super) fn finite(bits: u32) -> bool {
     f32::from_bits(bits).is_finite()
 }
 
-/// The operation in words, if its exact result does not fit.
+/// The operation as text, if its exact result does not fit.
 pub(super) fn wrapped(operation: Wrapping, signed: bool, a: u32, b: u32) -> Option<String> {
     let wide = |x: u32| if signed { i64::from(x as i32) } else { i64::from(x) };
     let (x, y) = (i128::from(wide(a)), i128::from(wide(b)));

@@ -1,26 +1,26 @@
-//! Check mode: a chunk run under watch, to find what is wrong in the kernel itself.
+//! Check mode: runs a chunk under watch, to find errors in the kernel itself.
 //!
-//! The interpreter runs a program that was compiled to be watched (`interpreter::note`), one batch
-//! of workgroups after the other on one thread; [`watch`] receives every access and every barrier.
-//! `shadow` records the last accesses to each scalar and finds races, `lints` finds suspicious code,
-//! `findings` has the result, `addresses` and `words` put it into text.
+//! The interpreter runs a program that was compiled with notes (`interpreter::note`), one batch of workgroups
+//! after the other on one thread. [`watch`] receives every access and every barrier. `shadow` records the last
+//! accesses to each scalar and finds races, `lints` finds suspicious code, `findings` has the result,
+//! `addresses` and `words` turn it into text.
 //!
-//! What always holds: an error among the findings really happened, by WGSL's own rules and on
-//! this launch's data. An error that does not happen on this data is not found.
+//! An error among the findings really happened, by WGSL's own rules and on this launch's data. An error that
+//! does not happen on this data is not found.
 //!
-//! The rules that are matters of choice:
+//! Rules where another choice was possible:
 //! - Only barriers order accesses, and only those of one workgroup: `workgroupBarrier` and
-//!   `workgroupUniformLoad` those to workgroup memory, `storageBarrier` those to storage. So data
+//!   `workgroupUniformLoad` order accesses to workgroup memory, `storageBarrier` those to storage. So data
 //!   that a workgroup exchanges through storage with `workgroupBarrier` alone is a race, as WGSL
-//!   says, although much hardware lets it pass. Atomics are relaxed and order nothing.
+//!   says, although it works on much hardware. Atomics are relaxed and order nothing.
 //! - Atomics never race: WGSL allows no other access to their memory.
 //! - Two writes race even when they write the same value.
 //! - A barrier that some invocations reach while others have returned is divergent. Execution
-//!   counts those as arrived.
-//! - The same holds for subgroup operations and the invocations of a subgroup, here of the CPU's
+//!   counts the returned ones as arrived.
+//! - The same holds for subgroup operations and the invocations of a subgroup, of the CPU's
 //!   subgroup size. WGSL requires uniform control flow for both.
 //! - The index of a pointer is checked when the pointer is used, not when it is made.
-//! - A store to a component of a vector touches that component, nothing beside it.
+//! - A store to a component of a vector touches that component only.
 
 mod addresses;
 mod findings;
@@ -42,7 +42,7 @@ use crate::error::{Error, Result};
 use crate::kernel::isolated;
 use watch::Watcher;
 
-/// The most places in a text that are told apart.
+/// The most sites, which are distinct places in the text, that a check can number.
 const MAX_SITES: usize = (1 << 16) - 1;
 
 /// Runs the chunk and returns the findings. Writes to the chunk's memory as any run does.

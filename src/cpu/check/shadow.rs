@@ -1,11 +1,11 @@
 //! The access history of each scalar, in one cell, and the races that it shows.
 //!
-//! Of a workgroup that is running, a cell has up to two invocations that wrote the scalar since
-//! the last barrier, and two that read it; of the whole launch, two workgroups that wrote it and
-//! two that read it. Two are enough: the next invocation differs from one of them, so if any two
-//! accesses race, some race on that scalar is found. Cells are made when first touched.
+//! For the running workgroup, a cell holds up to two invocations that wrote the scalar since the last barrier,
+//! and up to two that read it. For the whole launch, it holds two workgroups that wrote the scalar and two that
+//! read it. Two are enough: any other invocation differs from at least one of them, so if two accesses to a
+//! scalar race, a race on it is found. Cells are made at the first access.
 
-/// An invocation and a place in the text: local index, then site.
+/// An invocation and a site: local index, then site.
 type Local = u32;
 /// The same with the workgroup's number in front.
 type Global = u64;
@@ -13,7 +13,7 @@ type Global = u64;
 const NOBODY: Local = u32::MAX;
 const NO_GROUP: Global = u64::MAX;
 
-/// An invocation that touched a scalar, and the place in the text.
+/// An invocation that touched a scalar, and the site of the access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Toucher {
     /// Position of the workgroup in the chunk.
@@ -41,7 +41,7 @@ impl Toucher {
     }
 }
 
-/// What happened to a scalar since the last barrier of the workgroup that touched it last.
+/// The accesses to a scalar since the last barrier of the workgroup that touched it last.
 #[derive(Debug, Clone, Copy)]
 struct Recent {
     group: u32,
@@ -54,8 +54,7 @@ const UNTOUCHED: Recent =
     Recent { group: u32::MAX, epoch: 0, writers: [NOBODY; 2], readers: [NOBODY; 2] };
 
 impl Recent {
-    /// Records an access, and returns the earlier accesses that it races with: one of a writer, one
-    /// of a reader.
+    /// Records an access. Returns the earlier accesses that it races with: a write and a read.
     #[inline]
     fn touch(&mut self, who: Toucher, epoch: u32, write: bool) -> [Option<Toucher>; 2] {
         let me = who.short();
@@ -77,7 +76,7 @@ impl Recent {
     }
 }
 
-/// What happened to a scalar in the whole launch.
+/// The accesses to a scalar in the whole launch.
 #[derive(Debug, Clone, Copy)]
 struct Ever {
     writers: [Global; 2],
@@ -131,7 +130,7 @@ impl WorkgroupShadow {
 pub(super) struct Races {
     /// With a writer and a reader of the same workgroup.
     pub(super) within: [Option<Toucher>; 2],
-    /// With a writer and a reader of another.
+    /// With a writer and a reader of another workgroup.
     pub(super) across: [Option<Toucher>; 2],
 }
 
@@ -150,14 +149,14 @@ pub(super) struct StorageShadow {
 const PAGE: usize = 1 << 10;
 
 impl StorageShadow {
-    /// For a buffer of `bytes` bytes; `halves` if it has scalars of two bytes.
+    /// Makes the history of a buffer of `bytes` bytes; `halves` says that it has scalars of two bytes.
     pub(super) fn new(bytes: u64, halves: bool) -> StorageShadow {
         let shift = if halves { 1 } else { 2 };
         let pages = ((bytes >> shift) as usize).div_ceil(PAGE);
         StorageShadow { pages: (0..pages).map(|_| None).collect(), shift }
     }
 
-    /// Notes an access to `size` bytes at `at`, which is the size of one scalar or of two.
+    /// Records an access to `size` bytes at `at`: the size of one scalar or of two.
     #[inline]
     pub(super) fn touch(
         &mut self,

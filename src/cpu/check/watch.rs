@@ -1,7 +1,7 @@
 //! Receives the notes of a watched program, keeps the shadows, and collects findings.
 //!
-//! Barriers are counted for each workgroup of a batch, apart for workgroup memory and storage;
-//! the count is the epoch of an access. Lanes of a batch are numbered workgroup after workgroup.
+//! The epoch of an access is the number of barriers that its workgroup has passed, counted apart for workgroup
+//! memory and storage. Lanes of a batch are numbered workgroup after workgroup.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,12 +20,12 @@ use crate::cpu::interpreter::{Probe, Touch};
 use crate::device::{Chunk, ChunkBinding};
 use crate::kernel::{BindingId, ScalarType, Space};
 
-/// Findings of one rule at the same places; the first of them.
+/// The findings of one rule at the same places, described by the first of them.
 struct Record {
     rule: Rule,
     first: Toucher,
     second: Option<Toucher>,
-    /// Where the second invocation's control flow diverged, if that is no site.
+    /// Where the second invocation's control flow diverged, if that place is not a site.
     parted: Option<Span>,
     address: String,
     message: String,
@@ -46,24 +46,24 @@ pub(super) struct Watcher<'c> {
     wanted: Wanted,
     /// Invocations of a workgroup.
     size: usize,
-    /// Position of the batch's first workgroup in the chunk, and how many run.
+    /// Position of the batch's first workgroup in the chunk, and the number of workgroups that run.
     start: u32,
     groups: usize,
     epochs: Vec<Epoch>,
-    /// Of each lane: its workgroup in the batch, and its local index.
+    /// For each lane, its workgroup in the batch and its local index.
     lanes: Vec<(u16, u16)>,
     workgroup: WorkgroupShadow,
-    /// By binding; `None` where no invocation writes.
+    /// By binding; `None` if no invocation writes to it.
     storage: Vec<Option<StorageShadow>>,
     words_written: Written,
     planes_written: Written,
-    /// Where each lane returned, if it did.
+    /// For each lane, the site where it returned, if it did.
     returned: Vec<Option<u16>>,
     records: Vec<Record>,
     known: HashMap<(Rule, u16, u16), usize>,
-    /// The record that was found last.
+    /// The record of the last finding, which the next one often repeats.
     latest: Option<((Rule, u16, u16), usize)>,
-    /// Along which axis the imagined chunks are cut, and how many workgroups each has.
+    /// The axis along which the imagined chunks are cut, and the number of workgroups of each.
     cut: Option<(usize, u64)>,
 }
 
@@ -130,7 +130,7 @@ impl<'c> Watcher<'c> {
         Toucher { group: self.start + u32::from(group), local, site }
     }
 
-    /// Counts a finding; `describe` gives address and message of the first one, and what to know.
+    /// Counts a finding. `describe` gives the address, message and note of the first one.
     fn find(
         &mut self,
         rule: Rule,
@@ -327,8 +327,8 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// Workgroup memory that is read, or updated, before it was written. A reported word counts as
-    /// written, so each word is reported once, where it is first read.
+    /// Reports workgroup memory that is read, or updated, before it was written. A reported word counts as
+    /// written, so each word is reported once, at its first read.
     fn lint_word(&mut self, word: u64, who: Toucher, touch: Touch) {
         if touch != Touch::Write && !self.words_written.has(word as usize) {
             self.find(Rule::UnwrittenRead, who, None, None, |watcher| {
@@ -350,7 +350,7 @@ impl<'c> Watcher<'c> {
             let bound = if signed { count.min(1 << 31) } else { count };
             for k in 0..planes.rows() {
                 let (mask, index) = (planes.row(note.mask, k), planes.row(reg, k));
-                // Nearly always none is: found without a branch for each lane.
+                // An index out of bounds is rare, so a row is first tested without branches.
                 let mut any = false;
                 for i in 0..WIDTH {
                     any |= mask[i] != 0 && u64::from(index[i]) >= bound;
@@ -402,7 +402,7 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// Reports a violation of the rule unless all of these lanes are here, or none is.
+    /// Reports a violation of the rule if some of these lanes are here, but not all.
     fn meeting(&mut self, note: &Note, planes: &Planes<'_>, lanes: Range<usize>, rule: Rule) {
         let here = |lane: &usize| planes.lane(note.mask, *lane) != 0;
         let present = lanes.clone().find(here);
@@ -447,7 +447,7 @@ impl<'c> Watcher<'c> {
                                 format!("`{name}` is read before the invocation has written it");
                             (name.clone(), message, words::ZERO_BY_DEFAULT)
                         });
-                        // Each scalar is reported once, where it is first read.
+                        // Each scalar is reported once, at its first read.
                         for k in 0..count {
                             let scalar = (var + offset + k) as usize * lanes + lane;
                             self.planes_written.set(scalar);
@@ -481,7 +481,7 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// The findings, in the order of the text.
+    /// The findings: errors, then lints, each in the order of the text.
     pub(super) fn findings(self, workgroups: u64) -> Findings {
         let mut findings: Vec<Finding> =
             self.records.iter().map(|record| self.finding(record)).collect();
@@ -548,7 +548,7 @@ fn by_line(findings: Vec<Finding>) -> Vec<Finding> {
 impl Probe for Watcher<'_> {
     const LISTENS: bool = true;
 
-    /// Notes have all that is needed.
+    /// The notes contain all accesses.
     fn touch(&mut self, _: BindingId, _: u64, _: u32, _: usize, _: Touch) {}
 
     fn note(&mut self, note: &Note, planes: &Planes<'_>) {

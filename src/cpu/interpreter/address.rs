@@ -1,15 +1,15 @@
-//! Where memory operations go.
+//! The addresses of memory operations.
 
 use super::functions::Reg;
 use crate::kernel::BindingId;
 
-/// No register: an index that is absent, a result that nobody wants.
+/// No register: an absent index, or an unused result.
 pub(in crate::cpu) const NONE: Reg = Reg::MAX;
 
-/// The index of something out of bounds. Indices into a variable are always smaller.
+/// The index of an element that is out of bounds. Indices into a variable are always smaller.
 pub(in crate::cpu) const OUTSIDE: u32 = u32::MAX;
 
-/// Where memory operations go.
+/// The memory of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Memory {
     /// A storage buffer, in bytes.
@@ -20,8 +20,8 @@ pub(in crate::cpu) enum Memory {
     Workgroup,
 }
 
-/// The address of each lane: `offset + outer * stride + inner`. A lane is outside where `outer`
-/// is not below the number of elements, or `inner` is [`OUTSIDE`].
+/// The address of each lane: `offset + outer * stride + inner`. A lane is out of bounds if `outer` is not below
+/// the number of elements, or if `inner` is [`OUTSIDE`].
 #[derive(Debug, Clone)]
 pub(in crate::cpu) struct Address {
     pub(in crate::cpu) memory: Memory,

@@ -1,4 +1,4 @@
-//! From a place to addresses and scalars in memory.
+//! Converts places to addresses, and to scalars in memory.
 
 use super::address::{Address, Memory, NONE};
 use super::compiler::Compiler;

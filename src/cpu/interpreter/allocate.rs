@@ -1,8 +1,9 @@
-//! The end of compiling: dead operations go, planes get slots, labels become positions.
+//! The last stage of compilation: removes dead operations, gives slots to planes, and turns labels into
+//! positions.
 //!
-//! Constants, invariants, built-in values and variables keep a slot of their own. The others live
-//! from their first definition to their last use; a use inside of a loop that the definition is
-//! outside of reaches to the loop's end. Slots are handed out in one walk over the code.
+//! Constants, invariants, built-in values and variables keep a slot of their own. The live range of another
+//! register extends from its first definition to its last use, or to the end of a loop that contains the use but
+//! not the definition. Slots are assigned in one walk over the code.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,7 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// The slot of a register that is used at all.
+    /// The slot of a register, if it is used.
     pub(super) fn slot_of(&self, reg: Reg) -> Option<Reg> {
         Some(self.places[reg as usize]).filter(|&slot| slot != NONE)
     }
@@ -49,17 +50,16 @@ pub(super) fn allocate(classes: &[Class], preamble: Vec<Op>, body: Vec<Op>) -> C
     for op in preamble.iter_mut().chain(&mut body) {
         op.for_each_variable(&mut |reg| *reg = places[*reg as usize]);
         op.for_each_source(&mut |reg| *reg = places[*reg as usize]);
-        // What a load shares between source and result has been renamed only once: its parts are
-        // results, a store's are sources.
+        // No register is renamed twice: the parts of a load are only results, those of a store only sources.
         op.for_each_result(&mut |reg| *reg = places[*reg as usize]);
     }
     resolve_labels(&mut body);
     Code { preamble, body, slots, places }
 }
 
-/// The code without operations whose results nobody reads. `used` gets what the rest reads.
+/// The code without operations whose results are unused. Registers that the rest reads are marked in `used`.
 fn without_dead(classes: &[Class], mut ops: Vec<Op>, used: &mut [bool]) -> Vec<Op> {
-    // Results come before their uses in the text, so one walk backwards sees every use first.
+    // Results come before their uses in the text, so a backward walk sees every use first.
     let mut live: Vec<Op> = Vec::with_capacity(ops.len());
     while let Some(mut op) = ops.pop() {
         let mut wanted = !op.only_computes();
@@ -80,7 +80,7 @@ fn without_dead(classes: &[Class], mut ops: Vec<Op>, used: &mut [bool]) -> Vec<O
                     atomic.exchanged = NONE;
                 }
             }
-            // Of four words, some are mostly not looked at.
+            // Most ballots use only some of the four words.
             Op::Ballot { dst, .. } => {
                 for reg in dst {
                     if !keeps(*reg) {
@@ -97,7 +97,7 @@ fn without_dead(classes: &[Class], mut ops: Vec<Op>, used: &mut [bool]) -> Vec<O
     live
 }
 
-/// For each temporary and mask, the position up to which its slot is taken.
+/// For each temporary and mask, the position at which its live range ends.
 fn last_uses(classes: &[Class], body: &mut [Op]) -> Vec<usize> {
     let mut labels: HashMap<Label, usize> = HashMap::new();
     let mut ends: HashMap<usize, usize> = HashMap::new();
@@ -117,7 +117,7 @@ fn last_uses(classes: &[Class], body: &mut [Op]) -> Vec<usize> {
     }
     let mut first = vec![usize::MAX; classes.len()];
     let mut last = vec![0; classes.len()];
-    // The loops around the position, outermost first: where each begins and ends.
+    // The loops around the position, outermost first, with their first and last positions.
     let mut loops: Vec<(usize, usize)> = Vec::new();
     for (at, op) in body.iter_mut().enumerate() {
         while loops.last().is_some_and(|&(_, end)| end < at) {
@@ -144,11 +144,11 @@ fn last_uses(classes: &[Class], body: &mut [Op]) -> Vec<usize> {
 /// Gives slots to temporaries and masks; returns the number of slots.
 fn assign(body: &mut [Op], last: &[usize], places: &mut [Reg], mut slots: u32) -> u32 {
     let mut free: Vec<Reg> = Vec::new();
-    // Which registers' slots become free after a position.
+    // The registers whose slots become free after each position.
     let mut ending: Vec<Vec<Reg>> = vec![Vec::new(); body.len() + 1];
     for (at, op) in body.iter_mut().enumerate() {
-        // These read a row of each source before they write it, so a source that ends here may
-        // leave its slot to the result.
+        // These operations read a row of each source before they write it, so a source that ends here may give
+        // its slot to the result.
         let elementwise = matches!(op, Op::Unary { .. } | Op::Binary { .. } | Op::Ternary { .. });
         if elementwise {
             free.extend(ending[at].drain(..).map(|reg| places[reg as usize]));
@@ -159,7 +159,7 @@ fn assign(body: &mut [Op], last: &[usize], places: &mut [Reg], mut slots: u32) -
                     slots += 1;
                     slots - 1
                 });
-                // A result that is never read still has its slot while it is written.
+                // A result that is never read still needs its slot while it is written.
                 ending[last[*reg as usize].max(at)].push(*reg);
             }
         });
@@ -168,7 +168,7 @@ fn assign(body: &mut [Op], last: &[usize], places: &mut [Reg], mut slots: u32) -
     slots
 }
 
-/// Turns labels into positions, and leaves the labels out.
+/// Turns labels into positions, and removes the labels.
 fn resolve_labels(body: &mut Vec<Op>) {
     let mut positions: HashMap<Label, u32> = HashMap::new();
     let mut at = 0;

@@ -1,10 +1,9 @@
 //! The program that a kernel compiles to: flat, typed planes and explicit masks.
 //!
-//! An operation works on planes, one scalar for each lane of a batch. Every mask is a plane of
-//! its own; control flow is jumps that skip what no lane would execute. What always holds of a
-//! finished [`Program`]: registers are slots below `slots`, labels are positions in `body`, a
-//! local index never points outside of its variable, and only operations with a mask touch
-//! anything but their destination.
+//! An operation works on planes, with one scalar for each lane of a batch. Every mask is a plane of its own, and
+//! control flow is jumps over code that no lane would execute. In a finished [`Program`], registers are slots
+//! below `slots`, labels are positions in `body`, a local index never points outside of its variable, and only
+//! operations with a mask access memory or change anything but their destination.
 
 use naga::Span;
 
@@ -19,7 +18,7 @@ pub(in crate::cpu) struct Part {
     pub(in crate::cpu) reg: Reg,
     /// Bytes from the address.
     pub(in crate::cpu) offset: u32,
-    /// An f16, which takes two bytes in memory.
+    /// Whether it is an f16, which takes two bytes in memory.
     pub(in crate::cpu) half: bool,
 }
 
@@ -56,7 +55,7 @@ pub(in crate::cpu) struct Atomic {
     pub(in crate::cpu) compare: Reg,
     /// The old value.
     pub(in crate::cpu) dst: Reg,
-    /// Whether a compare-exchange stored.
+    /// Whether a compare-exchange stored a value.
     pub(in crate::cpu) exchanged: Reg,
     pub(in crate::cpu) mask: Reg,
 }
@@ -123,7 +122,7 @@ pub(in crate::cpu) enum Op {
         b: Reg,
         c: Reg,
     },
-    /// `dst = base + index * stride`, or [`OUTSIDE`] where the base is or `index >= bound`.
+    /// `dst = base + index * stride`, or [`OUTSIDE`] if the base is [`OUTSIDE`] or `index >= bound`.
     Index {
         dst: Reg,
         base: Reg,
@@ -131,41 +130,41 @@ pub(in crate::cpu) enum Op {
         bound: u32,
         stride: u32,
     },
-    /// The plane of `planes` that each lane's index names; zero outside.
+    /// For each lane, the plane of `planes` at the lane's index; zero if out of bounds.
     Pick {
         dst: Reg,
         planes: Box<[Reg]>,
         index: Reg,
     },
-    /// `var` becomes `src` in the lanes of the mask.
+    /// Sets `var` to `src` in the lanes of the mask.
     Blend {
         var: Reg,
         src: Reg,
         mask: Reg,
     },
-    /// `count` planes from `var` on become zero, in every lane.
+    /// Sets `count` planes from `var` on to zero, in every lane.
     Clear {
         var: Reg,
         count: u32,
     },
-    /// Plane `var + index` of each lane; zero outside.
+    /// Loads plane `var + index` of each lane; zero if out of bounds.
     LocalLoad {
         dst: Reg,
         var: Reg,
         index: Reg,
     },
-    /// Stores to plane `var + index` in the lanes of the mask; does nothing outside.
+    /// Stores to plane `var + index` in the lanes of the mask, if in bounds.
     LocalStore {
         var: Reg,
         index: Reg,
         src: Reg,
         mask: Reg,
     },
-    /// From memory to planes; zero outside and where the mask is off.
+    /// Loads from memory to planes; zero if out of bounds or masked off.
     Load(Box<Access>),
-    /// From planes to memory, in the lanes of the mask; nothing outside.
+    /// Stores from planes to memory, in the lanes of the mask, if in bounds.
     Store(Box<Access>),
-    /// Lane after lane.
+    /// A read-modify-write, lane after lane.
     Atomic(Box<Atomic>),
     /// The number of elements of a storage binding's runtime-sized array, in every lane.
     ArrayLength {
@@ -174,7 +173,7 @@ pub(in crate::cpu) enum Op {
     },
     /// Makes earlier writes visible before later ones, to every thread.
     Fence,
-    /// The mask of each subgroup's lanes with a true predicate: four words.
+    /// The lanes of each subgroup with a true predicate, as a bit mask of four words.
     Ballot {
         dst: [Reg; 4],
         predicate: Reg,
@@ -189,7 +188,7 @@ pub(in crate::cpu) enum Op {
         mask: Reg,
     },
     SubgroupFold(Box<SubgroupFold>),
-    /// Counts an iteration of the lanes of the mask, and stops those that have had too many.
+    /// Counts an iteration for the lanes of the mask, and halts if one exceeds the budget.
     Iterate {
         counter: u32,
         mask: Reg,
@@ -202,9 +201,9 @@ pub(in crate::cpu) enum Op {
         mask: Reg,
         to: Label,
     },
-    /// What the lanes of a mask do next, for the watcher. Only in a watched program.
+    /// The next event of the lanes of a mask. Only in a watched program.
     Note(Box<Note>),
-    /// While compiling only.
+    /// Only during compilation.
     Label(Label),
 }
 
@@ -242,7 +241,7 @@ pub(crate) struct Program {
     pub(in crate::cpu) subgroup_size: u32,
     /// Workgroups that run in lockstep with each other.
     pub(in crate::cpu) pack: u32,
-    /// The text of each loop that has a budget.
+    /// The source of each loop that has a budget.
     pub(in crate::cpu) loops: Vec<Span>,
     /// The places that notes refer to; empty in a program that is not watched.
     pub(in crate::cpu) sites: Vec<Site>,

@@ -1,15 +1,15 @@
-//! What is known of a register while compiling.
+//! The compile-time classes of registers.
 
 use super::functions::Reg;
 
-/// What is known of a register while compiling.
+/// The compile-time knowledge about a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Class {
     /// Set once, before every use.
     Temporary,
     /// A mask that control flow changes.
     Mask,
-    /// The same in every lane, always.
+    /// The same value in every lane, always.
     Constant(u32),
     /// The same for all workgroups of a launch; set by the preamble or the machine.
     Invariant,

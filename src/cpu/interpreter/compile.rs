@@ -1,4 +1,4 @@
-//! From a normalised naga module to a [`Program`].
+//! Compiles a normalised naga module to a [`Program`].
 
 use super::bytecode::{Builtin, Op, Program};
 use super::class::Class;
@@ -14,7 +14,7 @@ pub(crate) fn compile(kernel: &Kernel, subgroup_size: u32) -> Result<Program> {
     finished(Compiler::new(kernel)?, subgroup_size)
 }
 
-/// The same with notes, for who watches; with lints also on what is only suspicious.
+/// Compiles a kernel with notes for a watcher. `lints` adds notes for suspicious code.
 pub(in crate::cpu) fn compile_watched(
     kernel: &Kernel,
     subgroup_size: u32,

@@ -1,9 +1,9 @@
 //! The state that all parts of the compiler share: registers, operations, and the entries of expressions.
 //!
-//! Values are flattened into scalar planes in single assignment form, so taking a value apart and
-//! putting it together costs nothing. Pure operations on launch-invariant planes go to the
-//! preamble, and those on constants are done here. `expressions` and `numeric` turn expressions into operations, `places`
-//! variables and pointers, `statements` control flow; `allocate` ends the work. Nothing recurses on the depth of the kernel.
+//! Values are flattened into scalar planes in single assignment form, so splitting and composing values costs
+//! nothing. Pure operations on launch-invariant planes go to the preamble, and those on constants are evaluated
+//! at once. `expressions` and `numeric` turn expressions into operations, `places` variables and pointers,
+//! `statements` control flow. `allocate` is the last stage. No function recurses on the depth of the kernel.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -40,9 +40,9 @@ pub(in crate::cpu) enum Scope {
 
 /// The most bytes of registers that one batch of workgroups may take.
 const MAX_FILE: u64 = 256 << 20;
-/// Lanes that a batch of small workgroups is filled up to.
+/// The number of lanes that batches of small workgroups are filled up to.
 const BATCH_LANES: u32 = 256;
-/// The register file up to which batches are filled up, in bytes.
+/// The most bytes of registers of a filled-up batch.
 const BATCH_FILE: u64 = 256 << 10;
 
 pub(in crate::cpu) struct Compiler<'k> {
@@ -64,7 +64,7 @@ pub(in crate::cpu) struct Compiler<'k> {
     pub(in crate::cpu) builtins: HashMap<Builtin, Reg>,
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Vec<Op>,
-    /// The source text of the operations that are being appended.
+    /// The source of the operations that are being appended.
     pub(in crate::cpu) span: Span,
     pub(super) labels: Label,
     pub(in crate::cpu) entries: Vec<Option<Entry>>,
@@ -75,14 +75,14 @@ pub(in crate::cpu) struct Compiler<'k> {
     pub(in crate::cpu) workgroup_words: u64,
     /// The mask of the operations that are being appended.
     pub(in crate::cpu) exec: Reg,
-    /// Whether `exec` has all invocations, wherever the lanes come from.
+    /// Whether `exec` is set for all invocations.
     pub(in crate::cpu) full: bool,
     pub(in crate::cpu) storage_atomics: bool,
     pub(in crate::cpu) subgroups: bool,
     pub(in crate::cpu) loops: Vec<Span>,
-    /// Whether a load copies a variable's planes at once, for users that do not track stores.
+    /// Whether a load copies a variable's planes at once, for callers that do not track stores.
     pub(in crate::cpu) copies: bool,
-    /// Present when the program is to be watched.
+    /// Present if the program is to be watched.
     pub(in crate::cpu) watch: Option<Watch>,
 }
 
@@ -173,7 +173,7 @@ impl<'k> Compiler<'k> {
         })
     }
 
-    /// Valid WGSL that the interpreter does not run.
+    /// The error for valid WGSL that the interpreter does not run.
     pub(in crate::cpu) fn unsupported(&self, what: &str, span: Span) -> Error {
         Error::Unsupported { what: what.to_owned(), at: self.kernel.source().render(span) }
     }
@@ -203,7 +203,7 @@ impl<'k> Compiler<'k> {
         self.constant(value.to_bits())
     }
 
-    /// The value of a register that is the same everywhere and always.
+    /// The value of a register that is a constant.
     pub(in crate::cpu) fn known(&self, reg: Reg) -> Option<u32> {
         match self.classes[reg as usize] {
             Class::Constant(value) => Some(value),
@@ -235,8 +235,8 @@ impl<'k> Compiler<'k> {
         self.body.push(op);
     }
 
-    /// Appends a pure operation: to the preamble if it can be done there, else before the
-    /// outermost loop that changes none of its sources.
+    /// Appends a pure operation: to the preamble if its sources are invariant, else before the outermost loop
+    /// that changes none of its sources.
     pub(in crate::cpu) fn compute(&mut self, make: impl FnOnce(Reg) -> Op) -> Reg {
         let dst = self.register(Class::Temporary);
         let mut op = make(dst);
@@ -280,7 +280,7 @@ impl<'k> Compiler<'k> {
         }
     }
 
-    /// Copies the planes of a variable that expressions still refer to.
+    /// Copies the planes of a variable that expressions still refer to, before it changes.
     pub(in crate::cpu) fn detach(&mut self, variable: Reg) {
         let mut copies: HashMap<Reg, Reg> = HashMap::new();
         for (scope, handle) in self.aliases.remove(&variable).unwrap_or_default() {
@@ -298,7 +298,7 @@ impl<'k> Compiler<'k> {
                     })
                 })
                 .collect();
-            // Not through `set`: its aliases of other variables are recorded already.
+            // Without `set`, because its aliases of other variables are recorded already.
             let entry = match scope {
                 Scope::Function => &mut self.entries[handle.index()],
                 Scope::Global => &mut self.global_entries[handle.index()],
@@ -307,10 +307,10 @@ impl<'k> Compiler<'k> {
         }
     }
 
-    /// The same for all variables.
+    /// Does the same for all variables.
     pub(in crate::cpu) fn detach_all(&mut self) {
         let mut variables: Vec<Reg> = self.aliases.keys().copied().collect();
-        // The order of a hash map must not show in the code.
+        // The iteration order of a hash map must not affect the code.
         variables.sort_unstable();
         for variable in variables {
             self.detach(variable);
@@ -331,7 +331,7 @@ impl<'k> Compiler<'k> {
             (Some(0), _) if matches!(f, Binary::AddI | Binary::Or) => return b,
             (_, Some(1)) if matches!(f, Binary::MulI | Binary::DivU) => return a,
             (Some(1), _) if f == Binary::MulI => return b,
-            // Division is slow, and divisors are mostly powers of two.
+            // Division is slow, and divisors are usually powers of two.
             (_, Some(y)) if f == Binary::DivU && y.is_power_of_two() => {
                 let b = self.constant(y.trailing_zeros());
                 return self.compute(|dst| Op::Binary { f: Binary::ShrU, dst, a, b });
@@ -352,12 +352,12 @@ impl<'k> Compiler<'k> {
         }
     }
 
-    /// `accept` where the condition holds, else `reject`.
+    /// `accept` if the condition holds, else `reject`.
     pub(in crate::cpu) fn select(&mut self, condition: Reg, accept: Reg, reject: Reg) -> Reg {
         self.ternary(Ternary::Select, accept, reject, condition)
     }
 
-    /// The result of an operation in f32, rounded if it stands for an f16.
+    /// The result of an operation in f32, rounded if its type is f16.
     pub(in crate::cpu) fn rounded(&mut self, kind: Kind, reg: Reg) -> Reg {
         if kind == Kind::F16 { self.unary(Unary::RoundH, reg) } else { reg }
     }
@@ -459,8 +459,7 @@ impl<'k> Compiler<'k> {
     /// The number of planes of a variable or a value.
     pub(in crate::cpu) fn planes(&self, shape: Shape) -> Result<u64> {
         let count = self.flat(shape)?;
-        // At least one lane of it must fit; a larger one would also exceed the numbers of
-        // registers.
+        // At least one row of lanes must fit. A larger count could also overflow the register numbers.
         if count > MAX_FILE / 64 {
             return Err(self.unsupported("a variable or value of that size", self.span));
         }

@@ -1,8 +1,8 @@
-//! Expressions to planes: construction, access, conversion, and the operators.
+//! Translates expressions to planes: construction, access, conversion, and the operators.
 //!
-//! An expression is evaluated when the `Emit` that covers it is met, or, if it is a constant that
-//! nothing emits, when it is first needed. Operands come earlier in the arena, and those that are
-//! not ready are put on a stack of our own. Built-in functions are in `numeric`.
+//! An expression is evaluated at the `Emit` that covers it, or, if it is a constant that is never emitted, at
+//! its first use. Operands come earlier in the arena; an explicit stack holds those that are not evaluated yet.
+//! Built-in functions are in `numeric`.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use super::shape::{Extent, Kind};
 use super::{notes, numeric, places};
 use crate::error::Result;
 
-/// Expressions among which the use of another is looked for.
+/// How many of the following expressions are searched for a use of an expression.
 const USE_IS_NEAR: usize = 64;
 
 /// Calls `visit` for the operands of an expression that may be evaluated on demand.
@@ -51,7 +51,7 @@ fn operands(expression: &Expression, visit: &mut dyn FnMut(Handle<Expression>)) 
     }
 }
 
-/// Evaluates an expression, and what it needs, unless that has been done.
+/// Evaluates an expression and its operands, unless that has been done.
 pub(in crate::cpu) fn ensure(
     c: &mut Compiler<'_>,
     scope: Scope,
@@ -89,8 +89,8 @@ pub(in crate::cpu) fn ensure(
     Ok(())
 }
 
-/// The text of an expression. Where naga keeps none, as for a variable that is read by its
-/// name alone: the text of what uses it.
+/// The source of an expression. If naga records none, as for a variable that is read by its name alone, the
+/// source of a user of the expression.
 fn known_span(c: &Compiler<'_>, scope: Scope, handle: Handle<Expression>) -> Span {
     let span = c.expression_span(scope, handle);
     if span.is_defined() || c.watch.is_none() || scope == Scope::Global {
@@ -408,7 +408,7 @@ fn scalar_operator(
     Ok(if arithmetic { c.rounded(kind, reg) } else { reg })
 }
 
-/// Conversions by value, and bit casts, which cost nothing but where f16 takes part.
+/// Conversions by value, and bit casts, which cost nothing except with f16.
 fn convert(
     c: &mut Compiler<'_>,
     scope: Scope,
@@ -466,7 +466,7 @@ pub(in crate::cpu) fn scalar_value(
     value.first().copied().ok_or_else(|| c.broken("a scalar without a plane"))
 }
 
-/// The place that a pointer expression of the entry point stands for.
+/// The place of a pointer expression of the entry point.
 pub(in crate::cpu) fn place(c: &mut Compiler<'_>, handle: Handle<Expression>) -> Result<Place> {
     ensure(c, Scope::Function, handle)?;
     match c.entry(Scope::Function, handle) {

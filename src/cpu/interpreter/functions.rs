@@ -1,10 +1,10 @@
-//! The scalar functions of the bytecode, and how one is applied to a plane.
+//! The scalar functions of the bytecode, and their application to planes.
 //!
-//! A scalar is 32 bits: i32 and u32 as they are, f32 as its bits, f16 as the bits of the f32 that
-//! equals it, bool as all zeros or all ones. What always holds: a function is total and pure, so
-//! it may be applied to lanes that are masked off. Functions that multiply and add do so with one
-//! rounding or two as the machine does (`FUSED`; see `math::ops`). A plane is `rows` rows of [`WIDTH`] lanes;
-//! destination and sources may be the same plane, since a row is read whole before it is written.
+//! A scalar is 32 bits: i32 and u32 are stored directly, f32 as its bits, f16 as the bits of the f32 that equals
+//! it, bool as all zeros or all ones. A function is total and pure, so it may be applied to lanes that are
+//! masked off. Functions that multiply and add do so with one rounding or two, depending on the machine
+//! (`FUSED`; see `math::ops`). A plane is `rows` rows of [`WIDTH`] lanes. Destination and sources may be the
+//! same plane, since a row is read whole before it is written.
 
 use crate::cpu::math;
 use crate::kernel::host_has_fma;
@@ -17,7 +17,7 @@ pub(in crate::cpu) const WIDTH: usize = 16;
 #[repr(C, align(64))]
 pub(in crate::cpu) struct Row(pub(in crate::cpu) [u32; WIDTH]);
 
-/// A plane: before register allocation a virtual one, after it a slot of the register file.
+/// A plane: virtual before register allocation, a slot of the register file after it.
 pub(in crate::cpu) type Reg = u32;
 
 #[inline(always)]
@@ -35,7 +35,7 @@ fn all(x: bool) -> u32 {
     0u32.wrapping_sub(u32::from(x))
 }
 
-/// A value whose arguments come from an array.
+/// Evaluates an expression whose arguments come from an array.
 macro_rules! bound {
     (($($arg:ident),+), $args:expr, $value:expr) => {{
         let [$($arg),+] = $args;
@@ -43,7 +43,7 @@ macro_rules! bound {
     }};
 }
 
-/// A value for each lane of a plane.
+/// Evaluates an expression for each lane of a plane.
 macro_rules! each_lane {
     (($($arg:ident),+), $file:ident, $rows:ident, $dst:ident, $at:ident, $value:expr) => {
         for k in 0..$rows {
@@ -64,13 +64,13 @@ macro_rules! scalar_functions {
         pub(in crate::cpu) enum $name { $($variant),* }
 
         impl $name {
-            /// The function of one lane, on this machine.
+            /// Evaluates the function for one lane, on this machine.
             pub(in crate::cpu) fn eval(self, args: [u32; $arity]) -> u32 {
                 if !host_has_fma() {
                     return self.eval_as::<false>(args);
                 }
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: the processor has the feature, as was just seen.
+                // SAFETY: the processor has the feature by the check above.
                 return unsafe { self.eval_fused(args) };
                 #[cfg(not(target_arch = "x86_64"))]
                 self.eval_as::<true>(args)
@@ -87,7 +87,7 @@ macro_rules! scalar_functions {
                 match self { $($name::$variant => bound!($args, args, $value)),* }
             }
 
-            /// The function of every lane of a plane.
+            /// Applies the function to every lane of a plane.
             pub(in crate::cpu) fn apply(
                 self,
                 file: &mut [Row],
@@ -99,7 +99,7 @@ macro_rules! scalar_functions {
                 let at = sources.map(|reg| reg as usize * rows);
                 #[cfg(target_arch = "x86_64")]
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor has the features, as was just seen.
+                    // SAFETY: the processor has the features by the check above.
                     return unsafe { self.apply_avx2(file, rows, dst, at) };
                 }
                 if !host_has_fma() {
@@ -107,7 +107,7 @@ macro_rules! scalar_functions {
                 }
                 #[cfg(not(target_arch = "x86_64"))]
                 self.apply_as::<true>(file, rows, dst, at);
-                // A rare processor: not worth the code.
+                // A processor with FMA but without AVX2 is rare, and not worth more code.
                 #[cfg(target_arch = "x86_64")]
                 for k in 0..rows {
                     for lane in 0..WIDTH {

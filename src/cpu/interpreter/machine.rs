@@ -1,6 +1,6 @@
 //! Runs a [`Program`]: one batch of workgroups in lockstep, operation by operation.
 //!
-//! A machine belongs to one thread and is used for many batches; what a launch binds is shared.
+//! A machine belongs to one thread and is used for many batches. The launch's bindings are shared.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, fence};
@@ -13,20 +13,20 @@ use super::memory::{Bound, Planes, State};
 use super::probe::Probe;
 use super::subgroup::Subgroups;
 
-/// What all batches of a chunk share.
+/// The state that all batches of a chunk share.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
     pub(super) program: &'a Program,
     pub(super) bounds: Vec<Bound<'a>>,
     /// Workgroups of the whole launch.
     pub(super) grid: [u32; 3],
-    /// The chunk's first workgroup, and how many there are.
+    /// The chunk's first workgroup, and its extents in workgroups.
     pub(super) first: [u32; 3],
     pub(super) count: [u32; 3],
     pub(super) loop_budget: u64,
-    /// Set when the rest of the chunk is not wanted any more.
+    /// Set when the chunk shall stop early.
     pub(super) stop: &'a AtomicBool,
-    /// As `stop`, from whoever started the launch.
+    /// Like `stop`, but set by the caller of the launch.
     pub(super) cancel: Option<&'a crate::device::Cancel<'a>>,
 }
 
@@ -36,12 +36,12 @@ impl Launch<'_> {
     }
 }
 
-/// Why a batch ended before its end.
+/// The reason why a batch stopped early.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Halt {
     /// The loop at that place ran past its budget.
     EndlessLoop(Span),
-    /// The chunk is to stop.
+    /// A stop was requested.
     Stopped,
 }
 
@@ -55,12 +55,12 @@ pub(crate) struct Machine {
     iterations: Vec<u64>,
     /// Coordinates of each lane in its workgroup.
     locals: [Vec<Row>; 3],
-    /// Which of the packed workgroups each lane belongs to.
+    /// The packed workgroup that each lane belongs to.
     groups: Vec<Row>,
 }
 
 impl Machine {
-    /// A machine for the program, its constants and invariants set.
+    /// A machine for the program, with its constants and invariants set.
     pub(crate) fn new(launch: &Launch<'_>) -> Machine {
         let program = launch.program;
         let lanes = (program.lanes() as usize).next_multiple_of(WIDTH);
@@ -77,7 +77,7 @@ impl Machine {
                 plane(&|lane| lane % size / x % y),
                 plane(&|lane| lane % size / x / y),
             ],
-            // Lanes beyond the batch's invocations get values that nobody looks at.
+            // Lanes beyond the batch's invocations get values that are never used.
             groups: plane(&|lane| (lane / size).min(program.pack - 1)),
             file: vec![Row([0; WIDTH]); program.slots as usize * rows],
             rows,
@@ -107,7 +107,7 @@ impl Machine {
                 Builtin::WorkgroupId(_) | Builtin::GlobalId(_) | Builtin::Active => {}
             }
         }
-        // Nothing in the preamble loops, so it can't halt.
+        // The preamble has no loop, so it cannot halt.
         let _ = machine.run(launch, &program.preamble, &mut ());
         machine
     }
@@ -121,8 +121,7 @@ impl Machine {
         }
     }
 
-    /// Runs the workgroups from `start` on, as many as the program packs, of the chunk's `total`
-    /// in linear order.
+    /// Runs up to `pack` workgroups from `start` on, of the chunk's `total` in linear order.
     pub(crate) fn batch<P: Probe>(
         &mut self,
         launch: &Launch<'_>,
@@ -134,7 +133,7 @@ impl Machine {
         let groups = u64::from(program.pack).min(total - start);
         let invocations = groups as u32 * program.invocations();
         let [x, y, _] = launch.count.map(u64::from);
-        // The id of each packed workgroup; lanes beyond the last one get the last one's.
+        // The id of each packed workgroup. Places beyond the last workgroup repeat its id.
         let ids: Vec<[u32; 3]> = (0..u64::from(program.pack))
             .map(|group| {
                 let linear = start + group.min(groups - 1);
@@ -187,14 +186,14 @@ impl Machine {
     ) -> Result<(), Halt> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has the two features, as was just seen.
+            // SAFETY: the processor has the two features by the check above.
             return unsafe { self.run_avx2(launch, ops, probe) };
         }
         self.interpret(launch, ops, probe)
     }
 
-    /// The same code, compiled for wider vectors. Rust never fuses or reorders floating-point
-    /// operations by itself, so the results are the same to the bit.
+    /// The same code, compiled for wider vectors. Rust never fuses or reorders floating-point operations by
+    /// itself, so the results are bit-identical.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     fn run_avx2<P: Probe>(
@@ -341,7 +340,7 @@ impl Machine {
                         probe.note(note, &Planes { file: state.file, rows, bounds });
                     }
                 }
-                // Resolved while compiling.
+                // Labels were resolved during compilation.
                 Op::Label(_) => {}
             }
         }
@@ -349,7 +348,7 @@ impl Machine {
     }
 }
 
-/// `base + index * stride` where the base is inside and the index is below the bound.
+/// `base + index * stride`, or `OUTSIDE` if the base is or the index is not below the bound.
 #[inline(always)]
 fn index_plane(file: &mut [Row], rows: usize, regs: [Reg; 3], bound: u32, stride: u32) {
     let [dst, base, index] = regs.map(|reg| reg as usize * rows);

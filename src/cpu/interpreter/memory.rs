@@ -1,8 +1,8 @@
-//! Loads, stores and atomics: from planes to addresses, from addresses to memory.
+//! Loads, stores and atomics between planes and memory.
 //!
-//! For each row of lanes, first each lane's address is worked out, `ABSENT` for a lane that is masked off or out of
-//! bounds; then the scalars are moved. What always holds: nothing is read or written at an absent
-//! address, and a check that is missed here would still meet the bounds check of the slice.
+//! For each row of lanes, the addresses are computed first, `ABSENT` for a lane that is masked off or out of
+//! bounds. Then the scalars are moved. An absent address fails the bounds check of every slice, and so does any
+//! address that escaped the checks here.
 
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering::Relaxed;
@@ -87,7 +87,7 @@ impl State<'_> {
         }
     }
 
-    /// Sets one row of each part; `read` is told the address and whether it is an f16's.
+    /// Sets one row of each part. `read` receives the address, and whether the scalar is an f16.
     #[inline(always)]
     fn fetch(
         &mut self,
@@ -152,7 +152,7 @@ impl State<'_> {
                     }
                 }
             }
-            // Nothing writes a uniform: it is not valid WGSL.
+            // WGSL does not allow writes to a uniform.
             Memory::Value(_) => {}
         }
     }
@@ -214,7 +214,7 @@ impl State<'_> {
     }
 }
 
-/// Tells a probe of what a row of lanes is about to touch.
+/// Reports the accesses of a row of lanes to a probe.
 fn tell<P: Probe>(
     access: &Access,
     binding: BindingId,
@@ -234,13 +234,13 @@ fn tell<P: Probe>(
     }
 }
 
-/// The word that a byte address is in. The one of an absent address is nowhere.
+/// The word at a byte address. For an absent address it is beyond every memory.
 #[inline(always)]
 fn word_index(at: u64) -> usize {
     usize::try_from(at >> 2).unwrap_or(usize::MAX)
 }
 
-/// What an atomic leaves in its word.
+/// The new value of an atomic's word.
 fn updated(function: AtomicFunction, old: u32, value: u32, compare: u32) -> u32 {
     use AtomicFunction as A;
     match function {
@@ -264,7 +264,7 @@ fn updated(function: AtomicFunction, old: u32, value: u32, compare: u32) -> u32 
     }
 }
 
-/// The half word at a byte address, if it is there.
+/// The half word at a byte address, if it is in bounds.
 fn half_at(bytes: HostBytes<'_>, at: u64) -> Option<&AtomicU16> {
     (at + 2 <= bytes.len() as u64).then(|| bytes.u16_at(at as usize))
 }

@@ -1,10 +1,9 @@
-//! The reference interpreter: a workgroup at a time, each operation for all invocations before
+//! The reference interpreter: runs a batch of workgroups in lockstep, each operation for all invocations before
 //! the next.
 //!
-//! `compile` turns the normalised module into a [`Program`] of operations on planes (`bytecode`),
-//! `machine` runs it. It is the oracle that other engines are held against, so it is written to be
-//! plainly right first; what makes it quick is that an operation is dispatched once for a whole
-//! batch of workgroups.
+//! `compile` turns the normalised module into a [`Program`] of operations on planes (`bytecode`), and `machine`
+//! runs it. The interpreter is the oracle for other engines, so it is written to be plainly right first. It is
+//! fast enough because an operation is dispatched once for a whole batch of workgroups.
 
 pub(in crate::cpu) mod functions;
 pub(in crate::cpu) mod shape;
@@ -56,7 +55,7 @@ pub(crate) use touch::Touch;
 use crate::device::{Chunk, ChunkBinding};
 use memory::Bound;
 
-/// Puts a chunk's bindings into the form that machines take.
+/// Converts a chunk's bindings to the form that machines take.
 pub(crate) fn launch<'a>(
     program: &'a Program,
     chunk: &Chunk<'a>,
@@ -93,7 +92,7 @@ pub(crate) fn launch<'a>(
     }
 }
 
-/// Workgroups that run in lockstep.
+/// The number of workgroups that run in lockstep.
 pub(crate) fn batch_size(program: &Program) -> u64 {
     u64::from(program.pack)
 }

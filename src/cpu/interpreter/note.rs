@@ -1,9 +1,9 @@
-//! What a program that is watched says of itself while it runs: notes for `check`.
+//! Notes for `check`: the events that a watched program reports while it runs.
 //!
-//! A kernel that is compiled to be watched has, beside its operations, notes: which indices are
-//! about to be used, what memory is about to be touched, where a barrier is. The machine hands
-//! each to the probe together with the planes. Other programs have none, and pay nothing.
-//! What always holds: a note comes before the operation that it is about, and has its mask.
+//! A kernel that is compiled to be watched has notes beside its operations. They say which indices are about to
+//! be used, which memory is about to be accessed, and where a barrier is. The machine passes each note to the
+//! probe with the planes. Other programs have no notes, at no cost. A note comes before its operation, and has
+//! its mask.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use super::functions::Reg;
 use super::touch::Touch;
 use crate::kernel::BindingId;
 
-/// A place in the text that does something, by its position in `Program::sites`.
+/// A site, as its position in `Program::sites`.
 pub(in crate::cpu) type SiteId = u32;
 
-/// A place in the text, and what it does there.
+/// A place in the text, and the kind of its access.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cpu) struct Site {
     pub(in crate::cpu) span: Span,
     pub(in crate::cpu) touch: Touch,
 }
 
-/// A piece of what a pointer expression says, for messages.
+/// A part of a pointer expression in the text, for messages.
 #[derive(Debug, Clone)]
 pub(in crate::cpu) enum Step {
     Name(String),
@@ -33,15 +33,15 @@ pub(in crate::cpu) enum Step {
     Index { reg: Reg, signed: bool },
 }
 
-/// How many elements there are to index.
+/// The number of elements of an indexed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Extent {
     Fixed(u32),
-    /// As many as the buffer holds.
+    /// The number of elements of the buffer.
     Elements(BindingId),
 }
 
-/// An index of a place that was not known to be inside: its step, and the limit.
+/// An index that was not proved to be in bounds: its step, and the limit.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cpu) struct Checked {
     pub(in crate::cpu) step: usize,
@@ -58,41 +58,42 @@ pub(in crate::cpu) enum Wrapping {
 
 #[derive(Debug, Clone)]
 pub(in crate::cpu) enum Fact {
-    /// A place is about to be used; these of its steps are run-time indices.
+    /// A place is about to be used. The `checked` steps are run-time indices.
     Indices { steps: Vec<Step>, checked: Vec<Checked> },
-    /// Memory is about to be touched: bytes from the address, and how many.
+    /// Memory is about to be accessed. A part is an offset from the address, and a number of bytes.
     Access {
         address: Address,
         parts: Vec<(u32, u8)>,
         touch: Touch,
-        /// By an atomic operation, a load or a store too. Those race with nothing: the memory of
-        /// an atomic can't be touched in another way.
+        /// Whether the memory is an atomic, for loads and stores too. Atomics never race, since their memory has
+        /// no other accesses.
         atomic: bool,
     },
     /// All invocations of a workgroup must meet here.
     Barrier {
-        /// Accesses to workgroup memory before are seen after.
+        /// Orders accesses to workgroup memory.
         workgroup: bool,
-        /// The same for storage.
+        /// Orders accesses to storage.
         storage: bool,
-        /// Whether to tell when some are missing: not for the second of two in one.
+        /// Whether to report missing invocations: not for the second barrier of a `workgroupUniformLoad`, nor
+        /// for one of a subgroup.
         meeting: bool,
     },
     /// All invocations of a subgroup must reach this place together.
     Subgroup,
     /// The invocations return.
     Leave,
-    /// A variable of the invocation that begins with zeros is read: planes from `var + index` on.
+    /// A variable of the invocation without an initial value is read: `count` planes from `var + index` on.
     LocalRead { var: Reg, count: u32, index: Reg, name: String },
-    /// The same, written.
+    /// Such a variable is written.
     LocalWrite { var: Reg, count: u32, index: Reg },
-    /// These floats were computed from those.
+    /// The results, which are floats, were computed from the operands.
     Computed { results: Vec<Reg>, operands: Vec<Reg> },
-    /// This operation made an index that is about to be used.
+    /// This operation computed an index that is about to be used.
     Made { operation: Wrapping, a: Reg, b: Reg, signed: bool },
 }
 
-/// Something that the lanes of a mask do next.
+/// The next event of the lanes of a mask.
 #[derive(Debug, Clone)]
 pub(in crate::cpu) struct Note {
     pub(in crate::cpu) mask: Reg,
@@ -135,13 +136,13 @@ impl Note {
     }
 }
 
-/// What a compiler of a watched program keeps.
+/// The compiler's state for a watched program.
 #[derive(Debug, Default)]
 pub(in crate::cpu) struct Watch {
     pub(in crate::cpu) lints: bool,
     pub(in crate::cpu) sites: Vec<Site>,
     known: HashMap<(u32, u32, u8), SiteId>,
-    /// Variables that begin with zeros because the text gives them no value.
+    /// Variables that are zero because the text gives them no initial value, with their names.
     pub(super) unset: HashMap<Reg, String>,
 }
 

@@ -1,4 +1,4 @@
-//! Notes of a watched program, appended while it is compiled. `note` says what they are.
+//! Appends the notes of a watched program during compilation. `note` defines them.
 
 use naga::{Expression, Handle, Span};
 
@@ -17,7 +17,7 @@ fn lints(c: &Compiler<'_>) -> bool {
     c.watch.as_ref().is_some_and(|watch| watch.lints)
 }
 
-/// Appends a note about what `span`, in a watched program, does next.
+/// Appends a note about the next event of `span`, in a watched program.
 pub(super) fn note(c: &mut Compiler<'_>, span: Span, touch: Touch, fact: Fact) {
     let mask = c.exec;
     if let Some(watch) = &mut c.watch {
@@ -26,7 +26,7 @@ pub(super) fn note(c: &mut Compiler<'_>, span: Span, touch: Touch, fact: Fact) {
     }
 }
 
-/// Remembers that a variable has no value of its own to begin with.
+/// Records that a variable has no initial value in the text.
 pub(super) fn note_unset(c: &mut Compiler<'_>, var: Reg, name: Option<&str>) {
     if let Some(watch) = &mut c.watch {
         watch.unset.insert(var, name.unwrap_or("a variable").to_owned());
@@ -41,7 +41,7 @@ pub(super) fn first_step(c: &Compiler<'_>, name: Option<&str>) -> Vec<Step> {
     }
 }
 
-/// An index as it is now, whatever becomes of the variable that it was read from.
+/// The current value of an index, also after the variable that it was read from changes.
 pub(super) fn kept(c: &mut Compiler<'_>, reg: Reg) -> Reg {
     if !matches!(c.classes[reg as usize], Class::Variable(_)) {
         return reg;
@@ -51,7 +51,7 @@ pub(super) fn kept(c: &mut Compiler<'_>, reg: Reg) -> Reg {
     dst
 }
 
-/// Notes that a place is about to be touched.
+/// Notes that a place is about to be accessed.
 pub(super) fn note_touch(c: &mut Compiler<'_>, place: &Place, touch: Touch) -> Result<()> {
     if c.watch.is_none() {
         return Ok(());
@@ -114,7 +114,7 @@ pub(super) fn note_pick(
     note(c, c.span, Touch::Read, Fact::Indices { steps, checked });
 }
 
-/// Notes, for the lint, what an expression of floats was computed from.
+/// Notes, for the lint, the operands of an expression of floats.
 pub(super) fn note_computed(
     c: &mut Compiler<'_>,
     handle: Handle<Expression>,
@@ -152,14 +152,14 @@ pub(super) fn note_computed(
     Ok(())
 }
 
-/// Notes, for the lint, the arithmetic that made an index.
+/// Notes, for the lint, the arithmetic that computed an index.
 pub(super) fn note_made(c: &mut Compiler<'_>, index: Handle<Expression>) -> Result<()> {
     use naga::BinaryOperator as B;
     if !lints(c) {
         return Ok(());
     }
     let mut stack = vec![index];
-    // An index is short; what is longer is not followed to its end.
+    // Index expressions are short; the walk ends early in a long one.
     let mut steps = 0;
     while let Some(handle) = stack.pop() {
         steps += 1;
@@ -198,7 +198,7 @@ pub(super) fn note_made(c: &mut Compiler<'_>, index: Handle<Expression>) -> Resu
     Ok(())
 }
 
-/// The element count of a value that is indexed.
+/// The number of elements of an indexed value.
 pub(super) fn value_count(c: &Compiler<'_>, value: &Value, shape: Shape) -> u32 {
     let elements = c.shapes.elements(shape, Measure::Flat);
     let stride = elements.map_or(1, |elements| elements.stride.max(1));

@@ -1,8 +1,7 @@
-//! WGSL's built-in functions, spelled out in scalar functions.
+//! WGSL's built-in functions, as sequences of scalar functions.
 //!
-//! Every CPU engine must give the same bits, so the formulas and their order of evaluation here
-//! are part of the meaning: sums run from left to right, nothing but `dot` is contracted. f16
-//! operations are rounded one by one.
+//! Every CPU engine must give the same bits, so the formulas here and their order of evaluation are part of the
+//! semantics. Sums run from left to right, and only `dot` is contracted. f16 operations are rounded one by one.
 
 use naga::{Expression, Handle, MathFunction as M};
 
@@ -12,24 +11,24 @@ use super::shape::{Extent, Kind};
 use crate::error::Result;
 use crate::kernel::host_has_fma;
 
-/// How a number lies in the low bits of a word.
+/// The representation of a number in the low bits of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
-    /// As an unsigned integer, its upper bits cut off.
+    /// An unsigned integer, truncated to the field.
     Low,
-    /// As an unsigned integer, the largest one if it is larger.
+    /// An unsigned integer, clamped to the field.
     ClampU,
-    /// As a signed integer, clamped.
+    /// A signed integer, clamped to the field.
     ClampI,
-    /// As a fraction of the largest unsigned integer.
+    /// A fraction of the largest unsigned integer.
     Unorm,
-    /// As a fraction of the largest signed integer.
+    /// A fraction of the largest signed integer.
     Snorm,
-    /// As an f16.
+    /// An f16.
     Half,
 }
 
-/// What a normalised field of so many bits holds for 1.
+/// The value that stands for 1 in a normalised field of `bits` bits.
 fn scale(signed: bool, bits: u32) -> f32 {
     ((1u32 << (bits - u32::from(signed))) - 1) as f32
 }
@@ -62,8 +61,8 @@ fn sqrt(c: &mut Compiler<'_>, kind: Kind, a: Reg) -> Reg {
     c.rounded(kind, root)
 }
 
-/// A sum of products, from left to right, each after the first fused into the sum where the
-/// processor does that.
+/// A sum of products, from left to right. Each product after the first is fused into the sum if the processor
+/// has a fused multiply-add.
 pub(in crate::cpu) fn dot(c: &mut Compiler<'_>, kind: Kind, a: &[Reg], b: &[Reg]) -> Result<Reg> {
     let mut sum = None;
     for (&a, &b) in a.iter().zip(b) {
@@ -87,7 +86,7 @@ fn length(c: &mut Compiler<'_>, kind: Kind, a: &[Reg]) -> Result<Reg> {
     Ok(sqrt(c, kind, squares))
 }
 
-/// `(x << shift) | rest` and the like, for packing.
+/// Packs values into the fields of a word.
 fn pack(c: &mut Compiler<'_>, value: &[Reg], f: Field, bits: u32) -> Result<Reg> {
     let mut word = None;
     for (k, &x) in value.iter().enumerate() {
@@ -113,7 +112,7 @@ fn unpack(c: &mut Compiler<'_>, word: Reg, f: Field, bits: u32) -> Value {
         .collect()
 }
 
-/// A value in the low bits of a word, whose others are zero.
+/// A value in the low bits of a word, whose other bits are zero.
 fn narrow(c: &mut Compiler<'_>, x: Reg, f: Field, bits: u32) -> Reg {
     let mask = c.constant((1 << bits) - 1);
     match f {
@@ -171,14 +170,14 @@ fn widen(c: &mut Compiler<'_>, field: Reg, f: Field, bits: u32) -> Reg {
     c.binary(Binary::MaxF, x, least)
 }
 
-/// `count` ones, and the same from bit `offset` on; both clamped to the word as WGSL's bit
-/// fields are. Then the offset.
+/// A mask of `count` ones, the same mask shifted to bit `offset`, and the offset. Offset and count are clamped
+/// to the word, as in WGSL's bit fields.
 fn bit_field(c: &mut Compiler<'_>, offset: Reg, count: Reg) -> [Reg; 3] {
     let (word, all, one) = (c.constant(32), c.constant(u32::MAX), c.constant(1));
     let offset = c.binary(Binary::MinU, offset, word);
     let room = c.binary(Binary::SubI, word, offset);
     let count = c.binary(Binary::MinU, count, room);
-    // In two halves: a shift by 32 is one by 0.
+    // The shift is split in two, because a shift by 32 would be one by 0.
     let half = c.binary(Binary::ShrU, count, one);
     let other = c.binary(Binary::SubI, count, half);
     let zeros = c.binary(Binary::Shl, all, half);
@@ -187,10 +186,10 @@ fn bit_field(c: &mut Compiler<'_>, offset: Reg, count: Reg) -> [Reg; 3] {
     [ones, c.binary(Binary::Shl, ones, offset), offset]
 }
 
-/// A bit field of a word; the top bit of a signed one is its sign.
+/// A bit field of a word. The top bit of a signed field is its sign.
 fn extract_bits(c: &mut Compiler<'_>, word: Reg, offset: Reg, count: Reg, signed: bool) -> Reg {
     let [ones, _, offset] = bit_field(c, offset, count);
-    // From bit 32 on there are no ones.
+    // For an offset of 32, which would shift by 0, `ones` is zero.
     let low = c.binary(Binary::ShrU, word, offset);
     let field = c.binary(Binary::And, low, ones);
     if !signed {
@@ -385,7 +384,7 @@ pub(in crate::cpu) fn math(
     }
 }
 
-/// By the first row (of the columns' first components): WGSL leaves the order open.
+/// Expands along the first row (the columns' first components): WGSL leaves the order open.
 fn determinant(c: &mut Compiler<'_>, kind: Kind, m: &[Reg], n: usize) -> Reg {
     let at = |column: usize, row: usize| m[column * n + row];
     let two = |this: &mut Compiler<'_>, c: [usize; 2], r: [usize; 2]| {
@@ -417,7 +416,7 @@ fn determinant(c: &mut Compiler<'_>, kind: Kind, m: &[Reg], n: usize) -> Reg {
     }
 }
 
-/// The functions that work on each component alone.
+/// Functions that work on each component alone.
 fn scalar_math(c: &mut Compiler<'_>, fun: M, kind: Kind, args: &[Reg]) -> Result<Reg> {
     let missing = c.broken("a function with too few arguments");
     let arg = |k: usize| args.get(k).copied().ok_or_else(|| missing.clone());
@@ -555,7 +554,7 @@ fn scalar_math(c: &mut Compiler<'_>, fun: M, kind: Kind, args: &[Reg]) -> Result
         }
     };
     let result = c.unary(unary, a);
-    // These are exact in f16, or no floats.
+    // These results are exact in f16, or no floats.
     let exact = !float
         || matches!(
             fun,

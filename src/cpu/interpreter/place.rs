@@ -23,13 +23,13 @@ impl Root {
         }
     }
 
-    /// What one unit of the measure is in the unit of the addresses.
+    /// The size of one unit of the measure, in the unit of addresses.
     pub(super) fn unit(self) -> u64 {
         if self == Root::Workgroup { 4 } else { 1 }
     }
 }
 
-/// A pointer, as far as it is known while compiling.
+/// The compile-time form of a pointer.
 #[derive(Debug, Clone)]
 pub(in crate::cpu) struct Place {
     pub(in crate::cpu) root: Root,
@@ -40,7 +40,7 @@ pub(in crate::cpu) struct Place {
     /// The sum of the other dynamic indices, in the unit of `offset`.
     pub(super) inner: Option<Reg>,
     pub(in crate::cpu) shape: Shape,
-    /// How the text gets there, and which steps need a check; both empty unless watched.
+    /// The path of the pointer in the text, and the steps that need a check; both empty unless watched.
     pub(super) steps: Vec<Step>,
     pub(super) checked: Vec<Checked>,
 }
@@ -50,12 +50,12 @@ impl Place {
         Place { root, offset, outer: None, inner: None, shape, steps, checked: Vec::new() }
     }
 
-    /// The first plane of a place in a local variable, from the variable's first on.
+    /// The first plane of a place in a local variable, counted from the variable's first plane.
     pub(super) fn first_plane(&self) -> u32 {
         self.offset as u32
     }
 
-    /// The sum of the run-time indices into what has a fixed number of elements.
+    /// The sum of the run-time indices into parts with a fixed number of elements.
     pub(super) fn inner_index(&self) -> Option<Reg> {
         self.inner
     }

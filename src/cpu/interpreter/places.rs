@@ -1,9 +1,9 @@
-//! Pointers: what variable, at which offset, with which dynamic indices, and is it inside.
+//! Pointers: their variable, their offset, their dynamic indices, and the bounds checks.
 //!
-//! A pointer never exists at run time. It is a root, a constant offset and at most two planes:
-//! the index into a storage binding's runtime-sized array, and a sum of the other dynamic
-//! indices, which is `OUTSIDE` as soon as one of them is out of bounds. So a check is made once
-//! for each index, and a place out of bounds reads as zero and is not written.
+//! A pointer does not exist at run time. It is a root, a constant offset and at most two planes: the index into
+//! a storage binding's runtime-sized array, and the sum of the other dynamic indices, which is `OUTSIDE` if one
+//! of them is out of bounds. So each index is checked once. A load from a place out of bounds gives zero, and a
+//! store to it does nothing.
 
 use std::rc::Rc;
 
@@ -59,7 +59,7 @@ pub(in crate::cpu) fn global_place(
     Ok(Place::whole(root, offset, Shape::Type(var.ty), steps))
 }
 
-/// The place of an element that a run-time index selects.
+/// The place of the element at a run-time index.
 pub(in crate::cpu) fn indexed(
     c: &mut Compiler<'_>,
     place: &Place,
@@ -82,7 +82,7 @@ fn element(c: &mut Compiler<'_>, place: &Place, index: Reg, signed: bool) -> Res
     place.shape = elements.shape;
     let stride = elements.stride * place.root.unit();
     let Some(bound) = elements.count else {
-        // The place stays where it is when the variable changes.
+        // The place must not move when the variable that held the index changes.
         let index = notes::kept(c, index);
         if let (true, Root::Storage(binding)) = (c.watch.is_some(), place.root) {
             step(&mut place, index, signed, Extent::Elements(binding));
@@ -111,13 +111,13 @@ fn element(c: &mut Compiler<'_>, place: &Place, index: Reg, signed: bool) -> Res
     Ok(place)
 }
 
-/// Adds a run-time index to what is known of a place.
+/// Appends a run-time index to the path of a place.
 fn step(place: &mut Place, reg: Reg, signed: bool, extent: Extent) {
     place.checked.push(Checked { step: place.steps.len(), extent });
     place.steps.push(Step::Index { reg, signed });
 }
 
-/// The place of a member, or of an element that a constant selects.
+/// The place of a member, or of the element at a constant index.
 pub(in crate::cpu) fn member(c: &mut Compiler<'_>, place: &Place, index: u32) -> Result<Place> {
     let measure = place.root.measure();
     if let Some(elements) = c.shapes.elements(place.shape, measure)
@@ -145,7 +145,7 @@ pub(in crate::cpu) fn member(c: &mut Compiler<'_>, place: &Place, index: u32) ->
     Ok(inside)
 }
 
-/// The storage binding and the element count's binding of `arrayLength`.
+/// The number of elements of a runtime-sized array in storage.
 pub(in crate::cpu) fn array_length(c: &mut Compiler<'_>, place: &Place) -> Result<Reg> {
     match place.root {
         Root::Storage(binding) => Ok(c.compute(|dst| Op::ArrayLength { dst, binding })),
@@ -153,7 +153,7 @@ pub(in crate::cpu) fn array_length(c: &mut Compiler<'_>, place: &Place) -> Resul
     }
 }
 
-/// Notes that workgroups may meet at a place, if it is an atomic in storage.
+/// Records that workgroups may communicate through a place, if it is an atomic in storage.
 fn meet(c: &mut Compiler<'_>, place: &Place) {
     c.storage_atomics |= matches!(place.root, Root::Storage(_)) && c.shapes.is_atomic(place.shape);
 }
@@ -171,7 +171,7 @@ pub(in crate::cpu) fn load(c: &mut Compiler<'_>, place: &Place) -> Result<Entry>
                     regs.push(dst);
                     continue;
                 }
-                // Not copied unless it must be: see `detach`.
+                // A copy is made only when the variable changes: see `detach`.
                 regs.push(first + k);
                 continue;
             };
@@ -183,7 +183,7 @@ pub(in crate::cpu) fn load(c: &mut Compiler<'_>, place: &Place) -> Result<Entry>
     }
     meet(c, place);
     let address = address(c, place)?;
-    // What a uniform holds at a constant place is the same for the whole launch.
+    // A uniform's value at a constant place is launch-invariant.
     let invariant = matches!(address.memory, Memory::Value(_)) && address.inner == NONE;
     let class = if invariant { Class::Invariant } else { Class::Temporary };
     let mut loaded = Vec::new();
@@ -233,7 +233,7 @@ pub(in crate::cpu) fn store(c: &mut Compiler<'_>, place: &Place, value: &Value) 
     Ok(())
 }
 
-/// The element of a value that a run-time index selects.
+/// The element of a value at a run-time index.
 pub(in crate::cpu) fn pick(
     c: &mut Compiler<'_>,
     value: &Value,

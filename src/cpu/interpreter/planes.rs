@@ -1,4 +1,4 @@
-//! What is bound for a launch, and the planes as a probe sees them.
+//! The bindings of a launch, and the planes as a probe sees them.
 
 use std::sync::atomic::AtomicU32;
 
@@ -7,7 +7,7 @@ use super::functions::{Reg, Row, WIDTH};
 use crate::device::HostBytes;
 use crate::kernel::BindingId;
 
-/// What is bound for the launch.
+/// A binding of the launch.
 #[derive(Debug)]
 pub(super) enum Bound<'a> {
     /// The words of a uniform or an immediate.
@@ -19,7 +19,7 @@ pub(super) enum Bound<'a> {
     },
 }
 
-/// The address of a lane that touches nothing. Adding a part's offset does not wrap it.
+/// The address of a lane that accesses nothing. Adding a part's offset does not wrap it.
 pub(in crate::cpu) const ABSENT: u64 = 1 << 62;
 
 /// The planes as a probe sees them.
@@ -54,7 +54,7 @@ impl Planes<'_> {
         }
     }
 
-    /// The addresses of one row of lanes; [`ABSENT`] or more where nothing is touched.
+    /// The addresses of one row of lanes; [`ABSENT`] or more for a lane that accesses nothing.
     #[inline(always)]
     pub(in crate::cpu) fn locate(
         &self,

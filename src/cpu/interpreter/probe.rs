@@ -1,23 +1,23 @@
-//! Watching a kernel while it runs.
+//! Observation of a kernel while it runs.
 //!
-//! A [`Probe`] is told of every access to storage that an invocation really makes, so that tests
-//! can hold footprints against it, and `check` can find races. Without one, `()`, the calls
-//! compile to nothing.
+//! A [`Probe`] receives every access to storage that an invocation really makes, so that tests can compare
+//! footprints with the accesses, and `check` can find races. With the empty probe `()`, the calls compile to
+//! nothing.
 
 use super::note::Note;
 use super::planes::Planes;
 use super::touch::Touch;
 use crate::kernel::BindingId;
 
-/// Is told of accesses. Those out of bounds do not happen.
+/// Receives accesses. Accesses out of bounds do not happen.
 pub(crate) trait Probe {
-    /// Whether anyone listens.
+    /// Whether the probe uses the calls.
     const LISTENS: bool;
 
-    /// `bytes` bytes at `offset` of a storage binding, by one lane of the batch.
+    /// Reports an access to `bytes` bytes at `offset` of a storage binding, by one lane of the batch.
     fn touch(&mut self, binding: BindingId, offset: u64, bytes: u32, lane: usize, touch: Touch);
 
-    /// What the lanes of a mask do next, in a program that was compiled to be watched.
+    /// Reports the next event of the lanes of a mask, in a program that was compiled to be watched.
     fn note(&mut self, _note: &Note, _planes: &Planes<'_>) {}
 }
 

@@ -1,8 +1,8 @@
-//! How a type is made of scalars: in which order, and where they lie.
+//! The scalars of a type: their order and their offsets.
 //!
-//! A value, a variable of the function or private address space and a workgroup variable are
-//! lists of scalars in declaration order, matrices by columns, without padding: the *flat*
-//! measure. Buffers that the host sees have WGSL's layout, in *bytes*.
+//! Values, variables of the function or private address space, and workgroup variables are lists of scalars in
+//! declaration order, matrices by columns, without padding: the *flat* measure. Buffers that the host sees have
+//! WGSL's layout, in *bytes*.
 
 use naga::proc::Alignment;
 use naga::{ArraySize, Handle, Scalar, ScalarKind, Type, TypeInner, VectorSize};
@@ -18,7 +18,7 @@ pub(in crate::cpu) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a naga scalar; nothing for 64 bits. What naga left abstract is 32 bits wide.
+    /// The kind of a naga scalar; `None` for 64 bits. A scalar that naga left abstract is 32 bits wide.
     pub(in crate::cpu) fn of(scalar: Scalar) -> Option<Kind> {
         Some(match (scalar.kind, scalar.width) {
             (ScalarKind::Float, 4) | (ScalarKind::AbstractFloat, _) => Kind::F32,
@@ -51,7 +51,7 @@ pub(in crate::cpu) struct Leaf {
     pub(in crate::cpu) kind: Kind,
 }
 
-/// A type, of the module or made up while a pointer is followed.
+/// A type of the module, or one that arises while a pointer is followed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cpu) enum Shape {
     Type(Handle<Type>),
@@ -72,20 +72,21 @@ pub(in crate::cpu) enum Extent {
     Other,
 }
 
-/// What an index into a type selects.
+/// The elements that an index into a type selects.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cpu) struct Elements {
     pub(in crate::cpu) shape: Shape,
-    /// From one to the next.
+    /// From one element to the next.
     pub(in crate::cpu) stride: u64,
-    /// How many there are; nothing for a runtime-sized array.
+    /// The number of elements; `None` for a runtime-sized array.
     pub(in crate::cpu) count: Option<u32>,
 }
 
 /// Sizes of a module's types.
 pub(in crate::cpu) struct Shapes<'m> {
     module: &'m naga::Module,
-    /// Scalars in each type; `None` where there is one of 64 bits or none at all.
+    /// The number of scalars in each type; `None` if it contains a type that planes cannot hold, such as a
+    /// scalar of 64 bits.
     flat: Vec<Option<u64>>,
 }
 
@@ -119,7 +120,7 @@ impl<'m> Shapes<'m> {
         &self.module.types[ty].inner
     }
 
-    /// Scalars of the type, without a runtime-sized array's.
+    /// The number of scalars of the type, without those of a runtime-sized array.
     pub(in crate::cpu) fn flat(&self, shape: Shape) -> Option<u64> {
         match shape {
             Shape::Type(ty) => self.flat[ty.index()],
@@ -160,7 +161,7 @@ impl<'m> Shapes<'m> {
         }
     }
 
-    /// What an index into the type selects, if it has elements.
+    /// The elements of the type, if it has any.
     pub(in crate::cpu) fn elements(&self, shape: Shape, measure: Measure) -> Option<Elements> {
         let vector = |size: VectorSize, scalar: Scalar| Elements {
             shape: Shape::Scalar(scalar),
@@ -212,7 +213,7 @@ impl<'m> Shapes<'m> {
         }
     }
 
-    /// The type of a struct's member, or of an element, and where it lies.
+    /// The type and the offset of a struct's member, or of an element.
     pub(in crate::cpu) fn child(
         &self,
         shape: Shape,
@@ -238,11 +239,11 @@ impl<'m> Shapes<'m> {
         Some((elements.shape, elements.stride * u64::from(index)))
     }
 
-    /// Every scalar of the type, in flat order. Nothing for a type with a runtime-sized array or
-    /// with a scalar that planes can't hold.
+    /// Every scalar of the type, in flat order. `None` for a type with a runtime-sized array or with a scalar
+    /// that planes cannot hold.
     pub(in crate::cpu) fn leaves(&self, shape: Shape, measure: Measure) -> Option<Vec<Leaf>> {
         let mut leaves = Vec::with_capacity(self.flat(shape)? as usize);
-        // A stack of our own: structs may be nested as deep as the text is long.
+        // The stack is explicit, because structs may be nested deeply.
         let mut stack = vec![(shape, 0u64)];
         while let Some((shape, offset)) = stack.pop() {
             let scalar = match shape {

@@ -1,10 +1,10 @@
-//! Control flow to masks and jumps.
+//! Translates control flow to masks and jumps.
 //!
-//! Each branch, loop and case has a mask plane of its own, and the mask of the innermost is what
-//! is executed. Leaving (`break`, `continue`, `return`) takes the lanes out of every mask from the
-//! innermost to the one that is left, so that no mask has to be put back afterwards. A jump skips
-//! what no lane would execute. Barriers need no code: all lanes are always at the same operation.
-//! The blocks still to be compiled are on a stack of our own.
+//! Each branch, loop and case has a mask plane of its own, and the innermost mask governs execution. A leaving
+//! statement (`break`, `continue`, `return`) removes the lanes from every mask from the innermost to the one
+//! that is left, so that no mask has to be restored afterwards. Jumps skip code that no lane would execute.
+//! Barriers need no code, because all lanes are always at the same operation. An explicit stack holds the blocks
+//! still to be compiled.
 
 use naga::{Block, Expression, Handle, Span, Statement, SwitchCase, SwitchValue};
 
@@ -19,18 +19,18 @@ use super::{expressions, notes, places, together};
 use crate::analysis::facts;
 use crate::error::Result;
 
-/// A mask from which lanes are taken when they leave.
+/// A mask that lanes are removed from when they leave.
 #[derive(Clone, Copy)]
 enum Frame {
     /// The function itself, a branch, or a loop's `continuing`.
     Branch(Reg),
-    /// A case of a switch, where `break` ends.
+    /// A case of a switch, which `break` leaves.
     Case(Reg),
     /// The lanes that are still in the loop, and those that are still in this iteration.
     Loop { active: Reg, body: Reg },
 }
 
-/// What ends at a leaving statement.
+/// The kind of a leaving statement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leave {
     Break,
@@ -38,19 +38,19 @@ enum Leave {
     Return,
 }
 
-/// What is left to compile, the next on top.
+/// The remaining work; the next task is on top of the stack.
 enum Task<'k> {
     Block {
         statements: Box<dyn Iterator<Item = (&'k Statement, &'k Span)> + 'k>,
         end: Label,
     },
-    /// After `accept`: the other branch.
+    /// After `accept`: compiles the other branch.
     Reject {
         block: &'k Block,
         mask: Reg,
         left: usize,
     },
-    /// After a branch: back to the mask around it.
+    /// After a branch: restores the mask around it.
     EndBranch {
         left: usize,
     },
@@ -71,7 +71,7 @@ struct LoopEnds {
     active: Reg,
     head: Label,
     exit: Label,
-    /// How many leaving statements, and how many returns, had been compiled before the loop.
+    /// The numbers of leaving statements and of returns that had been compiled before the loop.
     left: usize,
     returns: usize,
     span: Span,
@@ -79,7 +79,7 @@ struct LoopEnds {
 
 struct Cases<'k> {
     cases: std::iter::Zip<std::slice::Iter<'k, SwitchCase>, std::vec::IntoIter<Reg>>,
-    /// Whether a case is open, and to be closed before the next.
+    /// Whether a case is open, which is closed before the next.
     opened: bool,
     /// The lanes that fall through into the next case.
     carry: Option<Reg>,
@@ -94,7 +94,7 @@ struct Walk<'c, 'k> {
     left: usize,
     /// Those of them that return.
     returns: usize,
-    /// For each loop, in the order in which they are met, whether it provably ends.
+    /// For each loop, in the order of the walk, whether it provably ends.
     finite: Vec<bool>,
     /// Loops met so far.
     met: usize,
@@ -120,14 +120,14 @@ impl<'k> Walk<'_, 'k> {
         self.tasks.push(Task::Block { statements: Box::new(block.span_iter()), end });
     }
 
-    /// A mask: the first mask where the second one is (or, for `AndNot`, is not) set too.
+    /// A new mask: `f` of two masks.
     fn mask(&mut self, f: Binary, a: Reg, b: Reg) -> Reg {
         let dst = self.c.register(Class::Mask);
         self.c.push(Op::Binary { f, dst, a, b });
         dst
     }
 
-    /// Opens a branch for the lanes of a mask; its task must already be there.
+    /// Opens a branch for the lanes of a mask. Its task must be on the stack already.
     fn enter(&mut self, frame: Frame, mask: Reg) {
         self.frames.push(frame);
         self.c.exec = mask;
@@ -147,8 +147,8 @@ impl<'k> Walk<'_, 'k> {
         Ok(())
     }
 
-    /// If lanes may have left since there were `left` leaving statements, skips the rest of the
-    /// block that is being compiled when none is left.
+    /// If lanes may have left since the count of leaving statements was `left`, jumps to the end of the block
+    /// that is being compiled when no lane remains.
     fn skip_rest(&mut self, left: usize) {
         if self.left > left
             && let Some(Task::Block { end, .. }) =
@@ -175,7 +175,7 @@ impl<'k> Walk<'_, 'k> {
                     _ => None,
                 };
                 if let Some(leave) = leave {
-                    // What follows in this block is never executed, but its loops are numbered.
+                    // The rest of this block is never executed, but its loops are numbered.
                     self.leave(leave)?;
                     self.met += statements.map(|(statement, _)| loops_in(statement)).sum::<usize>();
                     self.c.push(Op::Label(end));
@@ -220,7 +220,7 @@ impl<'k> Walk<'_, 'k> {
                 self.c.push(Op::Label(ends.exit));
                 self.c.heads.pop();
                 self.close()?;
-                // A break or a continue takes no lane from what is around the loop.
+                // A break or a continue removes no lane from the masks around the loop.
                 if self.returns > ends.returns {
                     self.skip_rest(ends.left);
                 }
@@ -229,7 +229,7 @@ impl<'k> Walk<'_, 'k> {
         }
     }
 
-    /// Jumps to the end of the block that was just put on the stack when the mask is empty.
+    /// Jumps over the block on top of the stack if the mask is empty.
     fn jump_over_block(&mut self, mask: Reg) {
         if let Some(Task::Block { end, .. }) = self.tasks.last() {
             let to = *end;
@@ -237,7 +237,7 @@ impl<'k> Walk<'_, 'k> {
         }
     }
 
-    /// Takes the executing lanes out of all masks up to the one that they leave.
+    /// Removes the executing lanes from all masks up to the one that they leave.
     fn leave(&mut self, leave: Leave) -> Result<()> {
         self.left += 1;
         self.returns += usize::from(leave == Leave::Return);
@@ -267,7 +267,7 @@ impl<'k> Walk<'_, 'k> {
             let span = self.c.span;
             notes::note(self.c, span, Touch::Read, Fact::Leave);
         }
-        // The innermost mask is the lanes themselves, so it goes last.
+        // The innermost mask is the set of lanes itself, so it is changed last.
         let lanes = self.c.exec;
         for &mask in masks.iter().rev() {
             self.c.push(Op::Binary { f: Binary::AndNot, dst: mask, a: mask, b: lanes });
@@ -281,7 +281,7 @@ impl<'k> Walk<'_, 'k> {
             statement,
             Statement::If { .. } | Statement::Switch { .. } | Statement::Loop { .. }
         ) {
-            // A copy made inside might be skipped, and be missed after it.
+            // A copy inside the branch might be skipped, and its result used after the branch.
             self.c.detach_all();
         }
         match *statement {
@@ -394,8 +394,8 @@ impl<'k> Walk<'_, 'k> {
 
     /// Notes a barrier.
     fn barrier(&mut self, barrier: naga::Barrier, meeting: bool) {
-        // What a barrier within a subgroup orders is not told apart: taken for everything, it
-        // hides races rather than inventing some.
+        // A barrier of a subgroup does not say which memory it orders. To treat it as ordering all memory hides
+        // races, but reports no false ones.
         let subgroup = barrier.contains(naga::Barrier::SUB_GROUP);
         let fact = Fact::Barrier {
             workgroup: subgroup || barrier.contains(naga::Barrier::WORK_GROUP),
@@ -435,7 +435,7 @@ impl<'k> Walk<'_, 'k> {
             named = self.c.binary(Binary::Or, named, equal);
             selected.push(Some(equal));
         }
-        // Before the first case: the cases change nothing but their own masks, and `exec`.
+        // The masks are computed before the first case. The cases change only their own masks and `exec`.
         let masks: Vec<Reg> = selected
             .into_iter()
             .map(|equal| match equal {
@@ -479,7 +479,7 @@ impl<'k> Walk<'_, 'k> {
     }
 }
 
-/// Loops in a statement, at any depth.
+/// The number of loops in a statement, at any depth.
 fn loops_in(statement: &Statement) -> usize {
     let mut stack = vec![statement];
     let mut loops = 0;

@@ -1,7 +1,7 @@
 //! Subgroup operations: lanes of a workgroup that exchange values.
 //!
-//! A subgroup is `size` consecutive lanes. Only active lanes take part: folds skip the others, and
-//! what is taken from a lane that is not active, or not there, is zero.
+//! A subgroup is `size` consecutive lanes. Only active lanes take part: folds skip the others, and a value from
+//! an inactive or missing lane is zero.
 
 use super::bytecode::{Collective, Gather, NONE, SubgroupFold};
 use super::functions::{Reg, Row, WIDTH};

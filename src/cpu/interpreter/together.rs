@@ -1,7 +1,7 @@
-//! Statements in which invocations meet each other's data: atomics and subgroup operations.
+//! Statements through which invocations exchange data: atomics and subgroup operations.
 //!
-//! They become one operation of the bytecode each, or one a plane. Both front ends append them
-//! here, so all engines agree on what is combined, in which order, and from where it starts.
+//! Each becomes one operation of the bytecode, or one for each plane. Both front ends append them here, so that
+//! all engines agree on the operation, its order and its initial value.
 
 use naga::{AtomicFunction as A, Expression, Handle};
 

@@ -1,6 +1,6 @@
-//! The ways in which storage is touched.
+//! The kinds of accesses to memory.
 
-/// How storage is touched.
+/// The kind of an access to memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Touch {
     Read,

@@ -1,4 +1,4 @@
-//! What private and function variables start with.
+//! The initial values of private and function variables.
 
 use naga::AddressSpace;
 
@@ -9,7 +9,7 @@ use super::shape::Shape;
 use super::{expressions, notes};
 use crate::error::Result;
 
-/// Sets private and function variables to what they start with.
+/// Sets private and function variables to their initial values.
 pub(in crate::cpu) fn initialise_variables(c: &mut Compiler<'_>) -> Result<()> {
     for (handle, var) in c.module.global_variables.iter() {
         if let (AddressSpace::Private, Some(&base)) = (var.space, c.globals.get(&handle)) {

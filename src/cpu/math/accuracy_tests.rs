@@ -1,12 +1,12 @@
-//! Every function against the real value, over all of f32.
+//! Compares every function with the exact value, over all of f32.
 
 use std::f64::consts::PI;
 
 use crate::cpu::interpreter::functions::{Binary, Unary};
 use crate::cpu::math;
 
-/// The distance to the exact value, in units in the last place of an f32 of that size; denormals
-/// have the unit of the smallest normal number. A result of infinity counts as 2^128.
+/// The distance to the exact value, in units in the last place of an f32 of that size. Denormals have the unit
+/// of the smallest normal number. An infinite result counts as 2^128.
 fn ulps(got: f32, exact: f64) -> f64 {
     let rounded = exact as f32;
     if got.to_bits() == rounded.to_bits() || got.is_nan() && exact.is_nan() {
@@ -22,7 +22,7 @@ fn ulps(got: f32, exact: f64) -> f64 {
     (value - exact).abs() / 2f64.powi(exponent.max(-126) - 23)
 }
 
-/// Special values, and those around which the functions change their way of computing.
+/// Special values, and values around which a function changes its method.
 fn edges() -> Vec<f32> {
     let around = [
         0.0,
@@ -63,7 +63,7 @@ fn edges() -> Vec<f32> {
             values.extend([x, -x]);
         }
     }
-    // Multiples of pi / 2, and what is near them.
+    // Multiples of pi / 2 and their neighbours.
     for n in 0..2000 {
         let x = (f64::from(n) * PI / 2.0) as f32;
         values.extend([x, -x, x.next_up(), x.next_down()]);
@@ -84,8 +84,7 @@ macro_rules! functions {
     };
 }
 
-/// Each function with its operation, what it gives without and with fused multiply-add, and what
-/// it should.
+/// Each function: its operation, its code without and with fused multiply-add, and its reference.
 fn functions() -> impl IntoIterator<Item = Function> {
     functions! {
         exp Exp f64::exp;
@@ -108,7 +107,8 @@ fn functions() -> impl IntoIterator<Item = Function> {
     }
 }
 
-/// Checks a function for the values (4 units, and 2 where WGSL asks for that), and says how far it is off at most.
+/// Checks a function for the values (within 4 units, or 2 where WGSL asks for that), and prints its largest
+/// error.
 fn check(
     name: &str,
     f: impl Fn(f32) -> f32,
@@ -134,7 +134,7 @@ fn check(
 
 #[test]
 fn functions_are_within_four_units_of_the_real_value_everywhere_and_at_the_edges() {
-    // The reduction of angles is at its worst below its limit.
+    // The reduction of angles is least accurate just below its limit.
     let large = 131_072f32.to_bits()..1_048_576f32.to_bits();
     let all = (0..=u32::MAX).step_by(16_411).chain(large.step_by(61));
     let sample = || all.clone().map(f32::from_bits).chain(edges());
@@ -147,7 +147,7 @@ fn functions_are_within_four_units_of_the_real_value_everywhere_and_at_the_edges
     }
 }
 
-/// Random bits, the same every time.
+/// Random bits, the same in every run.
 pub(super) fn noise(count: usize) -> impl Iterator<Item = u64> {
     let mut state = 88_172_645_463_325_252u64;
     (0..count).map(move |_| {
@@ -158,7 +158,8 @@ pub(super) fn noise(count: usize) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Pairs of what is special, of anything, and of what `close` makes of two words.
+/// Pairs of special numbers, of random numbers, and of a random number with the one that `close` makes of two
+/// words.
 pub(super) fn pairs(count: usize, close: fn(u32, u32) -> f32) -> Vec<(f32, f32)> {
     let numbers = [
         0.0,
@@ -202,7 +203,7 @@ fn check_pairs(
     }
 }
 
-/// An exponent for which the power is somewhere in f32's range, or an integer.
+/// An exponent for which the power is about within f32's range, or an integer.
 fn exponent(x: u32, bits: u32) -> f32 {
     if bits.is_multiple_of(5) {
         return (bits >> 8) as f32 % 41.0 - 20.0;
@@ -211,7 +212,7 @@ fn exponent(x: u32, bits: u32) -> f32 {
     (power / f64::from(f32::from_bits(x).abs()).log2()) as f32
 }
 
-/// A number not too different in size.
+/// A number of a similar size.
 pub(super) fn neighbour(x: u32, bits: u32) -> f32 {
     f32::from_bits(x.wrapping_add_signed(bits as i32 >> 4))
 }

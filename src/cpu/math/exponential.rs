@@ -1,18 +1,18 @@
 //! Powers of e and of 2.
 //!
-//! `x` is taken apart into `n ln 2 + r` (Cody and Waite: `ln 2` in two parts, of which the first
-//! times `n` is exact), and `2^n e^r` put together with one rounding, denormal results too. The
-//! nearest integer comes from adding 1.5 * 2^23, whose last place is 1; what is added besides
-//! makes the low bits of the sum an exponent. What is too small for a result is not computed, as if it
-//! were 0: processors take a hundred times as long for a product that underflows.
+//! `x` is split into `n ln 2 + r` (Cody and Waite: `ln 2` in two parts, of which the first times `n` is exact).
+//! The result `2^n e^r` is rounded once, denormal results too. Adding 1.5 * 2^23, whose last place is 1, rounds
+//! to the nearest integer; a further addend makes the low bits of the sum an exponent. Arguments whose result is
+//! too small for an f32 are replaced by 0 in between, because processors take a hundred times as long for a
+//! product that underflows.
 //!
-//! Source of the polynomials: own minimax fits (Remez exchange in 40 digits, relative error of the
-//! whole function; coefficients rounded to f32 one after the other from the lowest on, the others
-//! fitted again each time). Their error is below 2^-28 for `e^r` and below 2^-26 for `2^r`.
+//! Source of the polynomials: our own minimax fits (Remez exchange in 40 digits, relative error of the whole
+//! function; coefficients rounded to f32 one after the other from the lowest on, the others fitted again each
+//! time). Their error is below 2^-28 for `e^r` and below 2^-26 for `2^r`.
 
 use super::ops::{Float, Word};
 
-/// Its last place is 1, and `n` added to it leaves `n + 254` in its low bits.
+/// A number whose last place is 1. The sum of it and `n` has `n + 254` in its low bits.
 const NEAREST: f32 = 12_582_912.0 + 254.0;
 /// ln 2 in two parts; the first has 9 bits.
 const LN2_HIGH: f32 = 0.693_359_4;
@@ -21,7 +21,7 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 /// `y * 2^n` for `-150 <= n <= 129` and `y` about 1, where the low bits of `shifted` are `n + 254`.
 #[inline(always)]
 fn scaled<F: Float>(y: F, shifted: F) -> F {
-    // In two steps, so that each factor is normal.
+    // Two steps keep each factor normal.
     let half = shifted.bits() >> 1;
     let rest = shifted.bits() - half;
     y * (half << 23).float() * (rest << 23).float()
@@ -50,7 +50,7 @@ pub(in crate::cpu) fn exp<F: Float>(x: F) -> F {
     exp_of(x.but(none, 0.0).cap(89.0), 0.0).but(none, 0.0)
 }
 
-/// Half of e to the power of `x`, which is not negative: finite a little further than `exp`.
+/// Half of e to the power of `x`, for `x` not negative. It is finite for slightly larger `x` than `exp`.
 #[inline(always)]
 pub(super) fn half_exp<F: Float>(x: F) -> F {
     exp_of(x.cap(90.0), 1.0)

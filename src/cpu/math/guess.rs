@@ -9,7 +9,7 @@ pub(in crate::cpu) fn host_has_guess() -> bool {
     false
 }
 
-/// The processor's guess; NaN on one that has none.
+/// The processor's guess; NaN on a processor without one.
 #[inline(always)]
 pub(in crate::cpu) fn guess(x: f32) -> f32 {
     #[cfg(target_arch = "x86_64")]
@@ -21,7 +21,7 @@ pub(in crate::cpu) fn guess(x: f32) -> f32 {
             _mm_cvtss_f32(_mm_rsqrt14_ss(x, x))
         }
         if host_has_guess() {
-            // SAFETY: the processor has AVX-512, as was just seen.
+            // SAFETY: the processor has AVX-512 by the check above.
             return unsafe { of(x) };
         }
     }

@@ -1,11 +1,11 @@
 //! Hyperbolic functions and their inverses.
 //!
-//! Where nothing cancels they are made of `e^x` and `ln(1 + x)`, else they are odd polynomials.
-//! What would overflow on the way is halved first.
+//! They are made of `e^x` and `ln(1 + x)`, except where terms cancel: there they are odd polynomials. An
+//! intermediate value that would overflow is halved first.
 //!
-//! Source of the polynomials: own minimax fits (Remez exchange in 40 digits, relative error of the
-//! whole function; coefficients rounded to f32 one after the other from the lowest on, the others
-//! fitted again each time). Their error is below 2^-31 for the sine and below 2^-27 for the tangent.
+//! Source of the polynomials: our own minimax fits (Remez exchange in 40 digits, relative error of the whole
+//! function; coefficients rounded to f32 one after the other from the lowest on, the others fitted again each
+//! time). Their error is below 2^-31 for the sine and below 2^-27 for the tangent.
 
 use super::exponential::half_exp;
 use super::logarithm::log_1p;
@@ -49,9 +49,9 @@ pub(in crate::cpu) fn tanh<F: Float>(x: F) -> F {
     large.but(a.below(0.625), small).signed_as(x)
 }
 
-/// Above, adding 1 to the square changes nothing.
+/// Above this number, adding 1 to its square changes nothing.
 const LARGE: f32 = 1e8;
-/// Twice a large number is four times its half.
+/// ln 4: twice a large number is four times its half.
 const TWICE_LN_2: f32 = 2.0 * std::f32::consts::LN_2;
 
 /// The inverse of the hyperbolic sine.

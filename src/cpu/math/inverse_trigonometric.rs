@@ -1,19 +1,18 @@
 //! Arc functions.
 //!
-//! The arc sine is an odd polynomial up to 1/2, and `pi/2 - 2 asin(sqrt((1 - x) / 2))` beyond; the
-//! arc cosine comes from the same two. Outside of -1 to 1 the root gives NaN. The arc tangent is
-//! an odd polynomial of the lesser over the greater of two numbers.
+//! The arc sine is an odd polynomial up to 1/2, and `pi/2 - 2 asin(sqrt((1 - x) / 2))` above. The arc cosine
+//! comes from the same two. Outside of -1 to 1 the root gives NaN. The arc tangent is an odd polynomial of the
+//! lesser of two numbers over the greater.
 //!
-//! Source of the polynomials: own minimax fits (Remez exchange in 40 digits, relative error of the
-//! whole function; coefficients rounded to f32 one after the other from the lowest on, the others
-//! fitted again each time). Their error is below 2^-27 for the arc sine and below 2^-28 for the
-//! arc tangent.
+//! Source of the polynomials: our own minimax fits (Remez exchange in 40 digits, relative error of the whole
+//! function; coefficients rounded to f32 one after the other from the lowest on, the others fitted again each
+//! time). Their error is below 2^-27 for the arc sine and below 2^-28 for the arc tangent.
 
 use std::f32::consts::{FRAC_PI_2, PI};
 
 use super::ops::{Float, Word};
 
-/// `asin(r)` where `square` is `r^2`, for r from 0 to 1/2.
+/// `asin(r)` for r from 0 to 1/2, where `square` is `r^2`.
 #[inline(always)]
 fn small_asin<F: Float>(r: F, square: F) -> F {
     let p = square.polynomial(&[
@@ -26,7 +25,8 @@ fn small_asin<F: Float>(r: F, square: F) -> F {
     p.mul_add(r * square, r)
 }
 
-/// For a magnitude: whether it is above 1/2; its arc sine, or, if it is, what twice of lacks to pi / 2.
+/// For a magnitude: whether it is above 1/2, and its arc sine, or if it is above, half of `pi / 2` minus its arc
+/// sine.
 #[inline(always)]
 fn parts<F: Float>(a: F) -> (F::Truth, F) {
     let large = a.constant(0.5).below(a);
@@ -92,7 +92,7 @@ pub(in crate::cpu) fn atan2<F: Float>(y: F, x: F) -> F {
     let ratio = (less / more).but(alike, 1.0).but(alike & more.equals(0.0), 0.0);
     let angle = small_atan(ratio);
     let angle = angle.but(steep, -angle + FRAC_PI_2);
-    // On the left, which a negative zero is, too.
+    // Left of the y axis, to which a negative zero belongs.
     let left = !((x.bits() >> 31).is_zero());
     angle.but(left, -angle + PI).signed_as(y)
 }

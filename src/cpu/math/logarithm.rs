@@ -1,12 +1,12 @@
 //! Logarithms.
 //!
-//! `x` is `2^e m` with `m` between 2/3 and 4/3, which is where the bits of 2/3, subtracted from
-//! those of `x`, leave the exponent (a trick of N. Juffa's). With `f = m - 1`, which is exact,
-//! `ln m` is `f - f^2 / 2 + f^3 p(f)`: near 1 it is as good, relatively, as anywhere.
+//! `x` is `2^e m` with `m` between 2/3 and 4/3: the bits of 2/3, subtracted from the bits of `x`, leave the
+//! exponent (a trick of N. Juffa's). With `f = m - 1`, which is exact, `ln m` is `f - f^2 / 2 + f^3 p(f)`, whose
+//! relative error near 1 is as small as elsewhere.
 //!
-//! Source of the polynomials: own minimax fits (Remez exchange in 40 digits, relative error of the
-//! whole function; coefficients rounded to f32 one after the other from the lowest on, the others
-//! fitted again each time). Their error is below 2^-27 for `ln` and below 2^-26 for `log2`.
+//! Source of the polynomials: our own minimax fits (Remez exchange in 40 digits, relative error of the whole
+//! function; coefficients rounded to f32 one after the other from the lowest on, the others fitted again each
+//! time). Their error is below 2^-27 for `ln` and below 2^-26 for `log2`.
 
 use super::ops::{Float, Word};
 
@@ -15,10 +15,10 @@ const TWO_THIRDS: u32 = 0x3f2a_aaab;
 /// The bits of 1.
 const ONE: u32 = 0x3f80_0000;
 const EXPONENT: u32 = 0xff80_0000;
-/// The exponent's place among the bits, as a factor.
+/// The weight of the exponent's lowest bit within the bits, inverted.
 const PLACE: f32 = 1.0 / 8_388_608.0;
 
-/// `m` and `e` of a positive number, for `m` from the float of these bits to its double.
+/// `m` and `e` of a positive number. `m` is between the float with the bits `least` and its double.
 #[inline(always)]
 pub(super) fn split<F: Float>(x: F, least: u32) -> (F, F) {
     // Denormals are made normal first.
@@ -29,7 +29,7 @@ pub(super) fn split<F: Float>(x: F, least: u32) -> (F, F) {
     ((bits - exponent).float(), exponent.to_float().mul_add(PLACE, lifted))
 }
 
-/// What a logarithm is where it is not a finite number; else `y`.
+/// `y`, or the logarithm of `x` if that is infinite or NaN.
 #[inline(always)]
 fn with_limits<F: Float>(x: F, y: F) -> F {
     let y = x.but(x.below(f32::INFINITY), y);
@@ -86,15 +86,15 @@ const LOG2: [f32; 10] = [
     std::f32::consts::LOG2_E,
 ];
 
-/// `ln(1 + x)` for x not negative; relatively exact for tiny ones.
+/// `ln(1 + x)` for x not negative, with a small relative error for tiny x.
 #[inline(always)]
 pub(super) fn log_1p<F: Float>(x: F) -> F {
     let sum = x + 1.0;
-    // What rounding took from the sum.
+    // The rounding error of the sum.
     let low = x - (sum - 1.0);
     let bits = sum.bits();
     let exponent = (bits - TWO_THIRDS) & EXPONENT;
-    // Lowered as the sum is; nothing if it is beyond what `low` can add to.
+    // `low` is scaled as the sum is. The factor is zero if the sum is so large that `low` does not matter.
     let scale = (exponent ^ u32::MAX) + (ONE + 1);
     let f = low.mul_add(scale.float(), (bits - exponent).float() - 1.0);
     let y = combined(f, exponent.to_float() * PLACE);

@@ -1,13 +1,12 @@
 //! The numeric functions of WGSL for one scalar, as every CPU engine computes them.
 //!
-//! What always holds: each function is deterministic Rust, the same on every machine with (or
-//! without) fused multiply-add, defined for every input, NaN and infinities included; denormals
-//! are kept. Functions that are no single operation are polynomials, in a file for each family,
-//! written once for the interpreter and for compiled code (`ops`); they are off by at most 4 units
-//! in the last place for every finite input. f16 has no functions of its own: an f16 value is held
-//! as the f32 that equals it, and [`round_f16`] follows each operation (exact for + - * / and
-//! sqrt, because 24 bits are more than twice 11 bits plus two). How vectors and matrices are made
-//! of scalars is not decided here.
+//! Each function is deterministic Rust: the same on all machines with fused multiply-add, and the same on all
+//! without. It is defined for every input, NaN and infinities included, and keeps denormals. Functions that are
+//! no single operation are polynomials, in a file for each family, written once for the interpreter and for
+//! compiled code (`ops`). They are off by at most 4 units in the last place for every finite input. f16 has no
+//! functions of its own: an f16 value is held as the f32 that equals it, and [`round_f16`] follows each
+//! operation (exact for + - * / and sqrt, because 24 bits are more than twice 11 bits plus two). Vectors and
+//! matrices are left to the callers.
 
 pub(in crate::cpu) mod guess;
 
@@ -29,7 +28,7 @@ mod accuracy_tests;
 
 use half::f16;
 
-/// Nearest f16, ties to even, as the f32 that equals it; too large becomes infinity.
+/// The nearest f16, ties to even, as the f32 that equals it. Too large values become infinity.
 #[inline(always)]
 pub(crate) fn round_f16(x: f32) -> f32 {
     f16::from_f32(x).to_f32()
@@ -38,7 +37,7 @@ pub(crate) fn round_f16(x: f32) -> f32 {
 /// `x * y + z` of three f16 values, rounded once to f16.
 #[inline(always)]
 pub(crate) fn fma_f16(x: f32, y: f32, z: f32) -> f32 {
-    // The product is exact in f64, and the sum's 53 bits leave no double rounding that shows.
+    // The product is exact in f64, and the sum's 53 bits leave no visible double rounding.
     f16::from_f64(f64::from(x) * f64::from(y) + f64::from(z)).to_f32()
 }
 
@@ -60,13 +59,13 @@ pub(crate) fn fma(x: f32, y: f32, z: f32) -> f32 {
     x.mul_add(y, z)
 }
 
-/// The lesser; the other one if one is NaN; the second of two zeros.
+/// The lesser. If one is NaN, the other; of two zeros, the second.
 #[inline(always)]
 pub(crate) fn min(x: f32, y: f32) -> f32 {
     if y.is_nan() || x < y { x } else { y }
 }
 
-/// The greater; the other one if one is NaN; the second of two zeros.
+/// The greater. If one is NaN, the other; of two zeros, the second.
 #[inline(always)]
 pub(crate) fn max(x: f32, y: f32) -> f32 {
     if y.is_nan() || x > y { x } else { y }
@@ -84,7 +83,7 @@ pub(crate) fn sign(x: f32) -> f32 {
     }
 }
 
-/// 1 where `edge <= x`, else 0.
+/// 1 if `edge <= x`, else 0.
 #[inline(always)]
 pub(crate) fn step(edge: f32, x: f32) -> f32 {
     if edge <= x { 1.0 } else { 0.0 }
@@ -105,13 +104,13 @@ pub(crate) fn trunc(x: f32) -> f32 {
     x.trunc()
 }
 
-/// Ties to even.
+/// Rounded to the nearest integer, ties to even.
 #[inline(always)]
 pub(crate) fn round(x: f32) -> f32 {
     x.round_ties_even()
 }
 
-/// `x - floor(x)`: 1 for tiny negative numbers, as WGSL's formula gives.
+/// `x - floor(x)`. For tiny negative numbers it is 1, as by WGSL's formula.
 #[inline(always)]
 pub(crate) fn fract(x: f32) -> f32 {
     x - x.floor()
@@ -122,7 +121,7 @@ pub(crate) fn sqrt(x: f32) -> f32 {
     x.sqrt()
 }
 
-/// Functions that are written for lanes and for code, of one lane.
+/// Instantiates functions that are generic over `Float` for one lane.
 macro_rules! of_one_lane {
     ($($name:ident = $family:ident($($x:ident),+);)*) => {$(
         #[inline(always)]
@@ -170,61 +169,61 @@ pub(in crate::cpu) use root::guesses as inverse_sqrt_guesses;
 pub(crate) use root::inverse_sqrt;
 pub(crate) use trigonometric::{cos, sin, tan};
 
-/// Truncated, clamped to the f32 values that i32 has (WGSL's rule: at most 2147483520); NaN to 0.
+/// Truncates, and clamps to the f32 values that an i32 can hold (WGSL's rule: at most 2147483520). NaN gives 0.
 #[inline(always)]
 pub(crate) fn to_i32(x: f32) -> i32 {
     min(x, 2_147_483_520.0) as i32 * i32::from(!x.is_nan())
 }
 
-/// Truncated, clamped to the f32 values that u32 has (at most 4294967040); NaN to 0.
+/// Truncates, and clamps to the f32 values that a u32 can hold (at most 4294967040). NaN gives 0.
 #[inline(always)]
 pub(crate) fn to_u32(x: f32) -> u32 {
     min(x, 4_294_967_040.0) as u32 * u32::from(!x.is_nan())
 }
 
-/// The same for an f16 value, whose finite range is all that counts.
+/// The same for an f16 value, clamped to f16's finite range.
 #[inline(always)]
 pub(crate) fn f16_to_i32(x: f32) -> i32 {
     if x.is_nan() { 0 } else { x.clamp(-65504.0, 65504.0) as i32 }
 }
 
-/// The same for an f16 value, whose finite range is all that counts.
+/// The same for an f16 value, clamped to f16's finite range.
 #[inline(always)]
 pub(crate) fn f16_to_u32(x: f32) -> u32 {
     if x.is_nan() { 0 } else { x.clamp(0.0, 65504.0) as u32 }
 }
 
-/// Nearest f16 to an integer, rounded once.
+/// The nearest f16 to an integer, rounded once.
 #[inline(always)]
 pub(crate) fn int_to_f16(x: i64) -> f32 {
     f16::from_f64(x as f64).to_f32()
 }
 
-/// `x / 0 = x`, `MIN / -1 = MIN`.
+/// The quotient, with `x / 0 = x` and `MIN / -1 = MIN`.
 #[inline(always)]
 pub(crate) fn div_i32(x: i32, y: i32) -> i32 {
     if y == 0 { x } else { x.wrapping_div(y) }
 }
 
-/// `x % 0 = 0`, `MIN % -1 = 0`.
+/// The remainder, with `x % 0 = 0` and `MIN % -1 = 0`.
 #[inline(always)]
 pub(crate) fn rem_i32(x: i32, y: i32) -> i32 {
     if y == 0 { 0 } else { x.wrapping_rem(y) }
 }
 
-/// `x / 0 = x`.
+/// The quotient, with `x / 0 = x`.
 #[inline(always)]
 pub(crate) fn div_u32(x: u32, y: u32) -> u32 {
     x.checked_div(y).unwrap_or(x)
 }
 
-/// `x % 0 = 0`.
+/// The remainder, with `x % 0 = 0`.
 #[inline(always)]
 pub(crate) fn rem_u32(x: u32, y: u32) -> u32 {
     x.checked_rem(y).unwrap_or(0)
 }
 
-/// The position of the highest one, or all ones.
+/// The position of the highest one bit, or all ones.
 #[inline(always)]
 pub(crate) fn first_leading_u32(x: u32) -> u32 {
     31u32.wrapping_sub(x.leading_zeros())
@@ -236,7 +235,7 @@ pub(crate) fn first_leading_i32(x: i32) -> u32 {
     first_leading_u32((x ^ (x >> 31)) as u32)
 }
 
-/// The position of the lowest one, or all ones.
+/// The position of the lowest one bit, or all ones.
 #[inline(always)]
 pub(crate) fn first_trailing(x: u32) -> u32 {
     if x == 0 { u32::MAX } else { x.trailing_zeros() }

@@ -1,14 +1,14 @@
-//! The arithmetic that the functions are written in: on one value, or on what becomes code.
+//! The arithmetic in which the functions are written, for one value or for generated code.
 //!
-//! A function is written once, generically over [`Float`]. The interpreter instantiates it on
-//! [`Lane`], one value that is computed now; `spmd::expand` on a value of a kernel, where each
-//! operation appends one to the kernel's code. Every operation is exact or rounded once as IEEE
-//! has it, so the bits agree in all engines by construction.
+//! A function is written once, generically over [`Float`]. The interpreter instantiates it on [`Lane`], one
+//! value that is computed at once. `spmd::expand` instantiates it on a value of a kernel, where each operation
+//! appends one to the kernel's code. Every operation is exact or rounded once as in IEEE 754, so the bits agree
+//! in all engines by construction.
 //!
-//! What is not one operation everywhere is [`Float::mul_add`]: one rounding on a processor with a
-//! fused multiply-add, two on one without, where a fused one would be a slow library call. All
-//! engines of one machine do the same, and both ways are within the bounds that are tested.
-//! Measured on a machine with AVX2, fusing saves a third of the instructions of a polynomial.
+//! [`Float::mul_add`] differs between machines: it rounds once on a processor with a fused multiply-add, and
+//! twice on one without, where a fused one would be a slow library call. All engines of one machine do the same,
+//! and both variants are within the tested bounds. Measured on a machine with AVX2, fusing saves a third of the
+//! instructions of a polynomial.
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Shl, Shr, Sub};
 
@@ -28,23 +28,23 @@ pub(in crate::cpu) trait Float:
     type Word: Word<Float = Self, Truth = Self::Truth>;
     type Truth: Truth;
 
-    /// A constant, of the kind of `self`.
+    /// A constant of the same kind as `self`.
     fn constant(self, value: f32) -> Self;
     /// Whether [`Float::mul_add`] rounds once.
     fn fused(self) -> bool;
-    /// `self * factor + addend`, rounded once; only where that is fast.
+    /// `self * factor + addend`, rounded once. Called only if that is fast.
     fn fma(self, factor: Self, addend: Self) -> Self;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
-    /// What the processor's own instruction gives, where `guess::host_has_guess`.
+    /// The guess of the processor's own instruction. Called only if `guess::host_has_guess`.
     fn inverse_sqrt_guess(self) -> Self;
-    /// Towards zero.
+    /// Rounded towards zero.
     fn trunc(self) -> Self;
-    /// False where one is NaN, as all comparisons.
+    /// False if one is NaN, as for all comparisons.
     fn below(self, bound: impl Operand<Self>) -> Self::Truth;
     fn at_most(self, bound: impl Operand<Self>) -> Self::Truth;
     fn equals(self, other: impl Operand<Self>) -> Self::Truth;
-    /// `self`, but the other value where the condition holds.
+    /// `self`, or `value` if the condition holds.
     fn but(self, condition: Self::Truth, value: impl Operand<Self>) -> Self;
     fn bits(self) -> Self::Word;
 
@@ -62,15 +62,14 @@ pub(in crate::cpu) trait Float:
         rest.iter().fold(self.constant(*first), |sum, &c| sum.mul_add(self, c))
     }
 
-    /// The product and what rounding took from it, both exact short of underflow. The two factors
-    /// times 4096 do not overflow.
+    /// The product and its rounding error, both exact short of underflow and overflow.
     #[inline(always)]
     fn product(self, factor: Self) -> (Self, Self) {
         let product = self * factor;
         if self.fused() {
             return (product, self.fma(factor, -product));
         }
-        // Dekker's: the halves have 12 bits each, so their products are exact.
+        // Dekker's product: the halves have 12 bits each, so their products are exact.
         let halves = |x: Self| {
             let high = (x.bits() & 0xffff_f000).float();
             (high, x - high)
@@ -79,20 +78,20 @@ pub(in crate::cpu) trait Float:
         (product, ((a * c - product) + a * d + b * c) + b * d)
     }
 
-    /// Not above the bound; NaN stays.
+    /// At most the bound; NaN stays.
     #[inline(always)]
     fn cap(self, bound: f32) -> Self {
         let above = self.constant(bound).below(self);
         self.but(above, bound)
     }
 
-    /// Not below the bound; NaN stays.
+    /// At least the bound; NaN stays.
     #[inline(always)]
     fn floor_at(self, bound: f32) -> Self {
         self.but(self.below(bound), bound)
     }
 
-    /// With the sign of `other` flipped in: `self` is not negative.
+    /// `self`, which is not negative, with the sign of `other`.
     #[inline(always)]
     fn signed_as(self, other: Self) -> Self {
         (self.bits() ^ (other.bits() & SIGN)).float()
@@ -133,7 +132,7 @@ pub(in crate::cpu) trait Truth:
 
 /// A float or a constant.
 pub(in crate::cpu) trait Operand<F> {
-    /// As a value of the same kind as another.
+    /// The operand as a value of the same kind as `other`.
     fn like(self, other: F) -> F;
 }
 
@@ -144,7 +143,7 @@ impl<F: Float> Operand<F> for f32 {
     }
 }
 
-/// One value, computed now.
+/// One value, computed at once.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cpu) struct Lane<const FUSED: bool>(pub(in crate::cpu) f32);
 

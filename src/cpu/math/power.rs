@@ -1,14 +1,13 @@
-//! `x` to the power of `y`, as C has it: a negative base is fine where the exponent is an integer.
+//! `x` to the power of `y`, as in C: a negative base is allowed if the exponent is an integer.
 //!
-//! It is 2 to the power of `y log2 |x|`, and a product of up to 150 needs a logarithm that is 2^7
-//! times better than an f32. So the logarithm, and what it is multiplied to, are sums of two f32.
-//! With `|x| = 2^e m`, `m` between the roots of 1/2 and of 2, and `q = (m - 1) / (m + 1)`, `log2 m` is
-//! `2 / ln 2 (q + q^3 p(q^2))`: the first term in two parts, the others, which are below a hundredth
-//! of it, in one.
+//! It is 2 to the power of `y log2 |x|`. A product of up to 150 needs a logarithm 2^7 times more accurate than
+//! an f32, so the logarithm and the product are sums of two f32. With `|x| = 2^e m`, `m` between the roots of
+//! 1/2 and of 2, and `q = (m - 1) / (m + 1)`, `log2 m` is `2 / ln 2 (q + q^3 p(q^2))`. The first term has two
+//! parts; the others, which are below a hundredth of it, have one.
 //!
-//! Source of the polynomial: own minimax fit (Remez exchange in 40 digits, error relative to the
-//! whole logarithm; coefficients rounded to f32 one after the other from the lowest on, the others
-//! fitted again each time). Its error is below 2^-35.
+//! Source of the polynomial: our own minimax fit (Remez exchange in 40 digits, error relative to the whole
+//! logarithm; coefficients rounded to f32 one after the other from the lowest on, the others fitted again each
+//! time). Its error is below 2^-35.
 
 use super::exponential::exp2_sum;
 use super::logarithm::split;
@@ -20,19 +19,18 @@ const ROOT_OF_HALF: u32 = 0x3f35_04f3;
 const HIGH: f32 = 2.885_39;
 const LOW: f32 = 3.851_926e-8;
 
-/// `(log2 m - 2 / ln 2 q) / q^3`, of `q^2`.
+/// `(log2 m - 2 / ln 2 q) / q^3` as a polynomial of `q^2`.
 const LOG2: [f32; 4] = [0.347_803_38, 0.411_261_74, 0.577_090_6, 0.961_796_64];
 
-/// The logarithm to base 2 of a positive number in two parts. Of zero and infinity the first is
-/// infinite.
+/// The logarithm to base 2 of a positive number, in two parts. For zero and infinity the first part is infinite.
 #[inline(always)]
 fn long_log2<F: Float>(a: F) -> (F, F) {
     let (m, e) = split(a, ROOT_OF_HALF);
     let (f, d) = (m - 1.0, m + 1.0);
-    // What rounding took from the divisor.
+    // The rounding error of the divisor.
     let d_low = m - (d - 1.0);
     let q = f / d;
-    // q in two parts: q d is subtracted from f in two parts, too.
+    // q in two parts: q d is also subtracted from f in two parts.
     let (product, product_low) = q.product(d);
     let q_low = ((f - product) - product_low - q * d_low) / d;
     let square = q * q;
@@ -41,10 +39,10 @@ fn long_log2<F: Float>(a: F) -> (F, F) {
     // The derivative of the whole is that of the first term times 1 / (1 - q^2).
     let slope = square.mul_add(HIGH, HIGH);
     let low = q_low.mul_add(slope, q.mul_add(LOW, first_low)) + rest;
-    // e is zero, or greater than what is added.
+    // The sum is exact in two parts, as e is zero or greater than the addend.
     let sum = e + first;
     let low = (first - (sum - e)) + low;
-    // The second part less than a rounding of the first.
+    // The second part is made less than a rounding error of the first.
     let (sum, low) = (sum + low, low - ((sum + low) - sum));
     let sum = a.but(a.below(f32::INFINITY), sum);
     (sum.but(a.equals(0.0), f32::NEG_INFINITY), low)
@@ -61,12 +59,12 @@ fn is_whole<F: Float>(x: F) -> F::Truth {
 pub(in crate::cpu) fn pow<F: Float>(x: F, y: F) -> F {
     let a = x.abs();
     let (log, log_low) = long_log2(a);
-    // An exponent beyond all measure does the same as a huge one, but zero times it is zero; that
-    // leaves room to take it apart.
+    // A larger exponent gives the same result, except that infinity times zero would be NaN. The bound also
+    // keeps `product` from overflowing.
     let times = y.floor_at(-1e30).cap(1e30);
     let (product, product_low) = times.product(log);
     let low = times.mul_add(log_low, product_low);
-    // What is out of range, or of an infinite logarithm, needs no second part.
+    // A result out of range, or from an infinite logarithm, needs no second part.
     let low = y.constant(0.0).but(product.abs().below(200.0), low);
     let result = exp2_sum(product, low);
 
@@ -74,7 +72,7 @@ pub(in crate::cpu) fn pow<F: Float>(x: F, y: F) -> F {
     let odd = whole & !is_whole(y * 0.5);
     let flipped = (result.bits() ^ (x.bits() & SIGN)).float();
     let result = result.but(odd, flipped);
-    // Of minus infinity any power is one of infinity.
+    // A power of minus infinity is a power of infinity, up to its sign.
     let nothing = x.below(0.0) & a.below(f32::INFINITY) & !whole;
     let result = result.but(nothing, f32::NAN);
     result.but(x.equals(1.0) | y.equals(0.0), 1.0)

@@ -1,10 +1,10 @@
 //! The remainder of a division, `x - y * trunc(x / y)`, exact.
 //!
-//! A quotient below 2^24 is, rounded and cut off, the right integer or one more; so one fused
-//! multiply-add gives the remainder, or what is less than it by `y`, and both are exact: they are
-//! multiples of the last place of `y` and not greater. A greater quotient is rare. It is no vector
-//! code: a compiled kernel calls it when a lane needs it, and so it does for all on a processor
-//! without fused multiply-add. As both are exact, it shows nowhere which one it was.
+//! If the quotient is below 2^24, then rounded and truncated it is the right integer or one more. So one fused
+//! multiply-add gives the remainder, or the remainder less `y`. Both are exact: they are multiples of the last
+//! place of `y`, and not greater than `y`. A greater quotient is rare, and is not handled by vector code: a
+//! compiled kernel calls `libm` when a lane needs it, and for all lanes on a processor without fused
+//! multiply-add. Both methods are exact, so the result does not show which one was used.
 
 use super::ops::{Float, Lane};
 
@@ -14,17 +14,17 @@ pub(in crate::cpu) fn is_far<F: Float>(x: F, y: F) -> F::Truth {
     x.constant(16_777_216.0).at_most(x.abs() / y.abs())
 }
 
-/// The remainder of what is not far, with the sign of `x`.
+/// The remainder with the sign of `x`, unless [`is_far`].
 #[inline(always)]
 pub(in crate::cpu) fn near_rem<F: Float>(x: F, y: F) -> F {
     let (a, b) = (x.abs(), y.abs());
     let rest = (-(a / b).trunc()).fma(b, a);
     let rest = rest.but(rest.below(0.0), rest + b);
-    // An infinite divisor times zero is NaN.
+    // Zero times an infinite divisor is NaN.
     rest.but(a.below(b), a).signed_as(x)
 }
 
-/// The remainder of anything.
+/// The remainder of any two floats.
 #[inline(always)]
 pub(crate) fn rem<const FUSED: bool>(x: f32, y: f32) -> f32 {
     let (a, b) = (Lane::<FUSED>(x), Lane::<FUSED>(y));

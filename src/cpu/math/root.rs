@@ -1,27 +1,26 @@
 //! The inverse of the square root.
 //!
-//! A guess from the bits of `x` (its exponent halved and negated), one step of Newton's and one of
-//! third order: a third of the time of the exact root and the exact quotient, which processors
-//! compute slowly, and less than one unit in the last place away. What is no positive normal number
-//! is rare, and computed with those two.
+//! It takes a guess from the bits of `x` (its exponent halved and negated), one Newton step and one step of
+//! third order. That takes a third of the time of the exact root and the exact quotient, which are slow on
+//! processors, and is less than one unit in the last place off. Anything but a positive normal number is rare,
+//! and takes the exact operations.
 //!
-//! A processor with AVX-512 has a better guess: `vrsqrt14ps`, right to 2^-14 and defined for all
-//! floats, so that one step of Newton's is enough and nothing is rare. Counted on `nbody`:
-//! 22 instructions a turn instead of 34 and a branch.
+//! A processor with AVX-512 has a better guess: `vrsqrt14ps`, right to 2^-14 and defined for all floats, so that
+//! one Newton step is enough and no case is special. Counted on `nbody`: 22 instructions a turn instead of 34
+//! and a branch.
 //!
-//! Source of the guess from bits, and of the constants of the first step: J. Kadlec, "Rrrola", 2010 (an
-//! error of 6.5e-4 after the first step); the second step is the series of `(1 - e)^(-1/2)` with
-//! `e = 1 - x y^2`.
+//! Source of the guess from bits, and of the constants of the first step: J. Kadlec, "Rrrola", 2010 (an error of
+//! 6.5e-4 after the first step). The second step is the series of `(1 - e)^(-1/2)` with `e = 1 - x y^2`.
 
 use super::guess::host_has_guess;
 use super::ops::{Float, Lane, Word};
 
 const GUESS: u32 = 0x5f1f_fff9;
 
-/// Whether it is anything but a positive normal number.
+/// Whether the exact operations are needed: not for a positive normal number.
 #[inline(always)]
 pub(in crate::cpu) fn is_special<F: Float>(x: F) -> F::Truth {
-    // NaN gives NaN both ways.
+    // NaN counts as usual, since both ways give NaN.
     x.below(f32::MIN_POSITIVE) | x.equals(f32::INFINITY)
 }
 
@@ -36,13 +35,13 @@ pub(in crate::cpu) fn usual_inverse_sqrt<F: Float>(x: F) -> F {
     e.mul_add(0.375, 0.5).mul_add(y * e, y)
 }
 
-/// A function that puts the processor's guesses in place of floats.
+/// A function that replaces floats by the processor's guesses.
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) type Guess = unsafe extern "sysv64" fn(*mut f32);
 
-/// The function for one, two or four times four floats. It must be called only where the processor
-/// has the instruction ([`host_has_guess`]), with the address of that many floats. It changes no
-/// register but xmm16 to xmm19, which every caller must take for changed, and Cranelift never uses.
+/// The function for one, two or four times four floats. It must be called only if the processor has the
+/// instruction ([`host_has_guess`]), with the address of that many floats. It clobbers only xmm16 to xmm19,
+/// which every caller must declare, and which Cranelift never uses.
 #[cfg(target_arch = "x86_64")]
 pub(in crate::cpu) fn guesses(quads: usize) -> Guess {
     use std::arch::naked_asm;
@@ -69,17 +68,17 @@ pub(in crate::cpu) fn guesses(quads: usize) -> Guess {
     }
 }
 
-/// The inverse of the square root of anything, from the processor's guess.
+/// The inverse of the square root of any float, from the processor's guess.
 #[inline(always)]
 pub(in crate::cpu) fn guessed_inverse_sqrt<F: Float>(x: F) -> F {
     let y = x.inverse_sqrt_guess();
     let e = (x * -y).mul_add(y, 1.0);
     let near = (y * 0.5).mul_add(e, y);
-    // Zero, infinity, NaN and what is negative: the guess is the result already.
+    // `e` is NaN for zero, infinity, NaN and negative numbers: the guess is the result already.
     y.but(e.equals(e), near)
 }
 
-/// The inverse of the square root of anything.
+/// The inverse of the square root of any float.
 #[inline(always)]
 pub(crate) fn inverse_sqrt<const FUSED: bool>(x: f32) -> f32 {
     let lane = Lane::<FUSED>(x);

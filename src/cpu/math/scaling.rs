@@ -1,8 +1,8 @@
-//! A float and its exponent: put together and taken apart.
+//! Scaling a float by a power of two, and taking it apart into significand and exponent.
 //!
-//! To multiply with a power of two that is no f32 takes several steps, of which only one may round.
-//! Upwards none does. Downwards a step leaves 24 binary places to what follows: so a result that
-//! it makes denormal is nothing after the next, however it was rounded.
+//! A power of two that is no f32 is applied in several steps, of which only one may round. Steps upwards do not
+//! round. A step downwards leaves a factor below 2^-24 to the next one: so if it makes the result denormal, and
+//! rounds it, the next step makes it zero in any case.
 
 use super::ops::{Float, SIGN, Word};
 
@@ -13,7 +13,7 @@ fn power<F: Float>(n: F) -> F {
     ((n + (12_582_912.0 + 127.0)).bits() << 23).float()
 }
 
-/// What of an exponent one step takes: nothing where it is the last.
+/// The part of an exponent that one step applies: zero if the last step can apply all of it.
 #[inline(always)]
 fn step<F: Float>(n: F) -> F {
     let none = n.constant(0.0);
@@ -26,7 +26,7 @@ pub(in crate::cpu) fn ldexp<F: Float>(x: F, n: F::Word) -> F
 where
     F::Word: Word<Float = F>,
 {
-    // Enough for the greatest to vanish, and for the least to overflow.
+    // The bounds suffice for the greatest float to vanish and for the least to overflow.
     let n = n.to_float().floor_at(-330.0).cap(381.0);
     let first = step(n);
     let n = n - first;
@@ -34,8 +34,8 @@ where
     x * power(first) * power(second) * power(n - second)
 }
 
-/// A number that is not denormal; those are multiplied with 2^32. And whether it was, and whether it
-/// is zero, infinite or NaN.
+/// The magnitude of a number, made normal: denormals are multiplied with 2^32. Also whether it was multiplied,
+/// and whether it is zero, infinite or NaN.
 #[inline(always)]
 fn normal<F: Float>(x: F) -> (F, F::Truth, F::Truth) {
     let a = x.abs();
@@ -44,7 +44,7 @@ fn normal<F: Float>(x: F) -> (F, F::Truth, F::Truth) {
     (a.but(tiny, a * 4_294_967_296.0), tiny, special)
 }
 
-/// The significand in [0.5, 1) with the sign of `x`; zeros, NaN and infinities as they are.
+/// The significand in [0.5, 1) with the sign of `x`. Zeros, NaN and infinities are returned unchanged.
 #[inline(always)]
 pub(in crate::cpu) fn frexp_fract<F: Float>(x: F) -> F {
     let (a, _, special) = normal(x);
@@ -57,7 +57,7 @@ pub(in crate::cpu) fn frexp_fract<F: Float>(x: F) -> F {
 pub(in crate::cpu) fn frexp_exponent<F: Float>(x: F) -> F::Word {
     let (a, tiny, special) = normal(x);
     let exponent = (a.bits() >> 23) - 126;
-    // Of the bits of integers, as if of floats.
+    // Selects between integers as if their bits were floats.
     exponent.float().but(tiny, (exponent - 32).float()).but(special, 0.0).bits()
 }
 

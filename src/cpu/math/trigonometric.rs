@@ -1,32 +1,32 @@
 //! Sine, cosine and tangent.
 //!
-//! The argument less its nearest multiple of pi goes into one odd polynomial; for the cosine the
-//! nearest odd multiple of pi / 2 (so a result near zero comes from a small rest, and keeps its
-//! relative accuracy), for the tangent that of pi / 2. Up to [`near_limit`] the multiple is
-//! subtracted in parts (Cody and Waite): with fused multiply-add three full ones, of which the
-//! first leaves an exact rest, else four short ones, of which three have exact products. Beyond,
-//! which is rare, [`rest`] multiplies with the bits of 1 / pi that matter (Payne and Hanek), in
-//! integers. That is no vector code; a compiled kernel calls it when a lane needs it.
+//! The argument is reduced by a nearest multiple, and the rest goes into one odd polynomial. The multiple is one
+//! of pi for the sine, an odd one of pi / 2 for the cosine (so that a result near zero comes from a small rest,
+//! and keeps its relative accuracy), and one of pi / 2 for the tangent. Below [`near_limit`] it is subtracted in
+//! parts (Cody and Waite): with fused multiply-add in three full parts, of which the first leaves an exact rest,
+//! else in four short parts, of which three have exact products. Larger arguments are rare: [`rest`] multiplies
+//! them with the bits of 1 / pi that matter (Payne and Hanek), in integers. That is not vector code; a compiled
+//! kernel calls it when a lane needs it.
 //!
-//! Source of the polynomials: own minimax fits (Remez exchange in 40 digits, relative error of the
-//! whole function; coefficients rounded to f32 one after the other from the lowest on, the others
-//! fitted again each time). Their error is below 2^-26 for the sine and below 2^-28 for the tangent.
+//! Source of the polynomials: our own minimax fits (Remez exchange in 40 digits, relative error of the whole
+//! function; coefficients rounded to f32 one after the other from the lowest on, the others fitted again each
+//! time). Their error is below 2^-26 for the sine and below 2^-28 for the tangent.
 
 use super::ops::{Float, Lane, SIGN, Word};
 
-/// Its last place is 1, and its last bit 0.
+/// A number whose last place is 1, and whose last bit is 0.
 const NEAREST: f32 = 12_582_912.0;
 
-/// pi in full parts, and in parts of which the first three have 11 bits. Half of it is exact.
+/// pi in full parts, and in parts of which the first three have 11 bits. Halves of the parts are exact.
 const FULL: [f32; 3] = [std::f32::consts::PI, -8.742_278e-8, -3.430_249e-15];
 const SHORT: [f32; 4] = [3.140_625, 9.675_026e-4, 1.509_906_7e-7, 5.126_688e-12];
 
-/// From this magnitude on the parts are not exact enough.
+/// From this magnitude on, subtracting in parts is not exact enough.
 fn near_limit(fused: bool) -> f32 {
     if fused { 1_048_576.0 } else { 8192.0 }
 }
 
-/// Whether a finite argument is too large for subtracting in parts. An infinite one is, too.
+/// Whether an argument is too large for subtracting in parts. An infinite one is; NaN is not.
 #[inline(always)]
 pub(in crate::cpu) fn is_far<F: Float>(x: F) -> F::Truth {
     x.constant(near_limit(x.fused())).at_most(x.abs())
@@ -39,7 +39,7 @@ fn less_multiple<F: Float>(x: F, n: F, scale: f32) -> F {
     parts.iter().fold(x, |rest, &part| n.mul_add(-part * scale, rest))
 }
 
-/// The sine of -1.6 to 1.6; of zero a zero without the right sign.
+/// The sine for -1.6 to 1.6. The sign of a zero may be wrong.
 #[inline(always)]
 fn sine<F: Float>(r: F) -> F {
     let square = r * r;
@@ -47,7 +47,7 @@ fn sine<F: Float>(r: F) -> F {
     p.mul_add(r * square, r)
 }
 
-/// The tangent of -0.8 to 0.8; of zero a zero without the right sign.
+/// The tangent for -0.8 to 0.8. The sign of a zero may be wrong.
 #[inline(always)]
 fn tangent<F: Float>(r: F) -> F {
     let square = r * r;
@@ -63,7 +63,7 @@ fn tangent<F: Float>(r: F) -> F {
     p.mul_add(r * square, r)
 }
 
-/// The sine of what is not far.
+/// The sine, unless [`is_far`].
 #[inline(always)]
 pub(in crate::cpu) fn near_sin<F: Float>(x: F) -> F {
     let a = x.abs();
@@ -72,7 +72,7 @@ pub(in crate::cpu) fn near_sin<F: Float>(x: F) -> F {
     (y.bits() ^ (x.bits() & SIGN) ^ (shifted.bits() << 31)).float()
 }
 
-/// The cosine of what is not far.
+/// The cosine, unless [`is_far`].
 #[inline(always)]
 pub(in crate::cpu) fn near_cos<F: Float>(x: F) -> F {
     // With n the nearest integer to x / pi - 1/2, the cosine is (-1)^(n + 1) sin(x - (n + 1/2) pi).
@@ -82,7 +82,7 @@ pub(in crate::cpu) fn near_cos<F: Float>(x: F) -> F {
     (y.bits() ^ ((shifted.bits() + 1) << 31)).float()
 }
 
-/// The tangent of what is not far.
+/// The tangent, unless [`is_far`].
 #[inline(always)]
 pub(in crate::cpu) fn near_tan<F: Float>(x: F) -> F {
     let a = x.abs();
@@ -92,7 +92,7 @@ pub(in crate::cpu) fn near_tan<F: Float>(x: F) -> F {
     (y.bits() ^ (x.bits() & SIGN)).float()
 }
 
-/// The first bits of 1 / pi after the point, and 32 zeros before it.
+/// 32 zeros, then the first bits of 1 / pi after the point.
 const ONE_OVER_PI: [u32; 10] = [
     0,
     0x517c_c1b7,
@@ -106,13 +106,13 @@ const ONE_OVER_PI: [u32; 10] = [
     0xdb92_371d,
 ];
 
-/// `2^power |x| / pi + halves / 2`, of a finite `|x| >= 1024`, less the nearest integer; and
-/// whether that is odd.
+/// For a finite `|x| >= 1024`, `2^power |x| / pi + halves / 2` less the nearest integer, and whether that
+/// integer is odd.
 fn rest(x: f32, power: u32, halves: u32) -> (f64, bool) {
     let bits = x.to_bits();
     let significand = u128::from(bits & 0x007f_ffff | 0x0080_0000);
     let exponent = (bits >> 23 & 0xff) as i32 - 150;
-    // 128 bits, of which the first has the weight 1 once they are multiplied: those before it give
+    // 128 bits of 1 / pi, of which the first has the weight 1 after the multiplication. Earlier bits would add
     // even numbers.
     let first = (exponent + power as i32 + 31) as usize;
     let word = |k: usize| u128::from(ONE_OVER_PI.get(first / 32 + k).copied().unwrap_or(0));
@@ -135,7 +135,7 @@ fn far(x: f32, power: u32, halves: u32) -> (f32, bool) {
     ((fraction * std::f64::consts::PI) as f32, odd)
 }
 
-/// The sine of what is far.
+/// The sine of an argument that [`is_far`].
 #[cold]
 fn far_sin<const FUSED: bool>(x: f32) -> f32 {
     let (r, odd) = far(x, 0, 0);
@@ -143,7 +143,7 @@ fn far_sin<const FUSED: bool>(x: f32) -> f32 {
     if odd != (x < 0.0) { -y } else { y }
 }
 
-/// The cosine of what is far.
+/// The cosine of an argument that [`is_far`].
 #[cold]
 fn far_cos<const FUSED: bool>(x: f32) -> f32 {
     let (r, odd) = far(x, 0, 1);
@@ -151,7 +151,7 @@ fn far_cos<const FUSED: bool>(x: f32) -> f32 {
     if odd { -y } else { y }
 }
 
-/// The tangent of what is far.
+/// The tangent of an argument that [`is_far`].
 #[cold]
 fn far_tan<const FUSED: bool>(x: f32) -> f32 {
     let (r, odd) = far(x, 1, 0);
@@ -172,10 +172,10 @@ macro_rules! wherever {
 }
 
 wherever! {
-    /// The sine of anything.
+    /// The sine of any float.
     sin = near_sin, far_sin;
-    /// The cosine of anything.
+    /// The cosine of any float.
     cos = near_cos, far_cos;
-    /// The tangent of anything.
+    /// The tangent of any float.
     tan = near_tan, far_tan;
 }

@@ -1,17 +1,17 @@
-//! Loads of several fields of one element become one load, and so do stores.
+//! Combines loads of several fields of one element into one load, and stores likewise.
 //!
-//! `p[i].mass` and `p[i].charge` are two accesses in the text, each with a stride of the whole
-//! element. As one access of two parts they are wide loads and shuffles, where each alone would be a
-//! gather. What always holds: nothing is combined across an operation that might see, or change,
-//! what is moved over it; a load moves up to the first of its element, a store down to the last,
-//! within one region. Without atomics and barriers between them no invocation can tell from
-//! another's order of accesses, unless it races. Bindings don't overlap: a launch sees to that.
+//! `p[i].mass` and `p[i].charge` are two accesses in the text, each with the stride of the whole element.
+//! Each alone would be a gather; one access of two parts is wide loads and shuffles. What always holds:
+//! accesses are combined within one region, and none moves over an operation that might see or change it. A
+//! load moves up to the first of its element, a store down to the last. Without atomics and barriers in
+//! between, only invocations that race can observe the order of each other's accesses. Bindings do not
+//! overlap: a launch ensures that.
 
 use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::{Access, Address, Memory, NONE, Op, Part};
 use crate::cpu::interpreter::functions::Reg;
 
-/// Bytes that the parts of one access span at most.
+/// The most bytes that the parts of one access span.
 const WIDEST: u64 = 64;
 
 /// Combines a kernel's loads and stores.
@@ -29,7 +29,7 @@ fn region(inside: &mut Region) {
     stores(inside);
 }
 
-/// What an address is besides its offset.
+/// An address without its offset.
 type Key = (Memory, Reg, u64, bool, Reg);
 
 fn key(address: &Address) -> Key {
@@ -37,12 +37,12 @@ fn key(address: &Address) -> Key {
     (memory, outer, stride, signed, inner)
 }
 
-/// Whether a place is in memory that somebody may write.
+/// Whether an address is in storage or workgroup memory, which may be written.
 fn is_memory(address: &Address) -> bool {
     !matches!(address.memory, Memory::Value(_))
 }
 
-/// Takes the parts of another access in, if they are near enough.
+/// Takes over the parts of another access if they are near enough.
 fn merge(access: &mut Access, other: &Access) -> bool {
     let least = access.address.offset.min(other.address.offset);
     let end = |access: &Access| {
@@ -50,7 +50,7 @@ fn merge(access: &mut Access, other: &Access) -> bool {
         access.parts.iter().map(part).max().unwrap_or(0)
     };
     let span = end(access).max(end(other)) - least;
-    // The last word of an array without elements of its own may be followed by another array.
+    // Beyond the stride is another element, or another array.
     let within = access.address.outer == NONE || span <= access.address.stride;
     if span > WIDEST || !within {
         return false;
@@ -68,7 +68,7 @@ fn merge(access: &mut Access, other: &Access) -> bool {
 
 fn loads(inside: &mut Region) {
     let mut kept: Vec<Node> = Vec::with_capacity(inside.nodes.len());
-    // Loads that others may still join, by their place.
+    // Loads that later loads may still join, by their index in `kept`.
     let mut open: Vec<usize> = Vec::new();
     for node in std::mem::take(&mut inside.nodes) {
         match &node {
@@ -98,7 +98,7 @@ fn loads(inside: &mut Region) {
 
 fn stores(inside: &mut Region) {
     let mut kept: Vec<Option<Node>> = Vec::with_capacity(inside.nodes.len());
-    // Stores that others may still take along, by their place.
+    // Stores that later stores may still absorb, by their index in `kept`.
     let mut open: Vec<usize> = Vec::new();
     let address = |kept: &[Option<Node>], place: usize| match &kept[place] {
         Some(Node::Op(Op::Store(access))) => Some(access.address.clone()),
@@ -117,7 +117,7 @@ fn stores(inside: &mut Region) {
                     **access = both;
                     kept[place] = None;
                 }
-                // Another element may be the same one.
+                // A different address may name the same element.
                 open.retain(|&place| {
                     address(&kept, place).is_some_and(|a| a.memory != access.address.memory)
                 });
@@ -134,7 +134,7 @@ fn stores(inside: &mut Region) {
     inside.nodes = kept.into_iter().flatten().collect();
 }
 
-/// Two stores as one, of which `last` has the last word; nothing where they overlap in part.
+/// Two stores as one: `last` wins where they overlap. `None` if parts overlap only partially.
 fn over(first: &Access, last: &Access) -> Option<Access> {
     let places = |access: &Access| -> Vec<(u64, bool)> {
         let place = |part: &Part| (access.address.offset + u64::from(part.offset), part.half);
@@ -156,7 +156,7 @@ fn over(first: &Access, last: &Access) -> Option<Access> {
     merge(&mut both, &rest).then_some(both)
 }
 
-/// Whether an operation only touches variables.
+/// Whether an operation touches only variables.
 fn is_local(op: &Op) -> bool {
     matches!(op, Op::LocalStore { .. } | Op::Clear { .. } | Op::Blend { .. })
 }
@@ -166,7 +166,7 @@ mod tests {
     use crate::cpu::spmd::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// The loads from the first and the stores to the second buffer of a kernel.
+    /// The number of loads from a kernel's first buffer, and of stores to its second.
     fn accesses(body: &str) -> (usize, usize) {
         let text = format!(
             "struct Four {{ a: u32, b: u32, c: u32, d: u32 }}

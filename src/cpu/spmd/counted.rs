@@ -1,9 +1,9 @@
-//! Loops that plainly end: a counter goes up by a constant step in each iteration, and a bound
-//! stops it. Also the other variables to which a loop adds a constant in each iteration.
+//! Loops that plainly end: each iteration raises a counter by a constant step until a bound stops it.
+//! Also the other variables to which each iteration of a loop adds a constant.
 //!
-//! Between the decision and the next step the counter is below the bound. A budget costs a check in
-//! each iteration and keeps LLVM from unrolling. This looks at one loop's text only; what
-//! `analysis` proves comes on top.
+//! Between the decision to stay and the next step, the counter is below the bound. Other loops have a
+//! budget, which costs a check in each iteration and keeps LLVM from unrolling. This file looks at one
+//! loop's text only; what `analysis` proves comes on top.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use super::liveness::{Access, access};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
-/// What decides how often a loop turns.
+/// The variable that decides the number of iterations of a loop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter {
     pub(super) variable: Reg,
-    /// The loop goes on while the variable is below; it stays the same.
+    /// The loop continues while the variable is below the bound, which does not change.
     pub(super) bound: Reg,
     /// Whether they are compared as i32.
     pub(super) signed: bool,
@@ -40,8 +40,8 @@ fn region(kernel: &Kernel, inside: &mut Region) {
     }
 }
 
-/// The variables to which each iteration of a loop adds a constant, and the constant as an i32.
-/// Each is set once, by all lanes that continue with the next iteration.
+/// The variables to which each iteration of a loop adds a constant, and the constant as an i32. Each is
+/// set once per iteration, by all lanes that continue with the next one.
 pub(super) fn steps(kernel: &Kernel, l: &Loop) -> Vec<(Reg, i32)> {
     let (mut sets, mut skips) = (HashMap::<Reg, u32>::new(), false);
     let mut note = |node: &Node| match node {
@@ -85,7 +85,7 @@ pub(super) fn steps(kernel: &Kernel, l: &Loop) -> Vec<(Reg, i32)> {
 
 /// The counter of a loop that plainly ends.
 pub(super) fn counter(kernel: &Kernel, l: &Loop) -> Option<Counter> {
-    // What the loop computes, and how often it sets each variable.
+    // The operations of the loop by their results, and the number of stores to each variable.
     let mut computed: HashMap<Reg, Op> = HashMap::new();
     let mut sets: HashMap<Reg, u32> = HashMap::new();
     let mut note = |node: &Node| {
@@ -99,7 +99,7 @@ pub(super) fn counter(kernel: &Kernel, l: &Loop) -> Option<Counter> {
     };
     l.body.for_each(&mut note);
     l.continuing.for_each(&mut note);
-    // The first decision of a turn is whether to leave.
+    // The first decision of an iteration is whether to leave.
     let (condition, stays) = l.body.nodes.iter().find_map(|node| match node {
         Node::Op(_) => None,
         Node::If { condition, accept, reject } => {
@@ -132,7 +132,7 @@ pub(super) fn counter(kernel: &Kernel, l: &Loop) -> Option<Counter> {
     if kernel.array_of(counter).is_some() || sets.get(&counter) != Some(&1) {
         return None;
     }
-    // It is set once a turn, at the end.
+    // It is set once per iteration, at the end.
     let next = l.continuing.nodes.iter().find_map(|node| match node {
         Node::Op(Op::Unary { f: Unary::Copy, dst, a }) if *dst == counter => Some(*a),
         _ => None,
@@ -151,11 +151,11 @@ pub(super) fn counter(kernel: &Kernel, l: &Loop) -> Option<Counter> {
     }
     let limit = kernel.known(bound);
     let within = match limit {
-        // No step from below the bound goes past the end of the numbers.
+        // A step from below the bound does not overflow.
         Some(limit) => (signed && (limit as i32) < 0) || limit <= last - step + 1,
         None => step == 1,
     };
-    // A bound that the loop itself moves could stay ahead of the counter.
+    // A bound that the loop changes could stay ahead of the counter.
     let fixed = limit.is_some()
         || match computed.get(&bound) {
             None => true,

@@ -1,13 +1,13 @@
-//! Loop distribution: a loop with more sums than the processor has registers becomes several.
+//! Loop distribution: a loop with more sums than the processor has registers becomes several loops.
 //!
-//! A tile of a matrix product keeps a sum for each of its elements. Where they outnumber the
-//! registers, every turn stores some and loads them again. Several loops over the same range, each
-//! with some of the sums, load a few operands more often instead. The order of what happens to one
-//! sum does not change, so neither do the bits. What always holds: such a loop only loads and
-//! computes, all lanes leave it together, and its variables fall apart into groups that don't need
-//! each other; counters, and what decides about leaving, are in every part.
-//! Source: Kennedy and McKinley, "Loop distribution with arbitrary control flow", 1990; here the
-//! only control flow is the exit.
+//! A tile of a matrix product keeps a sum for each of its elements. If they outnumber the registers, every
+//! iteration spills some and loads them again. Several loops over the same range, each with some of the
+//! sums, load a few operands more often instead. The order of operations on one sum does not change, so
+//! neither do the bits. What always holds: a distributed loop only loads and computes, and all lanes leave
+//! it together. Its variables fall apart into groups that don't need each other. Counters, and the values
+//! that decide about leaving, are in every part.
+//! Source: Kennedy and McKinley, "Loop distribution with arbitrary control flow", 1990; the only control
+//! flow here is the exit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -18,13 +18,13 @@ use crate::cpu::interpreter::bytecode::{Address, Op};
 use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
-/// The highest cost of all parts together, in percent of the loop.
+/// The highest cost of all parts together, in percent of the loop's cost.
 const MOST_COST: u64 = 150;
 
 /// The cost of a slow operation, as a multiple of the cost of an addition.
 const LONG: u64 = 8;
 
-/// Distributes loops so that none keeps more than `most` values of each lane that it sets. Says
+/// Distributes loops so that none keeps more than `most` values of each lane that it sets. Returns
 /// whether there was one.
 pub(super) fn distribute(kernel: &mut Kernel, shapes: &Shapes, most: u32) -> bool {
     let mut body = std::mem::take(&mut kernel.body);
@@ -36,7 +36,7 @@ pub(super) fn distribute(kernel: &mut Kernel, shapes: &Shapes, most: u32) -> boo
 fn region(kernel: &mut Kernel, shapes: &Shapes, most: u32, inside: &mut Region) -> bool {
     let mut changed = false;
     let mut nodes = Vec::with_capacity(inside.nodes.len());
-    // Beside other barriers, one more does no harm: the values of one part wait in memory while the
+    // Next to other barriers, one more does no harm: the values of one part wait in memory while the
     // gangs execute another.
     let barriers = inside.nodes.iter().any(|node| matches!(node, Node::Barrier));
     for mut node in std::mem::take(&mut inside.nodes) {
@@ -60,11 +60,11 @@ fn region(kernel: &mut Kernel, shapes: &Shapes, most: u32, inside: &mut Region) 
 struct Parts {
     /// Variables that each part needs for itself.
     shared: BTreeSet<Reg>,
-    /// The operations of each part, by their place in the loop.
+    /// The operations of each part, by their index in the loop.
     ops: Vec<HashSet<usize>>,
 }
 
-/// The operations of a loop that has nothing else but its exits, in order; the decisions to leave.
+/// The operations of a loop in order, and its decisions to leave, if it has nothing else.
 fn straight<'l>(shapes: &Shapes, l: &'l Loop) -> Option<(Vec<&'l Op>, Vec<Reg>)> {
     if !l.finite || shapes.masked[l.target as usize] || l.break_if.is_some() {
         return None;
@@ -87,10 +87,10 @@ fn straight<'l>(shapes: &Shapes, l: &'l Loop) -> Option<(Vec<&'l Op>, Vec<Reg>)>
     Some((ops, decisions))
 }
 
-/// How a loop can be distributed, if that is worth it.
+/// The distribution of a loop, if it pays.
 fn parts(kernel: &Kernel, shapes: &Shapes, most: u32, l: &Loop) -> Option<Parts> {
     let (ops, decisions) = straight(shapes, l)?;
-    // The variables that each value of a turn comes from, and those that become it.
+    // The variables that values depend on (`from`), and the next values of variables (`needs`).
     let mut from: HashMap<Reg, BTreeSet<Reg>> = HashMap::new();
     let mut needs: BTreeMap<Reg, BTreeSet<Reg>> = BTreeMap::new();
     for op in &ops {
@@ -117,7 +117,7 @@ fn parts(kernel: &Kernel, shapes: &Shapes, most: u32, l: &Loop) -> Option<Parts>
     let varies =
         |var: Reg| matches!(shapes.regs[var as usize].class, Class::Likely | Class::Varying);
     let set = |var: &Reg| needs.contains_key(var);
-    // Every part needs the decisions, the values that are no vectors, and the operands of both.
+    // Every part needs the decisions, the variables that are not vectors, and the operands of both.
     let decide = decisions.iter().flat_map(|reg| from.get(reg).into_iter().flatten());
     let cheap = needs.keys().filter(|var| !varies(**var));
     let mut shared = BTreeSet::new();
@@ -133,7 +133,7 @@ fn parts(kernel: &Kernel, shapes: &Shapes, most: u32, l: &Loop) -> Option<Parts>
     if count < 2 {
         return None;
     }
-    // Neighbours stay together: they tend to have operands in common.
+    // Neighbours stay together, since they often have operands in common.
     let share = kept.div_ceil(count);
     let mut members: Vec<BTreeSet<Reg>> = Vec::new();
     for group in groups {
@@ -156,7 +156,7 @@ fn parts(kernel: &Kernel, shapes: &Shapes, most: u32, l: &Loop) -> Option<Parts>
     worth.then_some(Parts { shared, ops: chosen })
 }
 
-/// Variables that need each other, in the order of their numbers.
+/// Groups of variables that need each other, in the order of their numbers.
 fn groups(needs: &BTreeMap<Reg, BTreeSet<Reg>>, shared: &BTreeSet<Reg>) -> Vec<BTreeSet<Reg>> {
     let mut groups: Vec<BTreeSet<Reg>> = Vec::new();
     for (var, needed) in needs.iter().filter(|(var, _)| !shared.contains(var)) {
@@ -179,7 +179,7 @@ fn groups(needs: &BTreeMap<Reg, BTreeSet<Reg>>, shared: &BTreeSet<Reg>) -> Vec<B
     groups
 }
 
-/// The operations that decide, or that lead to variables for which `sets` holds.
+/// The operations that the decisions and the variables with `sets` depend on.
 fn wanted(
     ops: &[&Op],
     decisions: &[Reg],
@@ -204,9 +204,9 @@ fn wanted(
     places
 }
 
-/// Roughly what each operation costs.
+/// A rough cost of each operation.
 fn costs(shapes: &Shapes, ops: &[&Op]) -> Vec<u64> {
-    // Indices that have nothing to do with the number of the lane.
+    // Inner indices that vary without a stride, so that their loads gather.
     let mut scattered: HashSet<Reg> = HashSet::new();
     let varies = |reg: Reg| shapes.regs.get(reg as usize).is_some_and(|s| s.class >= Class::Likely);
     let mut cost = |op: &&Op| match **op {
@@ -253,7 +253,7 @@ fn replace(kernel: &mut Kernel, l: &Loop, parts: &Parts, barriers: bool, out: &m
     }
 }
 
-/// A register with the value that a variable has after `nodes`, as they stand or with a copy more.
+/// A register with the value that a variable has after `nodes`: one that is there, or a new copy.
 fn start(kernel: &mut Kernel, var: Reg, nodes: &mut Vec<Node>) -> Reg {
     for node in nodes.iter().rev() {
         match node {
@@ -281,10 +281,10 @@ fn fresh(kernel: &mut Kernel) -> Reg {
     (kernel.classes.len() - 1) as Reg
 }
 
-/// One part, as it is copied out of the loop.
+/// A copy of one part of the loop.
 struct Part<'k> {
     kernel: &'k mut Kernel,
-    /// New names of registers; nothing where they keep theirs, and regions keep their numbers.
+    /// New names of registers. Nothing for the first part, which keeps names and regions' numbers.
     names: Option<HashMap<Reg, Reg>>,
     target: u32,
     chosen: &'k HashSet<usize>,
@@ -362,8 +362,8 @@ mod tests {
     use crate::cpu::spmd::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// The loops of a kernel that adds `term` to each of its variables `s0` to `s9`, where loops keep
-    /// four at most. `x` is found anew in each turn.
+    /// The number of loops of a kernel that adds `term` to each of its variables `s0` to `s9`, if a loop
+    /// keeps at most four values. Each iteration computes `x`.
     fn loops(x: &str, term: &str) -> usize {
         let (mut starts, mut sums, mut all) = (String::new(), String::new(), String::new());
         for k in 0..10 {

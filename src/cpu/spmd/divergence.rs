@@ -1,11 +1,10 @@
-//! Which control flow around barriers is not the same for the whole workgroup.
+//! Finds control flow around barriers that is not uniform in the workgroup.
 //!
-//! What is the same for the workgroup stays control flow of the workgroup. The rest is made
-//! straight (`straighten`): its statements run under masks, between barriers that all reach. Two
-//! things are found together, from optimistic starts: which loops and switches lanes leave at
-//! different times, and which operations the workgroup may execute once, masks or not. The latter
-//! are pure, depend on nothing else, and set variables only where lanes that are masked off never
-//! look at them again.
+//! Uniform control flow stays control flow of the workgroup. `straighten` rewrites the rest: its statements
+//! run under masks, between barriers that all lanes reach. One analysis, from optimistic starts, finds two
+//! things: the loops and switches that lanes leave at different times, and the operations that the workgroup
+//! may execute once whatever the masks. Such operations are pure, depend only on each other, and set a
+//! variable only if lanes that are masked off never read it again.
 
 use super::ir::{Kernel, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
@@ -14,16 +13,16 @@ use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// What is known of a kernel's flow around barriers.
+/// A kernel's flow around barriers.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// Registers and variables that are the workgroup's, masks or not.
+    /// Registers and variables that are computed once for the workgroup, whatever the masks.
     once: Vec<bool>,
-    /// Loops and switches that not all lanes of the workgroup leave together.
+    /// Loops and switches that lanes of the workgroup leave at different times.
     divergent: Vec<bool>,
     /// Loops and switches with a barrier in them.
     around: Vec<bool>,
-    /// Whether lanes may return while others go on.
+    /// Whether lanes may return while others continue.
     pub(super) returns: bool,
 }
 
@@ -36,8 +35,8 @@ impl Flow {
         self.divergent[target as usize]
     }
 
-    /// Whether a node belongs to the workgroup's control flow, or has to be made straight: there
-    /// is a barrier in it, or it leaves a loop of the workgroup.
+    /// Whether a node belongs to the workgroup's control flow, or has to be straightened, since it
+    /// contains a barrier or leaves a loop of the workgroup.
     pub(super) fn is_level(&self, node: &Node) -> bool {
         let mut level = false;
         let mut look = |node: &Node| {
@@ -56,7 +55,7 @@ impl Flow {
         level
     }
 
-    /// Whether a node of the workgroup's level is executed once, wherever it stands.
+    /// Whether an operation on the workgroup's level is executed once, whatever the masks.
     pub(super) fn is_once(&self, kernel: &Kernel, op: &Op) -> bool {
         let mut results = Vec::new();
         op.clone().for_each_result(&mut |reg| results.push(*reg));
@@ -73,8 +72,7 @@ struct Walk<'k> {
     kernel: &'k Kernel,
     liveness: &'k Liveness,
     flow: Flow,
-    /// The loops and switches around the current node, and how many divergent branches are around
-    /// each.
+    /// The loops and switches around the current node, and the number of divergent branches around each.
     targets: Vec<(Target, u32)>,
     changed: bool,
 }
@@ -102,7 +100,7 @@ pub(super) fn analyse(kernel: &Kernel, shapes: &Shapes, liveness: &Liveness) -> 
         }
         walk.level(&kernel.body, None, &mut level);
         for (reg, class) in kernel.classes.iter().enumerate() {
-            // A temporary that is set inside of something that has no barrier.
+            // The temporary is set inside of a node without barriers.
             if *class == RegClass::Temporary && !level[reg] {
                 walk.not_once(reg as Reg);
             }
@@ -127,7 +125,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Finds what lanes leave at different times.
+    /// Finds the loops and switches that lanes leave at different times.
     fn leaves(&mut self, region: &Region, depth: u32) {
         for node in &region.nodes {
             match node {
@@ -167,14 +165,14 @@ impl Walk<'_> {
                 | Node::Barrier
                 | Node::UniformLoad(_)
                 | Node::Prefetch(_)
-                // Comes later.
+                // A later pass makes these.
                 | Node::Versions(_) => {}
             }
         }
     }
 
-    /// Finds what is not executed once on the workgroup's level. `masked` is the innermost region
-    /// that is under a mask of its own.
+    /// Finds the operations that are not executed once on the workgroup's level. `masked` is the
+    /// innermost region under a mask of its own.
     fn level(&mut self, region: &Region, masked: Option<u32>, level: &mut Vec<bool>) {
         for node in &region.nodes {
             match node {
@@ -236,7 +234,7 @@ impl Walk<'_> {
         });
     }
 
-    /// What is set inside of a node without barriers is not set once.
+    /// Variables that are set inside of a node without barriers are not set once.
     fn inside(&mut self, node: &Node) {
         for region in node.regions() {
             region.for_each(&mut |node| {

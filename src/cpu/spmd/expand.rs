@@ -1,12 +1,12 @@
-//! Numeric functions become the operations that they are made of.
+//! Expands numeric functions into the operations that they consist of.
 //!
-//! The functions are those of `cpu::math`, instantiated on [`Value`]: what they compute on is
-//! appended to the kernel. So a back end has only short operations to emit, and the bits are the
-//! interpreter's. Sines and their like have a rare case that is no vector code, such as what is far
-//! from zero: it stays a call, under a condition that mostly no lane meets. In a kernel with barriers
-//! what is the same for the workgroup stays a call altogether: its result may decide about a
-//! barrier, and what a branch sets counts as a gang's. Functions in the preamble are called once
-//! for a launch, and stay, too.
+//! The functions are those of `cpu::math`, instantiated on [`Value`], which appends its operations to the
+//! kernel. A back end then emits only short operations, and the bits are the interpreter's. Sines and their
+//! like have a rare case that is no vector code, such as arguments far from zero. That case stays a call,
+//! under a condition that most gangs never meet. In a kernel with barriers, functions of values that are
+//! uniform in the workgroup stay calls altogether: their results may decide about a barrier, and a variable
+//! that a branch sets counts as a gang's. Functions in the preamble, which are called once for a launch,
+//! stay as well.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use crate::cpu::math::{
 };
 use crate::kernel::host_has_fma;
 
-/// What is appended to, and the registers.
+/// The code that is appended, and the kernel's registers.
 struct Code {
     nodes: Vec<Node>,
     classes: Vec<Class>,
@@ -63,7 +63,7 @@ struct Expand<'k> {
     changed: bool,
 }
 
-/// Expands what the body has. Says whether there was anything.
+/// Expands the functions in the body. Returns whether there were any.
 pub(super) fn expand(kernel: &mut Kernel, shapes: &Shapes) -> bool {
     let mut body = std::mem::take(&mut kernel.body);
     let classes = std::mem::take(&mut kernel.classes);
@@ -106,7 +106,7 @@ impl Expand<'_> {
         region.nodes = out;
     }
 
-    /// Appends what a node becomes, if it is a function to expand.
+    /// Appends the expansion of a node. Returns false if it is no function to expand.
     fn node(&mut self, node: &Node) -> bool {
         let value = |reg| Value { code: &self.code, reg };
         let bits = |reg| Bits { code: &self.code, reg };
@@ -154,7 +154,7 @@ impl Expand<'_> {
         self.code.get_mut().nodes.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a }));
     }
 
-    /// Whether what a branch sets could decide about a barrier where none may.
+    /// Whether the result may decide about a barrier, so that no branch may set it.
     fn decides(&self, of: &[Reg]) -> bool {
         self.barriers
             && of.iter().all(|&reg| self.shapes.regs[reg as usize].class <= Alike::Workgroup)
@@ -170,7 +170,7 @@ impl Expand<'_> {
         true
     }
 
-    /// A function of one number with a rare case.
+    /// Expands a function of one number with a rare case.
     fn rarely_special(&mut self, f: Unary, dst: Reg, a: Reg) -> bool {
         if self.decides(&[a]) {
             return false;
@@ -191,7 +191,7 @@ impl Expand<'_> {
         true
     }
 
-    /// The usual result, or where the condition holds that of the call.
+    /// Appends a selection: the result of the call where the condition holds, else the usual one.
     fn guarded(&mut self, dst: Reg, usual: Reg, is_rare: Reg, call: impl FnOnce(Reg) -> Op) {
         let code = self.code.get_mut();
         let rare = code.register(Class::Temporary);

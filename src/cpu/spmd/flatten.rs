@@ -1,8 +1,8 @@
-//! Small branches made selections: `if c { v = x } else { v = y }` becomes `v = select(x, y, c)`.
+//! Turns small branches into selections: `if c { v = x } else { v = y }` becomes `v = select(x, y, c)`.
 //!
-//! Every scalar function is total and pure, so computing both sides is always right; it pays where
-//! they are a few cheap operations. What an `&&` or `||` of WGSL becomes, a branch around the
-//! second operand, ends as one `And` or `Or`, which later passes can look through.
+//! Every scalar function is total and pure, so computing both sides is always right; it pays if they are a
+//! few cheap operations. An `&&` or `||` of WGSL, which arrives as a branch around the second operand,
+//! becomes one `And` or `Or` that later passes can look through.
 
 use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::Op;
@@ -10,10 +10,10 @@ use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::{Binary, Reg, Ternary, Unary};
 use crate::cpu::interpreter::shape::Kind;
 
-/// Operations of both sides together.
+/// The most operations of both sides together.
 const MOST: usize = 8;
 
-/// All bits set: what `true` is.
+/// The bits of `true`.
 const TRUE: u32 = u32::MAX;
 
 /// Rewrites the kernel.
@@ -45,11 +45,11 @@ fn region(kernel: &mut Kernel, inside: &mut Region) {
 /// One side of a branch.
 struct Side {
     ops: Vec<Op>,
-    /// Variables, and what they are set to.
+    /// Variables, and the values that they are set to.
     sets: Vec<(Reg, Reg)>,
 }
 
-/// A side that may as well be executed always.
+/// A side that can be executed unconditionally, or `None`.
 fn side(kernel: &Kernel, region: &Region) -> Option<Side> {
     let mut side = Side { ops: Vec::new(), sets: Vec::new() };
     for node in &region.nodes {
@@ -63,7 +63,7 @@ fn side(kernel: &Kernel, region: &Region) -> Option<Side> {
                 side.sets.push((dst, a));
             }
             Op::Unary { f: Unary::Copy, a, .. } if kernel.is_variable(a) => {
-                // It would have to be what was set before.
+                // The read would have to give the value that this side has set.
                 if side.sets.iter().any(|(var, _)| *var == a) || kernel.array_of(a).is_some() {
                     return None;
                 }

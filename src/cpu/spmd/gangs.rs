@@ -1,22 +1,22 @@
-//! What a back end asks of the compiler.
+//! The parameters that a back end gives the compiler.
 
-/// What a back end wants.
+/// The gangs that a back end wants.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cpu) struct Gangs {
-    /// Lanes, a power of two. A kernel that asks for subgroups has gangs of their size instead: a
-    /// gang is a subgroup.
+    /// The number of lanes, a power of two. If a kernel uses subgroups, its gangs have their size
+    /// instead, since a gang is a subgroup.
     pub(in crate::cpu) width: u32,
-    /// Invocations of a subgroup.
+    /// The number of invocations of a subgroup.
     pub(in crate::cpu) subgroup: u32,
-    /// Whether small workgroups may be executed several at once.
+    /// Whether several small workgroups may be executed as one.
     pub(in crate::cpu) pack: bool,
-    /// Values of each lane that a loop may set and keep, if more are too many for the registers.
+    /// The most values of each lane that a loop may set and keep, if registers limit them.
     pub(in crate::cpu) values: Option<u32>,
 }
 
 #[cfg(test)]
 impl Gangs {
-    /// Gangs of so many lanes, and nothing special.
+    /// Gangs of `width` lanes, with defaults for the rest.
     pub(super) fn of(width: u32) -> Gangs {
         Gangs { width, subgroup: 32, pack: true, values: None }
     }

@@ -1,13 +1,13 @@
-//! Early leaving made structure: `if c { return; } rest` becomes `if c {} else { rest }`.
+//! Turns early exits into structure: `if c { return; } rest` becomes `if c {} else { rest }`.
 //!
-//! The same for `continue` in a loop's body. Some early exits remain and cost masks: those from
-//! inside another statement, those before a barrier, and those that would nest deeper than
-//! [`DEEPEST`]. Afterwards regions have their numbers.
+//! The pass does the same for `continue` in a loop's body. Some early exits remain and cost masks: those
+//! inside another statement, those before a barrier, and those that would nest deeper than [`DEEPEST`]. At
+//! its end it numbers the regions.
 
 use super::ir::{Kernel, Node, Region};
 
-/// The deepest nesting of regions that this pass creates: passes recurse over the regions of a
-/// kernel, and take longer the deeper they are nested.
+/// The deepest nesting of regions that this pass creates. Passes recurse over regions, and take longer
+/// the deeper they are nested.
 const DEEPEST: usize = 64;
 
 /// Rewrites the kernel.
@@ -35,7 +35,7 @@ fn inner_loops(region: &mut Region, depth: usize) {
     }
 }
 
-/// Restructures a region that is followed only by the target of `leaves`, inside of `depth` others.
+/// Restructures a region inside of `depth` others, if only the target of `leaves` follows it.
 fn tail(region: Region, depth: usize, leaves: &dyn Fn(&Node) -> bool) -> Region {
     if depth >= DEEPEST {
         return region;

@@ -1,15 +1,15 @@
-//! Loops that stride through memory, in step: all gangs of a workgroup take a turn before any takes
-//! the next.
+//! Puts loops that stride through memory in step: all gangs of a workgroup finish an iteration before
+//! any begins the next.
 //!
-//! `for k { sum += src[k * 256 + index] }`: what the gangs of a workgroup load in one turn lies side
-//! by side, what one gang loads in two turns far apart. Gang by gang such a loop sweeps over the same
+//! In `for k { sum += src[k * 256 + index] }`, the loads of a workgroup's gangs in one iteration are
+//! adjacent, those of one gang in two iterations far apart. Gang by gang, such a loop sweeps over the same
 //! memory once for each gang, in steps that a processor's prefetchers don't follow. In step it is one
-//! stream; what the loop keeps goes through memory then, which is in the nearest cache. Here such a
-//! loop gets a barrier, and fission does the rest.
+//! stream. The values that the loop keeps then go through memory, which is in the nearest cache. This pass
+//! puts a barrier into such a loop, and fission does the rest.
 //!
-//! What always holds: the loop decides for the whole workgroup about its turns, with the barrier in
-//! it ([`holds`] asks the shapes); the kernel had a barrier anyway, so nothing that gangs share is lost;
-//! gangs don't see each other's turns, as there are no atomics, and no barrier was in the loop.
+//! What always holds: the decisions about iterations are uniform in the workgroup, also with the barrier
+//! ([`holds`] asks the shapes). The kernel had a barrier anyway, so nothing that gangs share is lost. Gangs
+//! can't observe each other's iterations, since there are no atomics and no barrier was in the loop.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,13 +20,13 @@ use super::shape::{Class, Shapes, wants_workgroup};
 use crate::cpu::interpreter::bytecode::{Memory, NONE, Op};
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 
-/// Operations of a loop for each load that strides: with more it does not wait for memory.
+/// The most operations of a loop for each load that strides: a loop with more does not wait for memory.
 const WORK: usize = 24;
 
-/// Values of each lane that the loop may keep, with which memory is still the slower part.
+/// The most values of each lane that the loop may keep, so that its loads remain the bottleneck.
 const KEPT: usize = 2;
 
-/// Gangs of a workgroup: fewer are one stream as it is, more keep too much.
+/// The number of gangs of a workgroup: fewer are one stream anyway, more keep too much.
 const GANGS: std::ops::RangeInclusive<u64> = 2..=64;
 
 /// The kernel with such loops in step, if it has any.
@@ -38,7 +38,7 @@ pub(super) fn in_step(kernel: &Kernel, shapes: &Shapes) -> Option<Kernel> {
     region(kernel, shapes, &mut new.body).then_some(new)
 }
 
-/// Whether every decision around a barrier is one of the workgroup.
+/// Whether every decision around a barrier is uniform in the workgroup.
 pub(super) fn holds(kernel: &Kernel, shapes: &Shapes) -> bool {
     decides(&kernel.body, shapes)
 }
@@ -73,7 +73,7 @@ fn region(kernel: &Kernel, shapes: &Shapes, inside: &mut Region) -> bool {
     changed
 }
 
-/// Whether a loop should go in step.
+/// Whether a loop should run in step.
 fn strides(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> bool {
     if !l.finite || shapes.masked[l.target as usize] || l.break_if.is_some() {
         return false;
@@ -119,19 +119,20 @@ fn strides(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> bool {
 struct Code<'k> {
     kernel: &'k Kernel,
     shapes: &'k Shapes,
-    /// What sets each register of the loop.
+    /// The operation that sets each register of the loop.
     ops: HashMap<Reg, Op>,
     /// Variables to which each iteration adds a constant.
     steps: HashMap<Reg, i32>,
 }
 
 impl Code<'_> {
-    /// Whether neighbouring lanes have neighbouring elements.
+    /// Whether neighbouring lanes access neighbouring elements.
     fn is_row(&self, index: Reg) -> bool {
         self.shapes.regs[index as usize].class == Class::Strided(1)
     }
 
-    /// Whether an index moves by two gangs or more in each iteration: some term of its sum does.
+    /// Whether an index moves by two gangs or more in each iteration, which holds if some term of its
+    /// sum does.
     fn jumps(&self, index: Reg) -> bool {
         let far = |step: u32| step >= 2 * self.kernel.width;
         // A variable that the loop carries depends on itself.
@@ -157,7 +158,7 @@ impl Code<'_> {
                         (Some(step), None, _, Some(by)) | (None, Some(step), Some(by), _) => {
                             far(step.saturating_mul(by))
                         }
-                        // Rows of a length that only the launch gives.
+                        // Rows whose length is known only at launch.
                         (Some(_), None, _, None) | (None, Some(_), None, _) => true,
                         _ => false,
                     }
@@ -175,8 +176,8 @@ impl Code<'_> {
         false
     }
 
-    /// By how much a register moves in each iteration, up or down, if it is a variable with a
-    /// constant step.
+    /// The distance by which a register moves in each iteration, up or down, if it is a copy of a
+    /// variable with a constant step.
     fn step(&self, reg: Reg) -> Option<u32> {
         match self.ops.get(&reg)? {
             Op::Unary { f: Unary::Copy, a, .. } => {
@@ -192,7 +193,7 @@ mod tests {
     use super::super::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// Whether the loop of a kernel has its gangs inside.
+    /// Whether the loop of a kernel is on the workgroup's level, with the gangs inside.
     fn is_in_step(size: u32, body: &str) -> bool {
         let text = format!(
             "@group(0) @binding(0) var<storage, read> src: array<f32>;
@@ -260,8 +261,8 @@ mod tests {
 
     #[test]
     fn loops_that_would_not_gain_stay_with_their_gang() {
-        // One gang; a window that slides; each lane its own stretch; too much to keep; turns that
-        // differ from lane to lane.
+        // One gang; a window that slides; a separate stretch for each lane; too much to keep; iterations
+        // that differ from lane to lane.
         assert!(!is_in_step(16, "for (var k = 0u; k < 40u; k++) { sum += src[k * 16u + i]; }"));
         assert!(!is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[k + i]; }"));
         assert!(!is_in_step(64, "for (var k = 0u; k < 40u; k++) { sum += src[i * 40u + k]; }"));

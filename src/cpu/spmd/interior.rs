@@ -1,11 +1,11 @@
-//! The interior of a grid: `Gangs` regions once more, without the guards that only edges need.
+//! Versions of `Gangs` regions for the interior of a grid, without the guards that only edges need.
 //!
-//! A workgroup knows the range of each of its ids, of loop counters, and of what is computed from
-//! them. Where such a range ends below a bound, a guard `i < n` is true for all, an index is
-//! inside, `min(i + 1, n - 1)` is `i + 1`. This pass assumes all of that, collects what it assumed
-//! as [`Facts`] that a workgroup checks with a few scalar operations, and leaves the region as it
-//! was for those where they don't hold. What needs no fact because it always holds is rewritten in
-//! place. What always holds: registers of the new region are new, variables are the same.
+//! A workgroup knows the ranges of its ids, of loop counters, and of values that are computed from them. If
+//! such a range ends below a bound, a guard `i < n` is true in all lanes, an index is in bounds, and
+//! `min(i + 1, n - 1)` is `i + 1`. This pass assumes all of that and collects the assumptions as [`Facts`], which a
+//! workgroup checks with a few scalar operations. Workgroups in which they don't hold execute the unchanged
+//! region. A rewrite that needs no fact is done in place. What always holds: registers of the new region are
+//! new, variables are the same.
 
 mod ahead;
 mod ranges;
@@ -132,7 +132,8 @@ struct Walk<'k> {
     needs: Vec<Less>,
     /// The new register of each old one.
     names: HashMap<Reg, Reg>,
-    /// Whether something became superfluous; and whether it was in storage, or a guard.
+    /// Whether any check became superfluous; and whether it was a guard, a minimum or maximum, or in
+    /// storage.
     gained: bool,
     gained_more: bool,
 }
@@ -163,8 +164,8 @@ impl Walk<'_> {
         });
     }
 
-    /// A region's copy. With a counter it is a loop's body: behind its first decision the counter
-    /// is below the bound.
+    /// Copies a region. With a counter it is a loop's body, and after its first decision the counter is
+    /// below the bound.
     fn region(&mut self, region: &Region, counter: Option<(Counter, Option<Interval>)>) -> Region {
         let id = self.ranges.kernel.regions;
         self.ranges.kernel.regions += 1;
@@ -214,11 +215,11 @@ impl Walk<'_> {
         }
     }
 
-    /// In a loop's body from now on.
+    /// Limits a loop's counter for the rest of the body.
     fn counts(&mut self, counter: &Counter, first: Interval) {
         let interval = (|| {
             let bound = self.ranges.interval(counter.bound)?;
-            // They are compared as their registers hold them.
+            // The loop compares the registers, so they must hold the exact values.
             let mut needs = self.ranges.exact(&first, counter.signed)?;
             needs.extend(self.ranges.exact(&bound, counter.signed)?);
             let one = self.ranges.facts.constant(1)?;
@@ -336,7 +337,7 @@ impl Walk<'_> {
         out.push(Node::Op(new));
     }
 
-    /// A name of the outer index that is known to be inside.
+    /// A new name of the outer index, if facts keep it in bounds.
     fn inside(&mut self, address: &Address, out: &mut Vec<Node>) -> Option<Reg> {
         let Memory::Storage(binding) = address.memory else { return None };
         if address.outer == NONE {
@@ -350,15 +351,15 @@ impl Walk<'_> {
         }
         self.require(needs);
         self.gained_more = true;
-        // Elsewhere the same index may be outside, or that of another buffer.
+        // Other uses of the register may be out of bounds, or index another buffer.
         let dst = self.fresh(address.outer);
         out.push(Node::Op(Op::Unary { f: Unary::Copy, dst, a: self.name(address.outer) }));
         self.ranges.kernel.inside.insert(dst);
         Some(dst)
     }
 
-    /// Asks for what a load will want in the next turn of the loop around the region: by then the
-    /// rest of this turn has gone by.
+    /// Prefetches the data that a load reads in the next iteration of the loop around the region, since
+    /// the rest of this iteration is time enough.
     fn prefetch(&mut self, address: &Address, out: &mut Vec<Node>) {
         let class = self.ranges.shapes.regs[address.outer as usize].class;
         if self.ranges.steps.is_empty()
@@ -373,7 +374,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What a register will hold in the next turn; the register itself where that is the same.
+    /// The value of a register in the next iteration; the register itself if that is the same.
     fn next_turn(&mut self, reg: Reg, left: &mut u32, out: &mut Vec<Node>) -> Option<Reg> {
         *left = left.checked_sub(1)?;
         let Some(mut op) = self.ranges.ops.get(&reg).cloned() else { return Some(self.name(reg)) };
@@ -409,8 +410,8 @@ impl Walk<'_> {
         Some(dst)
     }
 
-    /// For a minimum or maximum of values of which one goes on from lane to lane: that one, and
-    /// what has to hold for it to be the result.
+    /// For a minimum or maximum of which one operand is consecutive from lane to lane: that operand, and
+    /// the facts under which it is the result.
     fn nearest(&mut self, f: Binary, a: Reg, b: Reg) -> Option<(Reg, Vec<Less>)> {
         let signed = match f {
             Binary::MinU | Binary::MaxU => false,
@@ -440,7 +441,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether some lane may leave a region otherwise than at its end.
+/// Whether a lane may leave a region otherwise than at its end.
 fn leaves(region: &Region) -> bool {
     let (mut inside, mut left) = (Vec::new(), false);
     region.for_each(&mut |node| match node {
@@ -474,7 +475,7 @@ mod tests {
     fn the_next_tile_is_asked_for_while_this_one_is_computed_with() {
         let kernel = Kernel::from_wgsl(include_str!("../../../kernels/matmul.wgsl")).unwrap();
         let printed = print(&compile(&kernel, Gangs::of(16)).unwrap());
-        // Where tiles are filled nothing is prefetched any more.
+        // The region that fills tiles prefetches nothing.
         let lines: Vec<&str> = printed.lines().collect();
         let at = |what: &str| lines.iter().rposition(|line| line.contains(what));
         let prefetch = at("prefetch").unwrap_or_else(|| panic!("no prefetch:\n{printed}"));

@@ -1,9 +1,9 @@
 //! The SPMD form of a kernel: scalar operations in structured control flow, for one lane of many.
 //!
-//! The operations are those of the interpreter's front end, so one lowering of expressions gives
-//! every engine the same meaning and the same bits. Only control flow differs: here it stays
-//! structured. A register that is not a variable is set once, before every use. Masks are not part of
-//! the form: a node is executed by the lanes that reach it, and a back end keeps the mask.
+//! The operations are those of the interpreter's front end, so one lowering of expressions gives every
+//! engine the same meaning and the same bits. Only control flow differs: it stays structured. A register
+//! that is not a variable is set once, before every use. Masks are not part of the form: the lanes that
+//! reach a node execute it, and a back end keeps the mask.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use crate::cpu::interpreter::shape::Kind;
 /// A loop or a switch that can be left.
 pub(in crate::cpu) type Target = u32;
 
-/// Nodes that are executed one after the other.
+/// Nodes that are executed in sequence.
 #[derive(Debug, Clone, Default)]
 pub(in crate::cpu) struct Region {
     /// The region's number, unique in the kernel. Analyses key facts on it.
@@ -44,19 +44,19 @@ pub(in crate::cpu) enum Node {
     Return,
     /// A workgroup barrier: every invocation arrives before one goes on.
     Barrier,
-    /// A load from a place that is the same for the workgroup; between barriers.
+    /// A load from an address that is the same for the workgroup. It stands between barriers.
     UniformLoad(Op),
-    /// Executed by one gang of the workgroup after the other. A kernel has at least one such node,
-    /// and none inside of another. Nodes outside of them are executed once for the workgroup. With
-    /// `most`, only the first `most` gangs execute it.
+    /// Executed by the gangs of a workgroup, one after the other. A kernel has at least one such node,
+    /// and they do not nest. Nodes outside of them are executed once for the workgroup. With `most`, only
+    /// the first `most` gangs execute it.
     Gangs {
         body: Region,
         most: Option<u32>,
     },
     /// A prefetch of a later load. The address may be outside of every binding.
     Prefetch(Box<Address>),
-    /// Two versions of a region, on the workgroup's level. Where the facts hold, `inner` is executed,
-    /// which lacks the guards that the facts imply.
+    /// Two versions of a region, on the workgroup's level. If the facts hold, `inner` is executed, which
+    /// lacks the guards that the facts imply.
     Versions(Box<Versions>),
 }
 
@@ -74,11 +74,11 @@ pub(in crate::cpu) struct Loop {
     pub(in crate::cpu) target: Target,
     pub(in crate::cpu) body: Region,
     pub(in crate::cpu) continuing: Region,
-    /// Evaluated after `continuing`; a lane leaves where it is true.
+    /// Evaluated after `continuing`: lanes in which it is true leave the loop.
     pub(in crate::cpu) break_if: Option<Reg>,
     /// Whether the loop is known to end.
     pub(in crate::cpu) finite: bool,
-    /// Its text.
+    /// Its place in the text.
     pub(in crate::cpu) span: naga::Span,
 }
 
@@ -92,20 +92,20 @@ pub(in crate::cpu) struct Array {
 /// A kernel in SPMD form.
 #[derive(Debug, Clone)]
 pub(in crate::cpu) struct Kernel {
-    /// Lanes of a gang; a subgroup's, where the kernel asks for subgroups.
+    /// Lanes of a gang. If the kernel uses subgroups, the size of a subgroup.
     pub(in crate::cpu) width: u32,
-    /// Invocations that are executed as one workgroup.
+    /// The size of the workgroup that is executed, after packing.
     pub(in crate::cpu) workgroup_size: [u32; 3],
-    /// The number of the launch's workgroups, neighbours along x, that are packed into one.
+    /// The number of the launch's workgroups that are packed into one: neighbours along x.
     pub(in crate::cpu) packed: u32,
-    /// Whether no invocation can tell which workgroup it is in, nor waits for another one.
+    /// Whether invocations can neither see which workgroup they are in nor wait for another one.
     pub(in crate::cpu) anonymous: bool,
-    /// Whether it asks for subgroups.
+    /// Whether the kernel uses subgroups.
     pub(in crate::cpu) subgroups: bool,
     /// Operations whose results are the same for the whole launch.
     pub(in crate::cpu) preamble: Vec<Op>,
     pub(in crate::cpu) body: Region,
-    /// Regions, targets: one more than the largest number.
+    /// Exclusive upper bounds of the numbers of regions and of targets.
     pub(in crate::cpu) regions: u32,
     pub(in crate::cpu) targets: u32,
     pub(in crate::cpu) classes: Vec<Class>,
@@ -121,7 +121,7 @@ pub(in crate::cpu) struct Kernel {
 }
 
 impl Kernel {
-    /// Invocations of the launch's workgroups along an axis.
+    /// Invocations of one of the launch's workgroups along an axis.
     pub(in crate::cpu) fn extent(&self, axis: u8) -> u32 {
         let size = self.workgroup_size[usize::from(axis)];
         if axis == 0 { size / self.packed } else { size }
@@ -143,7 +143,7 @@ impl Kernel {
         matches!(self.classes[reg as usize], Class::Variable(_))
     }
 
-    /// Whether values have to outlive a loop over gangs: there are several such loops in sequence.
+    /// Whether values have to outlive a loop over gangs, since several such loops follow each other.
     pub(in crate::cpu) fn is_split(&self) -> bool {
         let gangs = |region: &Region| matches!(region.nodes[..], [Node::Gangs { .. }]);
         match &self.body.nodes[..] {
@@ -172,7 +172,7 @@ impl Region {
         }
     }
 
-    /// Whether there is a barrier at any depth.
+    /// Whether it contains a barrier at any depth.
     pub(in crate::cpu) fn has_barrier(&self) -> bool {
         let mut found = false;
         self.for_each(&mut |node| {
@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    /// Whether there is a barrier in it.
+    /// Whether it is or contains a barrier.
     pub(in crate::cpu) fn has_barrier(&self) -> bool {
         matches!(self, Node::Barrier | Node::UniformLoad(_))
             || self.regions().into_iter().any(Region::has_barrier)

@@ -1,9 +1,9 @@
-//! `Gangs` regions that only the first invocations of a workgroup have anything to do in.
+//! Limits `Gangs` regions in which only the first invocations of a workgroup have work to their gangs.
 //!
-//! `if index < 64 { … }` between two barriers concerns two gangs of 32, and `if index == 0` one; the
-//! others need not be asked. What always holds: outside of its branch such a region only computes
-//! what it uses itself, so a gang that is left out leaves everything as it was. Whether the branch
-//! itself is superfluous then is for `interior` to see.
+//! `if index < 64 { … }` between two barriers concerns two gangs of 32, and `if index == 0` one; the others
+//! are left out. What always holds: outside of its branch, such a region only computes values that it uses
+//! itself, so a gang that is left out changes nothing. `interior` decides whether the branch itself is then
+//! superfluous.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ fn region(kernel: &Kernel, inside: &mut Region) {
     }
 }
 
-/// How many gangs a region concerns, if not all.
+/// The number of gangs that a region concerns, if not all.
 fn concerned(kernel: &Kernel, body: &Region) -> Option<u32> {
     let (last, before) = body.nodes.split_last()?;
     let Node::If { condition, accept, reject } = last else { return None };
@@ -68,8 +68,8 @@ struct Lanes<'k> {
 }
 
 impl Lanes<'_> {
-    /// A number of invocations, from the first one, that includes all for which the condition has
-    /// this truth value; `None` if the condition has more than `left` operations.
+    /// A number of invocations, from the first one, that includes all in which the condition has this
+    /// truth value; `None` if the condition has more than `left` operations.
     fn first(&self, condition: Reg, truth: bool, left: &mut u32) -> Option<u32> {
         *left = left.checked_sub(1)?;
         match **self.ops.get(&condition)? {
@@ -84,7 +84,7 @@ impl Lanes<'_> {
                     _ => None,
                 }
             }
-            // Indices are far below 2^31, so signed and unsigned is one.
+            // Indices are far below 2^31, so signed and unsigned comparisons agree.
             Op::Binary { f: Binary::LtU | Binary::LtI, a, b, .. } if truth => self.below(a, b, 0),
             Op::Binary { f: Binary::LeU | Binary::LeI, a, b, .. } if truth => self.below(a, b, 1),
             Op::Binary { f: Binary::LtU | Binary::LtI, a, b, .. } => self.below(b, a, 1),
@@ -99,7 +99,7 @@ impl Lanes<'_> {
         }
     }
 
-    /// How many have an index below a known bound and `more`.
+    /// The number of invocations whose index is below a known bound plus `more`.
     fn below(&self, index: Reg, bound: Reg, more: u32) -> Option<u32> {
         let bound = self.kernel.known(bound).filter(|&bound| bound < 1 << 31)?;
         self.is_index(index).then_some(bound + more)
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn regions_of_the_first_invocations_are_limited_to_their_gangs() {
-        // Gangs are as short as rows: 8.
+        // Gangs are as short as the rows: 8 lanes.
         assert_eq!(limits("if i < 24u { cells[i] = 1u; }"), ["3"]);
         assert_eq!(limits("if i <= 24u { cells[i] = 1u; }"), ["4"]);
         assert_eq!(limits("if i == 0u { cells[1] = 1u; }"), ["1"]);

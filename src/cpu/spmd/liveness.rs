@@ -1,8 +1,8 @@
-//! Which variables matter later, lane by lane.
+//! Liveness of variables, for each lane.
 //!
-//! Masks play no part: a lane follows its own path through the structure, so this is the usual
-//! backward analysis of a structured program. From it follows where a variable is at home: the
-//! innermost region that has all its accesses and at whose entry its value does not matter.
+//! Masks play no part: a lane follows its own path through the structure, so this is the usual backward
+//! analysis of a structured program. It also finds each variable's home: the innermost region that has all
+//! its accesses and at whose entry it is dead.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,10 +10,10 @@ use super::ir::{Kernel, Node, Region, Target};
 use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// Variables, by their plane; an array by its first.
+/// Variables by their planes; an array by its first plane.
 pub(in crate::cpu) type Set = BTreeSet<Reg>;
 
-/// What is known of the variables of a kernel.
+/// The liveness of a kernel's variables.
 #[derive(Debug, Default)]
 pub(in crate::cpu) struct Liveness {
     /// Live at the entry of each region.
@@ -24,7 +24,7 @@ pub(in crate::cpu) struct Liveness {
     pub(in crate::cpu) exit: Vec<Set>,
     /// The region around each region.
     pub(in crate::cpu) parent: Vec<Option<u32>>,
-    /// Where each variable is at home.
+    /// The home of each variable: a region.
     pub(in crate::cpu) home: HashMap<Reg, u32>,
 }
 
@@ -38,7 +38,7 @@ pub(in crate::cpu) enum Access {
     Change(Reg),
 }
 
-/// How an operation uses variables.
+/// The access of an operation to a variable.
 pub(in crate::cpu) fn access(kernel: &Kernel, op: &Op) -> Option<Access> {
     let array = |plane: Reg| kernel.array_of(plane).map(|array| array.first);
     match *op {
@@ -64,12 +64,12 @@ pub(in crate::cpu) fn access(kernel: &Kernel, op: &Op) -> Option<Access> {
 struct Walk<'k> {
     kernel: &'k Kernel,
     result: Liveness,
-    /// Live where a lane goes that breaks or continues.
+    /// Live at the target of a break, and of a continue.
     breaks: HashMap<Target, Set>,
     continues: HashMap<Target, Set>,
 }
 
-/// Analyses a kernel, and drops what the variables start with where it does not matter.
+/// Analyses a kernel, and drops dead stores at its top level, such as initial values that are not read.
 pub(in crate::cpu) fn analyse(kernel: &mut Kernel) -> Liveness {
     let mut body = std::mem::take(&mut kernel.body);
     let regions = kernel.regions as usize;
@@ -122,7 +122,7 @@ impl Walk<'_> {
                 Some(Access::Set(var)) => {
                     live.remove(&var);
                 }
-                // The rest of it stays as it was.
+                // The rest of the variable keeps its value.
                 Some(Access::Change(_)) | None => {}
             },
             Node::If { accept, reject, .. } => {
@@ -134,9 +134,9 @@ impl Walk<'_> {
                 let out = std::mem::take(live);
                 self.result.exit[l.target as usize] = out.clone();
                 self.breaks.insert(l.target, out.clone());
-                // When an outer loop walks over this loop again, live sets only grow, so the walk
-                // starts from the last result. If it started from nothing, each level of nested
-                // loops would double the number of walks.
+                // When an outer loop walks over this loop again, live sets only grow, so the walk starts
+                // from the last result. Starting from nothing, each level of nested loops would double the
+                // number of walks.
                 let mut head = self.result.entry[l.body.id as usize].clone();
                 loop {
                     let mut after = head.clone();
@@ -177,7 +177,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Finds the regions around regions, and each variable's home.
+    /// Finds each region's parent, and each variable's home.
     fn homes(&mut self, body: &Region) {
         let mut used: HashMap<Reg, Vec<u32>> = HashMap::new();
         let mut stack = vec![body];
@@ -211,7 +211,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The regions around a region and itself, outermost first.
+    /// A region and the regions around it, outermost first.
     fn path(&self, region: u32) -> Vec<u32> {
         let mut path = vec![region];
         let mut at = region;

@@ -1,8 +1,8 @@
 //! From the normalised module to the SPMD form: statements to nodes.
 //!
-//! Expressions, variables and pointers are lowered by the interpreter's front end; the operations
-//! that it appends are taken out and put where the statement stands. A switch becomes a chain of
-//! `If`s, inside a `Once` where a case breaks in its middle.
+//! The interpreter's front end lowers expressions, variables and pointers. The operations that it
+//! appends are moved to the place of the statement. A switch becomes a chain of `If`s, inside a `Once` if a
+//! case breaks in its middle.
 
 use naga::{Block, Expression, Handle, Statement, SwitchCase, SwitchValue};
 
@@ -16,7 +16,7 @@ use crate::cpu::interpreter::{expressions, places, together, variables};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel as Source;
 
-/// What `break` and `continue` refer to.
+/// The target of `break` or `continue`.
 #[derive(Clone, Copy)]
 enum Frame {
     Loop(Target),
@@ -30,9 +30,8 @@ struct Walk<'k> {
     finite: std::vec::IntoIter<bool>,
 }
 
-/// Lowers a kernel for gangs of `width` lanes, or of a subgroup's where it asks for subgroups.
-/// `finite` says of each loop whether it surely ends, in the order of
-/// `analysis::Facts::finite_loops`.
+/// Lowers a kernel for gangs of `width` lanes, or of a subgroup's if it uses subgroups. `finite` says of
+/// each loop whether it surely ends, in the order of `analysis::Facts::finite_loops`.
 pub(super) fn lower(
     source: &Source,
     finite: Vec<bool>,
@@ -72,7 +71,7 @@ impl<'k> Walk<'k> {
             self.c.span = span;
             self.statement(statement, span, out)?;
             if matches!(out.last(), Some(Node::Break(_) | Node::Continue(_) | Node::Return)) {
-                // What follows in this block is never executed.
+                // The rest of the block is never executed.
                 break;
             }
         }
@@ -197,7 +196,7 @@ impl<'k> Walk<'k> {
     ) -> Result<()> {
         let selector = expressions::scalar_value(&mut self.c, selector)?;
         let target = self.target();
-        // Arms: the condition, if it is not the default's, and the body.
+        // The condition and body of each case but the default.
         let mut arms: Vec<(Option<Reg>, &'k Block)> = Vec::new();
         let mut default: Option<&'k Block> = None;
         let (mut condition, mut has_default) = (None, false);

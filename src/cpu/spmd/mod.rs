@@ -1,7 +1,7 @@
 //! The SPMD compiler's middle: from the normalised module to structured code for gangs of lanes.
 //!
-//! [`compile`] reads as the algorithm; each pass is a file. What comes out is what a back end
-//! needs: the code, the shape of every register, and which variables matter where.
+//! [`compile`] lists the passes in order; each pass has its file. The result is what a back end needs:
+//! the code, the shape of every register, and the liveness of variables.
 
 mod gangs;
 pub(in crate::cpu) mod wide;
@@ -52,7 +52,7 @@ use crate::kernel::Kernel;
 /// Compiles a kernel.
 ///
 /// # Errors
-/// `Unsupported` for what only the interpreter runs, with the reason.
+/// `Unsupported`, with the reason, if only the interpreter runs the kernel.
 pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled> {
     let Gangs { width, subgroup, pack, values } = gangs;
     let mut code = lower_stmt::lower(kernel, facts(kernel).finite_loops.clone(), width, subgroup)?;
@@ -78,7 +78,7 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled>
         shapes = shape::analyse(&code, kernel, &liveness)?;
     }
     if straighten::straighten(&mut code, &shapes, &liveness) {
-        // Its verification waits until all registers are in scope again.
+        // Registers are out of scope until the repair, so verification waits for it.
         scopes::repair(&mut code);
         verify::between(&code, "straighten, scopes")?;
         liveness = liveness::analyse(&mut code);
@@ -105,7 +105,7 @@ pub(in crate::cpu) fn compile(kernel: &Kernel, gangs: Gangs) -> Result<Compiled>
     regions::split(&mut code, &mut shapes)?;
     leading::limit(&mut code);
     interior::split(&mut code, kernel, &mut shapes);
-    // Fission made regions, and variables between them.
+    // Fission has made regions, and variables that carry values between them.
     let liveness = liveness::analyse(&mut code);
     verify::verify(&code, &shapes)?;
     let loose = loose::find(&code, &liveness);

@@ -1,13 +1,13 @@
-//! Gangs that fit the workgroup: several small workgroups side by side as one, or shorter gangs.
+//! Fits gangs to the workgroup: several small workgroups are executed as one, or gangs get shorter.
 //!
 //! Lanes that are neighbours along x touch neighbours in memory, so a gang should lie in one row of
-//! invocations. Rows are often shorter than that: workgroups of 8 by 8 are common, of one invocation
-//! not rare. Where an invocation can't tell which workgroup it is in, workgroups next to each other
-//! along x are executed as one, and its rows are long. Else gangs are as short as the rows.
+//! invocations. Rows are often shorter than a gang: workgroups of 8 by 8 are common, workgroups of one
+//! invocation not rare. If invocations can't tell which workgroup they are in, neighbouring workgroups along
+//! x are packed and executed as one, with long rows. Otherwise gangs become as short as the rows.
 //!
-//! What always holds: a kernel that is packed has no workgroup memory, no barrier, no subgroups, and
-//! reads no id but the global one; nor has it storage atomics, through which a workgroup may wait for
-//! an earlier one, which it must not do in lockstep with it.
+//! What always holds: a packed kernel has no workgroup memory, barriers, subgroups or storage atomics, and
+//! reads no id but the global one. Through storage atomics a workgroup may wait for an earlier one, so it
+//! must not run in lockstep with it.
 
 use std::collections::HashSet;
 
@@ -15,13 +15,13 @@ use super::ir::{Kernel, Node};
 use crate::cpu::interpreter::bytecode::{Builtin, Op};
 use crate::cpu::interpreter::functions::Reg;
 
-/// A single row that is as long may end in the middle of a gang.
+/// A single row of at least this length may end in the middle of a gang.
 const LONG: u32 = 64;
 
-/// Invocations of a packed workgroup at most.
+/// The most invocations of a packed workgroup.
 const MOST: u32 = 4096;
 
-/// The shortest gang that rows are worth.
+/// The shortest gang that is made to fit rows.
 const SHORTEST: u32 = 4;
 
 /// Fits the kernel's workgroup and its gangs to each other; `pack` says whether workgroups may be
@@ -37,7 +37,7 @@ pub(super) fn fit(kernel: &mut Kernel, pack: bool) {
         return;
     }
     let row = common_divisor(x, kernel.width);
-    // No more than it takes: what is left of each row of workgroups goes without.
+    // No more than needed: a second program executes the workgroups left over in each row, unpacked.
     let together = kernel.width / row;
     let invocations = u64::from(x) * u64::from(y) * u64::from(z) * u64::from(together);
     if pack && invocations <= u64::from(MOST) && kernel.anonymous {
@@ -48,7 +48,7 @@ pub(super) fn fit(kernel: &mut Kernel, pack: bool) {
     }
 }
 
-/// The largest power of two that divides both; `width` is one.
+/// The largest power of two that divides both; `width` is a power of two.
 fn common_divisor(x: u32, width: u32) -> u32 {
     1 << x.trailing_zeros().min(width.trailing_zeros())
 }
@@ -80,7 +80,8 @@ mod tests {
     use super::super::{Gangs, compile};
     use crate::kernel::Kernel;
 
-    /// Lanes of a gang, the workgroup as it is executed, and workgroups in one.
+    /// The lanes of a gang, the size of the executed workgroup, and the number of workgroups packed into
+    /// it.
     fn fitted(size: &str, body: &str) -> (u32, [u32; 3], u32) {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> out: array<u32>;

@@ -1,4 +1,4 @@
-//! How many registers a kernel's loops want: what back ends choose the length of gangs by.
+//! The register pressure of a kernel's loops, by which back ends choose the width of gangs.
 
 use std::collections::HashSet;
 
@@ -7,22 +7,22 @@ use super::ir::{Node, Region};
 use super::shape::Class;
 use crate::cpu::interpreter::functions::Reg;
 
-/// The nodes of a kernel.
+/// The number of nodes of a kernel.
 pub(in crate::cpu) fn steps(compiled: &Compiled) -> usize {
     let mut steps = 0;
     compiled.code.body.for_each(&mut |_| steps += 1);
     steps
 }
 
-/// The loops that a gang goes round by itself.
+/// The loops inside of `Gangs` regions.
 pub(in crate::cpu) struct Loops {
-    /// Values of each lane that a loop needs from turn to turn, the most that one does.
+    /// The most values of each lane that one of them keeps from iteration to iteration.
     pub(in crate::cpu) kept: u32,
-    /// The nodes in all of them.
+    /// The nodes in all of them. A node in nested loops counts once for each.
     pub(in crate::cpu) steps: usize,
 }
 
-/// What a kernel's loops want, if there are any.
+/// The register pressure of a kernel's loops, if it has any.
 pub(in crate::cpu) fn of_loops(compiled: &Compiled) -> Option<Loops> {
     let mut loops: Option<Loops> = None;
     let mut visit = |node: &Node| {
@@ -40,7 +40,7 @@ pub(in crate::cpu) fn of_loops(compiled: &Compiled) -> Option<Loops> {
     loops
 }
 
-/// Values of each lane that these regions use and don't find themselves, variables included.
+/// The number of values of each lane that these regions read and do not compute, variables included.
 fn kept(compiled: &Compiled, regions: &[&Region]) -> u32 {
     let (mut used, mut found): (HashSet<Reg>, HashSet<Reg>) = Default::default();
     for region in regions {

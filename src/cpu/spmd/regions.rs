@@ -1,10 +1,10 @@
-//! Fission: barriers go, and what lies between them becomes loops over the gangs of a workgroup.
+//! Fission: removes barriers, and turns the nodes between them into loops over the gangs of a workgroup.
 //!
-//! Afterwards the kernel's outer level is executed once for a workgroup: scalar operations on what
-//! is the same for the workgroup, `If`s and loops that had barriers in them, and `Gangs` regions.
-//! A variable of the workgroup is only written on that level. What one `Gangs` region computes and
-//! another needs is computed again where that is cheap, else it goes through a new variable.
-//! Barriers stand in control flow that is the same for the workgroup: `straighten` sees to that.
+//! Afterwards the kernel's outer level is executed once for a workgroup. It has scalar operations on values
+//! that are uniform in the workgroup, the `If`s and loops that had barriers in them, and `Gangs` regions. A
+//! variable of the workgroup is written only on that level. A value that one `Gangs` region computes and
+//! another needs is computed again if that is cheap, else a new variable carries it. Barriers stand in
+//! control flow that is uniform in the workgroup, which `straighten` ensures.
 
 use std::collections::{HashMap, HashSet};
 
@@ -42,7 +42,7 @@ struct Fission<'k> {
     shapes: &'k Shapes,
 }
 
-/// A run of nodes without a barrier, as it is collected.
+/// A run of nodes without a barrier, while it is collected.
 #[derive(Default)]
 struct Run {
     gangs: Vec<Node>,
@@ -178,20 +178,20 @@ impl Fission<'_> {
     }
 }
 
-/// How far operations are followed to be computed again.
+/// The most operations that are computed again for one value.
 const AGAIN: u32 = 12;
 
 struct Carry<'k> {
     kernel: &'k mut Kernel,
     shapes: &'k mut Shapes,
     types: Types,
-    /// The `Gangs` region, or nothing for the workgroup's level, and the operation of each register.
+    /// For each register, its `Gangs` region (nothing on the workgroup's level) and its operation.
     defined: HashMap<Reg, (Option<u32>, Op)>,
     /// The variable of each register that needs one.
     carried: HashMap<Reg, Reg>,
 }
 
-/// Gives each `Gangs` region what it needs of the others.
+/// Gives each `Gangs` region the values that it needs of others.
 fn carry(kernel: &mut Kernel, shapes: &mut Shapes) {
     let types = Types::of(kernel);
     let mut defined = HashMap::new();
@@ -227,7 +227,7 @@ fn definitions(
 }
 
 impl Carry<'_> {
-    /// Looks into every `Gangs` region.
+    /// Fetches values for every `Gangs` region.
     fn uses(&mut self, region: &mut Region) {
         for node in &mut region.nodes {
             if let Node::Gangs { body, .. } = node {
@@ -260,7 +260,7 @@ impl Carry<'_> {
         body.nodes = prologue;
     }
 
-    /// Makes a register available in a `Gangs` region; gives its name there.
+    /// Makes a register available in a `Gangs` region; returns its name there.
     fn fetch(
         &mut self,
         reg: Reg,
@@ -275,7 +275,7 @@ impl Carry<'_> {
         if *from == region {
             return reg;
         }
-        // What uses an `Index` looks through it, so it can't go through a variable.
+        // Users of an `Index` look through it, so it can't go through a variable.
         let index = matches!(self.defined[&reg].1, Op::Index { .. });
         let new = if index || self.cheap(reg, &mut AGAIN.clone()) {
             let mut op = self.defined[&reg].1.clone();
@@ -301,7 +301,7 @@ impl Carry<'_> {
         new
     }
 
-    /// Whether a register is the result of a few pure operations on what is there anyway.
+    /// Whether a register is the result of a few pure operations on values that every region has.
     fn cheap(&self, reg: Reg, left: &mut u32) -> bool {
         let Some((Some(_), op)) = self.defined.get(&reg) else { return true };
         if *left == 0 || !op.is_pure() {
@@ -318,7 +318,7 @@ impl Carry<'_> {
         cheap
     }
 
-    /// A new register like another.
+    /// A new register with the shape of another.
     fn fresh(&mut self, like: Reg) -> Reg {
         let shape = self.shapes.regs[like as usize];
         self.shapes.regs.push(shape);

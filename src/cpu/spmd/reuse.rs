@@ -1,9 +1,8 @@
-//! Operations that have been done already are not done again.
+//! Common subexpressions: a pure operation that repeats an earlier one takes over its results.
 //!
-//! The front end lowers every mention of an expression anew. Here a pure operation on the same
-//! operands, in the same region or one around it, takes over the earlier result; so passes that
-//! compare values see that they are one. Reads of variables stay, and nothing is reused across a
-//! barrier, where it would have to be kept for each gang.
+//! The front end lowers every mention of an expression anew. Here an operation on the same operands, in the
+//! same region or one around it, is dropped, so passes that compare values see that they are equal. Reads of
+//! variables stay. Nothing is reused across a barrier, since it would have to be kept for each gang.
 
 use std::collections::HashMap;
 
@@ -29,7 +28,7 @@ pub(super) fn share(kernel: &mut Kernel) {
 
 struct Walk<'k> {
     kernel: &'k Kernel,
-    /// Operations without their results, and their results; a scope for each region.
+    /// Results, by the operation without its results; a scope for each region.
     known: Vec<HashMap<String, Vec<Reg>>>,
     names: HashMap<Reg, Reg>,
 }
@@ -60,7 +59,7 @@ impl Walk<'_> {
             if let Node::Loop(l) = &mut node {
                 l.break_if = l.break_if.map(|reg| self.name(reg));
             }
-            // A barrier inside took the scopes away.
+            // A barrier inside ended the scopes.
             while self.known.len() < scopes {
                 self.known.push(HashMap::new());
             }
@@ -78,7 +77,7 @@ impl Walk<'_> {
         op.for_each_source(&mut |reg| *reg = self.name(*reg));
     }
 
-    /// Whether an operation's results are there already. They go by the earlier names then.
+    /// Whether an operation's results are known already. Later operations then read the earlier results.
     fn reuses(&mut self, op: &mut Op) -> bool {
         self.rename(op);
         let pure = match &*op {

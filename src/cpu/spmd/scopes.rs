@@ -1,8 +1,8 @@
-//! Registers that are read where they are not in scope: variables take their place.
+//! Repairs scopes: variables take the place of registers that are read out of scope.
 //!
-//! When structure is taken apart, what one region computes may be needed in another that follows
-//! it. The operation's result is then kept in a variable, which every reader outside copies. An
-//! `Index` is not kept but computed again: what uses it looks through it.
+//! After a pass has taken structure apart, a later region may read a result of another region. The result is
+//! then kept in a variable, which every reader outside copies. An `Index` is not kept but computed again,
+//! since its users look through it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,7 +22,7 @@ struct Repair<'k> {
     kept: BTreeMap<Reg, (Reg, Vec<u32>)>,
 }
 
-/// Rewrites a kernel.
+/// Rewrites a kernel until all registers are in scope.
 pub(super) fn repair(kernel: &mut Kernel) {
     let types = Types::of(kernel);
     let mut body = std::mem::take(&mut kernel.body);
@@ -31,7 +31,7 @@ pub(super) fn repair(kernel: &mut Kernel) {
     let mut repair = Repair { kernel, types, defined, kept: BTreeMap::new() };
     repair.region(&mut body, &mut Vec::new());
     let Repair { kept, defined, .. } = repair;
-    // Where a variable starts, so that it matters to nothing before.
+    // A variable starts right before the region with its definition, so that it is dead before.
     let mut starts: HashMap<(u32, u32), Vec<Reg>> = HashMap::new();
     for (reg, (variable, readers)) in &kept {
         let around = &defined[reg].0;
@@ -53,8 +53,8 @@ pub(super) fn repair(kernel: &mut Kernel) {
     kernel.body = body;
 }
 
-/// Calls `visit` for the regions inside of a node with the regions around them. A loop's
-/// `continuing` sees what its body computes.
+/// The regions inside of a node, each with the regions around it. A loop's `continuing` sees the results
+/// of its body.
 fn around<'n>(node: &'n Node, path: &[u32]) -> Vec<(&'n Region, Vec<u32>)> {
     match node {
         Node::Loop(l) => {
@@ -125,7 +125,7 @@ impl Repair<'_> {
                 | Node::Return
                 | Node::Barrier
                 | Node::Prefetch(_)
-                // Comes later.
+                // A later pass makes these.
                 | Node::Versions(_) => {}
             }
             region.nodes.push(node);
@@ -133,7 +133,7 @@ impl Repair<'_> {
         path.pop();
     }
 
-    /// A register as it is known here.
+    /// A register in scope with the value of `reg`.
     fn fetch(&mut self, reg: Reg, path: &[u32], out: &mut Vec<Node>) -> Reg {
         if self.in_scope(reg, path) {
             return reg;

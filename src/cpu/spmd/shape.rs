@@ -1,10 +1,10 @@
 //! Uniformity analysis: which values and variables of a gang are uniform, strided or varying.
 //!
-//! A fixed point over the structured kernel, starting from "nothing is stored": a variable is the
-//! join of what is stored into it. A store that only some of the lanes for which the variable
-//! matters execute makes it varying; which lanes those are follows from the variable's home region
-//! and from the loops that lanes leave at different times (`liveness`). What always holds of a
-//! uniform value: it is the same in all lanes that compute it together, so one scalar serves.
+//! The analysis finds a fixed point over the structured kernel. Every variable starts unset, and its
+//! shape is the join of the shapes that are stored into it. A store makes the variable varying if only some
+//! of the lanes that still need the variable execute it. These lanes follow from the variable's home region
+//! and from the loops that lanes leave at different times (`liveness`). What always holds: a uniform value
+//! is the same in all lanes that compute it together, so one scalar serves.
 
 use super::ir::{Kernel, Node, Region, Target};
 use super::liveness::{Access, Liveness, access};
@@ -74,7 +74,7 @@ pub(in crate::cpu) struct Shapes {
     pub(in crate::cpu) regs: Vec<Shape>,
     /// Loops and switches that lanes leave, or continue, at different times.
     pub(in crate::cpu) masked: Vec<bool>,
-    /// Whether lanes return at different times, past the structured guards.
+    /// Whether a divergent `Return` remains after `guards`.
     pub(in crate::cpu) returns: bool,
 }
 
@@ -83,7 +83,7 @@ struct Walk<'k> {
     source: &'k Source,
     liveness: &'k Liveness,
     result: Shapes,
-    /// How many divergent constructs each region is in.
+    /// The number of divergent constructs around each region.
     depth: Vec<u32>,
     /// Depth of the body of each loop or switch.
     target_depth: Vec<u32>,
@@ -125,7 +125,7 @@ pub(in crate::cpu) fn analyse(
     })
 }
 
-/// Finds the shapes of a region's registers again, after its operations have changed.
+/// Finds the shapes of a region's registers again after its operations have changed.
 pub(super) fn refresh(kernel: &Kernel, source: &Source, shapes: &mut Shapes, region: &Region) {
     let none = Shapes { regs: Vec::new(), masked: Vec::new(), returns: false };
     let mut walk = Walk {
@@ -217,7 +217,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A value is set once; its shape only ever gets less special.
+    /// Sets the shape of a value, which is set once. Its shape only gets less special.
     fn define(&mut self, reg: Reg, shape: Shape) {
         if self.shape(reg) != shape {
             self.result.regs[reg as usize] = shape;
@@ -225,8 +225,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Walks a region that is inside of `depth` divergent constructs. Gives the targets at which
-    /// lanes that left it will take part again.
+    /// Walks a region inside of `depth` divergent constructs. Returns the targets at which lanes that
+    /// left it rejoin.
     fn region(&mut self, region: &Region, depth: u32, workgroup: bool) -> Vec<Target> {
         self.depth[region.id as usize] = depth;
         let mut depth = depth;
@@ -276,7 +276,7 @@ impl Walk<'_> {
                 }
                 Node::Break(target) | Node::Continue(target) => {
                     if depth > self.target_depth[*target as usize] {
-                        // Everything from the innermost target to this one.
+                        // The lanes leave all targets from the innermost to this one.
                         for at in (0..self.targets.len()).rev() {
                             let inner = self.targets[at];
                             self.mask(inner);
@@ -291,7 +291,7 @@ impl Walk<'_> {
                     }
                 }
                 Node::Return => {
-                    // Lanes that left a loop around this one wait at its end.
+                    // Lanes that left a loop around this node wait at the loop's end.
                     let waiting =
                         self.targets.iter().any(|&target| self.result.masked[target as usize]);
                     if depth > 0 || waiting {
@@ -335,8 +335,8 @@ impl Walk<'_> {
         if depth > self.depth[home as usize] {
             return VARYING;
         }
-        // Lanes that have left such a loop must keep what they had, if it matters to them. Loops
-        // that the home is inside of start the variable anew.
+        // Lanes that have left such a loop must keep their value if it is live at the exit. A loop around
+        // the home starts the variable anew.
         for &target in &self.targets {
             if self.result.masked[target as usize]
                 && self.liveness.exit[target as usize].contains(&var)
@@ -448,7 +448,7 @@ impl Walk<'_> {
         let both = x.class.max(y.class);
         let product = |x: u32, y: u32| x.saturating_mul(y).min(1 << 31);
         let shape = |class: Class, align: u32| Shape { class, align };
-        // One step from lane to lane, whole gangs between the multiples of the width.
+        // Values step by one from lane to lane and start at a multiple of the width.
         let row = |s: Shape| s.class == Strided(1) && s.align >= width;
         match f {
             Binary::AddI | Binary::SubI => {
@@ -553,7 +553,7 @@ fn plain(so_far: Shape, operand: Shape) -> Shape {
     VARYING
 }
 
-/// Whether an `If` around a barrier, or out of a loop around one, is decided for the workgroup.
+/// Whether the workgroup must agree on a node's condition, since it contains a barrier or leaves a loop.
 pub(in crate::cpu) fn wants_workgroup(node: &Node) -> bool {
     if node.has_barrier() {
         return true;

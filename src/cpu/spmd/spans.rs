@@ -1,26 +1,24 @@
-//! Spans: workgroups next to each other along x that are executed as one, row by row.
+//! Spans: neighbouring workgroups along x that are executed as one, row by row.
 //!
-//! Where no invocation can tell which workgroup it is in, each row of invocations may go through
-//! several workgroups before the next row begins. So memory is read in long stretches, which its
-//! prefetchers follow, where narrow workgroups would jump from row to row. Unlike packed workgroups
-//! a span may end anywhere, and its gangs need not all run the same version: those at its ends, where
-//! [`Facts`] don't hold, run the one for edges. How long a span is, generated code finds while it runs.
+//! If no invocation can tell which workgroup it is in, each row of invocations may go through several
+//! workgroups before the next row begins. Memory is then read in long stretches, which prefetchers follow;
+//! narrow workgroups would jump from row to row. Unlike packed workgroups, a span may end anywhere, and its
+//! gangs need not all run the same version: those at its ends, where [`Facts`] don't hold, run the edge
+//! version. Generated code finds the length of a span while it runs.
 //!
-//! Measured on one thread. Against workgroup after workgroup: stencil7 (rows of 32 in 256) 1.3 with
-//! spans of the interior, and 1.5 times that with the edges of the row as well. stencil5 (rows of 64
-//! in 4096) on a Xeon 1.0 with 256 lanes and 0.85 with 1024, on a Zen 5 0.81, 0.97 and, with 4096,
-//! 1.15. Whole rows are what a plain loop over the array would do, so they are as good as that
-//! everywhere.
+//! Measured on one thread, relative to workgroup after workgroup: stencil7 (rows of 32 in 256) 1.3 with
+//! spans of the interior, and 1.5 times that with the edges of the row as well. stencil5 (rows of 64 in
+//! 4096) on a Xeon 1.0 with 256 lanes and 0.85 with 1024; on a Zen 5 0.81, 0.97 and, with 4096, 1.15.
+//! Whole rows are the order of a plain loop over the array, and as good as that loop everywhere.
 
 use super::ir::Kernel;
 use super::wide::{Facts, Wide};
 
-/// Lanes of a row of a span at most: what one row reads should still be there, in a second-level
-/// cache, for the next.
+/// The most lanes in a row of a span. Data that one row reads should still be in a second-level cache
+/// for the next row.
 const LONGEST: u32 = 4096;
 
-/// How many workgroups a span has at most, counted in what is executed as one; 1 if there are
-/// no spans.
+/// The most workgroups of a span, where packed ones count as one; 1 if there are no spans.
 pub(in crate::cpu) fn longest(kernel: &Kernel) -> u32 {
     let [x, y, z] = kernel.workgroup_size;
     let rows = y > 1 || z > 1;
@@ -31,7 +29,7 @@ pub(in crate::cpu) fn longest(kernel: &Kernel) -> u32 {
     }
 }
 
-/// Which numbers differ from workgroup to workgroup along x.
+/// For each number, whether it differs between workgroups along x.
 pub(in crate::cpu) fn along_x(facts: &Facts) -> Vec<bool> {
     let mut differs: Vec<bool> = Vec::with_capacity(facts.numbers.len());
     for wide in &facts.numbers {
@@ -55,7 +53,7 @@ mod tests {
     use super::longest as longest_span;
     use crate::kernel::Kernel;
 
-    /// Workgroups in the longest span of a kernel with such workgroups.
+    /// The most workgroups in a span of a kernel with workgroups of this size.
     fn longest(size: &str, value: &str) -> u32 {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> out: array<u32>;

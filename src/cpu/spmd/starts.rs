@@ -1,8 +1,8 @@
-//! Where variables start: as far inside as their uses allow.
+//! Moves the initial values of variables as far inside as their uses allow.
 //!
-//! A variable's initial value is set at the top of the kernel, where all lanes are. Set where it is
-//! first needed instead, under the same conditions as its uses, it can stay uniform. It never goes
-//! into a loop, where it would start again with each turn.
+//! Lowering sets an initial value at the top of the kernel, where all lanes execute. If it is set where it
+//! is first needed instead, under the same conditions as its uses, the variable can stay uniform. It never
+//! moves into a loop, where each iteration would set it again.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::cpu::interpreter::functions::{Reg, Unary};
 /// Moves the initial values.
 pub(super) fn sink(kernel: &mut Kernel) {
     let mut body = std::mem::take(&mut kernel.body);
-    // The initialisations come first of all.
+    // The initial values come first.
     let is_start = |node: &Node| {
         matches!(node, Node::Op(Op::Unary { f: Unary::Copy, dst, a })
             if kernel.is_variable(*dst) && kernel.known(*a).is_some())
@@ -41,7 +41,7 @@ pub(super) fn sink(kernel: &mut Kernel) {
     kernel.body = body;
 }
 
-/// For each variable, the regions around all of its uses, outside of loops.
+/// For each variable, the regions outside of loops that are around all of its uses.
 fn uses(
     kernel: &Kernel,
     region: &Region,

@@ -1,12 +1,12 @@
-//! Divergent control flow around barriers, made straight: masks in variables.
+//! Straightens divergent control flow around barriers: masks in variables replace structure.
 //!
-//! A branch, loop or switch that has a barrier in it and is not the same for the workgroup, or a
-//! function that lanes leave before a barrier, loses its structure: what lies between two barriers
-//! becomes `if mask { … }`, and the barriers stand where all lanes meet them. The masks are those
-//! of the interpreter: one for each branch and switch, two for a loop (the lanes still in it, and
-//! those still in this iteration); leaving takes a lane out of every mask up to what it leaves. A
-//! loop goes on until no lane of the workgroup is in it, which the gangs tell each other through a
-//! word of workgroup memory. What is the workgroup's (`divergence`) stays outside of the masks, so
+//! A branch, loop or switch loses its structure if it contains a barrier and is not uniform in the
+//! workgroup, and so does a function that lanes leave before a barrier. The nodes between two barriers
+//! become `if mask { … }`, and the barriers stand where all lanes meet them. The masks are those of the
+//! interpreter: one for each branch and switch, two for a loop (the lanes still in it, and those still in
+//! this iteration). Leaving takes a lane out of every mask up to the construct that it leaves. A loop
+//! continues until no lane of the workgroup is in it, which the gangs tell each other through a word of
+//! workgroup memory. Values and control flow of the workgroup (`divergence`) stay outside of the masks, so
 //! that uniform loops stay uniform.
 
 use super::divergence::{self, Flow};
@@ -18,10 +18,10 @@ use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Binary, Reg, Unary};
 use crate::cpu::interpreter::shape::Kind;
 
-/// Something that runs under a mask.
+/// A construct that runs under a mask.
 #[derive(Debug, Clone, Copy)]
 struct Scope {
-    /// What `break` leaves; nothing for a branch and for the function.
+    /// The target that `break` leaves; nothing for a branch and for the function.
     target: Option<Target>,
     /// The lanes that execute.
     mask: Reg,
@@ -35,11 +35,11 @@ struct Straighten<'k> {
     scopes: Vec<Scope>,
     /// The interpreter's mask, which operations have to name.
     exec: Reg,
-    /// The word of workgroup memory through which gangs tell that a lane is left, in bytes.
+    /// The byte offset of the word of workgroup memory by which gangs report that a lane is left.
     word: Option<u64>,
 }
 
-/// Rewrites a kernel with barriers. Gives whether anything had to be.
+/// Rewrites a kernel with barriers. Returns whether it changed.
 pub(super) fn straighten(kernel: &mut Kernel, shapes: &Shapes, liveness: &Liveness) -> bool {
     if !kernel.body.has_barrier() {
         return false;
@@ -63,7 +63,7 @@ pub(super) fn straighten(kernel: &mut Kernel, shapes: &Shapes, liveness: &Livene
     true
 }
 
-/// Whether there is something that is not the workgroup's.
+/// Whether any node around barriers is not uniform in the workgroup.
 fn needed(flow: &Flow, body: &Region) -> bool {
     let mut needed = false;
     body.for_each(&mut |node| {
@@ -136,8 +136,8 @@ impl Straighten<'_> {
         dst
     }
 
-    /// Nodes of the workgroup's level: barriers and what is around them stay outside of the mask,
-    /// the rest goes under it.
+    /// Rewrites nodes of the workgroup's level: barriers and the nodes around them stay outside of the
+    /// mask, the rest goes under it.
     fn stretch(&mut self, nodes: Vec<Node>, out: &mut Vec<Node>) {
         let mut group = Vec::new();
         for node in nodes {
@@ -200,7 +200,7 @@ impl Straighten<'_> {
         out.push(Node::If { condition, accept, reject });
     }
 
-    /// Nodes with `Break(end)` for what leaves them, after it has changed the masks.
+    /// Nodes whose exits change the masks and end in `Break(end)`.
     fn replaced(&mut self, nodes: Vec<Node>, end: Target, left: &mut bool) -> Vec<Node> {
         let mut out = Vec::with_capacity(nodes.len());
         for mut node in nodes {
@@ -238,7 +238,7 @@ impl Straighten<'_> {
     fn level(&mut self, node: Node, out: &mut Vec<Node>) {
         match node {
             Node::UniformLoad(op) if !of_workgroup(&self.flow, &op) => {
-                // Each lane reads for itself, between the barriers that stand around it.
+                // Each lane loads for itself, between the barriers around the load.
                 let mut group = vec![Node::Op(op)];
                 self.flush(&mut group, out);
             }
@@ -258,7 +258,7 @@ impl Straighten<'_> {
                     out.push(Node::Loop(l));
                     return;
                 };
-                // What controls the loop means something only where a lane is in it.
+                // The loop's conditions have a meaning only if a lane is in the loop.
                 let condition = self.any(scope.mask, out);
                 let accept = self.region(vec![Node::Loop(l)]);
                 let reject = self.region(Vec::new());
@@ -286,7 +286,7 @@ impl Straighten<'_> {
         Region { id: region.id, nodes }
     }
 
-    /// The lanes that execute now.
+    /// The lanes that execute at this point.
     fn lanes(&mut self, out: &mut Vec<Node>) -> Reg {
         match self.scopes.last().copied() {
             Some(scope) => self.read(scope.mask, out),
@@ -326,7 +326,7 @@ impl Straighten<'_> {
         self.scopes.push(Scope { target: Some(l.target), mask, live: Some(live) });
         self.stretch(l.body.nodes, &mut body);
         self.scopes.pop();
-        // Lanes that continued are here again.
+        // Lanes that continued rejoin here.
         self.scopes.push(Scope { target: None, mask: live, live: None });
         self.stretch(l.continuing.nodes, &mut body);
         self.scopes.pop();

@@ -1,7 +1,7 @@
-//! The SPMD form as text, for people and for snapshots.
+//! The SPMD form as text, for readers and snapshots.
 //!
-//! `u` marks what is the same for the workgroup, `g` for the gang, `s` a strided value, `l` one
-//! that may turn out so, `v` a varying one.
+//! `u` marks a value that is uniform in the workgroup, `g` one that is uniform in the gang, `s` a strided
+//! value, `l` one that is likely strided by one, `v` a varying one.
 
 use std::fmt::Write;
 
@@ -61,7 +61,7 @@ impl Printer<'_> {
         };
         let kind = match class {
             RegClass::Variable(_) => "@",
-            // Known to be inside.
+            // Known to be in bounds.
             _ if self.compiled.code.inside.contains(&reg) => "%!",
             _ => "%",
         };

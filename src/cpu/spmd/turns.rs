@@ -1,13 +1,13 @@
-//! What counts the turns of a loop is the same for all lanes that are still in it.
+//! Makes variables that count a loop's iterations uniform inside of the loop.
 //!
-//! `while count < limit { if far { break; } …; count++; }`: lanes leave with different counts, so
-//! `count` is a value of each lane behind the loop. In the loop it is not: who is there has made as
-//! many turns as the others. Here such a variable gets a twin for the loop, which the shapes find to
-//! be the same for the gang: comparing it costs one scalar instruction, and no mask.
+//! In `while count < limit { if far { break; } …; count++; }` lanes leave with different counts, so `count`
+//! varies behind the loop. Inside it does not: all lanes that are still there have made the same number of
+//! iterations. This pass gives such a variable a twin for the loop, which the shapes find to be uniform in
+//! the gang. Comparing the twin is one scalar instruction, without a mask.
 //!
-//! What always holds: the variable is set once in a turn, by all lanes that are still in the loop, from
-//! itself and what is the same for the gang; and all lanes entered with the same. What it holds behind
-//! the loop it is given in each turn.
+//! What always holds: the variable is set once in an iteration, by all lanes that are still in the loop,
+//! from itself and values that are uniform in the gang; and all lanes enter the loop with the same value.
+//! Each iteration also sets the variable itself, for readers behind the loop.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::class::Class as RegClass;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// How far a new value is followed to what it is made of.
+/// The deepest chain of operations through which a new value is followed.
 const DEEPEST: u32 = 4;
 
-/// What variables were set to, where that is the same for the gang.
+/// The values that variables were set to, where these are uniform in the gang.
 type Starts = HashMap<Reg, Reg>;
 
-/// Gives such variables their twins. Says whether there was one.
+/// Gives such variables their twins. Returns whether there was one.
 pub(super) fn split(kernel: &mut Kernel, shapes: &Shapes) -> bool {
     let mut body = std::mem::take(&mut kernel.body);
     let changed = region(kernel, shapes, &mut body, Starts::new());
@@ -55,7 +55,7 @@ fn region(kernel: &mut Kernel, shapes: &Shapes, inside: &mut Region, mut starts:
                 changed = true;
             }
         }
-        // The turns after the first begin with what the loop sets.
+        // Iterations after the first begin with values that the loop has set.
         let mut before = starts.clone();
         forget(kernel, &node, &mut starts);
         if matches!(node, Node::Loop(_)) {
@@ -74,7 +74,7 @@ fn is_same(kernel: &Kernel, shapes: &Shapes, reg: Reg) -> bool {
     kernel.known(reg).is_some() || class.is_some_and(|class| class <= Class::Gang)
 }
 
-/// Forgets what a node sets, at any depth.
+/// Forgets the variables that a node sets, at any depth.
 fn forget(kernel: &Kernel, node: &Node, starts: &mut Starts) {
     let mut visit = |node: &Node| {
         if let Node::Op(op) | Node::UniformLoad(op) = node
@@ -87,7 +87,7 @@ fn forget(kernel: &Kernel, node: &Node, starts: &mut Starts) {
     node.regions().into_iter().for_each(|inner| inner.for_each(&mut visit));
 }
 
-/// The variables of a loop that count its turns, and which the shapes take for a value of each lane.
+/// The variables that count the iterations of a loop and have a varying shape.
 fn counters(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> Vec<Reg> {
     if !shapes.masked[l.target as usize] {
         return Vec::new();
@@ -104,7 +104,7 @@ fn counters(kernel: &Kernel, shapes: &Shapes, l: &Loop) -> Vec<Reg> {
     };
     l.body.for_each(&mut note);
     l.continuing.for_each(&mut note);
-    // Who continues early does not get to the rest of the body.
+    // Lanes that continue early do not execute the rest of the body.
     let all = if continues(&l.body, l.target) { &[][..] } else { &l.body.nodes[..] };
     let mut found = Vec::new();
     for node in all.iter().chain(&l.continuing.nodes) {
@@ -125,7 +125,7 @@ fn continues(region: &Region, target: Target) -> bool {
     found
 }
 
-/// Whether a value is made of a variable, and of what is the same for the gang.
+/// Whether a value is computed only from a variable and from values that are uniform in the gang.
 fn follows(
     kernel: &Kernel,
     shapes: &Shapes,
@@ -159,7 +159,7 @@ fn twin(kernel: &mut Kernel, var: Reg) -> Reg {
     twin
 }
 
-/// What reads the variable reads its twin.
+/// Makes readers of the variable read its twin.
 fn rename(region: &mut Region, var: Reg, twin: Reg) {
     for node in &mut region.nodes {
         if let Node::Op(Op::Unary { f: Unary::Copy, a, .. }) = node
@@ -171,7 +171,7 @@ fn rename(region: &mut Region, var: Reg, twin: Reg) {
     }
 }
 
-/// What sets the variable sets its twin, too.
+/// Sets the twin wherever the variable is set.
 fn set_both(region: &mut Region, var: Reg, twin: Reg) {
     let sets = |node: &Node| matches!(node, Node::Op(Op::Unary { dst, .. }) if *dst == var);
     if let Some(at) = region.nodes.iter().position(sets)
@@ -186,7 +186,7 @@ mod tests {
     use super::super::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// Whether a loop that lanes leave one by one turns by a comparison for the whole gang.
+    /// Whether a loop that lanes leave one by one compares its counter once for the whole gang.
     fn is_counted_once(body: &str) -> bool {
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
@@ -201,7 +201,7 @@ mod tests {
         );
         let printed = print(&compile(&Kernel::from_wgsl(&text).unwrap(), Gangs::of(16)).unwrap());
         let (_, inside) = printed.rsplit_once("masked").unwrap();
-        // The first comparison decides about the next turn.
+        // The first comparison decides about the next iteration.
         let compares = |line: &&str| line.contains(" = Lt") || line.contains(" = Le");
         let first = inside.lines().find(compares).unwrap();
         first.split(" = ").next().unwrap().ends_with('g')

@@ -1,7 +1,8 @@
-//! What a register holds: bits as a float, as an integer, or a truth value.
+//! The types of registers: float, integer or truth value.
 //!
-//! Operations say what they take; only what merely passes through (copies, selections, loads)
-//! needs to be followed. An i32 and a u32 are the same here, and an f16 is the f32 that equals it.
+//! Operations determine the types of their operands and results. Only copies, selections and loads, which
+//! pass values through, need to be followed. An i32 and a u32 have the same type, and an f16 is held as the
+//! f32 that equals it.
 
 use std::collections::HashSet;
 
@@ -22,7 +23,7 @@ pub(in crate::cpu) enum Ty {
 #[derive(Debug)]
 pub(in crate::cpu) struct Types {
     types: Vec<Option<Ty>>,
-    /// Registers that an operation on floats takes.
+    /// Operands of operations on floats.
     floats: HashSet<Reg>,
 }
 
@@ -44,12 +45,12 @@ impl Types {
         types
     }
 
-    /// The type of a register. What has no type of its own, such as a constant, is an integer.
+    /// The type of a register. A register without a type of its own, such as a constant, is an integer.
     pub(in crate::cpu) fn of_reg(&self, reg: Reg) -> Ty {
         self.types.get(reg as usize).copied().flatten().unwrap_or(Ty::Int)
     }
 
-    /// Whether a word from memory is a float to who uses it, or one of those who do.
+    /// Whether any operation uses a word from memory as a float.
     pub(in crate::cpu) fn is_used_as_float(&self, reg: Reg) -> bool {
         self.floats.contains(&reg)
     }
@@ -166,10 +167,10 @@ impl Types {
     fn ternary(&self, kernel: &Kernel, f: Ternary, [a, b, c]: [Reg; 3]) -> Ty {
         match f {
             Ternary::FmaF | Ternary::FmaH => Ty::Float,
-            // A mask of single bits.
+            // `c` is a mask of single bits.
             Ternary::Select if self.of_reg(c) != Ty::Bool => Ty::Int,
             Ternary::Select => {
-                // A constant goes along with the other.
+                // A constant takes the type of the other operand.
                 let of = |reg: Reg| match kernel.known(reg) {
                     Some(_) => None,
                     None => Some(self.of_reg(reg)),

@@ -1,11 +1,11 @@
-//! Unrolling of loops around barriers, where the iterations are few and known at compile time.
+//! Unrolls loops around barriers if the iterations are few and known at compile time.
 //!
-//! The tree of a reduction halves its stride with each turn; a scan doubles it. Written out, each
-//! turn knows its stride: which gangs it concerns, which lanes of them, and where they load. Values
-//! that follow are constants in the copy, so a later pass sees `index < 64`. What always holds: a
-//! copy has registers and targets of its own, and the lanes that get to a node are those that got to
-//! it in that turn; so nothing has to be the same for all lanes. A loop stays as it is where any
-//! decision to leave it is not known, or where too much would be written.
+//! The tree of a reduction halves its stride with each iteration; a scan doubles it. In an unrolled loop
+//! each iteration knows its stride: which gangs and lanes it concerns, and where they load. Values that
+//! follow are constants in the copy, so a later pass sees `index < 64`. What always holds: a copy has
+//! registers and targets of its own, and a node in it is reached by the lanes that reach it in that
+//! iteration, so nothing has to be uniform. A loop stays as it is if a decision to leave it is not known, or
+//! if the copies would be too large.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use crate::cpu::interpreter::bytecode::Op;
 use crate::cpu::interpreter::class::Class;
 use crate::cpu::interpreter::functions::{Reg, Unary};
 
-/// Turns of one loop at most: a workgroup has 1024 invocations, and a tree of them ten levels.
+/// The most iterations of a loop: a workgroup has 1024 invocations, and a tree of them ten levels.
 const TURNS: usize = 16;
 
-/// Nodes that all turns of a loop may have together.
+/// The most nodes of all iterations of a loop together.
 const NODES: usize = 400;
 
 /// The most nodes examined for the decision: inner loops are examined again for each outer loop.
@@ -27,7 +27,7 @@ const LOOKS: usize = 10 * NODES;
 /// The known values of variables.
 type Known = HashMap<Reg, u32>;
 
-/// Writes loops out.
+/// Unrolls the loops of a kernel.
 pub(super) fn unroll(kernel: &mut Kernel) {
     let mut body = std::mem::take(&mut kernel.body);
     if body.has_barrier() {
@@ -86,22 +86,22 @@ fn forget(kernel: &Kernel, region: &Region, known: &mut Known) {
     });
 }
 
-/// Where lanes are after some nodes.
+/// Where lanes go after some nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Flow {
     On,
-    /// They break (or else continue) a loop that is written out.
+    /// They break (true) or continue a loop that is being unrolled.
     Away(Target, bool),
 }
 
 struct Writer<'k> {
     kernel: &'k mut Kernel,
     constants: HashMap<u32, Reg>,
-    /// The names of this turn; that of a value that is known is a constant's.
+    /// The names of registers in this iteration. A known value has a constant's name.
     names: HashMap<Reg, Reg>,
-    /// Of loops and switches that are copied as they are.
+    /// The new targets of loops and switches that are copied as they are.
     targets: HashMap<Target, Target>,
-    /// The loops that are being written out, and how many undecided nodes each is in.
+    /// The loops that are being unrolled, and the number of undecided nodes around each.
     loops: Vec<(Target, u32)>,
     depth: u32,
     left: usize,
@@ -120,7 +120,7 @@ impl Writer<'_> {
         Writer { kernel, constants, names, targets, loops, depth: 0, left, looks }
     }
 
-    /// Writes all turns of a loop. Returns false where that can't be done.
+    /// Writes all iterations of a loop. Returns false if that can't be done.
     fn turns(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> bool {
         self.loops.push((l.target, self.depth));
         let mut more = Some(true);
@@ -133,7 +133,7 @@ impl Writer<'_> {
         more == Some(false)
     }
 
-    /// One turn. Says whether there is another one.
+    /// Writes one iteration. Returns whether another one follows, or `None` if that is not known.
     fn turn(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> Option<bool> {
         match self.nodes(&l.body, out, known)? {
             Flow::Away(target, true) if target == l.target => return Some(false),
@@ -218,7 +218,7 @@ impl Writer<'_> {
         new
     }
 
-    /// A loop in a loop: written out, too, if it has a barrier and can be.
+    /// Writes a loop in a loop, unrolled if it has a barrier and can be.
     fn inner_loop(&mut self, l: &Loop, out: &mut Vec<Node>, known: &mut Known) -> Option<()> {
         let barrier = l.body.has_barrier() || l.continuing.has_barrier();
         if barrier {
@@ -277,7 +277,7 @@ impl Writer<'_> {
         reg
     }
 
-    /// An operation in this turn's names, with a new one for each of its results.
+    /// An operation in this iteration's names, with a new name for each of its results.
     fn renamed(&mut self, op: &Op) -> Op {
         let mut new = op.clone();
         new.for_each_source(&mut |reg| *reg = self.name(*reg));
@@ -302,7 +302,8 @@ mod tests {
     use super::super::{Gangs, compile, print};
     use crate::kernel::Kernel;
 
-    /// Loops that are left of a kernel of 64 invocations, and whether it has gangs to leave out.
+    /// The number of loops left of a kernel of 64 invocations, and whether a region is limited to some
+    /// gangs.
     fn left(body: &str) -> (usize, bool) {
         let text = format!(
             "override N = 4u;
@@ -340,7 +341,7 @@ mod tests {
         assert_eq!(left(unknown), (1, false));
         let long = "for (var k = 0u; k < 17u; k++) { workgroupBarrier(); cells[i] += k; }";
         assert_eq!(left(long), (1, false));
-        // The inner one is short whatever the outer one does.
+        // The inner one is short, whatever the outer one does.
         let half = "let n = arrayLength(&dst); for (var k = 0u; k < n; k++) {
             for (var l = 0u; l < 3u; l++) { workgroupBarrier(); cells[i] += l; } }";
         assert_eq!(left(half), (1, false));

@@ -1,4 +1,4 @@
-//! Results of atomics that nobody reads: then the lanes of a gang need not go one by one.
+//! Drops results of atomics that are never read, so that the lanes of a gang need not go one by one.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,6 @@ use super::ir::{Kernel, Node, Region};
 use crate::cpu::interpreter::bytecode::{NONE, Op};
 use crate::cpu::interpreter::functions::Reg;
 
-/// Drops the results.
 pub(super) fn drop_results(kernel: &mut Kernel) {
     let mut read = HashSet::new();
     kernel.body.for_each(&mut |node| match node {

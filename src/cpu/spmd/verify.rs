@@ -1,11 +1,10 @@
-//! What must hold of a kernel in SPMD form.
+//! Verifies the invariants of a kernel in SPMD form.
 //!
-//! Always: every register that is read has been set before, in the same region or one around it,
-//! or is a constant, an invariant, a built-in value or a variable; a register is set once; what is
-//! left is around the node that leaves it. Before a back end sees it: barriers are gone; `Gangs`
-//! regions are on the workgroup's level and nothing there is divergent; a variable of the
-//! workgroup is never set by a gang; nobody leaves a stretch but by its end, or the only one by a
-//! return.
+//! Always: every register that is read has been set before, in the same region or one around it, or is a
+//! constant, an invariant, a built-in value or a variable; a register is set once; a node leaves only
+//! constructs around it. After fission: there are no barriers; `Gangs` regions are on the workgroup's level,
+//! and nothing there is divergent; gangs never set a variable of the workgroup; a `Gangs` region is left at
+//! its end, or by a return if it is the only one.
 
 use std::collections::HashSet;
 
@@ -25,12 +24,11 @@ struct Verifier<'k> {
     ever: HashSet<Reg>,
     /// Loops and switches around the node.
     targets: Vec<Target>,
-    /// Whether the kernel is one stretch, which may be left by a return.
+    /// Whether the kernel is one `Gangs` region, which a return may leave.
     whole: bool,
 }
 
-/// Checks a kernel that is ready for a back end. A failure is a bug of the compiler, not of the
-/// kernel.
+/// Checks a kernel that is ready for a back end. A failure is a bug of the compiler, not of the kernel.
 pub(super) fn verify(kernel: &Kernel, shapes: &Shapes) -> Result<()> {
     check(kernel, Some(shapes))
 }
@@ -71,7 +69,7 @@ impl Verifier<'_> {
     fn read(&self, reg: Reg) -> Result<()> {
         let there = match self.kernel.classes.get(reg as usize) {
             Some(RegClass::Temporary) => self.set.contains(&reg),
-            // Variables are read by copies only, which is checked where they are.
+            // Only copies read variables, which `op` checks.
             Some(RegClass::Constant(_) | RegClass::Builtin | RegClass::Variable(_)) => true,
             Some(RegClass::Invariant) => {
                 self.set.contains(&reg) || self.kernel.builtins.contains_key(&reg)
@@ -139,7 +137,7 @@ impl Verifier<'_> {
                     self.region(reject, in_gang)?;
                 }
                 Node::Loop(l) => {
-                    // `continuing` and the condition see what the body computes.
+                    // `continuing` and the condition see the results of the body.
                     let outside = self.set.clone();
                     self.targets.push(l.target);
                     self.nodes(&l.body, in_gang)?;
@@ -189,7 +187,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// On the workgroup's level every decision is the workgroup's.
+    /// Checks that a decision on the workgroup's level is uniform in the workgroup.
     fn decided(&self, condition: Reg, in_gang: bool) -> Result<()> {
         let Some(shapes) = self.shapes else { return Ok(()) };
         if in_gang || shapes.regs[condition as usize].class <= Class::Workgroup {
@@ -199,7 +197,7 @@ impl Verifier<'_> {
     }
 }
 
-/// The interpreter's mask, which means nothing here.
+/// The interpreter's mask, which has no meaning here.
 fn mask_of(op: &Op) -> Option<Reg> {
     match op {
         Op::Load(access) | Op::Store(access) => Some(access.mask),

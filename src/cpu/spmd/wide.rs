@@ -1,9 +1,9 @@
-//! Facts about a launch that a workgroup can check for itself: comparisons of whole numbers.
+//! Facts about a launch that a workgroup checks at run time: comparisons of integers.
 //!
-//! The numbers are computed from what is the same for the workgroup, in 64 bits, where the kernel
-//! computes in 32 and wraps. What always holds: when every comparison of a [`Facts`] is true, none
-//! of its numbers overflowed on the way. A back end evaluates `numbers` in order as i64, wrapping,
-//! and takes the conjunction of `less`, signed.
+//! The numbers are computed in 64 bits from values that are uniform in the workgroup, where the kernel
+//! computes in 32 bits and wraps. What always holds: if every comparison of a [`Facts`] is true, none of its
+//! numbers overflowed. A back end evaluates `numbers` in order as wrapping i64, and `less` as a conjunction
+//! of signed comparisons.
 
 use crate::cpu::interpreter::functions::Reg;
 use crate::kernel::BindingId;
@@ -11,15 +11,15 @@ use crate::kernel::BindingId;
 /// A number, by its place in [`Facts::numbers`].
 pub(in crate::cpu) type Number = u32;
 
-/// How a number is found.
+/// How a number is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cpu) enum Wide {
     Constant(i64),
-    /// A value or a variable of the workgroup, as a u32.
+    /// A register that is uniform in the workgroup, as a u32.
     Register(Reg),
-    /// Along an axis, the workgroup's id.
+    /// The workgroup's id along an axis.
     Workgroup(u8),
-    /// The elements of a storage binding.
+    /// The number of elements of a storage binding.
     Length(BindingId),
     Add(Number, Number),
     Sub(Number, Number),
@@ -30,7 +30,7 @@ pub(in crate::cpu) enum Wide {
     Shr(Number, u32),
     /// Divided by a constant above zero.
     Div(Number, u32),
-    /// The same number, which some comparison shows to be between 0 and 2^31.
+    /// The same number, which a comparison shows to be between 0 and 2^31.
     Held(Number),
 }
 
@@ -40,7 +40,7 @@ pub(in crate::cpu) struct Facts {
     pub(in crate::cpu) numbers: Vec<Wide>,
     /// The first is less than the second.
     pub(in crate::cpu) less: Vec<(Number, Number)>,
-    /// For each number, between what it surely is.
+    /// The range of each number, both ends included.
     ranges: Vec<(i64, i64)>,
 }
 
@@ -50,14 +50,14 @@ pub(super) type Less = (Number, Number);
 /// The largest u32.
 pub(super) const WORD: i64 = u32::MAX as i64;
 
-/// What a number that is held is at most.
+/// The largest value of a `Held` number.
 pub(super) const HELD: i64 = 1 << 31;
 
-/// No number is larger.
+/// The largest magnitude of a number.
 const LARGEST: i64 = 1 << 62;
 
 impl Facts {
-    /// A number; nothing when it might be too large.
+    /// Adds a number unless it is known already; `None` if it might be too large.
     pub(super) fn number(&mut self, wide: Wide) -> Option<Number> {
         let range = |n: Number| self.ranges[n as usize];
         let ends = |values: [Option<i64>; 4]| {
@@ -112,7 +112,7 @@ impl Facts {
         Some((self.numbers.len() - 1) as Number)
     }
 
-    /// The same number with constants gathered on the right.
+    /// The same number with a constant operand on the right.
     fn simpler(&self, wide: Wide) -> Wide {
         let constant = |n: Number| match self.numbers[n as usize] {
             Wide::Constant(value) => Some(value),
@@ -133,7 +133,7 @@ impl Facts {
         self.ranges[n as usize]
     }
 
-    /// Adds to `needs` that one number is less than another. False where it never is.
+    /// Adds `a < b` to `needs` unless it always holds. Returns false if it never holds.
     pub(super) fn less(&self, a: Number, b: Number, needs: &mut Vec<Less>) -> bool {
         let (x, y) = (self.range(a), self.range(b));
         if x.1 < y.0 {
@@ -148,7 +148,7 @@ impl Facts {
         true
     }
 
-    /// Drops what follows from other comparisons, and the numbers that no comparison needs.
+    /// Drops comparisons that follow from others, and numbers that no comparison needs.
     pub(super) fn tidy(&mut self) {
         let less = std::mem::take(&mut self.less);
         let follows = |a: Number, b: Number| {

@@ -1,13 +1,13 @@
 //! Barriers in every kind of control flow: compiled code does what the interpreter does.
 //!
-//! The interpreter runs a whole workgroup at a time, so a barrier costs it nothing and means what
-//! its masks say; the compiler takes such flow apart.
+//! The interpreter runs a whole workgroup at a time, so its masks alone give a barrier its meaning. The
+//! compiler takes such control flow apart.
 
 use super::same_on_all_engines;
 
-/// Bodies of an entry point of 40 or 48 invocations, `i` an invocation's number in its workgroup,
-/// `g` in the launch. They may write `out[g]`, and have `w: array<u32, 64>` and the atomic `sum`
-/// in workgroup memory, `data` to read, and `n` = 3, the same for all.
+/// Bodies of an entry point of 40 or 48 invocations. `i` is an invocation's number in its workgroup, `g` in
+/// the launch. Bodies may write `out[g]`. They have `w: array<u32, 64>` and the atomic `sum` in workgroup
+/// memory, `data` to read, and the uniform `n` = 3.
 const BODIES: &[&str] = &[
     // Early ends.
     "if g > 70u { return; } w[i] = g; workgroupBarrier(); out[g] = w[i ^ 1u] + w[63u - i];",
@@ -63,7 +63,7 @@ fn barriers_in_any_control_flow_do_what_the_interpreter_does() {
     let data = [vec![9, 4, 2], data[3..].to_vec()].concat();
     let mut failures = Vec::new();
     for body in BODIES {
-        // Compiling takes most of the time: rows of eight only where they matter.
+        // Compilation takes most of the time, so workgroups with rows are tested only where they matter.
         let size = if body.contains("li.y") { "8, 6" } else { "40" };
         let text = format!(
             "@group(0) @binding(0) var<storage, read_write> out: array<u32>;

@@ -1,8 +1,8 @@
 //! Kernels of long chains and deep nests, on a small stack: every walk over code is bounded.
 //!
-//! A chain of values can be as long as a kernel, run through the iterations of a loop, and reach
-//! the same value on many paths. Each engine runs such kernels to the same bits, however small the
-//! stack of the launching thread is.
+//! A chain of values can be as long as a kernel, run through the iterations of a loop, and reach the same
+//! value on many paths. Each engine gives the same bits for such kernels, however small the stack of the
+//! launching thread is.
 
 use std::time::{Duration, Instant};
 

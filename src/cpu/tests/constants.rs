@@ -151,7 +151,7 @@ fn compare(
     compared
 }
 
-/// The values that the type can represent, as WGSL.
+/// The finite values of the type, as WGSL literals.
 fn literals(suffix: &str, round: fn(f64) -> f64) -> Vec<String> {
     let signed = FLOATS.iter().flat_map(|&x| [x, -x]).map(round).filter(|x| x.is_finite());
     signed.map(|x| format!("({x:?}{suffix})")).collect()

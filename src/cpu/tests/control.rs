@@ -3,8 +3,8 @@
 use super::{device, launch_on, output};
 use crate::error::Error;
 
-/// Each text is the body of an entry point of 24 invocations, `i` its index; what it puts into
-/// `out[i]` must be what the Rust function gives.
+/// Each text is the body of an entry point of 24 invocations with the index `i`. It must store into `out[i]`
+/// what the Rust function returns.
 #[test]
 fn divergent_control_flow_does_what_each_invocation_alone_would() {
     type Case = (&'static str, fn(u32) -> u32);

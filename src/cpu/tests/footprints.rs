@@ -1,10 +1,9 @@
-//! The analysis held against what the interpreter really touches.
+//! Inferred footprints against the accesses that the interpreter makes.
 //!
-//! A recorder watches a chunk. Every element that was read or written must be in the footprint that
-//! the analysis gave. If members of a buffer are used differently, it must also be in the footprint
-//! of that member. Every element that the analysis called surely written must have been written,
-//! all of it, and not read. Loops that it called finite have no budget in the interpreter, so a
-//! wrong claim hangs the test.
+//! A recorder watches a chunk. Every element that was read or written must be in the footprint, and in that
+//! of its member if members of a buffer are used differently. Every element that the analysis calls surely
+//! written must have been written, all of it, and not read. Loops that it calls finite have no budget in the
+//! interpreter, so a wrong claim hangs the test.
 
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
@@ -18,7 +17,7 @@ use crate::grid::GroupBox;
 use crate::kernel::{Kernel, Layout, Space};
 use crate::region::Region;
 
-/// What happened to one binding. By byte: the header first, then the elements.
+/// The bytes of one binding that were touched: the header first, then the elements.
 struct Seen {
     layout: Layout,
     read: Vec<bool>,
@@ -42,7 +41,7 @@ impl Probe for Recorder {
     }
 }
 
-/// Numbers for tests; the same for the same seed.
+/// Pseudorandom numbers, which the seed determines.
 struct Random(u64);
 
 impl Random {
@@ -69,8 +68,8 @@ struct Cut {
     band: usize,
 }
 
-/// Runs a box of workgroups under watch and holds the footprints against it. What the words of
-/// the uniforms and buffers are is up to `data`, one for each binding. `cut` says of which bands the box is one.
+/// Runs a box of workgroups under watch and compares its accesses with the footprints. `data` has the words
+/// of each binding. `cut` has the bands of which the box is one.
 fn check(
     kernel: &Kernel,
     grid: [u32; 3],
@@ -228,8 +227,8 @@ fn check(
             };
             assert!(right, "{:?} {}", uses, place("used", byte));
         }
-        // Of invocations that never leave a loop what follows it is not surely written, and may
-        // be known not to be.
+        // Code behind a loop that an invocation never leaves does not surely write, and the analysis may
+        // know that it does not.
         if !ended {
             continue;
         }
@@ -245,7 +244,7 @@ fn check(
     }
 }
 
-/// The bytes of every uniform, over and over: words 37, 11, 5, 64.
+/// The bytes of every uniform, repeated: words 37, 11, 5, 64.
 const UNIFORM: [u8; 16] = [37, 0, 0, 0, 11, 0, 0, 0, 5, 0, 0, 0, 64, 0, 0, 0];
 
 /// Checks random boxes of random grids with buffers of random sizes.
@@ -258,7 +257,7 @@ fn check_boxes(text: &str, seed: u64, boxes: usize) {
         let mut cut = None;
         let mut groups = GroupBox::whole(grid);
         if turn % 2 == 1 {
-            // As a plan cuts: what holds of one band is said of others.
+            // Bands as a plan cuts them: the analysis infers footprints of some bands from others.
             let axis = random.below(3) as usize;
             let (size, count) = (1 + random.below(2) as u32, 4 + random.below(8) as u32);
             grid[axis] = size * count + random.below(2) as u32;
@@ -328,7 +327,7 @@ fn recorded_is_inside_inferred() {
         "if x - 1u < v.w { dst[x - 1u] = src[x]; }",
         "if i32(x) - 3 >= 0 && i32(x) - 3 < 9 { dst[x - 3u] = 1u; }",
         "let back = u32(i32(x) - 20); if back > 4000000000u { dst[back + 30u] = 1u; }",
-        // Guards, and guards that a store makes void.
+        // Guards, and guards that a store invalidates.
         "var i = x; if i < 4u { i = i * 7u; dst[i] = 1u; }",
         "var i = x; let small = i < 4u; i += 9u; if small { dst[i] = 1u; } else { aux[i].x = 1u; }",
         "var p = vec2(x, y); if p.x < 5u { p.x = p.x + 100u; dst[p.x] = p.y; }",
@@ -368,7 +367,7 @@ fn recorded_is_inside_inferred() {
          if src[m] < 50u { lo = m + 1u; } else { hi = m; } } dst[lo] = hi;",
         "var i = 5u; loop { if i == 0u { break; } i -= 1u; dst[i] = 1u; }",
         "var i = 250u; loop { i += 1u; if (i & 255u) == 0u { break; } dst[i & 255u] = 1u; }",
-        // Switches, with a case that several share.
+        // Switches, with selectors that share a case.
         "var i = 0u; switch src[x] { case 0u, 1u: { i = 3u; } case 2u: { i = 9u; } default: { i = x; } }
          dst[i] = 1u;",
         "switch x { case 3u: { dst[x] = 1u; } case 4u, 5u: { dst[x + 1u] = 2u; return; } default: {} }
@@ -443,7 +442,7 @@ fn recorded_is_inside_inferred() {
     }
 }
 
-/// A random kernel: nonsense, but of the shapes that kernels have.
+/// A writer of random kernels: nonsense, but of the shapes that kernels have.
 struct Writer {
     random: Random,
     text: String,
@@ -670,7 +669,7 @@ impl Writer {
         };
     }
 
-    /// Sometimes a jump.
+    /// Adds a jump, sometimes.
     fn leave(&mut self) {
         match self.random.below(8) {
             0 if self.loops > 0 => self.text.push_str("break;\n"),

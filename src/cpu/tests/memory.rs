@@ -76,8 +76,8 @@ fn writes_out_of_bounds_leave_storage_alone() {
     data[1][6] = 0x4000_0000;
     let before = data[0].clone();
     launch(text, [1, 1, 1], &mut data);
-    // Only -1 finds one element: run[-1 + 1], whose component -1 is out of bounds again; and 3
-    // none but run[4], which is not there.
+    // Index -1 reaches one element, run[-1 + 1], but its component -1 is out of bounds too. Index 3 reaches
+    // only run[4], which does not exist.
     assert_eq!(data[0], before);
 }
 

@@ -1,9 +1,8 @@
 //! Small kernels through [`CpuDevice`], with the values that WGSL promises.
 //!
-//! Each file tests one part of the language. Bindings are given in the signature's order, as
-//! words.
+//! Each file tests one part of the language. Bindings are given in the signature's order, as words.
 
-// A list of one range is what is meant here.
+// Lists of one range are meant as such.
 #![allow(clippy::single_range_in_vec_init)]
 
 mod barriers;
@@ -34,7 +33,7 @@ fn device() -> &'static CpuDevice {
     })
 }
 
-/// Puts words under a kernel's bindings.
+/// Binds words to a kernel's bindings, in order.
 fn bindings<'a>(kernel: &Kernel, data: &'a mut [Vec<u32>]) -> Vec<ChunkBinding<'a>> {
     let signature = kernel.signature();
     assert_eq!(signature.bindings.len(), data.len(), "bindings");
@@ -85,9 +84,8 @@ fn launch_kernel_on(
     device.start(chunk)?.finish().map(|_| ())
 }
 
-/// Runs the whole grid on every engine that there is, under each subgroup size; all must give the
-/// interpreter's bits.
-/// Where they don't, says how.
+/// Runs the whole grid on every available engine with each subgroup size. All must give the interpreter's
+/// bits; the error says where they differ.
 fn same_on_all_engines(
     text: &str,
     subgroup_sizes: &[u32],
@@ -125,7 +123,7 @@ fn same_on_all_engines(
     Ok(())
 }
 
-/// The engines that compile, those that this machine has, with the bits of their vectors.
+/// The compiled engines that this machine has, with the bits of their vectors.
 fn compilers() -> Vec<(Engine, Option<u32>)> {
     let mut all = vec![(Engine::Cranelift, None)];
     if super::llvm::find_library().is_ok() {
@@ -134,7 +132,7 @@ fn compilers() -> Vec<(Engine, Option<u32>)> {
     all
 }
 
-/// Runs the whole grid, which must work.
+/// Runs the whole grid, which must succeed.
 fn launch(text: &str, grid: [u32; 3], data: &mut [Vec<u32>]) {
     launch_on(device(), text, grid, data, 1 << 20).unwrap();
 }

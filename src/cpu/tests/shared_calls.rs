@@ -5,8 +5,8 @@ use crate::kernel::Kernel;
 
 const INVOCATIONS: u32 = 24;
 
-/// Functions, and the body of an entry point that sets `out[i]`; `i` is the invocation's index, `x`
-/// a buffer of numbers.
+/// Functions, and the body of an entry point that sets `out[i]`. `i` is the invocation's index, `x` a buffer
+/// of numbers.
 const CASES: &[(&str, &str)] = &[
     // In a row; results that are used later, together, and not at all.
     (

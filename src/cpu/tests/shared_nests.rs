@@ -1,9 +1,9 @@
 //! Random nests of calls give the same bits whether or not calls share a copy of their callee.
 //!
-//! Functions call those before them two to four times: in a row, in expressions, branches, switches, loops and
-//! their `continuing`, with early returns, values and pointers that do not alias. Everything ends, since
-//! loops have fixed bounds and there is no recursion. Floats are added and compared only: a
-//! product that crosses a shared call may be rounded where the inlined one is fused.
+//! Functions call earlier ones two to four times: in a row, in expressions, branches, switches, loops and
+//! their `continuing`, with early returns, values and pointers that do not alias. Every nest ends, since
+//! loops have fixed bounds and there is no recursion. Floats are only added and compared: a product that
+//! crosses a shared call may be rounded where the inlined one is fused.
 
 use std::fmt::Write as _;
 
@@ -35,7 +35,7 @@ impl Kind {
 struct Signature {
     name: String,
     values: Vec<Kind>,
-    /// Whether it takes `p: ptr<function, u32>`, and `q: ptr<function, array<u32, 3>>`.
+    /// Whether the function takes `p: ptr<function, u32>`, and `q: ptr<function, array<u32, 3>>`.
     pointers: [bool; 2],
     result: Option<Kind>,
 }
@@ -46,7 +46,7 @@ struct Nest {
     functions: Vec<Signature>,
     /// Names of the current function's values, and which of them are variables.
     scope: Vec<(String, Kind, bool)>,
-    /// Of the current function; none in the entry point.
+    /// The signature of the current function; none in the entry point.
     signature: Option<Signature>,
     names: u32,
     /// Calls that the current function may still make.
@@ -141,7 +141,7 @@ impl Nest {
         self.body(level);
         if let Some(kind) = result {
             let value = self.value(kind, 2);
-            // Sometimes in a block of its own.
+            // Sometimes the return stands in a block of its own.
             let line = format!("return {value};");
             let line = if self.percent(20) { format!("{{ {line} }}") } else { line };
             self.line(&line);
@@ -165,7 +165,7 @@ impl Nest {
         for _ in 0..self.between(1, 3) {
             self.statement(2);
         }
-        // Some callee is called twice at least.
+        // The remaining calls, two at least, are of one callee, except for those in arguments.
         if level > 0 {
             self.calls += 2;
         }
@@ -191,7 +191,7 @@ impl Nest {
 
     fn statement(&mut self, depth: u64) {
         let what = self.below(14);
-        // Only where it is used: a call in it counts.
+        // Made only where it is used, since a call in it counts.
         let condition = if what < 8 { self.value(Bool, 2) } else { String::new() };
         match what {
             0 | 1 if depth > 0 => {
@@ -320,14 +320,14 @@ impl Nest {
         }
     }
 
-    /// A call of a function with such a result.
+    /// A call of a function with this type of result.
     fn call(&mut self, result: Kind) -> Option<String> {
         let fits = |f: &&Signature| f.result == Some(result);
         let fit: Vec<Signature> = self.functions.iter().filter(fits).cloned().collect();
         if fit.is_empty() {
             return None;
         }
-        // Mostly the last ones, which call others.
+        // Mostly the later functions, which call others.
         let at = self.below(fit.len() as u64).max(self.below(fit.len() as u64));
         Some(self.call_of(&fit[at as usize]))
     }
@@ -360,7 +360,7 @@ impl Nest {
             match lists.iter().rfind(|list| list.0 != taken) {
                 Some(list) => arguments.push(list.1.to_owned()),
                 None => {
-                    // There is no other array: the number is pointed to elsewhere.
+                    // There is no other array, so the first pointer points elsewhere.
                     arguments.pop();
                     arguments.extend(["&t".to_owned(), "&w".to_owned()]);
                 }
@@ -370,7 +370,7 @@ impl Nest {
     }
 }
 
-/// What a nest computes, and whether calls share a copy in it.
+/// The results of a nest, and whether calls share a copy in it.
 fn run(text: &str, shared: bool) -> Result<(Vec<u32>, bool), String> {
     let builder = Kernel::builder(text).most_inlined(if shared { 0 } else { u64::MAX });
     let kernel = builder.build().map_err(|error| error.to_string())?;

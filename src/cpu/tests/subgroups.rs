@@ -3,8 +3,8 @@
 
 use super::same_on_all_engines;
 
-/// Bodies of an entry point of 72 invocations: `i` an invocation's number in its workgroup, `g` in
-/// the launch, `x` = `data[g]`, `f` a float of both signs. They write `out[g]`.
+/// Bodies of an entry point of 72 invocations, which write `out[g]`. `i` is an invocation's number in its
+/// workgroup, `g` in the launch, `x` is `data[g]`, and `f` a float of either sign.
 const BODIES: &[&str] = &[
     "out[g] = lane + 100u * sid + 10000u * size + 1000000u * count;",
     "let b = subgroupBallot(x % 3u == 0u); out[g] = b.x ^ (b.y * 3u) ^ b.z ^ b.w;",

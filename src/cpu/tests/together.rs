@@ -1,4 +1,4 @@
-//! What invocations do together: atomics, barriers, subgroups; and the device around them.
+//! Communication of invocations: atomics, barriers, subgroups. Also the device around them.
 
 use std::sync::Arc;
 
@@ -258,8 +258,7 @@ fn a_kernel_is_compiled_once() {
 
 #[test]
 fn the_time_in_which_a_chunk_is_compiled_is_no_part_of_what_it_took() {
-    // A row of a single workgroup does not fill a pack: its program is compiled when it is first
-    // needed.
+    // A row of a single workgroup does not fill a pack, so its program is compiled when it is first needed.
     let kernel = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> a: array<u32, 64>;
         @compute @workgroup_size(1) fn main() {

@@ -1,4 +1,4 @@
-//! What kernels really touch, and that the analysis foresees it.
+//! The accesses of kernels, which the analysis foresees.
 
 use super::bindings;
 use crate::analysis::{self, Argument, Arguments};
@@ -8,7 +8,7 @@ use crate::grid::GroupBox;
 use crate::kernel::Kernel;
 use crate::region::Region;
 
-/// Runs some workgroups under watch, and checks that each footprint holds what was touched.
+/// Runs some workgroups under watch, and checks that each footprint contains the accesses.
 fn watch(text: &str, grid: [u32; 3], groups: GroupBox, data: &mut [Vec<u32>]) -> Vec<Touched> {
     let kernel = Kernel::from_wgsl(text).unwrap();
     let bindings = bindings(&kernel, data);

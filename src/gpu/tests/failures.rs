@@ -1,4 +1,4 @@
-//! What goes wrong is an error value, changes nothing in host memory, and never panics.
+//! Failures are error values, change nothing in host memory, and never panic.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn an_applications_own_device_is_used_as_it_was_created() {
     assert!(!gpu.info().limits.f16);
     assert_eq!(gpu.info().limits.max_invocations, 256);
     assert_eq!(saxpy(&gpu, 5000, 3, 2), saxpy_expected(5000));
-    // The application loses it: its callbacks are its own, we notice all the same.
+    // The application loses the device. Its callbacks are its own; coexec notices all the same.
     device.destroy();
     assert_lost(&gpu);
     assert!(GpuDevice::from_wgpu(device, again, "gpu0".to_owned()).is_err());
@@ -69,7 +69,7 @@ fn a_chunk_that_is_dropped_changes_nothing_and_leaves_the_device_usable() {
     assert_eq!(saxpy(&gpu, 1000, 2, 2), saxpy_expected(1000));
 }
 
-/// Everything that a lost device is asked for is `Error::Device`, and the host's memory stays.
+/// A lost device answers every request with `Error::Device`, and host memory stays.
 fn assert_lost(gpu: &GpuDevice) {
     for _ in 0..2 {
         let kernel = kernel(THIRDS);
@@ -88,7 +88,7 @@ fn a_lost_device_gives_errors_and_no_panic() {
     let kernel = kernel(THIRDS);
     let mut out = Buffer::new(&[7u32; 32]);
     let bindings = vec![update(out.host(), 32, 0..32)];
-    // Lost with a chunk in flight: that one either finished before or fails.
+    // The device is lost with a chunk in flight, which either finished before or fails.
     let running = gpu.start(chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap();
     gpu.link.device.destroy();
     match running.finish() {
@@ -104,7 +104,7 @@ fn a_lost_device_that_gives_no_memory_for_data_is_lost_and_has_not_refused() {
     let Some(adapter) = adapter() else { return };
     let request = adapter.adapter.request_device(&wgpu::DeviceDescriptor::default());
     let (device, queue) = pollster::block_on(request).expect("the device opens");
-    // The callback that tells of the loss is the application's: nobody tells us.
+    // The device-lost callback is the application's, so coexec has none.
     let adopted = GpuDevice::from_wgpu(device, queue, "gpu0".to_owned()).unwrap();
     for gpu in [adopted, super::device().expect("there is an adapter")] {
         let store: &dyn Store = &gpu;
@@ -260,7 +260,7 @@ fn a_window_beyond_the_binding_limit_is_an_error_before_anything_runs() {
         .expect_err("it does not fit")
         .to_string();
     assert!(text.contains("`out`") && text.contains("1048576"), "{text}");
-    // The device is none the worse for it.
+    // The device still works.
     let bindings = vec![update(out.host(), n as u64, 0..32)];
     run(&gpu, chunk(&kernel, [1; 3], GroupBox::whole([1; 3]), bindings)).unwrap();
 }
@@ -321,7 +321,7 @@ fn loops_that_the_driver_would_cut_short_are_an_error_and_never_a_wrong_answer()
              }",
             [160_000; 4],
         ),
-        // The lanes of a vector have their turns together.
+        // The lanes of a vector count their turns together.
         (
             "for (var i = 0u; i < 4u; i++) {
                  if i == l { for (var j = 0u; j < n * 3000u; j++) { turns++; } }
@@ -358,7 +358,7 @@ fn loops_that_the_driver_would_cut_short_are_an_error_and_never_a_wrong_answer()
             (Err(other), _) => panic!("{body}: {other}"),
         }
     }
-    // Endless ones are an error whatever the driver does.
+    // Endless loops are an error whatever the driver does.
     for body in
         ["loop { turns++; }", "while n == 10u { turns++; }", "loop { if n == 9u { break; } }"]
     {
@@ -366,7 +366,7 @@ fn loops_that_the_driver_would_cut_short_are_an_error_and_never_a_wrong_answer()
         assert!(outcome.is_err(), "{body}");
         assert_eq!(out, [7; 4], "{body}");
     }
-    // What is short enough runs.
+    // Short loops run.
     for (body, right) in [
         ("for (var i = 0u; i < n * 6000u; i++) { turns++; }", 60_000),
         (

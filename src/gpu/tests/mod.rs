@@ -102,7 +102,7 @@ fn run(gpu: &GpuDevice, chunk: Chunk<'_>) -> Result<crate::device::ChunkCost> {
     gpu.start(chunk)?.finish()
 }
 
-/// `0..n` in so many nearly equal parts.
+/// `0..n` in `parts` nearly equal parts.
 fn cut(n: u32, parts: u32) -> Vec<Range<u32>> {
     let at = |i: u32| (u64::from(n) * u64::from(i) / u64::from(parts)) as u32;
     (0..parts).map(|i| at(i)..at(i + 1)).collect()
@@ -119,7 +119,7 @@ const SAXPY: &str = "
         if i < arrayLength(&y) { y[i] = scale.a * x[i] + y[i]; }
     }";
 
-/// One saxpy over `n` elements in so many chunks, `in_flight` of them at a time.
+/// One saxpy over `n` elements in `parts` chunks, `in_flight` of them at a time.
 fn saxpy(gpu: &GpuDevice, n: usize, parts: u32, in_flight: usize) -> Vec<f32> {
     let kernel = kernel(SAXPY);
     let mut x = Buffer::new(&(0..n).map(|i| i as f32).collect::<Vec<_>>());

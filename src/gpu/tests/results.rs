@@ -1,4 +1,4 @@
-//! Chunks give what the kernel means, however it is cut and wherever its block lives.
+//! Chunks give the kernel's results, however a launch is cut and wherever the block lives.
 
 use super::*;
 use crate::region::Region;
@@ -196,7 +196,7 @@ fn half_words_in_odd_windows_go_up_and_down_exactly() {
         let groups = GroupBox::whole([n, 1, 1]).band(0, band.start, band.end);
         let bindings = vec![
             read(from_host, u64::from(n), elements.clone()),
-            // Nothing of it needs to go up: every element of the range is written.
+            // No element needs an upload: every element of the range is written.
             window(to_host, u64::from(n), elements.clone(), 0..0, elements),
         ];
         run(&gpu, chunk(&kernel, [n, 1, 1], groups, bindings)).unwrap();
@@ -381,7 +381,7 @@ fn every_kernel_of_the_library_is_accepted() {
     for file in files.map(|file| file.unwrap().path()) {
         let kernel = kernel(&std::fs::read_to_string(&file).unwrap());
         gpu.prepare(&kernel).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        // From the cache the second time.
+        // The second call finds the kernel in the cache.
         gpu.prepare(&kernel).unwrap();
     }
 }

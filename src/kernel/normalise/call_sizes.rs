@@ -21,14 +21,14 @@ const LEAST_SHARED: u64 = 32;
 /// Statements around a shared copy, for each call that it serves.
 const PER_CALL: u64 = 8;
 
-/// For each function of the module: whether its calls share one copy in a body with several of
-/// them, so that the entry point has at most `most` expressions and statements, if that is
-/// possible. With 0, all functions are shared that can be.
+/// For each function of the module: whether its calls in one body share one copy, so that the entry
+/// point has at most `most` expressions and statements, if that is possible. With 0, all functions
+/// are shared that can be.
 pub(super) fn shared_callees(module: &Module, most: u64) -> Vec<bool> {
     let calls: Vec<Calls> = module.functions.iter().map(|(_, f)| Calls::of(f)).collect();
     let entry = Calls::of(&module.entry_points[0].function);
-    // A shared copy stands behind a loop counter, which the validator does not take for the same in
-    // all invocations, as barriers need it.
+    // A shared copy stands behind a loop counter, which the validator does not take for uniform, as
+    // barriers need it.
     let may_share: Vec<bool> = waiting_functions(module).iter().map(|waits| !waits).collect();
     let mut best = (u64::MAX, vec![false; calls.len()]);
     if most == 0 {

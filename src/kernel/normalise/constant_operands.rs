@@ -1,21 +1,21 @@
 //! Operands that naga refuses when it can see their value: a constant index beyond the end, a
 //! constant shift by the width or more, an integer divided by a constant zero.
 //!
-//! WGSL makes these compile-time errors only where the text has constants. After inlining, an
-//! argument may become a constant at such a place, where WGSL defines what happens at run time;
+//! WGSL makes these compile-time errors only where the text has constants. Inlining may turn an
+//! argument into a constant at a place where WGSL defines the result at run time;
 //! `normalise::inline` then hides the value. The rules mirror naga's validator.
 
 use naga::{
     Arena, ArraySize, BinaryOperator, Expression, Handle, Literal, Module, ScalarKind, TypeInner,
 };
 
-/// Where expressions live.
+/// The module and the expressions that are checked.
 pub(super) struct Checked<'a> {
     pub(super) module: &'a Module,
     pub(super) expressions: &'a Arena<Expression>,
 }
 
-/// The operand that would be refused, with its type. `base` is the type of what is indexed or of
+/// The operand that naga would refuse, with its type. `base` is the type of the indexed value or of
 /// the left operand.
 pub(super) fn refused_operand(
     at: &Checked<'_>,
@@ -101,7 +101,7 @@ impl Checked<'_> {
         depth: u32,
         test: &dyn Fn(i64) -> bool,
     ) -> bool {
-        // A vector is at most vectors of scalars.
+        // A vector consists at most of vectors of scalars.
         if depth > 4 {
             return false;
         }
@@ -113,15 +113,15 @@ impl Checked<'_> {
             Expression::Compose { ref components, .. } => {
                 components.iter().any(|&component| self.any_component(component, depth + 1, test))
             }
-            // A vector constant or a zero vector: its parts are not worth the walk, and hiding
-            // one that would have passed changes nothing.
+            // A vector constant: its components are not examined, since hiding a valid one changes
+            // nothing.
             Expression::Constant(_) => true,
             Expression::ZeroValue(_) => test(0),
             _ => false,
         }
     }
 
-    /// How many elements an index into `base` may choose from, where it is known.
+    /// The number of elements that an index into `base` may choose from, if it is known.
     fn length(&self, base: &TypeInner) -> Option<u32> {
         match *base {
             TypeInner::Vector { size, .. } | TypeInner::ValuePointer { size: Some(size), .. } => {

@@ -1,17 +1,18 @@
-//! Calls of functions that only call another one with their own arguments go to that one directly:
-//! `fn square(a: Fe) -> Fe { return mul(a, a); }`. So calls of both can share a copy of the callee.
+//! Redirects calls of functions that only call another one with their own arguments, such as `fn
+//! square(a: Fe) -> Fe { return mul(a, a); }`, to that other one. So calls of both can share a copy
+//! of the callee.
 
 use naga::{Block, Expression, Function, Handle, Module, Statement};
 
-/// Where a function's calls go, and which of its arguments are passed on, in the callee's order.
+/// The target of a function's calls, and the arguments that are passed on, in the callee's order.
 type Forward = Option<(Handle<Function>, Vec<u32>)>;
 
-/// Has every call of a function that forwards call the function behind it.
+/// Redirects every call of a function that forwards.
 pub(super) fn forward(module: &mut Module) {
     let handles: Vec<Handle<Function>> =
         module.functions.iter().map(|(handle, _)| handle).collect();
     let mut forwards: Vec<Forward> = Vec::with_capacity(handles.len());
-    // A function stands behind those that it calls.
+    // A function stands behind the functions that it calls.
     for handle in handles {
         let function = module.functions.get_mut(handle);
         redirect(function, &forwards);
@@ -20,7 +21,7 @@ pub(super) fn forward(module: &mut Module) {
     redirect(&mut module.entry_points[0].function, &forwards);
 }
 
-/// What a function forwards to, if it does nothing else.
+/// The target of a function that does nothing but forward.
 fn forwards_to(function: &Function) -> Forward {
     let own = |&argument: &Handle<Expression>| match function.expressions[argument] {
         Expression::FunctionArgument(i) => Some(i),

@@ -1,10 +1,10 @@
 //! Pass 5: multiply-adds become `fma`, by one rule, so that all CPU engines agree to the bit.
 //!
-//! **The rule.** It looks at every addition and subtraction whose result is an `f32` or a vector
-//! of `f32`, in the order of the text. Its operand is a *product* if it is a multiplication of
-//! that same result type, of scalars or vectors (a scalar factor of a vector counts as splatted;
-//! matrix products never count), if the sum is its only use in the normalised module, and if no
-//! `let` names it: naming a product is how an author has it rounded on every device alike.
+//! **The rule.** It applies to every addition and subtraction whose result is an `f32` or a vector
+//! of `f32`, in the order of the text. An operand is a *product* if it is a multiplication of that
+//! same result type, of scalars or vectors (a scalar factor of a vector counts as splatted; matrix
+//! products never count), if the sum is its only use in the normalised module, and if no `let`
+//! names it. By naming a product, an author has it rounded on every device alike.
 //!
 //! | sum         | becomes         |                                             |
 //! |-------------|-----------------|---------------------------------------------|
@@ -47,7 +47,7 @@ struct Fusion {
     negate_addend: bool,
     /// The product is subtracted.
     negate_product: bool,
-    /// The result's size, to splat scalar factors to; nothing for a scalar.
+    /// The result's size, to splat scalar factors to; `None` for a scalar.
     size: Option<VectorSize>,
 }
 
@@ -102,7 +102,7 @@ pub(super) fn fuse(module: &mut Module, info: &FunctionInfo) -> Result<()> {
     Ok(())
 }
 
-/// For an `f32` scalar or vector: `Some` of its size, where a scalar's is nothing.
+/// For an `f32` scalar or vector: `Some` of its size, which is `None` for a scalar.
 fn f32_size(ty: &TypeInner) -> Option<Option<VectorSize>> {
     match *ty {
         TypeInner::Scalar(Scalar::F32) => Some(None),
@@ -147,9 +147,9 @@ fn uses(function: &Function) -> Vec<u32> {
     uses
 }
 
-/// Where the expressions of the old arena are in the new one.
+/// The new handles of the old arena's expressions.
 struct Moved {
-    /// First of those made for the old one: helpers, then the expression itself.
+    /// The first expression made for an old one: helpers come first, then the expression itself.
     first: Vec<Option<Handle<Expression>>>,
     last: Vec<Option<Handle<Expression>>>,
 }

@@ -2,16 +2,16 @@
 //!
 //! Calls of a callee that `call_sizes` marks as *shared* may use one copy of it ([`sharing`]).
 //!
-//! What holds of the result: no `Call`, no `CallResult`, no nested `Block` statement, nothing
-//! after a statement that leaves its block; a callee's locals are locals of the entry point, one
-//! set for each copy; pointer arguments are replaced by the caller's pointer, so
-//! every pointer roots at a local or a global; scalar constants are literals. Blocks are nested
-//! at most [`MAX_NESTING`] deep.
+//! What always holds of the result: no `Call`, no `CallResult`, no nested `Block` statement,
+//! nothing after a statement that leaves its block; a callee's locals are locals of the entry
+//! point, one set for each copy; pointer arguments are replaced by the caller's pointer, so every
+//! pointer roots at a local or a global; scalar constants are literals. Blocks are nested at most
+//! [`MAX_NESTING`] deep.
 //!
-//! **Returns.** The entry point's own returns stay. How a callee's are lowered says [`leaving`].
+//! **Returns.** The entry point's own returns stay. [`leaving`] lowers those of a callee.
 //!
-//! **Locals.** A local starts anew at each call. Where the call cannot happen twice the local's
-//! `init` does that; where the call is inside a loop, a store stands at the call.
+//! **Locals.** A local starts anew at each call. If the call cannot happen twice, the local's
+//! `init` does that; if the call is inside a loop, a store at the call does.
 
 mod frame;
 
@@ -39,14 +39,14 @@ use leaving::{copy_breakable, copy_if, lower_return};
 use segments::Calls;
 use sharing::copy_sharing;
 
-/// Blocks inside blocks, in the normalised entry point. Whoever walks the body may recurse.
+/// Blocks inside blocks, in the normalised entry point. The bound lets every walk over it recurse.
 pub(crate) const MAX_NESTING: usize = 256;
 
 /// Calls inside calls.
 const MAX_CALL_DEPTH: usize = 1000;
 
-/// Expressions, statements and calls that inlining may copy, so that functions that each call the
-/// next one twice do not take all memory.
+/// The most expressions, statements and calls that inlining may copy. Functions that each call the
+/// next one twice would otherwise take all memory.
 const MAX_COPIES: usize = 400_000;
 
 /// Replaces the entry point's function by one that calls nothing, and drops all functions.
@@ -137,7 +137,7 @@ impl<'a> Inliner<'a> {
         Ok(body)
     }
 
-    /// Counts against the limits, `calls` telling where to point.
+    /// Counts against the limits. `callers` give the place for the error.
     fn account(&mut self, copies: usize, span: Span) -> Result<()> {
         if !self.callers.is_empty() {
             self.copies += copies;
@@ -267,7 +267,7 @@ impl<'a> Copier<'a> for Inliner<'a> {
         Ok(out)
     }
 
-    /// Copies a callee's body to the end of `out`; the value of the call, if it has one.
+    /// Copies a callee's body to the end of `out`. Returns the value of the call, if it has one.
     fn call(
         &mut self,
         function: Handle<Function>,

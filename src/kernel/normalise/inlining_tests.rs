@@ -12,7 +12,7 @@ const ENTRY: &str = "@group(0) @binding(0) var<storage, read_write> out: array<i
         out[id.x] = f(a, b);
     }\n";
 
-/// Builds, and checks what holds of every normalised kernel.
+/// Builds a kernel, and checks what always holds of a normalised kernel.
 fn build(text: &str) -> Kernel {
     let kernel = Kernel::from_wgsl(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     assert!(kernel.module().functions.is_empty());

@@ -1,4 +1,4 @@
-//! Override constants: values, defaults, where they reach, and what is said when they are wrong.
+//! Override constants: values, defaults, where they reach, and the messages for wrong ones.
 
 use naga::{ArraySize, TypeInner};
 
@@ -104,7 +104,7 @@ fn each_mistake_names_the_constant_and_what_would_be_right() {
             assert!(error.contains(part), "{error} lacks {part}");
         }
     }
-    // An expression of several constants has no name to tell.
+    // An expression of several constants has no name to report.
     let text =
         "override n: u32; override m: u32 = 4u; @compute @workgroup_size(n - m) fn main() {}";
     let difference = Kernel::builder(text).constant("n", 4.0);

@@ -1,8 +1,8 @@
 //! Pass 2: override constants become constants.
 //!
-//! Names are resolved here, and values checked, so that an error names the constant and says what
-//! would be right; the evaluation is naga's. Afterwards the module has no overrides: array sizes
-//! that were given by one are numbers.
+//! Names are resolved and values checked here, so that an error names the constant and gives valid
+//! values; naga does the evaluation. The result has no overrides: array sizes that an override gave
+//! are numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
@@ -29,7 +29,7 @@ fn key(constant: &Override) -> String {
     }
 }
 
-/// What a person calls an override.
+/// The name of an override in messages.
 fn display(constant: &Override) -> String {
     match (constant.id, &constant.name) {
         (Some(id), Some(name)) => format!("`{name}` (@id({id}))"),
@@ -144,7 +144,7 @@ pub(super) fn resolve(source: &Source, module: &mut naga::Module, given: &Given)
 }
 
 /// Refuses an override that makes a workgroup larger than naga allows, by the override's name. An
-/// expression of several is left to naga, which says less.
+/// expression of several overrides is left to naga, whose message says less.
 fn extents(module: &naga::Module, given: &Given) -> Result<()> {
     let entry = &module.entry_points[0];
     for extent in entry.workgroup_size_overrides.iter().flatten().flatten() {
@@ -169,7 +169,7 @@ fn extents(module: &naga::Module, given: &Given) -> Result<()> {
     Ok(())
 }
 
-/// What naga says of an evaluation that failed; names and ranges were checked before.
+/// The error for a failed evaluation by naga; names and ranges were checked before.
 fn failed(source: &Source, problem: PipelineConstantError) -> Error {
     match problem {
         PipelineConstantError::ValidationError(e) => rejected(source, None, &e),

@@ -1,35 +1,37 @@
-//! What the policy knows of one device during a launch.
+//! The state of one device during a launch, as the policy sees it.
 
 use super::pace::Pace;
 
-/// What is known of a device.
+/// The state of one device.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) takes_part: bool,
     pub(super) pace: Pace,
-    /// Its part of all speeds, before the launch.
+    /// Its part of the summed speed of all devices, as known before the launch.
     pub(super) share: f64,
     pub(super) overhead: f64,
-    /// When it has done what it has.
+    /// When its tasks in flight are expected to be done.
     pub(super) free: f64,
+    /// The number of its tasks in flight.
     pub(super) flying: u32,
-    /// Of these, those that nobody needs.
+    /// The number of its void tasks in flight.
     pub(super) void: u32,
-    /// What it adds to `Policy::resting`.
+    /// Its contribution to `Policy::resting`.
     pub(super) resting: f64,
-    /// How long a band would have taken, and how long all the rest, when it was last refused.
+    /// When it was last refused: the seconds for one band on it, and for all remaining bands.
     pub(super) refused: Option<(f64, f64)>,
-    /// Whether the device is tried, and how many bands it may still get for that.
+    /// Whether the device is tried, and how many bands it may still get as trials.
     pub(super) tried: bool,
     pub(super) trials: u32,
 }
 
-/// Bands for a device that is tried, until one is measured: a driver may compile for the first
-/// band.
+/// The most bands that a device gets as trials until one is measured. The first may not be, since
+/// the driver may compile for it.
 pub(super) const TRIALS: u32 = 2;
 
 impl Device {
-    /// Whether it can be counted on. One that is stuck with something void can't.
+    /// Whether the outlook counts on the device. It does not while the device is busy with void
+    /// tasks.
     pub(super) fn is_able(&self) -> bool {
         self.takes_part && self.void == 0
     }

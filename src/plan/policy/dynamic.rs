@@ -1,7 +1,7 @@
-//! The policy *dynamic*: runs of one size, to whoever is free. Needs to know nothing, and pays for
-//! it: small runs cost overhead, large ones leave devices idle at the end.
+//! The policy *dynamic*: a device that is free takes a run of a fixed size. It needs no speeds. The
+//! price: small runs cost overhead, and large ones leave devices idle at the end.
 
-/// Runs per device, if all were equally fast.
+/// Runs per device, if all devices were equally fast.
 const RUNS: usize = 16;
 
 pub(super) fn size(bands: u32, devices: usize) -> u32 {

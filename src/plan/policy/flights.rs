@@ -1,16 +1,15 @@
-//! Runs that devices have been given and not yet answered for: which, to whom, when they should
-//! end, and which of them are computed twice.
+//! Flights: the runs in flight, with their devices and expected ends, and which of them are redone.
 //!
-//! A run that is late is expected to take half of its time so far once more, and so on: so late
-//! runs sort themselves to the end of the order, and each is looked at a few times only.
+//! A run that passes its expected end is expected to take half of its time so far once more. So
+//! late runs move to the end of the order, and each is revised a few times only.
 //!
 //! A run may be *redone*: its bands go to other devices in pieces while its own device still works
-//! on it. Either all pieces end first or the run does; whatever comes after that is *void*.
+//! on it. If the run ends first, its pieces become *void*; if all pieces end first, the run does.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-/// One handing-out of a run. Never used twice in a launch.
+/// Identifies one task. Unique in a launch: a run that is handed out again gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TaskId(pub(crate) u64);
 
@@ -21,19 +20,19 @@ pub(super) struct Flight {
     pub(super) begun: f64,
     /// When it is expected to end.
     pub(super) end: f64,
-    /// The run that this is a piece of, where it is computed a second time.
+    /// The run that this flight redoes a piece of.
     pub(super) redoes: Option<TaskId>,
-    /// Nobody needs its result.
+    /// Whether its result does not count.
     pub(super) void: bool,
 }
 
-/// A run that is computed a second time.
+/// A run that is redone.
 #[derive(Debug)]
 pub(super) struct Redo {
     pub(super) run: Range<u32>,
-    /// What no device has been given yet.
+    /// The ranges that no device redoes yet.
     pub(super) waiting: Vec<Range<u32>>,
-    /// Bands of which no piece is complete.
+    /// The number of bands that no complete piece covers.
     pub(super) open: u32,
     pub(super) pieces: Vec<TaskId>,
 }
@@ -42,12 +41,12 @@ pub(super) struct Redo {
 pub(super) struct Flights {
     next: u64,
     all: HashMap<TaskId, Flight>,
-    /// Those that somebody needs, by expected end.
+    /// The flights that are not void, by expected end.
     ends: BTreeSet<(u64, TaskId)>,
     pub(super) redos: HashMap<TaskId, Redo>,
 }
 
-/// The order of times, none of which is negative.
+/// A key in the order of times. The bits of floats that are not negative have that order.
 fn key(time: f64) -> u64 {
     time.max(0.0).to_bits()
 }
@@ -74,12 +73,12 @@ impl Flights {
         self.all.get(&id)
     }
 
-    /// Whether anybody still works on something that is needed.
+    /// Whether all flights are void, or there are none.
     pub(super) fn is_idle(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Nobody needs this one any more.
+    /// Makes a flight void. `false` if it is not in flight.
     pub(super) fn annul(&mut self, id: TaskId) -> bool {
         let Some(flight) = self.all.get_mut(&id) else { return false };
         flight.void = true;
@@ -87,8 +86,8 @@ impl Flights {
         true
     }
 
-    /// Expects later ends of those that should have ended by now; tells of each device and its
-    /// delay.
+    /// Moves the expected ends of flights that should have ended. Calls `late` with the device and
+    /// the delay of each.
     pub(super) fn revise(&mut self, now: f64, mut late: impl FnMut(usize, f64)) {
         while let Some(&(end, id)) = self.ends.first()
             && end <= key(now)
@@ -102,7 +101,8 @@ impl Flights {
         }
     }
 
-    /// The run that is expected to end last, of those that are not redone and are no piece.
+    /// The straggler: the run that is expected to end last, of those that are not redone and are no
+    /// piece.
     pub(super) fn last_single(&self) -> Option<(TaskId, &Flight)> {
         let single = |id: &TaskId| {
             let flight = self.all.get(id)?;
@@ -111,12 +111,12 @@ impl Flights {
         self.ends.iter().rev().take(64).find_map(|(_, id)| single(id))
     }
 
-    /// When the next of those in the air should end.
+    /// The earliest expected end of a flight.
     pub(super) fn first_end(&self) -> Option<f64> {
         self.ends.first().map(|(end, _)| f64::from_bits(*end))
     }
 
-    /// Begins to compute a run a second time.
+    /// Begins to redo a run.
     pub(super) fn redo(&mut self, id: TaskId) {
         if let Some(flight) = self.all.get(&id) {
             let run = flight.run.clone();

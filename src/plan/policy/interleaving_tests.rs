@@ -1,5 +1,5 @@
-//! The workers' protocol under a seeded scheduler: workers as `runtime/execution/worker.rs` has them, in every
-//! order that chance gives, with failures, refusals and void tasks at every point.
+//! The protocol of `runtime/execution/worker.rs` under a seeded scheduler. The order of events is random, with
+//! failures, refusals and void tasks at every point.
 
 use super::tests::STRATEGIES;
 use super::*;
@@ -16,10 +16,10 @@ impl Chance {
     }
 }
 
-/// The books of a launch: what counts, and what waits to.
+/// Counts the results of each band.
 struct Books {
     counted: Vec<u32>,
-    /// Pieces of tasks that are computed a second time.
+    /// Complete pieces of tasks that are redone, until all pieces are complete.
     held: Vec<Task>,
 }
 
@@ -45,7 +45,7 @@ impl Books {
     }
 }
 
-/// Runs one launch. Says whether it finished, and how many tasks were withdrawn, given back, failed.
+/// Runs one launch. Returns whether it finished, and how many tasks were withdrawn, given back and failed.
 fn run(seed: u64) -> (bool, [u32; 3]) {
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let bands = 1 + chance.below(60) as u32;
@@ -61,7 +61,7 @@ fn run(seed: u64) -> (bool, [u32; 3]) {
             there.then_some(Prior { speed, overhead: 1e-6 })
         })
         .collect();
-    // Only our own computes things twice.
+    // Only the adaptive strategy redoes runs.
     let strategy = match chance.below(2) {
         0 => Strategy::Adaptive,
         _ => STRATEGIES[chance.below(STRATEGIES.len())],
@@ -146,7 +146,7 @@ fn in_every_order_of_events_each_band_counts_once_or_no_device_is_left() {
         finished += u64::from(whole);
         all.iter_mut().zip(seen).for_each(|(all, n)| *all += n);
     }
-    // Each kind of event was there, often.
+    // Each kind of event occurred often.
     assert!(finished > SEEDS / 3 && finished < SEEDS, "{finished}");
     assert!(all.iter().all(|n| *n > 20), "{all:?}");
 }

@@ -1,20 +1,20 @@
-//! The scheduling policy: which bands a device takes next. A pure state machine without threads and
-//! without a clock: callers say what time it is, and how long runs took. The runtime and the
-//! simulator drive the same code.
+//! The scheduling policy: which bands a device takes next. It is a pure state machine without
+//! threads and without a clock: callers pass in the time, and how long runs took. The runtime and
+//! the simulator drive the same code.
 //!
-//! Bands go out in runs; each handing-out is a [`Task`]. How large a run is, is the *strategy*'s
-//! business, one file each: [`static_shares`], [`dynamic`], [`guided`], and our own, [`adaptive`].
-//! What all have in common is here: the stock of bands, who works on what until when (`flights`),
-//! what is believed of each device (`pace`), failures, and runs that are computed a second time.
+//! Devices take bands in runs, and each run that a device takes is a [`Task`]. The *strategy*
+//! chooses the size of runs; each has a file: [`static_shares`], [`dynamic`], [`guided`], and our
+//! own, [`adaptive`]. All strategies share the stock of bands, the tasks in flight (`flights`), the
+//! estimate of each device's speed (`pace`), the handling of failures, and second runs.
 //!
-//! A device that finds nothing left may *redo* the run that is expected to end last, where that
-//! ends sooner: several devices share its bands in pieces. If the run's own device ends first, the
-//! pieces are void; if all pieces are complete first, the run is. The first result is the only
-//! one that counts.
+//! When no bands are left, idle devices may *redo* the straggler, the run that is expected to end
+//! last, if that completes its bands sooner. Several devices share its bands in pieces. If the
+//! straggler ends first, the pieces are void; if all pieces end first, the straggler is void. Only
+//! the first result counts.
 //!
-//! Invariants: every band is handed out, and again only after a failure or to be redone; each is
-//! counted as done once; `finished` is true exactly when every band is; while bands are left and
-//! nobody works, some device that takes part gets one when it asks.
+//! Invariants: every band is handed out, and again only after a failure or to be redone. Each is
+//! counted as done once. `finished` is true exactly when every band is done. While bands are left
+//! and no task is in flight, some device that takes part gets bands when it asks.
 
 mod dynamic;
 mod flights;
@@ -49,16 +49,19 @@ use stock::Stock;
 /// How large runs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Strategy {
-    /// Each device has its share from the beginning, by what is known of speeds.
+    /// Each device gets its share at the beginning, in proportion to its speed as known before the
+    /// launch.
     Static,
     /// Runs of one size.
     Dynamic,
-    /// Runs that shrink with what is left, by what is known of speeds.
+    /// Each run is a fixed part of the remaining bands, weighted by the speeds known before the
+    /// launch.
     Guided,
-    /// Ours: by measured speeds, with an eye on the end.
+    /// Runs are sized by measured speeds, and shrink towards the end so that all devices end
+    /// together.
     #[default]
     Adaptive,
-    /// One band each: the caller asked for these very chunks. No device is left idle.
+    /// Each run is one band, since the caller chose the chunks. No device is left idle.
     Single,
 }
 
@@ -67,7 +70,7 @@ pub enum Strategy {
 pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) run: Range<u32>,
-    /// The task that this is a piece of, which another device still works on.
+    /// The task that this run is a piece of, and that another device still works on.
     pub(crate) redoes: Option<TaskId>,
 }
 
@@ -75,23 +78,22 @@ pub(crate) struct Task {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Next {
     Run(Task),
-    /// Nothing now. There may be something when a task ends or fails, and from the given time on
-    /// even if none does.
+    /// No work at present. The device asks again when a task ends or fails, or at the given time.
     Wait(Option<f64>),
 }
 
-/// What the end of a task means.
+/// The consequences of the end of a task.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Ended {
-    /// Whether the result counts, or will when the other pieces are complete.
+    /// Whether the result counts, or will count when the other pieces are complete.
     pub(crate) kept: bool,
-    /// Tasks whose results nobody needs any more.
+    /// Tasks that became void: their results do not count.
     pub(crate) void: Vec<TaskId>,
-    /// The task all of whose bands were redone: the pieces count in its place.
+    /// The task whose bands were all redone. The pieces count in its place.
     pub(crate) overtaken: Option<TaskId>,
 }
 
-/// Seconds after which a device that was refused looks whether others took what is left.
+/// Seconds after which a device that was refused work asks again while bands are left.
 const FETCHED: f64 = 1e-3;
 
 /// Hands out the bands of one launch.
@@ -104,17 +106,17 @@ pub(crate) struct Policy {
     flights: Flights,
     devices: Vec<Device>,
     outlook: Outlook,
-    /// Tasks with pieces that wait to be given out.
+    /// Tasks that are redone, with pieces that no device has taken yet.
     redone: VecDeque<TaskId>,
-    /// Whether a run may be computed twice.
+    /// Whether devices may redo runs.
     rerun: bool,
-    /// The device that gets all there is, as nobody else will ask unless it fails.
+    /// The device that takes all bands.
     alone: Option<usize>,
-    /// Devices that take part.
+    /// The number of devices that take part.
     able: usize,
-    /// Sum and number of the logarithms of what estimates were wrong by.
+    /// The sum and the number of the logarithms of the factors by which estimates were wrong.
     errors: (f64, u32),
-    /// Speed of the devices that have nothing to do.
+    /// The summed speed of the idle devices, in bands per second.
     resting: f64,
 }
 
@@ -166,14 +168,13 @@ impl Policy {
         policy
     }
 
-    /// Lets devices compute runs a second time that others are late with. Only our own strategy
-    /// does.
+    /// Lets idle devices redo stragglers. Only the adaptive strategy does.
     pub(crate) fn with_reruns(mut self, rerun: bool) -> Policy {
         self.rerun = rerun && self.strategy == Strategy::Adaptive;
         self
     }
 
-    /// Gives all there is to one device, whenever it asks: the others ask only once it has failed.
+    /// Gives all bands to one device. The other devices ask only after it has failed.
     pub(crate) fn alone(mut self, device: usize) -> Policy {
         self.alone = Some(device);
         self
@@ -188,17 +189,17 @@ impl Policy {
         self
     }
 
-    /// Gives each device a *home*: it takes from its own range first, and from others' ends when
-    /// that is empty; where shares are static, or each band a run, nothing but what a failed device
-    /// leaves. The ranges cover all bands.
+    /// Gives each device a *home*, a range of bands that it takes from first. When its home is
+    /// empty, it takes from the ends of others' homes; with the strategies static and single, it
+    /// takes only the bands of failed devices. The homes cover all bands.
     pub(crate) fn with_homes(mut self, homes: Vec<Range<u32>>) -> Policy {
         let shared = !matches!(self.strategy, Strategy::Static | Strategy::Single);
         self.stock = Stock::with_homes(self.bands, homes, shared);
         self
     }
 
-    /// Lets devices take bands so that what each computes lies together, as far as that goes without
-    /// waiting for one another. Not where shares are static.
+    /// Keeps the bands of each device contiguous, as far as that needs no waiting. Static shares are
+    /// contiguous already.
     pub(crate) fn with_neighbours(mut self) -> Policy {
         if self.strategy != Strategy::Static {
             let share = |device: &Device| if device.takes_part { device.share } else { 0.0 };
@@ -213,36 +214,37 @@ impl Policy {
         self.done == self.bands
     }
 
-    /// Whether a device may be given bands: it was not left out, and has not failed.
+    /// Whether a device may take bands: it was not left out, and has not failed.
     pub(crate) fn takes_part(&self, device: usize) -> bool {
         self.devices[device].takes_part
     }
 
-    /// Whether some task in the air is still needed.
+    /// Whether a task that is not void is in flight.
     pub(crate) fn is_working(&self) -> bool {
         !self.flights.is_idle()
     }
 
-    /// Measured bands per second, if the device completed any.
+    /// Measured bands per second, if a run of the device was measured.
     pub(crate) fn rate(&self, device: usize) -> Option<f64> {
         let pace = &self.devices[device].pace;
         pace.is_measured().then(|| 1.0 / pace.band(1.0))
     }
 
-    /// Of a device that was refused work: the seconds that one band would have taken it, and in
-    /// how many the others were expected to do everything that was left.
+    /// Why a device was last refused work: the seconds that it needed for one band, and the seconds
+    /// in which all remaining bands were expected to be done.
     pub(crate) fn refusal(&self, device: usize) -> Option<(f64, f64)> {
         self.devices[device].refused
     }
 
-    /// What estimates have to be multiplied with, by those that turned out wrong.
+    /// The correction of estimated times: the geometric mean of the errors of the estimates of
+    /// devices that were measured since.
     fn unit(&self) -> f64 {
         let (sum, count) = self.errors;
         if count == 0 { 1.0 } else { (sum / f64::from(count)).exp() }
     }
 
-    /// What a device gets that asks at a time. A run for which `fits` is false is made shorter,
-    /// unless it is a single band.
+    /// Answers a device that asks for work. A run for which `fits` is false is made shorter, unless
+    /// it is a single band.
     pub(crate) fn take(
         &mut self,
         device: usize,
@@ -269,8 +271,8 @@ impl Policy {
         if self.strategy != Strategy::Adaptive {
             return Next::Wait(None);
         }
-        // What is left for a device that is idle may not be fetched, or be late once it is; and
-        // nobody tells of that.
+        // The device that the remaining bands are left for may not take them, or may end late. No
+        // event tells of either, so the refused device asks again.
         let fetched = (self.stock.left() > 0).then_some(now + FETCHED);
         let ends = self.flights.first_end();
         Next::Wait(match (fetched, ends) {
@@ -292,7 +294,7 @@ impl Policy {
             Strategy::Guided => guided::size(left, self.devices[device].share),
             Strategy::Adaptive => {
                 if self.flights.is_idle() {
-                    // Somebody has to begin: judged by this moment, it is the right one.
+                    // Some device has to begin. An outlook made at this moment gives work to one.
                     self.outlook.invalidate();
                 }
                 let unit = self.unit();
@@ -312,7 +314,7 @@ impl Policy {
         }
     }
 
-    /// A device has been given a run.
+    /// Records that a device took a run.
     fn begin(&mut self, device: usize, run: Range<u32>, redoes: Option<TaskId>, now: f64) -> Task {
         let unit = self.unit();
         self.unrest(device);
@@ -327,7 +329,7 @@ impl Policy {
         Task { id: self.flights.add(flight), run, redoes }
     }
 
-    /// A part of a late run that the device could do before the run's own device ends it.
+    /// Takes a piece of a straggler, if the pieces are expected to end before the straggler.
     fn redo(
         &mut self,
         device: usize,
@@ -375,7 +377,7 @@ impl Policy {
         Some((run, original))
     }
 
-    /// Completes a task. `seconds` is the device's own time for it, if that is known.
+    /// Completes a task. `seconds` is the device's own time for it, if it was measured.
     pub(crate) fn complete(
         &mut self,
         id: TaskId,
@@ -388,7 +390,8 @@ impl Policy {
         if let Some(seconds) = seconds.into() {
             device.trials = 0;
             let error = device.pace.observe(bands, seconds, device.overhead);
-            // A wrong belief says nothing about the quality of estimates.
+            // A device on trial has a measured speed that is in doubt. Its error is not that of an
+            // estimate.
             if let Some(error) = error.filter(|_| !device.tried) {
                 self.errors = (self.errors.0 + error.ln(), self.errors.1 + 1);
             }
@@ -422,7 +425,7 @@ impl Policy {
         ended
     }
 
-    /// A task failed; its device is put aside, and others do what it had.
+    /// A task failed. Its device takes no more bands, and its run goes to other devices.
     pub(crate) fn fail(&mut self, id: TaskId, now: f64) {
         if let Some(flight) = self.flights.get(id) {
             let device = flight.device;
@@ -431,13 +434,13 @@ impl Policy {
         }
     }
 
-    /// A task is not to be done in one piece, or not now; its device goes on.
+    /// The device gives back a task without computing it. The device still takes part.
     pub(crate) fn give_back(&mut self, id: TaskId, now: f64) {
         let Some(flight) = self.land(id, now) else { return };
         let original = flight.redoes.unwrap_or(id);
         match self.flights.redos.get_mut(&original) {
             _ if flight.void => {}
-            // Its pieces go on, and count when all are complete.
+            // The pieces of the run continue, and count when all are complete.
             Some(_) if flight.redoes.is_none() => {}
             Some(redo) => {
                 redo.waiting.push(flight.run);
@@ -449,12 +452,12 @@ impl Policy {
         }
     }
 
-    /// A task that is void was given up. Its device goes on.
+    /// The device gave up a void task. The device still takes part.
     pub(crate) fn withdraw(&mut self, id: TaskId, now: f64) {
         self.land(id, now);
     }
 
-    /// A device gets no more.
+    /// Excludes a device from further work.
     fn put_aside(&mut self, device: usize) {
         self.unrest(device);
         if std::mem::take(&mut self.devices[device].takes_part) {
@@ -470,14 +473,14 @@ impl Policy {
         self.flights.annul(id)
     }
 
-    /// A task is no longer in the air.
+    /// Removes a task from those in flight, and corrects the time at which its device is free.
     fn land(&mut self, id: TaskId, now: f64) -> Option<Flight> {
         let flight = self.flights.remove(id)?;
         let device = &mut self.devices[flight.device];
         device.flying -= 1;
         device.void -= u32::from(flight.void);
         let late = now - flight.end;
-        // What is queued behind it begins as much earlier or later.
+        // Tasks queued behind this one begin as much earlier or later.
         device.free = if device.flying == 0 { now } else { (device.free + late).max(now) };
         self.outlook.changed();
         if device.flying == 0 {

@@ -1,29 +1,29 @@
-//! How fast a device is believed to be: what was known before the launch, corrected by every
-//! chunk that it completes.
+//! The estimate of a device's speed: the speed known before the launch, corrected by every chunk
+//! that the device completes.
 //!
 //! A chunk costs its device a fixed overhead (launch, link) and a time per band. The overhead is
-//! given; the time per band is a running mean of what chunks took beyond it. One chunk that took
-//! a little more or less is jitter and moves the mean by its weight; one far off the mean is a
-//! device that changed, and the mean follows at once.
+//! given. The time per band is a running mean of the chunks' times beyond the overhead. A small
+//! deviation is jitter, and moves the mean by the weight of one chunk. A large one shows that the
+//! device's speed changed, and the mean follows at once.
 
 use super::prior::Speed;
 
-/// Chunks that the mean looks back on.
+/// The most chunks that the mean takes into account.
 const MEMORY: f64 = 4.0;
 
-/// A chunk so many times slower, or faster, than the mean is not jitter: at 20 % it would be more
-/// than three standard deviations away.
+/// A chunk that is more than this factor slower or faster than the mean is not jitter. For jitter
+/// of 20 % it would be about three standard deviations away.
 const CHANGE: f64 = 1.8;
 
-/// What a device that changed keeps of its past.
+/// The weight of the old mean when the device's speed changed.
 const KEPT: f64 = 0.25;
 
-/// The belief about one device.
+/// The estimate for one device.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// Seconds per band.
     band: f64,
-    /// Chunks that the mean stands on, at most [`MEMORY`]; 0 for a mere estimate.
+    /// The number of chunks in the mean, at most [`MEMORY`]; 0 for an estimate.
     weight: f64,
     /// Whether a chunk of this launch was measured.
     measured: bool,
@@ -39,7 +39,7 @@ impl Pace {
         Pace { band: 1.0 / rate, weight, measured: false }
     }
 
-    /// Whether it is only an estimate.
+    /// Whether no measurement supports the speed.
     pub(super) fn is_estimate(&self) -> bool {
         self.weight == 0.0
     }
@@ -54,15 +54,15 @@ impl Pace {
         self.measured
     }
 
-    /// Seconds per band; `unit` corrects an estimate.
+    /// Seconds per band. `unit` corrects an estimate, and leaves a measured speed as it is.
     pub(super) fn band(&self, unit: f64) -> f64 {
         if self.is_estimate() { self.band * unit } else { self.band }
     }
 
-    /// A chunk of `bands` took `seconds`. Gives how many times slower than estimated it was, if
-    /// this is the first measurement.
+    /// Records that a chunk of `bands` bands took `seconds`. If this is the first measurement,
+    /// returns how many times slower than estimated the chunk was.
     pub(super) fn observe(&mut self, bands: u32, seconds: f64, overhead: f64) -> Option<f64> {
-        // An overhead that was believed to be too large must not make a device infinitely fast.
+        // An overhead that was estimated too high must not make the device infinitely fast.
         let seconds = seconds.max(1e-9);
         let band = (seconds - overhead).max(seconds * 0.3) / f64::from(bands.max(1));
         self.measured = true;

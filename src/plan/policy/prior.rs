@@ -1,18 +1,18 @@
-//! What is known of a device before the launch.
+//! Prior knowledge of a device: its speed and its overhead, as known before the launch.
 
-/// What is known of a device's speed before the launch, in bands per second.
+/// The speed of a device as known before the launch, in bands per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Speed {
     /// Measured on an earlier launch.
     Measured(f64),
-    /// Estimated, and perhaps several times too much or too little.
+    /// Estimated, and perhaps several times too high or too low.
     Estimated(f64),
 }
 
-/// What is known of a device before the launch.
+/// The speed and the overhead of a device as known before the launch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Prior {
     pub(crate) speed: Speed,
-    /// Seconds that each run costs, however small.
+    /// Seconds that each run costs, whatever its size.
     pub(crate) overhead: f64,
 }

@@ -1,9 +1,9 @@
-//! The bands that nobody has been given yet.
+//! The stock: the bands that no device has taken yet.
 //!
-//! They lie in one row that is dealt from the front, or each device has a *home*, a range that it
-//! takes from first; a device whose home is empty takes from the end of the largest one, so that
-//! what a device computes stays together. Or devices meet between the ends of [`Stretches`]. Ranges that
-//! came back from a device that failed go out before anything else.
+//! It has one of three forms. In a row, devices take from the front. With *homes*, each device has
+//! a range that it takes from first; when that is empty, it takes from the end of the largest home,
+//! so that the bands of a device stay together. With [`Stretches`], devices take from both ends.
+//! Ranges that a failed device gave back are taken first.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,11 +14,11 @@ use super::stretches::Stretches;
 pub(super) struct Stock {
     returned: Vec<Range<u32>>,
     row: Range<u32>,
-    /// By device; empty where there are none.
+    /// By device; empty in the other two forms.
     homes: Vec<Range<u32>>,
     /// Homes that are not empty, by length.
     largest: BTreeSet<(u32, usize)>,
-    /// In place of a row and of homes.
+    /// Replaces the row and the homes.
     stretches: Option<Stretches>,
     /// Whether a device may take from another's home.
     shared: bool,
@@ -26,7 +26,7 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    /// One row for all.
+    /// One row for all devices.
     pub(super) fn row(bands: u32) -> Stock {
         Stock {
             returned: Vec::new(),
@@ -39,8 +39,8 @@ impl Stock {
         }
     }
 
-    /// A home for each device, of lengths in proportion to `weights`, in order. `shared` says
-    /// whether others may take from it.
+    /// A home for each device, in order, with lengths in proportion to `weights`. `shared` says
+    /// whether other devices may take from it.
     pub(super) fn homes(bands: u32, weights: &[f64], shared: bool) -> Stock {
         let total: f64 = weights.iter().sum();
         let mut homes = Vec::with_capacity(weights.len());
@@ -52,7 +52,8 @@ impl Stock {
             homes.push(start..end);
             start = end;
         }
-        // Where no weight is a number, or rounding left something, the last that may work has it.
+        // Rounding, or weights that are not finite, may leave bands over. The last device that takes
+        // part gets them.
         if start < bands
             && let Some(last) = (0..homes.len()).rev().find(|&i| weights[i] > 0.0)
         {
@@ -64,7 +65,7 @@ impl Stock {
         Stock::with_homes(bands, homes, shared)
     }
 
-    /// Homes that the caller chose: ranges in order, which cover all bands.
+    /// Homes that the caller chose: ranges in order that cover all bands.
     pub(super) fn with_homes(bands: u32, homes: Vec<Range<u32>>, shared: bool) -> Stock {
         let largest = homes
             .iter()
@@ -76,18 +77,18 @@ impl Stock {
         Stock { returned, row: 0..0, homes, largest, stretches: None, shared, left: bands }
     }
 
-    /// Stretches for devices that are expected to do so much; 0 takes no part.
+    /// Stretches in proportion to the devices' `weights`. A device of weight 0 takes no part.
     pub(super) fn stretches(bands: u32, weights: &[f64]) -> Stock {
         let stretches = Some(Stretches::new(bands, weights));
         Stock { row: 0..0, stretches, ..Stock::row(bands) }
     }
 
-    /// Bands that anybody may take.
+    /// The number of bands in the stock.
     pub(super) fn left(&self) -> u32 {
         self.left
     }
 
-    /// Bands that this device may take.
+    /// The number of bands that this device may take.
     pub(super) fn left_for(&self, device: usize) -> u32 {
         if self.shared || self.homes.is_empty() {
             return self.left;
@@ -101,7 +102,7 @@ impl Stock {
         self.returned.push(run);
     }
 
-    /// A device's home goes to whoever comes first.
+    /// Frees a device's bands for all other devices.
     pub(super) fn abandon(&mut self, device: usize) {
         if let Some(stretches) = &mut self.stretches {
             stretches.abandon(device);
@@ -115,8 +116,8 @@ impl Stock {
         }
     }
 
-    /// At most `count` consecutive bands, and at most as many as fit, but at least one; nothing
-    /// where none is left.
+    /// Takes at most `count` consecutive bands, as many as fit, but at least one. `None` if the
+    /// device may take none.
     pub(super) fn take(
         &mut self,
         device: usize,
@@ -142,7 +143,7 @@ impl Stock {
                     None => (count, refused) = (count / 2, count),
                 }
             };
-            // Of what fits most: a run costs its overhead, however short.
+            // Find the longest run that fits, since each run costs an overhead.
             while refused - count > 1 {
                 let middle = count + (refused - count) / 2;
                 match at(middle) {

@@ -1,13 +1,14 @@
-//! Bands that devices take from both ends of stretches, so that what each computes lies together.
+//! Stretches: ranges of bands that devices take from both ends, so that the bands of a device lie together.
 //!
-//! Devices go in pairs: one takes from the front of the pair's stretch, the other from its end, until
-//! they meet. Where that is, need not be known. A device whose stretch is used up joins the longest
-//! one left: at an end that is nobody's, or else in the middle, and cuts it in two. With two devices
-//! each so has one run of bands, whatever their speeds; with more, all but some of the last.
+//! Each pair of devices has a stretch: one device takes from its front, the other from its end, until
+//! they meet. The place where they meet need not be known beforehand. When a stretch is used up, its
+//! devices join the longest remaining one: at an end without a device, or else in the middle, which
+//! cuts it in two. So each of two devices computes contiguous bands, whatever their speeds. With more
+//! devices, that holds for all but some of the last bands.
 
 use std::ops::Range;
 
-/// Consecutive bands that nobody has, and the devices that take from their front and their end.
+/// Consecutive bands in stock, and the devices that take from their front and their end.
 #[derive(Debug)]
 struct Stretch {
     left: Range<u32>,
@@ -21,7 +22,7 @@ impl Stretch {
     }
 }
 
-/// The bands that fit of a range, from its front or else from its end.
+/// Gives the part of a range that fits: from its front if the flag is set, or else from its end.
 type Fitting<'f> = dyn FnMut(&Range<u32>, bool) -> Option<Range<u32>> + 'f;
 
 /// Stretches that are not empty.
@@ -29,7 +30,8 @@ type Fitting<'f> = dyn FnMut(&Range<u32>, bool) -> Option<Range<u32>> + 'f;
 pub(super) struct Stretches(Vec<Stretch>);
 
 impl Stretches {
-    /// Of lengths in proportion to what devices are expected to do; one with a weight of 0 gets none.
+    /// Stretches with lengths in proportion to the `weights` of their devices. A device of weight 0
+    /// gets none.
     pub(super) fn new(bands: u32, weights: &[f64]) -> Stretches {
         let able: Vec<usize> = (0..weights.len()).filter(|&device| weights[device] > 0.0).collect();
         let total: f64 = able.iter().map(|&device| weights[device]).sum();
@@ -51,8 +53,8 @@ impl Stretches {
         Stretches(all)
     }
 
-    /// At most `count` consecutive bands, as many of them as `fitting` takes: of the offered bands, the
-    /// first ones or else the last.
+    /// Takes the bands that `fitting` chooses, from the front or the end of the device's stretch.
+    /// `count` is their expected number: a device that joins a stretch in the middle cuts it there.
     pub(super) fn take(
         &mut self,
         device: usize,
@@ -76,8 +78,8 @@ impl Stretches {
         Some(run)
     }
 
-    /// A device without a stretch gets a part in the longest one, from which it is about to take
-    /// `count` bands.
+    /// Lets a device without a stretch join the longest one, from which it is about to take `count`
+    /// bands.
     fn join(&mut self, device: usize, count: u32) -> Option<usize> {
         let length = |stretch: &Stretch| stretch.left.end - stretch.left.start;
         let at = (0..self.0.len()).max_by_key(|&at| length(&self.0[at]))?;
@@ -106,7 +108,7 @@ impl Stretches {
         Some(self.0.len() - 1)
     }
 
-    /// A device takes no more.
+    /// Removes a device from its stretch.
     pub(super) fn abandon(&mut self, device: usize) {
         for stretch in &mut self.0 {
             for side in [&mut stretch.front, &mut stretch.end] {

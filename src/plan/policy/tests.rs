@@ -1,4 +1,4 @@
-//! What holds of every policy, in virtual time and against arbitrary devices.
+//! Properties of every policy, in virtual time and against arbitrary devices.
 
 use std::ops::Range;
 
@@ -29,15 +29,15 @@ fn take(policy: &mut Policy, device: usize, now: f64) -> Option<Task> {
 pub(super) const STRATEGIES: [Strategy; 5] =
     [Strategy::Static, Strategy::Dynamic, Strategy::Guided, Strategy::Adaptive, Strategy::Single];
 
-/// What a drive found.
+/// The outcome of a launch in virtual time.
 struct Driven {
     makespan: f64,
-    /// By device, bands whose results counted.
+    /// By device, the number of bands whose results counted.
     bands: Vec<u32>,
 }
 
-/// Runs a launch in virtual time. `rates` are true; a device of which `dies` gives a number fails
-/// its task of that number. Checks that each band counts exactly once.
+/// Runs a launch in virtual time. `rates` are the true speeds. `dies` gives, by device, the number of
+/// the task that fails. Checks that each band counts exactly once.
 fn drive(bands: u32, rates: &[f64], dies: &[Option<u32>], mut policy: Policy) -> Driven {
     let mut current: Vec<Option<(Task, f64)>> = vec![None; rates.len()];
     let mut begun = vec![0; rates.len()];
@@ -167,7 +167,7 @@ fn a_device_that_is_tried_computes_a_band_and_is_believed_at_once() {
     assert!((policy.rate(1).expect("it was measured") / 10.0 - 1.0).abs() < 0.01);
     assert!(take(&mut policy, 1, 0.1).is_some(), "it goes on");
 
-    // A band with compilation in its time shows nothing, so the device gets a second one.
+    // A band whose time includes compilation is not measured, so the device gets a second one.
     let mut policy = Policy::new(Strategy::Adaptive, 100, &priors).with_trial(1);
     assert!(take(&mut policy, 0, 0.0).is_some());
     let first = take(&mut policy, 1, 0.0).expect("a band");
@@ -193,7 +193,7 @@ fn a_failed_run_is_done_by_another_device() {
     assert!(policy.finished());
 }
 
-/// Two devices; the first has a run and becomes slow, the second is done with the rest.
+/// Two devices: the first is late with its run, and the second has done all other bands.
 fn straggling(rerun: bool) -> (Policy, Task, f64) {
     let priors = [measured(10.0), measured(10.0)];
     let mut policy = Policy::new(Strategy::Adaptive, 100, &priors).with_reruns(rerun);
@@ -202,7 +202,7 @@ fn straggling(rerun: bool) -> (Policy, Task, f64) {
     let mut rest = 100 - (slow.run.end - slow.run.start);
     while rest > 0 {
         let Some(task) = take(&mut policy, 1, now) else {
-            // Late as it is, the first device counts for less and less.
+            // The later the first device is, the less the outlook expects of it.
             now += 1.0;
             continue;
         };
@@ -217,7 +217,7 @@ fn straggling(rerun: bool) -> (Policy, Task, f64) {
 
 #[test]
 fn of_a_run_and_its_second_run_the_first_to_end_counts() {
-    // The second device first: the straggler's result is void.
+    // The second run ends first: the straggler's result is void.
     let (mut policy, slow, now) = straggling(true);
     let piece = take(&mut policy, 1, now).unwrap();
     assert_eq!((piece.redoes, &piece.run), (Some(slow.id), &slow.run));
@@ -226,7 +226,7 @@ fn of_a_run_and_its_second_run_the_first_to_end_counts() {
     assert_eq!((ended.overtaken, ended.void), (Some(slow.id), vec![slow.id]));
     assert_eq!(policy.complete(slow.id, 30.0, now + 2.0), Ended::default());
 
-    // The straggler first: the second run is void.
+    // The straggler ends first: the second run is void.
     let (mut policy, slow, now) = straggling(true);
     let piece = take(&mut policy, 1, now).unwrap();
     let ended = policy.complete(slow.id, 30.0, now + 0.5);
@@ -266,7 +266,7 @@ fn homes_keep_what_a_device_computes_together() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the devices and the beliefs, each band counts once, and nobody waits for ever.
+    /// Whatever the devices and their estimated speeds, each band counts once, and no launch hangs.
     #[test]
     fn every_band_counts_once(
         bands in 1u32..300,
@@ -296,7 +296,7 @@ proptest! {
         drive(bands, &rates, &dies, policy);
     }
 
-    /// With known speeds and no surprises the others that are there cost 2 % at most.
+    /// If the known speeds are right, slower devices delay the launch by 2 % at most.
     #[test]
     fn together_is_never_slower_than_the_best_alone(
         bands in 1u32..500,

@@ -1,44 +1,44 @@
-//! A launch in full: what ran when on which device.
+//! The timeline of a launch: which device ran which workgroups when.
 
-/// One launch in full.
+/// The timeline of one launch.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     /// The policy's name.
     pub policy: String,
-    /// How many devices.
+    /// The number of devices.
     pub devices: u32,
-    /// When everything was done, in seconds.
+    /// The time at which all bands were done, in seconds.
     pub makespan: f64,
-    /// The lower bound.
+    /// The lower bound of the makespan, in seconds.
     pub bound: f64,
-    /// Everything that ran.
+    /// All runs.
     pub bars: Vec<Bar>,
 }
 
 /// A run on a device.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// Which device.
+    /// The index of the device.
     pub device: u32,
-    /// Seconds from the launch's begin.
+    /// The begin of the run, in seconds from the begin of the launch.
     pub begin: f64,
-    /// The same of its end.
+    /// The end of the run, in seconds from the begin of the launch.
     pub end: f64,
-    /// How many workgroups.
+    /// The number of workgroups.
     pub workgroups: u32,
-    /// What became of it.
+    /// The outcome of the run.
     pub kind: BarKind,
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BarKind {
     /// Its result counted.
     Run,
-    /// Its result counted, and another device was at it too.
+    /// It was a second run of bands that another device had in flight, and its result counted.
     Rerun,
-    /// Somebody else was first.
+    /// Its result did not count, since another device was first.
     Void,
-    /// Its device was lost.
+    /// Its device failed.
     Lost,
 }

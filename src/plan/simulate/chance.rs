@@ -1,4 +1,4 @@
-//! Random numbers that are the same on every machine: what a seed gives, it always gives.
+//! Random numbers. A seed gives the same numbers on every machine.
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// From 0 to 1, 1 excluded.
+    /// Uniform in [0, 1).
     pub(super) fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }

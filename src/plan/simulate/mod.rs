@@ -1,13 +1,15 @@
-//! Launches in virtual time: how well a policy does on devices that nobody has here.
+//! Simulated launches, in virtual time. They show how well a policy schedules devices that are not
+//! at hand.
 //!
-//! A [`Scenario`] describes devices, links, jitter, slow-downs and failures; [`compare`] runs the
-//! same policy code over it that the runtime uses, and holds each launch against what a
-//! clairvoyant would need. Pure and reproducible: a seed gives the same launch everywhere.
+//! A [`Scenario`] describes devices, links, jitter, slow-downs and failures. [`compare`] runs the
+//! runtime's own policy code on it, and compares the time of each launch with a lower bound. The
+//! simulation is pure and reproducible: a seed gives the same launch on every machine.
 //!
 //! The model: a run costs a launch and the link's latency, then its bytes cross the link, then it
-//! computes, all one after the other; a device does one run at a time. Computing takes the
-//! workgroups' time, times a log-normal factor of mean 1 for each run. A run that is void goes on
-//! to its end. The lower bound gives each device one run of whole workgroups and no jitter.
+//! computes, one after the other. A device does one run at a time. Computing takes the workgroups'
+//! time, multiplied by a log-normal factor of mean 1 for each run. A void run continues to its end.
+//! The lower bound is the time of a schedule made with foresight: each device gets one run of whole
+//! workgroups, without jitter.
 
 mod bars;
 mod chance;
@@ -27,36 +29,37 @@ pub use bars::{Bar, BarKind, Timeline};
 pub use scenario::Scenario;
 use world::World;
 
-/// How a policy did on one number of devices, over all seeds.
+/// The results of a policy on one number of devices, over all seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// Which policy.
+    /// The policy.
     pub policy: Strategy,
-    /// How many devices.
+    /// The number of devices.
     pub devices: u32,
-    /// The makespan over the lower bound, on average.
+    /// The makespan divided by the lower bound, on average.
     pub mean: f64,
-    /// The same of the worst seed.
+    /// The makespan divided by the lower bound, of the worst seed.
     pub worst: f64,
-    /// Which seed that was.
+    /// The worst seed.
     pub worst_seed: u32,
-    /// The makespan over the best device's alone, of the worst seed, if that one meets no jitter.
+    /// The makespan divided by that of the best device alone, which meets no jitter. The maximum
+    /// over all seeds.
     pub against_best: f64,
-    /// The same, if everything takes each device as much longer alone as its runs took here.
+    /// The same, where each device alone meets the average jitter of its runs in the launch.
     pub against_best_as_lucky: f64,
-    /// Runs per device, on average.
+    /// The number of runs per device, on average.
     pub runs: f64,
-    /// Runs that were computed a second time, per launch.
+    /// The number of second runs, or pieces of them, per launch.
     pub reruns: f64,
-    /// Times that the policy was asked, over all seeds.
+    /// The number of times that devices asked the policy for work, over all seeds.
     pub decisions: u64,
 }
 
-/// One launch of many.
+/// The launch of one seed.
 struct Seed {
     outcome: run::Outcome,
     bound: f64,
-    /// What the best device alone needs: without jitter, and with as much as it met.
+    /// The time of the best device alone: without jitter, and with the average jitter of its runs.
     alone: (f64, f64),
 }
 
@@ -105,7 +108,7 @@ pub fn compare(scenario: &Scenario, devices: u32, policy: Strategy) -> Standing 
     }
 }
 
-/// One launch of a scenario in full.
+/// The timeline of one launch of a scenario.
 ///
 /// ```
 /// use coexec::simulate::{self, Scenario, Strategy};
@@ -125,7 +128,7 @@ pub fn timeline(scenario: &Scenario, devices: u32, policy: Strategy, seed: u32) 
     }
 }
 
-/// Launches below each other, as a picture in SVG.
+/// An SVG picture of timelines, one below the other.
 ///
 /// ```
 /// use coexec::simulate::{self, Scenario, Strategy};

@@ -1,4 +1,4 @@
-//! One launch in virtual time: events in order, and the policy that the runtime uses.
+//! One launch in virtual time: an event loop that drives the runtime's policy.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -8,22 +8,22 @@ use super::chance::Chance;
 use super::world::World;
 use crate::plan::policy::{Next, Policy, Prior, Speed, Strategy, Task, TaskId};
 
-/// What came of a launch.
+/// The outcome of a launch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Outcome {
     pub(super) makespan: f64,
-    /// Times that the policy was asked.
+    /// The number of times that devices asked the policy for work.
     pub(super) decisions: u64,
     pub(super) runs: u64,
-    /// Runs, or pieces of runs, that were computed a second time.
+    /// The number of second runs, or pieces of them.
     pub(super) reruns: u64,
-    /// By device: the workgroups of its runs, and the same times each run's jitter.
+    /// By device: the workgroups of its runs, and the same weighted with each run's jitter.
     pub(super) luck: Vec<(f64, f64)>,
-    /// Empty unless it was asked for.
+    /// Empty unless it was requested.
     pub(super) bars: Vec<Bar>,
 }
 
-/// A time from 0 on, in an order.
+/// A time that is not negative, as an ordered key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Time(u64);
 
@@ -44,22 +44,24 @@ enum Event {
     Wake,
 }
 
-/// Idle devices that are asked in vain before the rest is taken to be as unlucky: what a device
-/// gets depends on its speed, and the fast ones are asked first.
+/// After so many idle devices in a row got nothing, the rest are not asked. Fast devices are asked
+/// first, and slower ones are less likely to get bands.
 const ASKED: usize = 4;
 
 struct Run<'a> {
     world: &'a World,
     policy: Policy,
     events: BinaryHeap<Reverse<(Time, u64, Event)>>,
-    /// Numbers events, so that those of one time have an order.
+    /// The number of the last event, which orders events of the same time.
     number: u64,
-    /// What each device does, and since when.
+    /// By device: its task, and when it began.
     current: Vec<Option<(Task, f64)>>,
     lost: Vec<bool>,
-    /// Those with nothing to do, by their place among all, fastest first.
+    /// The ranks of the idle devices.
     idle: BTreeSet<usize>,
+    /// The devices, fastest first.
     by_speed: Vec<usize>,
+    /// By device: its place in `by_speed`.
     rank: Vec<usize>,
     wake: f64,
     outcome: Outcome,
@@ -106,7 +108,7 @@ impl Run<'_> {
     }
 
     fn finish(&mut self) {
-        // Each has its own stream of chances, so that policies meet the same luck.
+        // Each device has its own stream of random numbers, so all policies meet the same jitter.
         let seed = self.world.chance.clone().bits();
         let mut chances: Vec<Chance> =
             (0..self.current.len() as u64).map(|device| Chance::new(seed ^ device << 17)).collect();
@@ -157,7 +159,7 @@ impl Run<'_> {
                         self.policy.fail(task.id, now);
                     }
                 }
-                // One that an earlier one has replaced.
+                // An earlier wake-up replaced this one.
                 Event::Wake if now != self.wake => continue,
                 Event::Wake => self.wake = f64::INFINITY,
             }
@@ -181,11 +183,11 @@ impl Run<'_> {
         }
     }
 
-    /// Asks the policy for a device; whether it got something.
+    /// Asks the policy for work for a device. Returns whether the device got a task.
     fn ask(&mut self, device: usize, now: f64, chances: &mut [Chance]) -> bool {
         self.outcome.decisions += 1;
         match self.policy.take(device, now, &mut |_| true) {
-            // That it is lost shows when it gets something to do.
+            // The policy learns of a lost device when it gives it a task.
             Next::Run(task) if self.lost[device] => {
                 self.idle.remove(&self.rank[device]);
                 self.policy.fail(task.id, now);
@@ -227,7 +229,7 @@ impl Run<'_> {
         }
     }
 
-    /// What is in the air when everything is done.
+    /// Draws the runs that are in flight when all bands are done.
     fn draw_rest(&mut self, now: f64) {
         for device in 0..self.current.len() {
             if let Some((task, begun)) = self.current[device].take() {

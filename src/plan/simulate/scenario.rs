@@ -1,41 +1,41 @@
-//! The scenario of a simulation: which devices there are, what a launch costs on them, and what goes wrong.
+//! The scenario of a simulation: the devices, the costs of a launch on them, slow-downs and failures.
 
 /// A class of launches to be simulated. Times are in seconds, sizes in bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
-    /// What it is called.
+    /// The name of the scenario.
     pub name: String,
     /// The numbers of devices to simulate.
     pub devices: Vec<u32>,
-    /// Workgroups of the launch, for each device.
+    /// The number of workgroups of the launch, divided by the number of devices.
     pub workgroups_per_device: u32,
-    /// What a workgroup takes on a device of speed 1.
+    /// The time of a workgroup on a device of speed 1.
     pub seconds_per_workgroup: f64,
-    /// What crosses the link for each workgroup.
+    /// The bytes that cross the link for each workgroup.
     pub bytes_per_workgroup: f64,
-    /// Speeds are drawn between these, uniformly in their logarithm.
+    /// The least and the largest speed. Speeds are drawn uniformly in their logarithm.
     pub speeds: (f64, f64),
     /// Speeds of the devices, in turn, instead of random ones.
     pub speed_list: Vec<f64>,
-    /// What is believed of a speed before the launch is wrong by up to this factor.
+    /// Speeds that are estimated before the launch are wrong by up to this factor.
     pub estimate_error: f64,
-    /// What a run costs, however small.
+    /// The overhead of a run, whatever its size.
     pub launch: f64,
-    /// The same of its link.
+    /// The latency of the link, which each run costs once.
     pub link_latency: f64,
-    /// Bytes per second.
+    /// The bandwidth of the link, in bytes per second.
     pub link_bandwidth: f64,
     /// The spread of a run's time: the standard deviation of its logarithm.
     pub jitter: f64,
-    /// So many devices become slower,
+    /// The most devices that become slower during the launch.
     pub slow_devices: u32,
-    /// so many times,
+    /// The factor by which they become slower.
     pub slow_factor: f64,
-    /// from this part of the bound on.
+    /// The time at which they become slower, as a part of the bound.
     pub slow_from: f64,
-    /// So many devices are lost at some time.
+    /// The most devices that fail, each at a random time.
     pub failures: u32,
-    /// Launches for each number of devices.
+    /// The number of launches for each number of devices.
     pub seeds: u32,
 }
 
@@ -65,7 +65,7 @@ impl Default for Scenario {
 }
 
 impl Scenario {
-    /// What makes it impossible to simulate, if anything.
+    /// Why the scenario can't be simulated; `None` if it can.
     pub fn mistake(&self) -> Option<String> {
         let positive = [
             ("seconds_per_workgroup", self.seconds_per_workgroup),
@@ -110,5 +110,5 @@ impl Scenario {
     }
 }
 
-/// More devices than this make the arithmetic of workgroups overflow sooner than they are useful.
+/// The most devices that can be simulated. With more, the number of workgroups could overflow.
 const MOST_DEVICES: u32 = 65536;

@@ -17,7 +17,8 @@ fn the_standard_scenario_is_within_its_targets_on_a_few_seeds() {
 #[test]
 fn ours_is_never_slower_than_the_best_device_alone() {
     for devices in [2, 3, 5] {
-        // Jitter is luck that the device alone does not have, unless it is given that.
+        // Lucky jitter speeds up the launch. The device alone has the same luck only in
+        // `against_best_as_lucky`.
         let scenario = Scenario { seeds: 30, jitter: 0.0, ..Scenario::default() };
         let ours = compare(&scenario, devices, Strategy::Adaptive);
         assert!(ours.against_best <= 1.02, "{ours:?}");
@@ -94,8 +95,8 @@ fn scenarios_that_make_no_sense_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Whatever the scenario, failures too, every launch comes to its end, and not much before
-    /// the bound.
+    /// Every launch ends, whatever the scenario and its failures, and no launch beats the bound by
+    /// more than rounding.
     #[test]
     fn every_launch_ends(
         devices in 1u32..20,

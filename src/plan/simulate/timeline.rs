@@ -1,15 +1,15 @@
-//! A launch as a picture: a row per device, a bar per run, time from left to right. SVG.
+//! Timelines as SVG pictures: a row per device, a bar per run, time from left to right.
 
 use std::fmt::Write as _;
 
 use super::bars::{BarKind, Timeline};
 
-/// Rows beyond this can't be told apart.
+/// The most rows of a timeline. More can't be told apart.
 const ROWS: u32 = 96;
 const WIDTH: f64 = 1200.0;
 const LEFT: f64 = 70.0;
 
-/// The launches below each other on one time axis.
+/// Draws timelines one below the other, on one time axis.
 pub(super) fn svg(title: &str, timelines: &[Timeline]) -> String {
     let rows = timelines.iter().map(|t| t.devices.min(ROWS)).max().unwrap_or(1);
     let row = (360.0 / f64::from(rows)).clamp(4.0, 22.0);

@@ -1,22 +1,21 @@
-//! The devices of one simulated launch, as a seed makes them: their true speeds, what is believed
-//! of them, which becomes slower and which fails. Also what a run really takes on one of them, and
-//! what a clairvoyant would need for the whole launch.
+//! The devices of one simulated launch, drawn from a seed: their true and estimated speeds, and which
+//! of them become slower or fail. Also the true time of a run, and the lower bound of a launch.
 
 use super::chance::Chance;
 use super::scenario::Scenario;
 
-/// A simulated device. Times are in seconds from the launch's begin.
+/// A simulated device. Times are in seconds from the begin of the launch.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     /// Seconds per workgroup.
     pub(super) group: f64,
-    /// What is believed of that before the launch.
+    /// Seconds per workgroup, as estimated before the launch.
     pub(super) believed: f64,
-    /// From when on it is slower, and how many times.
+    /// The time from which on it is slower, and the factor.
     pub(super) slower: Option<(f64, f64)>,
-    /// When it is lost.
+    /// The time at which it fails; infinite if it does not.
     pub(super) lost: f64,
-    /// Seconds that each run costs, however small.
+    /// Seconds that each run costs, whatever its size.
     pub(super) overhead: f64,
     /// Seconds per workgroup on the link.
     link: f64,
@@ -26,7 +25,7 @@ pub(super) struct Machine {
 pub(super) struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) groups: u32,
-    /// What a clairvoyant needs: nobody can be faster, jitter's luck apart.
+    /// The lower bound of the makespan, without jitter.
     pub(super) bound: f64,
     pub(super) jitter: f64,
     pub(super) chance: Chance,
@@ -60,7 +59,7 @@ impl World {
             let at = chance.below(machines.len());
             machines[at].slower = Some((calm * scenario.slow_from, scenario.slow_factor));
         }
-        // One is always left.
+        // At least one device never fails.
         for _ in 0..scenario.failures.min(devices - 1) {
             let at = chance.below(machines.len());
             let left = machines.iter().filter(|m| m.lost.is_infinite()).count();
@@ -72,7 +71,8 @@ impl World {
         World { machines, groups, bound, jitter: scenario.jitter, chance }
     }
 
-    /// What the best device alone needs, if everything takes a device such a factor longer.
+    /// The time of the best device alone, of those that never fail. `jitter` gives each device's
+    /// factor.
     pub(super) fn alone(&self, jitter: impl Fn(usize) -> f64) -> f64 {
         let machines = self.machines.iter().enumerate();
         machines
@@ -83,7 +83,7 @@ impl World {
 }
 
 impl Machine {
-    /// Seconds that a run takes that begins at a time.
+    /// The seconds of a run of `groups` workgroups that begins at `begun`.
     pub(super) fn time(&self, begun: f64, groups: u32, jitter: f64) -> f64 {
         let before = self.overhead + f64::from(groups) * self.link;
         let compute = f64::from(groups) * self.group * jitter;
@@ -97,17 +97,18 @@ impl Machine {
         }
     }
 
-    /// Seconds per workgroup as they are believed to be, with the link.
+    /// Estimated seconds per workgroup, with the link.
     pub(super) fn believed_group(&self) -> f64 {
         self.believed + self.link
     }
 
-    /// The most whole workgroups that can be done until a time, with one overhead.
+    /// The most whole workgroups that the device can do by a time in one run.
     fn most(&self, until: f64, groups: u32) -> u32 {
         let until = until.min(self.lost);
         let time = (until - self.overhead).max(0.0);
         let done = match self.slower {
-            // As if it computed as much as can be before it becomes slower, and sent the rest after.
+            // Optimistic: the device computes at full speed until it becomes slower, and transfers
+            // the bytes of later workgroups after that.
             Some((from, factor)) if until > from => {
                 let fast = (from - self.overhead).max(0.0);
                 fast / (self.group + self.link) + (time - fast) / (self.group * factor + self.link)
@@ -118,8 +119,8 @@ impl Machine {
     }
 }
 
-/// The shortest time in which the devices can do so many workgroups, none of which can be cut,
-/// if each does its part in one run and jitter is what it is on average.
+/// The shortest time in which the devices can do `groups` whole workgroups, if each does its part in
+/// one run, without jitter.
 fn bound(machines: &[Machine], groups: u32) -> f64 {
     let done = |until: f64| {
         machines.iter().map(|m| u64::from(m.most(until, groups))).sum::<u64>() >= u64::from(groups)

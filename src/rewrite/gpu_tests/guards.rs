@@ -1,8 +1,8 @@
-//! Out of bounds, in every address space: reads give zero, writes and atomics do nothing.
+//! Accesses out of bounds, in every address space: reads give zero, writes and atomics do nothing.
 
 use super::harness::{Launch, bytes, gpu};
 
-/// Indices around every bound there is, as the bits of a u32 or an i32.
+/// Indices around every bound, as the bits of a u32 or an i32.
 fn indices(count: u32) -> Vec<u32> {
     let mut all = vec![0, 1, count - 1, count, count + 1, 31, 32, 33, 63, 64, 65, 255, 256];
     all.extend([-1i32 as u32, -2i32 as u32, (count as i32).wrapping_neg() as u32]);
@@ -16,13 +16,13 @@ struct Memory {
     what: &'static str,
     /// Declarations of the module.
     module: &'static str,
-    /// Statements that fill it with 101, 102, …; empty where the host does.
+    /// Statements that fill it with 101, 102, …; empty if the host fills it.
     fill: &'static str,
     /// The element at `I`.
     element: &'static str,
-    /// Elements. Where the host fills it, argument 2 has so many.
+    /// The number of elements. If the host fills it, argument 2 has as many.
     count: u32,
-    /// Bytes from one element to the next, where the host fills it.
+    /// Bytes from one element to the next, if the host fills it.
     stride: usize,
 }
 
@@ -205,8 +205,8 @@ const READABLE: &[Memory] = &[
 ];
 
 impl Memory {
-    /// A launch of one invocation per index. `signed` says of what type the index is, `then` what
-    /// each invocation does with it; argument 0 are the indices, 1 is the output.
+    /// A launch of one invocation per index. `signed` gives the type of the index, `then` the
+    /// statements of each invocation. Argument 0 holds the indices, argument 1 is the output.
     fn launch(&self, signed: bool, then: &str) -> Launch {
         let ty = if signed { "i32" } else { "u32" };
         let text = format!(
@@ -256,8 +256,8 @@ fn a_read_outside_gives_zero_in_every_address_space() {
 fn a_write_outside_does_nothing_in_every_address_space() {
     let Some(gpu) = gpu() else { return };
     for memory in WRITABLE {
-        // One invocation after the other would be a race; one invocation does them all, and sums
-        // the elements, each with a weight of its own.
+        // Several invocations would race. One invocation makes all accesses, and sums the elements,
+        // each with a weight of its own.
         let sum = "var sum = 0u;
              for (var k = 0u; k < COUNTu; k++) { sum += (k + 1u) * ELEMENT; }"
             .replace("COUNT", &memory.count.to_string())
@@ -325,7 +325,7 @@ fn an_atomic_outside_is_not_performed_and_gives_zero() {
             },
             if shared { "for (var i = 0; i < 10; i++) { u[i] = atomicLoad(&m[i]); }" } else { "" },
         );
-        // Inside and outside in turns: what one turn leaves must not show in the next.
+        // Indices inside and outside alternate: no iteration may see values of the one before.
         let inside = [9u32, 3, 1];
         let at: Vec<u32> = indices(count)
             .into_iter()

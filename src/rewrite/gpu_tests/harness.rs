@@ -1,7 +1,7 @@
-//! Runs rewritten modules through wgpu, whole or in pieces, with nothing of coexec in between.
+//! Runs rewritten modules through wgpu, whole or in pieces, without the rest of coexec.
 //!
-//! The shader gets none of wgpu's own bounds checks and loop bounds, so that what the tests see is
-//! what the rewritten module does.
+//! The shader gets none of wgpu's own bounds checks and loop bounds, so that the tests see only the
+//! effects of the rewritten module.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ pub(super) struct Gpu {
     queue: wgpu::Queue,
 }
 
-/// The test adapter; lavapipe where there is one. Without any the test says so and is skipped,
+/// The test adapter: lavapipe if it is there. Without an adapter the test says so and is skipped,
 /// unless `COEXEC_REQUIRE_GPU=1`.
 pub(super) fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
@@ -44,7 +44,7 @@ pub(super) fn gpu() -> Option<&'static Gpu> {
     gpu.as_ref()
 }
 
-/// Some workgroups, and the elements of each binding that they get. No window: all elements.
+/// Some workgroups of a launch, and the window of each binding: without one, all elements.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub(super) first: [u32; 3],
@@ -101,7 +101,7 @@ impl Launch {
         Piece { first: [0; 3], count: self.grid, windows: vec![None; self.arguments.len()] }
     }
 
-    /// All workgroups and all elements, in both parameter spaces, with equal results.
+    /// Runs all workgroups on all elements, in both parameter spaces, with equal results.
     pub(super) fn run(&self, gpu: &Gpu) -> Outcome {
         let pieces = [self.whole()];
         let uniform = self.run_pieces(gpu, ParamSpace::Uniform, &pieces);
@@ -112,7 +112,7 @@ impl Launch {
         uniform
     }
 
-    /// Each piece on its own copy of the launch's input, then the differences merged.
+    /// Runs each piece on its own copy of the launch's input, then merges the differences.
     pub(super) fn run_pieces(&self, gpu: &Gpu, space: ParamSpace, pieces: &[Piece]) -> Outcome {
         let (rewritten, pipeline) = self.compile(gpu, space);
         let mut outcome = self.untouched();
@@ -122,7 +122,7 @@ impl Launch {
         outcome
     }
 
-    /// Each workgroup along x on its own, on the launch's input.
+    /// Runs each workgroup along x on its own, on the launch's input.
     pub(super) fn run_each(&self, gpu: &Gpu) -> Vec<Outcome> {
         let (rewritten, pipeline) = self.compile(gpu, ParamSpace::Uniform);
         (0..self.grid[0])
@@ -157,7 +157,7 @@ impl Launch {
         outcome: &mut Outcome,
     ) {
         let bindings = &self.kernel.signature().bindings;
-        // For each byte that is bound, where it is in its argument.
+        // For each bound byte, its place in the argument.
         let mut parts = Vec::new();
         let mut windows = Vec::new();
         for (id, binding) in bindings.iter().enumerate() {
@@ -204,7 +204,7 @@ impl Launch {
                     Slot::Storage { id, .. } => {
                         let argument = &self.arguments[id];
                         let mut data: Vec<u8> = parts[id].iter().map(|&at| argument[at]).collect();
-                        // Memory that is there and is none of the kernel's business.
+                        // The rest is bound memory that the kernel must not touch.
                         let layout = &bindings[id].layout;
                         let least = (layout.header + layout.stride) as usize;
                         data.resize(data.len().max(least).next_multiple_of(4), 0xEE);
@@ -332,8 +332,8 @@ impl Pipeline {
             int_div_checks: true,
             ..wgpu::ShaderRuntimeChecks::unchecked()
         };
-        // SAFETY: the rewritten module guards every dynamic index, and every loop in these tests
-        // that does not end has a budget; that it does is what these tests are about.
+        // SAFETY: the rewritten module guards every dynamic index, and every endless loop in these
+        // tests has a budget. These tests verify both.
         let module = unsafe {
             gpu.device.create_shader_module_trusted(
                 wgpu::ShaderModuleDescriptor { label: None, source },

@@ -1,4 +1,4 @@
-//! Loop budgets: what does not end is ended and reported, what ends is left alone.
+//! Loop budgets: an endless loop is ended and reported, a finite one is left alone.
 
 use super::harness::{Gpu, Launch, Outcome, bytes, gpu};
 
@@ -13,7 +13,7 @@ fn run(gpu: &Gpu, body: &str, budget: u32, finite_loops: &[bool]) -> Outcome {
              out[l] = turns;
          }}"
     );
-    // Whatever the body says, `n` and the workgroup variable are there.
+    // Every kernel uses `n` and the workgroup variable, even if its body does not.
     let text = text.replace("var turns = 0u;", "var turns = n * 0u; shared_ = 0u;");
     let mut launch = Launch::new(&text, [1, 1, 1], vec![vec![0; 16], bytes(&[10u32])]);
     launch.loop_budget = budget;
@@ -35,7 +35,7 @@ fn an_endless_loop_is_ended_and_reported() {
         "switch n { case 10u: { loop { turns++; } } default: { } } loop { }",
         "if l == 2u { loop { turns++; } }",
         "loop { turns++; workgroupBarrier(); }",
-        // A proved loop around one that is not.
+        // A loop that is proved finite, around one that is not.
         "for (var i = 0; i < 100000; i++) { loop { turns++; } }",
     ] {
         let proved: &[bool] = if body.contains("100000") { &[true, false] } else { &[] };
@@ -53,7 +53,7 @@ fn a_loop_that_ends_within_its_budget_is_left_alone() {
         ("loop { turns++; continuing { break if turns == 100u; } }", 100),
         ("for (var i = 0u; i < n; i++) { for (var j = 0u; j < 9u; j++) { turns++; } }", 90),
     ] {
-        // A turn counts when it begins, so the last look at a condition counts, too.
+        // An iteration counts when it begins, so the last test of a condition counts too.
         let outcome = run(gpu, body, 111, &[]);
         assert_eq!((outcome.u32s(0), outcome.fault), (vec![expected; 4], false), "{body}");
     }
@@ -64,7 +64,7 @@ fn the_budget_counts_turns_of_all_unproved_loops_together() {
     let Some(gpu) = gpu() else { return };
     let body = "loop { turns++; if turns == 60u { break; } }
                 loop { turns++; if turns == 100u { break; } }";
-    // Sixty turns and forty; a proved loop's turns are not counted.
+    // Sixty iterations and forty; those of a proved loop do not count.
     for (budget, proved, fault) in [
         (100, [false, false], false),
         (99, [false, false], true),

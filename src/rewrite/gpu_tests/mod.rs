@@ -1,4 +1,4 @@
-//! What the rewritten module computes, on a real adapter.
+//! The results of rewritten modules on a real adapter.
 
 mod guards;
 mod harness;

@@ -1,4 +1,4 @@
-//! A launch in pieces computes what it computes whole: ids, grid, lengths, windows.
+//! A launch in pieces gives the same results as the whole launch: ids, grid, lengths, windows.
 
 use super::harness::{Gpu, Launch, Outcome, Piece, bytes, gpu};
 use crate::rewrite::ParamSpace;
@@ -19,7 +19,7 @@ fn bands(launch: &Launch, axis: usize, cuts: &[u32]) -> Vec<Piece> {
         .collect()
 }
 
-/// Runs the launch whole and in pieces, in both parameter spaces, and wants equal results.
+/// Runs the launch whole and in pieces, in both parameter spaces, and asserts equal results.
 fn whole_and_split(gpu: &Gpu, launch: &Launch, pieces: &[Piece]) -> Outcome {
     let whole = launch.run(gpu);
     for space in [ParamSpace::Uniform, ParamSpace::Immediate { max_bytes: 128 }] {
@@ -112,7 +112,7 @@ fn what_is_not_in_the_window_reads_as_zero_and_is_not_written() {
         wanted[6..8].fill(expected);
         assert_eq!(out.f32s(1), wanted);
     }
-    // Nothing of the output: nothing happens, and nothing outside of memory is touched.
+    // An empty window of the output: nothing happens, and nothing outside of memory is touched.
     piece.windows = vec![None, Some(3..3)];
     let out = launch.run_pieces(gpu, ParamSpace::Uniform, &[piece]);
     assert_eq!(out.arguments, launch.arguments);

@@ -1,5 +1,5 @@
-//! Checking a launch instead of running it: one thread, copies of what the kernel writes, and
-//! findings instead of results.
+//! Checks a launch: runs it on one thread, on copies of the buffers that the kernel writes, for findings
+//! instead of results.
 
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +11,7 @@ use crate::kernel::Space;
 use crate::memory::{Buffer, BufferRange, reserve};
 use crate::runtime::execution::Checked;
 
-/// Runs a launch under watch. The caller's buffers stay as they are.
+/// Runs a launch in the checker. The caller's buffers do not change.
 pub(crate) fn check(launch: &Checked, lints: bool) -> Result<Findings> {
     let parts = launch.reservations();
     let reading = parts.iter().map(|(name, part, _)| (name.clone(), part.clone(), false));

@@ -1,5 +1,5 @@
-//! Describing a launch: what is bound, what is set, over which grid. All checks are made here,
-//! before anything runs.
+//! The description of a launch: bindings, values, grid and options. All of it is checked here, before
+//! anything runs.
 
 use std::sync::Arc;
 
@@ -18,20 +18,19 @@ use crate::plan::{Plan, Wishes, facts_in_words};
 use crate::runtime::execution::{self, Checked, Resources, Tightness, Tolerance, Verification};
 use crate::runtime::report::Report;
 
-/// Iterations that one invocation may make in loops that are not known to end: far more than any
-/// kernel needs that is meant to end, and about a second of machine code.
+/// The most iterations of one invocation in loops that are not known to end. This is far more than a kernel
+/// that ends needs, and takes machine code about a second.
 const LOOP_BUDGET: u64 = 1 << 26;
 
-/// The same for launches that are interpreted and watched, where each iteration takes longer.
+/// The same for launches that are checked or measured, where each iteration takes longer.
 const WATCHED_LOOP_BUDGET: u64 = 1 << 16;
 
 /// A launch that was submitted.
 pub type LaunchFuture = Pending<Report>;
 
-/// A launch being described; made by [`Runtime::launch`](crate::Runtime::launch).
+/// The description of a launch; made by [`Runtime::launch`](crate::Runtime::launch).
 ///
-/// Mistakes are reported by [`Launch::run`], [`Launch::submit`] and [`Launch::plan`], the first
-/// one made.
+/// [`Launch::run`], [`Launch::submit`] and [`Launch::plan`] report the first mistake in it.
 #[derive(Debug, Clone)]
 #[must_use = "a launch does nothing until it is run or submitted"]
 pub struct Launch {
@@ -278,7 +277,7 @@ impl Launch {
         self
     }
 
-    /// Splits the launch into exactly so many chunks, where the grid allows it.
+    /// Splits the launch into exactly `count` chunks, if the grid allows it.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -292,11 +291,10 @@ impl Launch {
         self
     }
 
-    /// Promises that the kernel has no data race: no two workgroups touch one element of which one
-    /// writes it. A buffer that is read and written, and can't be shown to be safe, no longer
-    /// keeps the launch whole: each chunk works on a copy that starts as the launch's input, and
-    /// what differs afterwards is merged. If the promise does not hold, the result depends on how
-    /// the launch is cut.
+    /// Promises that the kernel has no data race: no workgroup writes an element that another touches.
+    /// Without the promise, a buffer that is read and written, and that can't be proven safe, keeps the
+    /// launch whole. With it, each chunk works on a copy that starts as the launch's input, and the
+    /// differences are merged. If the promise does not hold, the result depends on how the launch is cut.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -309,8 +307,8 @@ impl Launch {
         self
     }
 
-    /// Gives each device the same share every time, whatever was measured, and computes nothing
-    /// twice: on the same machine the same bits, as long as no device fails.
+    /// Makes results reproducible: the same bits on the same machine, as long as no device fails. Each device
+    /// gets the same share every time, regardless of measurements, and no chunk is computed twice.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -323,9 +321,9 @@ impl Launch {
         self
     }
 
-    /// Iterations that one invocation may make in loops that are not known to end. The default is
-    /// 2²⁶, and 2¹⁶ for [`Launch::check`] and [`Launch::measure`], which take longer per iteration.
-    /// A launch that exceeds it ends with [`Error::EndlessLoop`].
+    /// The most iterations of one invocation in loops that are not known to end. The default is 2²⁶, and 2¹⁶
+    /// for [`Launch::check`] and [`Launch::measure`], which take longer per iteration. A launch that exceeds
+    /// it ends with [`Error::EndlessLoop`].
     ///
     /// ```
     /// use coexec::{Buffer, Error, Kernel, Runtime};
@@ -344,8 +342,8 @@ impl Launch {
         self
     }
 
-    /// When the launch fails or is cancelled, the buffers that it writes hold what they held before,
-    /// and are not poisoned. Costs a copy of what is written in place.
+    /// Restores the buffers that the launch writes if it fails or is cancelled, instead of poisoning them.
+    /// This costs a copy of the elements that are written in place.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -360,16 +358,15 @@ impl Launch {
         self
     }
 
-    /// Computes a part of the grid, from 0 to 1, a second time on another device (on the CPU's
-    /// interpreter if there is no other) and compares: floats within [`Launch::tolerance`],
-    /// integers to the bit or within [`Launch::integer_tolerance`]. [`Report::verified`] says how
-    /// much was compared. At least one piece of each device's work is verified. A third device
-    /// decides a dispute; the work of the device that was wrong is computed again, and the report
-    /// names the element and both values. Costs a copy of what is written in place.
+    /// Computes a fraction of the grid, from 0 to 1, a second time on another device (on the CPU's
+    /// interpreter if there is no other), and compares the results: floats within [`Launch::tolerance`],
+    /// integers within [`Launch::integer_tolerance`]. At least one piece of each device's work is verified.
+    /// If results differ, a third device decides. The work of the wrong device is computed again, and the
+    /// report names the element and both values. [`Report::verified`] says how much was compared. This costs
+    /// a copy of the elements that are written in place.
     ///
-    /// A kernel is not verified if its results depend on the order in which its invocations ran
-    /// (tickets from an atomic), or on the subgroup size where devices differ in it: two devices
-    /// may then both be right.
+    /// A launch is not verified if its results depend on the order of its invocations (tickets from an
+    /// atomic), or on the subgroup size and devices differ in it: two devices may both be right then.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -390,8 +387,8 @@ impl Launch {
         })
     }
 
-    /// By how much floats may differ from device to device when a launch is verified: by
-    /// `absolute`, or by `relative` of the larger one. 1e-6 and 1e-5 if not given.
+    /// The allowed difference of floats when a launch is verified: `absolute`, or `relative` times the larger
+    /// one. The defaults are 1e-6 and 1e-5.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -405,9 +402,9 @@ impl Launch {
         self
     }
 
-    /// By how much integers may differ between devices when a launch is verified; the default is 0.
-    /// For integers that are computed from floats, such as fixed-point numbers: if a float differs
-    /// in its last bit, the integer may differ by a few units.
+    /// The allowed difference of integers when a launch is verified. The default is 0. Others are for
+    /// integers that are computed from floats, such as fixed-point numbers: if a float differs in its last
+    /// bit, the integer may differ by a few units.
     ///
     /// ```
     /// use coexec::{Buffer, Kernel, Runtime};
@@ -443,8 +440,8 @@ impl Launch {
     /// # Errors
     /// Before anything ran: [`Error::Binding`], [`Error::Grid`], [`Error::Poisoned`],
     /// [`Error::NoDevice`]. Afterwards: [`Error::EndlessLoop`], [`Error::NoDevice`] when every
-    /// device failed, [`Error::Internal`]; then the buffers that the kernel writes are poisoned,
-    /// or, in a [`Launch::transactional`] launch, as before.
+    /// device failed, [`Error::Internal`]. The buffers that the kernel writes are poisoned then, or
+    /// restored if the launch is [`Launch::transactional`].
     pub fn run(self) -> Result<Report> {
         let checked = self.checked()?;
         let buffers = reserve(checked.reservations());
@@ -466,14 +463,14 @@ impl Launch {
     /// As [`Launch::run`] before anything ran; the future gives the others.
     pub fn submit(self) -> Result<LaunchFuture> {
         let checked = self.checked()?;
-        // Queued for here, in the caller's order, and not on the launch's thread.
+        // Not on the launch's thread: launches queue for buffers in the caller's order.
         let buffers = reserve(checked.reservations());
         Pending::spawn("launch", checked.workgroups(), move |job| {
             execution::run(&checked, &buffers, job)
         })
     }
 
-    /// Says how the launch would be split, without running it.
+    /// Returns the plan by which the launch would be split, without running it.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -492,8 +489,9 @@ impl Launch {
         execution::plan_only(&checked, &buffers)
     }
 
-    /// Says how tight the footprints are that the launch's plan rests on: runs every band of it in
-    /// the interpreter, on copies, and counts what it touches. Slow; the buffers stay as they are.
+    /// Measures how tight the footprints are that the launch's plan rests on: runs every band in the
+    /// interpreter, on copies, and counts the elements that it touches. This is slow. The buffers do not
+    /// change.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -504,8 +502,7 @@ impl Launch {
     /// ```
     ///
     /// # Errors
-    /// As [`Launch::run`]. [`Error::Internal`] when something is touched that was not foreseen: a
-    /// bug of coexec.
+    /// As [`Launch::run`]. [`Error::Internal`] if an element is touched that was not inferred: a bug of coexec.
     pub fn measure(self) -> Result<Vec<Tightness>> {
         let checked = self.watched()?;
         let reads = checked.reservations().into_iter().map(|(n, b, _)| (n, b, false)).collect();
@@ -513,13 +510,12 @@ impl Launch {
         execution::measure(&checked, &buffers)
     }
 
-    /// Runs the launch under watch, on one thread of the CPU whatever the runtime's devices, and
-    /// reports data races, accesses out of bounds, and barriers and subgroup operations in
-    /// divergent control flow. Each finding really happened on this data: none is a guess. The
-    /// buffers stay as they are; the results are thrown away. With [`Launch::chunks`], a race
-    /// across workgroups is also marked if it is between chunks, for a grid that is cut into so
-    /// many along its last axis. `tracing` events of the target `coexec::progress` report the
-    /// progress: `done` workgroups of `total`.
+    /// Checks the launch: runs it on one thread of the CPU, regardless of the runtime's devices, and reports
+    /// data races, accesses out of bounds, and barriers and subgroup operations in divergent control flow.
+    /// Each finding has happened on this data. The buffers do not change, and the results are discarded. With
+    /// [`Launch::chunks`], a race across workgroups is also marked if it is between chunks, for a grid that
+    /// is cut into that many along its last axis. `tracing` events of the target `coexec::progress` report
+    /// the progress: `done` workgroups of `total`.
     ///
     /// ```
     /// let kernel = coexec::Kernel::from_wgsl(
@@ -535,15 +531,14 @@ impl Launch {
     /// ```
     ///
     /// # Errors
-    /// As [`Launch::run`] before anything ran, and [`Error::EndlessLoop`] where nothing was found
-    /// that would explain it.
+    /// As [`Launch::run`] before anything ran, and [`Error::EndlessLoop`] if no finding explains the loop.
     pub fn check(self) -> Result<Findings> {
         check::check(&self.watched()?, false)
     }
 
-    /// As [`Launch::check`], with what is only suspicious: reads of workgroup, private and function
-    /// memory that was never written, NaN and infinity made of finite operands, and indices
-    /// whose arithmetic overflows.
+    /// As [`Launch::check`], and reports suspicious operations, too: reads of workgroup, private and function
+    /// memory that was never written, NaN and infinity from finite operands, and indices whose arithmetic
+    /// overflows.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -559,8 +554,7 @@ impl Launch {
         check::check(&self.watched()?, true)
     }
 
-    /// What holds of the kernel whatever its arguments, in sentences: barriers, atomics,
-    /// subgroups, loops.
+    /// Facts about the kernel that hold for all arguments, in sentences: barriers, atomics, subgroups, loops.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -580,7 +574,7 @@ impl Launch {
         self
     }
 
-    /// A binding to which nothing was given yet.
+    /// A binding that has no buffer or value yet.
     fn find(&self, name: &str) -> Result<(BindingId, &Binding)> {
         let found = self.kernel.binding(name)?;
         if self.bound[found.0].is_some() {
@@ -598,7 +592,7 @@ impl Launch {
         self
     }
 
-    /// As `checked`, for a launch that runs in the interpreter under watch.
+    /// As `checked`, for a launch that is checked or measured.
     fn watched(mut self) -> Result<Checked> {
         self.loop_budget.get_or_insert(WATCHED_LOOP_BUDGET);
         self.checked()
@@ -690,7 +684,7 @@ impl Launch {
         let mut grid = [0; 3];
         for axis in 0..3 {
             let groups = counts[axis].div_ceil(u64::from(per_group[axis]));
-            // global_invocation_id is a u32, so the last invocation's must be one.
+            // global_invocation_id is a u32, so the last invocation's must fit.
             let invocations = u128::from(groups) * u128::from(size[axis]);
             if invocations > 1 << 32 {
                 return Err(Error::Grid(format!(

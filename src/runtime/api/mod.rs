@@ -1,6 +1,6 @@
-//! The public face: runtimes, launches and sequences as users describe them.
+//! The public interface: how users describe runtimes, launches and sequences.
 //!
-//! Everything is checked here that can be checked without a device.
+//! All checks that need no device are made here.
 
 mod check;
 mod prepare;

@@ -1,7 +1,7 @@
 //! The runtime that owns the devices, and its builder.
 //!
-//! The builder turns the choices of the caller into opened devices. The runtime keeps them, with
-//! everything else that launches share (`Resources`), and is where a launch or a sequence begins.
+//! The builder opens the devices that the caller chose. The runtime keeps them and all else that launches
+//! share (`Resources`). Launches and sequences begin with it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,11 +45,11 @@ pub struct Runtime {
     pub(in crate::runtime) resources: Arc<Resources>,
 }
 
-/// Bytes of the launch log unless the builder says otherwise.
+/// The default number of bytes of the launch log.
 pub(crate) const LOG_MEMORY: u64 = 256 << 20;
 
 impl Runtime {
-    /// Every GPU of the machine that is not software, and the CPU.
+    /// A runtime with the CPU and all hardware GPUs of the machine.
     ///
     /// ```
     /// let rt = coexec::Runtime::new()?;
@@ -75,8 +75,8 @@ impl Runtime {
         RuntimeBuilder::default()
     }
 
-    /// An application's own wgpu device and queue, and nothing else. Its features and limits are
-    /// used as they are.
+    /// A runtime with a single device: an application's own wgpu device and queue. Its features and limits
+    /// are used as they are.
     ///
     /// ```no_run
     /// # fn device_of_the_application() -> (wgpu::Device, wgpu::Queue) { unimplemented!() }
@@ -119,8 +119,8 @@ impl Runtime {
         self.resources.fleet.infos()
     }
 
-    /// The devices that failed in a way that they may not recover from, and that no launch asks:
-    /// lost, hung, panicked, or found to compute wrongly.
+    /// The quarantined devices: lost, hung, panicked, or found to compute wrong results. They may not
+    /// recover, so launches do not use them.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("cpu").build()?;
@@ -131,9 +131,9 @@ impl Runtime {
         self.resources.fleet.quarantined()
     }
 
-    /// Opens quarantined devices again, and says of each whether it is back. Launches that run
-    /// meanwhile go on without them. What only lost devices had, and none was left to compute again,
-    /// can be read once one is back that can.
+    /// Opens quarantined devices again, and returns the result of each. Launches that run meanwhile go on
+    /// without them. Bytes that only a lost device had, and that no other device could compute again, can be
+    /// read once a device is back that can.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("cpu").build()?;
@@ -152,8 +152,8 @@ impl Runtime {
         self.resources.fleet.retry()
     }
 
-    /// Compiles a kernel on every device now, so that its first launch need not. A device that
-    /// can't run the kernel is reported here, whereas a launch does without it.
+    /// Compiles a kernel on every device, so that its first launch need not. A device that can't run the
+    /// kernel is reported here, whereas a launch runs without it.
     ///
     /// A launch may still compile more for its grid or its buffers: a program for the rest of a row
     /// of small workgroups, or code for windows that are boxes.
@@ -191,8 +191,8 @@ impl Runtime {
         Launch::new(Arc::clone(&self.resources), kernel.clone())
     }
 
-    /// Begins a sequence of launches that run together, one after the other or at once, as the
-    /// buffers that they share allow.
+    /// Begins a sequence of launches. They run in order, or at the same time if the buffers that they share
+    /// allow it.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -227,10 +227,10 @@ pub struct RuntimeBuilder {
 }
 
 impl RuntimeBuilder {
-    /// Which devices: `cpu`; `gpu` (every GPU, or a software adapter where there is no other);
-    /// `all` (software adapters too); a list such as `cpu,gpu0`; or `virtual:3`, three logical
-    /// devices of the first adapter, or of the CPU where there is no adapter (`virtual:3:gpu1` and
-    /// `virtual:3:cpu` say of which).
+    /// Selects the devices: `cpu`; `gpu` (all hardware GPUs, or the software adapters if there are none);
+    /// `all` (the CPU and all adapters, also software ones); a list such as `cpu,gpu0`; or `virtual:3`, three
+    /// logical devices of the first adapter, or of the CPU if there is no adapter. `virtual:3:gpu1` and
+    /// `virtual:3:cpu` name the device.
     ///
     /// ```
     /// let two = coexec::Runtime::builder().devices("virtual:2:cpu").build()?;
@@ -242,9 +242,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// The engine that runs kernels on the CPU. [`Engine::Auto`], the default, stands for the
-    /// engine that the environment variable `COEXEC_CPU_ENGINE` names, else for the fastest one
-    /// that can run the kernel.
+    /// The engine that runs kernels on the CPU. [`Engine::Auto`], the default, is the engine that the
+    /// environment variable `COEXEC_CPU_ENGINE` names, or else the fastest one that can run the kernel.
     ///
     /// ```
     /// use coexec::{Engine, Runtime};
@@ -256,7 +255,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Threads of the CPU's pool; all cores if not given.
+    /// The number of threads of the CPU's pool. The default is the number of cores.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("cpu").threads(2).build()?;
@@ -267,9 +266,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Invocations of a subgroup on the CPU: 8, 16, 32 or 64. The default is the subgroup size of
-    /// the GPUs in the runtime, if all have the same one of these, so that kernels with subgroups
-    /// can be split. Otherwise it is 32.
+    /// The number of invocations of a subgroup on the CPU: 8, 16, 32 or 64. The default is the subgroup size
+    /// of the GPUs in the runtime, if all have the same one and the CPU supports it, so that kernels with
+    /// subgroups can be split. Otherwise it is 32.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("cpu").subgroup_size(16).build()?;
@@ -280,9 +279,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// The longest vectors that the CPU's compiler uses with LLVM, in bits: 128, 256 or 512; all
-    /// that the processor has if not given; other numbers are an error of [`RuntimeBuilder::build`].
-    /// Short ones compare compilers. Cranelift's have 128.
+    /// The longest vectors that LLVM uses on the CPU, in bits: 128, 256 or 512. The default is the longest of
+    /// the processor. Other numbers are an error of [`RuntimeBuilder::build`]. Short vectors serve to compare
+    /// compilers: Cranelift's have 128 bits.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("cpu").vector_bits(128).build()?;
@@ -293,8 +292,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Makes a device slower: everything takes `factor` times as long. For tests and measurements
-    /// of how unequal devices work together; the device sleeps for the rest of the time.
+    /// Makes a device slower, for tests and measurements with unequal devices: everything takes `factor`
+    /// times as long. The device sleeps for the rest of the time.
     ///
     /// ```
     /// let builder = coexec::Runtime::builder().devices("virtual:2:cpu");
@@ -307,9 +306,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Makes a device one of a known speed: it takes at least so long for a workgroup, and a chunk
-    /// of many so many times as long. As [`RuntimeBuilder::throttle`], but what else the machine
-    /// does is not multiplied and does not show, as long as the real device is faster.
+    /// Gives a device a known speed, for tests: a chunk takes at least `workgroup` times its number of
+    /// workgroups. Unlike with [`RuntimeBuilder::throttle`], other load of the machine has no effect, as long
+    /// as the real device is faster.
     ///
     /// ```
     /// use std::time::Duration;
@@ -322,8 +321,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Makes a device's link slower: so much time passes before each chunk. As
-    /// [`RuntimeBuilder::throttle`], for tests.
+    /// Makes a device's link slower, for tests: `delay` passes before each chunk.
     ///
     /// ```
     /// use std::time::Duration;
@@ -336,8 +334,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// How long a chunk on a GPU may take at least before the GPU counts as hung; half a minute if
-    /// not given, longer for chunks that ought to take longer, and two minutes for the first.
+    /// The least time of a chunk after which a GPU counts as hung. The default is half a minute, longer for
+    /// chunks that are expected to take longer, and two minutes for the first.
     ///
     /// ```
     /// use std::time::Duration;
@@ -349,12 +347,12 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Makes devices fail, to see what becomes of it: a list of `DEVICE:FAULT@N` (at the N-th chunk
-    /// that the device is given, from 1), `DEVICE:FAULT@N+` (at that and all later ones) and
-    /// `DEVICE:FAULT%PERCENT:SEED` (now and then). DEVICE is an id or `*`. FAULT is `lost`,
-    /// `lost-late` (while it computes), `destroy` (a GPU, for real), `oom`, `reject` (the kernel),
-    /// `hang`, `map`, `panic`, `panic-late`, `wrong` (a bit of the result) or `any` (but the last).
-    /// If not given, the environment variable `COEXEC_INJECT` is asked.
+    /// Makes devices fail, for tests. `faults` is a list of `DEVICE:FAULT@N` (at the N-th chunk that the
+    /// device gets, from 1), `DEVICE:FAULT@N+` (at that and all later ones) and `DEVICE:FAULT%PERCENT:SEED`
+    /// (at random). DEVICE is an id or `*`. FAULT is `lost`, `lost-late` (while it computes), `destroy` (a
+    /// GPU is really destroyed), `oom`, `reject` (the kernel), `hang`, `map`, `panic`, `panic-late`, `wrong`
+    /// (a bit of the result) or `any` (any of these except `wrong`). The default is the value of the
+    /// environment variable `COEXEC_INJECT`.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -371,8 +369,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Memory that buffers may take on a GPU, in bytes, instead of most of what it has. What does
-    /// not fit is streamed through it. `gpu0` is also all its logical devices: `gpu0.0`, `gpu0.1`.
+    /// The number of bytes that buffers may take on a GPU. The default is most of its memory. Data that does
+    /// not fit is streamed through it. `gpu0` also names all its logical devices: `gpu0.0`, `gpu0.1`.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("gpu").memory_budget("gpu0", 64 << 20).build();
@@ -385,9 +383,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Host memory that the launch log may keep, in bytes; 256 MiB if not given. The log is what
-    /// results that only a lost device had are computed again from: see [`Buffer`](crate::Buffer). With
-    /// none, they are lost.
+    /// The number of bytes of host memory that the launch log may keep. The default is 256 MiB. Results that
+    /// only a lost device had are computed again from the log: see [`Buffer`](crate::Buffer). With 0 bytes,
+    /// they are lost.
     ///
     /// ```
     /// let rt = coexec::Runtime::builder().devices("cpu").log_memory(16 << 20).build()?;
@@ -426,7 +424,7 @@ impl RuntimeBuilder {
         }
         let faults = self.faults.or_else(|| std::env::var("COEXEC_INJECT").ok());
         let faults = Faults::parse(&faults.unwrap_or_default())?;
-        // What devices do that fail or are slow on purpose says nothing of them.
+        // Devices that fail or are slow on purpose must not change the kept profiles.
         let as_they_are = self.throttles.is_empty() && faults.is_empty();
         let memo = if as_they_are { Memo::default() } else { Memo::of_one_runtime() };
         let log = self.log_memory.unwrap_or(LOG_MEMORY);

@@ -1,13 +1,13 @@
-//! Launches that are recorded, and then run together as often as one likes.
+//! Sequences: launches that are described once and run together any number of times.
 //!
-//! A launch of a sequence sees what those before it wrote. Where all of them run on one GPU whose
-//! memory holds all that they touch, they go there in few submissions, and nothing is waited for
-//! before the end. Else they run in *levels*: a launch is a level above the highest that it depends
-//! on through a buffer; those of one level run at once, on devices of their own where there are
-//! enough of one kind, and a level waits for the one before it.
+//! A launch of a sequence sees the results of those before it. If all run on one GPU whose memory holds all
+//! their buffers, they are sent in few submissions, with one wait at the end. Otherwise they run in *levels*.
+//! The level of a launch is one above the highest level that it depends on through a buffer. The launches of
+//! a level run at the same time, each on its own device if there are enough of one kind. A level waits for
+//! the one before it.
 //!
-//! What always holds: the buffers of all launches are reserved together, in one step, for the
-//! whole run; a run that fails poisons all that it may have written.
+//! What always holds: the buffers of all launches are reserved in one step, for the whole run. A run that
+//! fails poisons all buffers that it may have written.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::pending::{Job, Pending};
 use crate::runtime::execution::{Checked, Resources, Step, batch, levels, run_level, written};
 use crate::runtime::report::{SequenceReport, add_launch};
 
-/// Launches in their order; made by [`Runtime::sequence`](crate::Runtime::sequence).
+/// Launches in order; made by [`Runtime::sequence`](crate::Runtime::sequence).
 ///
 /// ```
 /// use coexec::{Buffer, Kernel, Runtime};
@@ -52,7 +52,7 @@ impl Sequence {
         Sequence { resources, launches: Vec::new() }
     }
 
-    /// Adds a launch behind the others. It runs on the devices of the sequence's runtime.
+    /// Adds a launch at the end. It runs on the devices of the sequence's runtime.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -66,7 +66,7 @@ impl Sequence {
         self
     }
 
-    /// Runs all launches in their order, so many times, and waits for the end.
+    /// Runs all launches in order, `times` times, and waits for the end.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -77,7 +77,7 @@ impl Sequence {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Launch::run`], of the first launch that has one. Once something ran, all buffers
+    /// Those of [`Launch::run`], for the first launch that fails. If a launch has run by then, all buffers
     /// that the sequence writes are poisoned.
     pub fn run(&self, times: u32) -> Result<SequenceReport> {
         self.queued(times)?.run(&Job::default())
@@ -181,7 +181,7 @@ impl Queued {
                     add_launch(&mut report.devices, &one.devices);
                     report.events.extend(one.events);
                 }
-                // What is known of contents is of those before this level.
+                // The level has written to these buffers, so knowledge of their contents is outdated.
                 for &step in level {
                     written(&steps[step]).for_each(|part| part.changed());
                 }

@@ -1,7 +1,7 @@
-//! All launches of a sequence on one device at once, without a wait between them.
+//! Runs all launches of a sequence on one device, without a wait between them.
 //!
-//! This is possible where one device runs every launch whole and its memory holds everything that
-//! they touch. Otherwise, and when the device fails, the launches run in levels.
+//! This requires that one device runs every launch whole, and that its memory holds all buffers that they
+//! touch. Otherwise, or if the device fails, the launches run in levels (`levels.rs`).
 
 use super::levels::Step;
 use super::log;
@@ -15,7 +15,7 @@ use crate::pending::Job;
 use crate::runtime::fleet::guarded;
 use crate::runtime::report::{DeviceReport, FailureEvent, Remedy, SequenceReport};
 
-/// Runs everything on one device without a wait in between, if that can be done.
+/// Runs all steps `times` times on one device. `None`: they have to run in levels.
 pub(crate) fn batch(
     steps: &[Step<'_>],
     times: u32,
@@ -35,7 +35,7 @@ pub(crate) fn batch(
     let checked = steps[0].checked;
     let member = &checked.devices[device];
     let hardware = &*member.device;
-    // What devices had before, the host or the log has still.
+    // The host has all bytes that the failed device held, or the log can compute them again.
     let one_by_one = |error: Error, report: &mut SequenceReport| match error.of_device() {
         Ok((id, kind, cause)) => {
             let remedy = match kind.quarantines() {
@@ -53,7 +53,7 @@ pub(crate) fn batch(
             Err(error)
         }
     };
-    // Windows grow to what all steps need before any is bound.
+    // The first pass grows each window to the size that all steps need, before the second binds any.
     let mut held: Vec<Vec<Option<Held>>> = Vec::with_capacity(all.len());
     for bound in [false, true] {
         for launch in &all {
@@ -123,7 +123,7 @@ pub(crate) fn batch(
     Ok(Some(reports))
 }
 
-/// The device that runs every step whole and can keep all that they touch, if there is one.
+/// The device that runs every step whole and can run them as one list, if there is one.
 fn common_device(launches: &[Planned<'_>]) -> Option<usize> {
     let mut device = None;
     for launch in launches.iter().filter(|launch| !launch.plan.bands().is_empty()) {

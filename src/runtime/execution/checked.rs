@@ -1,5 +1,4 @@
-//! A launch in which no mistake was found: everything that the caller gave, and the devices that
-//! there were.
+//! A checked launch: the caller's arguments, and the devices at the time of the check.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,13 +12,13 @@ use crate::memory::BufferRange;
 use crate::plan::Wishes;
 use crate::runtime::fleet::Member;
 
-/// A launch in which no mistake was found.
+/// A launch whose arguments are valid.
 pub(crate) struct Checked {
     pub(crate) resources: Arc<Resources>,
     pub(crate) devices: Vec<Member>,
     pub(crate) kernel: Kernel,
     pub(crate) grid: [u32; 3],
-    /// By binding; nothing for values.
+    /// By binding; `None` for values.
     pub(crate) buffers: Vec<Option<BufferRange>>,
     /// By binding; empty for buffers.
     pub(crate) values: Vec<Vec<u8>>,
@@ -30,17 +29,17 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Workgroups of the grid.
+    /// The number of workgroups in the grid.
     pub(crate) fn workgroups(&self) -> u64 {
         self.grid.iter().fold(1, |all, &count| all.saturating_mul(u64::from(count)))
     }
 
-    /// Whether what the buffers hold before the launch is kept until its end.
+    /// Whether the buffers' contents from before the launch are kept until its end.
     pub(crate) fn keeps_before(&self) -> bool {
         self.transactional || self.verification.fraction > 0.0
     }
 
-    /// What the launch needs of its buffers: name, part, whether it writes.
+    /// The launch's buffers: name, part, whether it writes.
     pub(crate) fn reservations(&self) -> Vec<(String, BufferRange, bool)> {
         let bindings = &self.kernel.signature().bindings;
         self.buffers
@@ -64,9 +63,8 @@ impl Checked {
             .collect()
     }
 
-    /// `blind` withholds the contents of all buffers.
-    /// `absent` is set when the contents of a buffer would have been looked at that the host does
-    /// not have.
+    /// The arguments for the analysis. `blind` withholds the contents of all buffers. `absent` is set when
+    /// the analysis looks for contents that are withheld or that the host does not have.
     pub(crate) fn arguments<'a>(
         &'a self,
         memory: &[HostBytes<'a>],

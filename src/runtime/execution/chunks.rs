@@ -1,7 +1,7 @@
-//! Chunks of a planned launch as devices get them, and the private copies that they write to.
+//! Makes the chunks of a planned launch, and the private copies that they write to.
 //!
-//! A chunk writes in place where the plan shows that bands write apart. Of a buffer that is merged
-//! it has a copy, and so has a chunk that is computed a second time of everything that it writes.
+//! A chunk writes in place if the plan proves that bands write disjoint elements. It writes to copies of
+//! merged buffers. A chunk that is computed a second time writes to copies of all its outputs.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::plan::{Merge, Task};
 /// Makes the chunks of a launch.
 pub(super) struct Chunks<'p> {
     planned: &'p Planned<'p>,
-    /// What chunks write to instead of buffers that are merged.
+    /// The memory of private copies.
     copies: Copies,
-    /// Cores that the CPU leaves for feeding GPUs.
+    /// The number of cores that the CPU leaves free for feeding GPUs.
     pub(super) spare: usize,
 }
 
@@ -28,7 +28,7 @@ impl<'p> Chunks<'p> {
         Chunks { planned, copies: Copies::default(), spare }
     }
 
-    /// Copies of the buffers that a chunk must not write in place, with what it needs of them.
+    /// Copies of the buffers that a chunk must not write in place, filled with the elements it needs.
     pub(super) fn private_copies(
         &self,
         task: &Task,
@@ -37,13 +37,13 @@ impl<'p> Chunks<'p> {
         let bindings = &self.planned.checked.kernel.signature().bindings;
         self.copies_of(&info.id, |id| {
             let apart = *self.planned.plan.merge(id) == Merge::Apart;
-            // What is computed a second time must not meet what the first does in place.
+            // A second run must not touch elements that the first is writing in place.
             let second = task.redoes.is_some() && bindings[id].space == Space::StorageWrite;
             (!apart || second).then(|| self.planned.plan.window(&task.run, id))
         })
     }
 
-    /// Copies of some elements of those buffers of which a chunk needs one.
+    /// Copies of the buffers for which `needed` gives a range of elements, filled with that range.
     pub(super) fn copies_of(
         &self,
         device: &str,
@@ -67,14 +67,14 @@ impl<'p> Chunks<'p> {
         Ok(copies)
     }
 
-    /// Gives copies back, for other chunks.
+    /// Gives copies back, for use by other chunks.
     pub(super) fn give_back(&self, copies: &[(usize, PrivateCopy<'_>)]) {
         for (_, copy) in copies {
             self.copies.give_back(copy);
         }
     }
 
-    /// What a chunk that is done changed in its copies of buffers that are merged.
+    /// The changes of a finished chunk in its copies of merged buffers.
     pub(super) fn changes(
         &self,
         run: &Range<u32>,
@@ -84,7 +84,7 @@ impl<'p> Chunks<'p> {
         merged.map(|(id, copy)| self.changes_of(run, *id, copy.bytes)).collect()
     }
 
-    /// What a chunk that is done changed in its copy of a buffer.
+    /// The changes of a finished chunk in its copy of a buffer.
     pub(super) fn changes_of(&self, run: &Range<u32>, id: usize, copy: HostBytes<'_>) -> Changes {
         let binding = &self.planned.checked.kernel.signature().bindings[id];
         let footprint = self.planned.plan.footprint(run, id);
@@ -93,7 +93,7 @@ impl<'p> Chunks<'p> {
         merge::changes(copy, buffer, binding, merge, written, (run.start, id))
     }
 
-    /// A run of bands as a device gets it. Bindings of which it has a copy are that copy.
+    /// The chunk for a run of bands. It has the copies in place of their buffers.
     pub(super) fn chunk<'s>(
         &'s self,
         run: &Range<u32>,
@@ -126,7 +126,7 @@ impl<'p> Chunks<'p> {
         }
     }
 
-    /// Puts into the buffers what a run wrote to copies of them, where nothing is merged.
+    /// Copies the results of a run from its copies to the buffers that are not merged.
     pub(super) fn put_in_place(&self, run: &Range<u32>, copies: &[(usize, PrivateCopy<'_>)]) {
         let Planned { checked, plan, memory, .. } = self.planned;
         for (id, copy) in copies {

@@ -1,8 +1,7 @@
-//! Executing a checked launch: the devices are put to work, and what they did comes together.
+//! Executes a checked launch: runs its devices, and combines their results and reports.
 //!
-//! A launch passes through stages. `Checked` becomes `Planned` when its buffers are granted, and
-//! each attempt at it is a `Running`. An attempt that fails for want of memory alone, before
-//! anything is done, is followed by one with finer bands.
+//! `Checked` becomes `Planned` when the buffers are granted, and each attempt to run it is a `Running`. If an
+//! attempt fails before any chunk is done, and a device ran out of memory, the next attempt has finer bands.
 
 use std::time::Instant;
 
@@ -25,7 +24,7 @@ use crate::pending::Job;
 use crate::plan::{Merge, Plan};
 use crate::runtime::report::{DeviceReport, Report, Verified};
 
-/// Plans a launch, with the share that is expected of each device.
+/// Plans a launch, with the expected share of each device.
 pub(crate) fn plan_only(checked: &Checked, buffers: &Reservation) -> Result<Plan> {
     let memory = checked.memory(buffers.wait()?);
     let mut planned = Planned::new(checked, &memory)?;
@@ -56,8 +55,8 @@ pub(crate) fn run(checked: &Checked, buffers: &Reservation, job: &Job) -> Result
     })
 }
 
-/// Runs a launch whose buffers are granted, and leaves it to the caller to poison them on an error.
-/// `place` is its number among the launches that run at once, if others do.
+/// Runs a launch whose buffers are granted. On an error, the caller poisons them. `place` is the launch's
+/// number among those that run at the same time, if any do.
 pub(super) fn run_granted(
     checked: &Checked,
     memory: &[HostBytes<'_>],
@@ -67,7 +66,7 @@ pub(super) fn run_granted(
     run_planned(Planned::new(checked, memory)?, job, place).map_err(|(error, _)| error)
 }
 
-/// Runs a planned launch to its end. With an error: whether all buffers are as they were before.
+/// Runs a planned launch to its end. An error comes with whether all buffers were restored.
 fn run_planned(
     mut planned: Planned<'_>,
     job: &Job,
@@ -83,7 +82,7 @@ fn run_planned(
         let running = Running::new(&planned, place);
         let mut snapshot = None;
         if checked.keeps_before() {
-            // It is taken of the host's memory, where such a launch keeps everything.
+            // Such a launch has all its buffers in host memory, so the snapshot is taken there.
             let gathered = running.residency.gather();
             let taken = gathered.and_then(|()| Snapshot::take(&planned, &before));
             snapshot = Some(taken.map_err(|error| (error, false))?);
@@ -103,7 +102,7 @@ fn run_planned(
                 });
             }
             Err(error) => {
-                // No device had the memory for a band, and none is done.
+                // A device had no memory for a band, and no band is done.
                 let finer = if failures.memory_alone { planned.finer() } else { None };
                 let Some(finer) = finer else {
                     if let (true, Some(snapshot)) = (checked.transactional, &snapshot) {
@@ -120,7 +119,7 @@ fn run_planned(
     }
 }
 
-/// Drives the devices until everything is computed.
+/// Makes one attempt: runs the devices until all bands are done, verifies, and merges.
 fn attempt(
     running: &Running<'_>,
     job: &Job,
@@ -203,8 +202,8 @@ fn attempt(
 /// Runs the workers until the launch is over.
 fn work<'s>(running: &'s Running<'s>, schedule: &Schedule<'_>, shared: &Shared<'s>) {
     let order = schedule.order();
-    // One device needs no thread of its own. A launch that is not split, or that one device runs
-    // alone, runs on that one; the others are asked only if it fails.
+    // One device needs no thread of its own. A launch that runs whole, or alone on one device, runs on
+    // the first device; the others are fallbacks.
     if schedule.whole || running.alone.is_some() || order.len() == 1 {
         for index in order {
             Worker::new(running, shared, index).run();

@@ -1,34 +1,34 @@
-//! What a launch has seen of failures, and what becomes of a chunk and of its device.
+//! The failures of a launch, and the remedies.
 //!
-//! A chunk that failed changed nothing in host memory, or can be computed again from what is there:
-//! it goes back to the queue. The kind of the failure decides what becomes of its device:
+//! A failed chunk has changed nothing in host memory, or can be computed again from it, so it goes back to
+//! the queue. The policy decides which device takes it next. The kind of the failure decides what happens to
+//! the device:
 //!
 //! - out of memory: it gets one chunk at a time, then smaller ones, then none in this launch;
-//! - rejected, refused: it gets no more of this launch;
+//! - rejected, refused: it gets no more chunks of this launch;
 //! - anything else: it is quarantined (`fleet`), unless it works in place.
 //!
-//! A launch that has lost all its devices ends with all the causes, in the order in which they were
-//! met. Mistakes of the kernel, and cancellation, end a launch at once. The policy decides which
-//! device takes the chunk next.
+//! A launch that has lost all its devices ends with all the causes, in the order of the failures. An error of
+//! the kernel or a cancellation ends a launch at once.
 
 use crate::error::{Error, FailureKind};
 use crate::plan::Plan;
 use crate::runtime::report::{FailureEvent, Remedy};
 
-/// What a launch has seen of failures.
+/// The failures of a launch so far.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     pub(super) events: Vec<FailureEvent>,
-    /// For each device that is out of the launch, why, in the order in which they left it.
+    /// Why each device that left the launch did so, in the order in which they left.
     pub(super) causes: Vec<String>,
     /// The errors of devices that left the launch because their drivers allow fewer iterations of a
     /// loop than the launch does.
     pub(super) endless: Vec<Error>,
-    /// By device: the most bands of a run, since it had no memory for more.
+    /// By device: the most bands of a run, if it had no memory for more.
     most: Vec<Option<u32>>,
     /// By device: whether it gets one chunk at a time.
     one_at_a_time: Vec<bool>,
-    /// Every device ran out of memory before anything was done: smaller bands may help.
+    /// A device ran out of memory, and no chunk was done: finer bands may help.
     pub(super) memory_alone: bool,
 }
 
@@ -42,7 +42,7 @@ impl Failures {
         }
     }
 
-    /// Adds what a launch, or an attempt at it, has seen until its end.
+    /// Adds the failures of a finished attempt. `nothing_done`: no chunk of it was done.
     pub(super) fn add(&mut self, attempt: Failures, nothing_done: bool) {
         let short = |event: &FailureEvent| event.kind == FailureKind::OutOfMemory;
         self.memory_alone = nothing_done && attempt.events.iter().any(short);
@@ -51,18 +51,17 @@ impl Failures {
         self.endless = attempt.endless;
     }
 
-    /// The error of a launch without any device left; `unable` has the causes of devices that could
-    /// not begin.
+    /// The error of a launch with no device left. `unable` has the causes of devices that could not begin.
     pub(super) fn no_device_left(&mut self, kernel: &str, mut unable: Vec<String>) -> Error {
         unable.append(&mut self.causes);
         match self.endless.pop() {
-            // A loop that ends on no device is the fault of the kernel, and not of the devices.
+            // A loop that is too long for every device is an error of the kernel.
             Some(error) if self.endless.len() + 1 == unable.len() => error,
             _ => Error::NoDevice { kernel: kernel.to_owned(), causes: unable },
         }
     }
 
-    /// The devices that had no memory get another go, at finer bands.
+    /// Adapts the remedies: devices that ran out of memory take part again, with finer bands.
     pub(super) fn cut_finer(&mut self, plan: &Plan) {
         let most = u64::try_from(plan.groups(&(0..1)).workgroups()).unwrap_or(u64::MAX);
         for event in &mut self.events {
@@ -72,18 +71,18 @@ impl Failures {
         }
     }
 
-    /// The most bands that a device gets at once.
+    /// The most bands of a device's next run.
     pub(super) fn most(&self, device: usize) -> u32 {
         self.most[device].unwrap_or(u32::MAX)
     }
 
-    /// The most runs that a device has in flight.
+    /// The most runs that a device may have in flight.
     pub(super) fn depth(&self, device: usize, usual: usize) -> usize {
         if self.one_at_a_time[device] { 1 } else { usual }
     }
 
-    /// Decides what is done about the failure of a run of bands on a device that has so many
-    /// `others` in flight. `half`: the workgroups of half of the run.
+    /// Decides the remedy for a failed run of `bands` bands on a device with `others` other runs in flight.
+    /// `half`: the workgroups of half of the run.
     pub(super) fn remedy(
         &mut self,
         device: usize,

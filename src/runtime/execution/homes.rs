@@ -1,8 +1,8 @@
-//! The bands that each device should compute because their data is there.
+//! Homes: the bands that each device should compute because it has their data.
 //!
-//! When inputs lie on devices, each device's *home* is the run of bands whose data it has, so that
-//! a launch that is repeated moves only what its bands read of others'. Homes change when the
-//! balance of earlier launches (`history/balance.rs`) says that a move pays.
+//! If inputs lie on devices, each device's *home* is the run of bands whose data it has. A repeated launch
+//! then moves only the bytes that bands read from other homes. Homes change when the balance of earlier
+//! launches (`history/balance.rs`) shows that a move pays.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::device::{DeviceInfo, DeviceKind};
 use crate::memory::DeviceMemory;
 use crate::plan::Split;
 
-/// Seconds that a byte takes on its way, for weighing a move against an imbalance: a bus of a few
-/// gigabytes a second, down and up.
+/// The seconds to move a byte, for weighing a move against an imbalance: a bus of a few gigabytes per second,
+/// down and up.
 const SECONDS_PER_BYTE: f64 = 0.5e-9;
 
-/// The bands that each device should compute because their data is there: none where no data
-/// is on devices alone. `speeds` are in bands per second; 0 takes no part, and nothing is one
-/// that is not known.
+/// The home of each device; `None` if the place of data does not matter, or if a speed is unknown. `speeds`
+/// are in bands per second; 0 for a device that takes no part, `None` for an unknown speed. `fixed`: the
+/// caller fixed the chunks.
 pub(super) fn homes(
     residency: &Residency<'_>,
     speeds: &[Option<f64>],
@@ -29,7 +29,7 @@ pub(super) fn homes(
     let Split::Bands { bands, tiling: None, .. } = &planned.plan.split else { return None };
     let able = speeds.iter().filter(|speed| **speed != Some(0.0)).count();
     let elsewhere = residency.kept().any(|(_, _, buffer)| !buffer.on_host());
-    // What one device can't hold several may.
+    // Data that is too large for one device may fit several.
     let bytes = residency.kept_bytes(&(0..bands.len() as u32));
     let large = residency.memories.iter().flatten().any(|m| !m.could_hold(bytes));
     if able < 2 || !(elsewhere || large) || (!fixed && speeds.contains(&None)) {
@@ -51,7 +51,8 @@ pub(super) fn homes(
     let by_devices = owners.iter().map(|owner| owner.map(|(device, _)| device)).collect();
     let with_host = || with_host(&owners, host?, &weights);
     let owners = with_host().unwrap_or(by_devices);
-    // The shares that devices had when all ended together say more than one measurement does.
+    // If the devices own all bands, these shares were balanced before: they tell more than one
+    // measurement does.
     let owned = |device: usize| owners.iter().filter(|o| **o == Some(device)).count() as f64;
     let found: Vec<f64> = (0..weights.len()).map(owned).collect();
     let all_own = found.iter().sum::<f64>() == f64::from(count)
@@ -97,7 +98,7 @@ pub(super) fn homes(
     Some(better.flatten().map_or(now, |better| better.runs))
 }
 
-/// The device that computes in the host's memory, if one alone does.
+/// The device that computes in host memory, if there is exactly one.
 fn host_worker(residency: &Residency<'_>, weights: &[f64]) -> Option<usize> {
     let able = (0..weights.len()).filter(|&device| weights[device] > 0.0);
     let mut host = able.filter(|&device| residency.memory_of(device).is_none());
@@ -117,7 +118,7 @@ fn share_hardware(planned: &Planned<'_>, weights: &[f64]) -> bool {
         .any(|(at, a)| infos[..at].iter().any(|b| host(a) && host(b) || whole(a) == whole(b)))
 }
 
-/// Notes how fast devices were at what was theirs.
+/// Records the time that each device took for its home.
 pub(super) fn observe(
     planned: &Planned<'_>,
     homes: &[Range<u32>],
@@ -129,9 +130,9 @@ pub(super) fn observe(
     memo.balance(&planned.checked.kernel, |balance| balance.observe(&done));
 }
 
-/// The device that has most of what a band needs, and whether that is more than half of it;
-/// nothing where only the host has any. `beyond_host`: data that the host has as well does not count,
-/// since a device computes in the host's memory.
+/// The device that has the most bytes that a band needs, and whether these are more than half; `None` if only
+/// the host has any. `beyond_host`: bytes that the host has too do not count, because a device computes in
+/// host memory.
 fn owner(residency: &Residency<'_>, band: u32, beyond_host: bool) -> Option<(usize, bool)> {
     let (planned, run) = (residency.planned, band..band + 1);
     let held = |memory: &DeviceMemory| -> u64 {
@@ -155,12 +156,12 @@ fn owner(residency: &Residency<'_>, band: u32, beyond_host: bool) -> Option<(usi
     Some((device, bytes > needed.fold(0, u64::saturating_add) / 2))
 }
 
-/// Imbalance up to which what lies on the host counts as the bands of the device that computes there.
+/// The imbalance up to which the device that computes in host memory owns the bands whose data is there.
 const LEFT_ON_HOST: f64 = 1.25;
 
-/// Owners of all bands, where a band that no device has most of counts as the host's: if each
-/// device then has one run and they about end together. Otherwise the host has the data only because
-/// no other device was given any yet, and there are no such owners.
+/// The owners of all bands, if the device `host` owns each band of which no device has more than half. `None`
+/// unless each device then has one run and all end at about the same time: otherwise the host has the data
+/// only because no other device got it yet.
 fn with_host(
     owners: &[Option<(usize, bool)>],
     host: usize,
@@ -181,7 +182,7 @@ fn with_host(
     (longest <= LEFT_ON_HOST * best).then_some(filled)
 }
 
-/// Runs of bands by device, and how many bands these are.
+/// Runs of bands by device, and their numbers of bands.
 struct Homes {
     runs: Vec<Range<u32>>,
     bands: Vec<u32>,
@@ -199,13 +200,13 @@ impl AsRef<[u32]> for Homes {
     }
 }
 
-/// Bands of `a` that are not in `b`.
+/// The number of bands of `a` that are not in `b`.
 fn leaving(a: &Range<u32>, b: &Range<u32>) -> u32 {
     let common = a.end.min(b.end).saturating_sub(a.start.max(b.start));
     (a.end - a.start) - common
 }
 
-/// The devices in the order in which their bands lie; those without any behind.
+/// The devices in the order of their bands; devices without bands come last.
 fn order(owners: &[Option<usize>], devices: usize) -> Vec<usize> {
     let mut order: Vec<usize> = Vec::new();
     for device in owners.iter().flatten().copied().chain(0..devices) {
@@ -216,7 +217,7 @@ fn order(owners: &[Option<usize>], devices: usize) -> Vec<usize> {
     order
 }
 
-/// The run of bands of each device, if each has at most one run and together they have all.
+/// The run of bands of each device, if each has at most one run and together they own all bands.
 fn runs(owners: &[Option<usize>], devices: usize) -> Option<Vec<Range<u32>>> {
     let mut homes: Vec<Range<u32>> = vec![0..0; devices];
     for (band, owner) in (0..).zip(owners) {
@@ -232,7 +233,7 @@ fn runs(owners: &[Option<usize>], devices: usize) -> Option<Vec<Range<u32>>> {
     Some(homes)
 }
 
-/// Runs in proportion to weights, laid out in an order; given by device.
+/// Runs by device, in proportion to the weights. `order`: the devices in the order of their runs.
 fn shares(count: u32, weights: &[f64], order: &[usize]) -> Vec<Range<u32>> {
     let total: f64 = weights.iter().sum();
     let mut homes = vec![0..0; weights.len()];

@@ -1,7 +1,7 @@
-//! The launches of a sequence in levels: those of one level run at once.
+//! Runs the launches of a sequence in levels: the launches of a level run at the same time.
 //!
-//! A launch is a level above the highest that it depends on through a buffer. A level waits for the
-//! one before it.
+//! The level of a launch is one above the highest level that it depends on through a buffer. A level waits
+//! for the one before it.
 
 use super::checked::Checked;
 use super::execute;
@@ -18,14 +18,14 @@ pub(crate) struct Step<'a> {
     pub(crate) memory: Vec<HostBytes<'a>>,
 }
 
-/// The parts that a step writes.
+/// The parts of buffers that a step writes.
 pub(crate) fn written<'s>(step: &'s Step<'_>) -> impl Iterator<Item = &'s BufferRange> {
     let bindings = step.checked.kernel.signature().bindings.iter();
     let both = bindings.zip(&step.checked.buffers);
     both.filter(|(binding, _)| binding.space == Space::StorageWrite).filter_map(|(_, b)| b.as_ref())
 }
 
-/// Whether one step must wait for another that comes before it.
+/// Whether a step must wait for an earlier one.
 fn depends(later: &Step<'_>, earlier: &Step<'_>) -> bool {
     let meets = |writer: &Step<'_>, other: &Step<'_>| {
         written(writer).any(|part| other.checked.buffers.iter().flatten().any(|b| b.overlaps(part)))
@@ -33,7 +33,7 @@ fn depends(later: &Step<'_>, earlier: &Step<'_>) -> bool {
     meets(earlier, later) || meets(later, earlier)
 }
 
-/// The steps, by number, in groups that depend on earlier groups only.
+/// The numbers of the steps by level. A step depends on earlier levels only.
 pub(crate) fn levels(steps: &[Step<'_>]) -> Vec<Vec<usize>> {
     let mut level_of: Vec<usize> = Vec::with_capacity(steps.len());
     let mut levels: Vec<Vec<usize>> = Vec::new();
@@ -49,7 +49,7 @@ pub(crate) fn levels(steps: &[Step<'_>]) -> Vec<Vec<usize>> {
     levels
 }
 
-/// Runs independent steps, at once.
+/// Runs the steps of a level at the same time.
 pub(crate) fn run_level(steps: &[Step<'_>], level: &[usize], job: &Job) -> Vec<Result<Report>> {
     if let [one] = level {
         let step = &steps[*one];

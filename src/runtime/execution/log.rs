@@ -1,18 +1,18 @@
-//! What the launch log keeps of a launch, and when it is cut short by a checkpoint.
+//! Records launches in the launch log, and makes checkpoints, which shorten it.
 //!
-//! A chunk whose results stay on a device is recorded before it begins: the kernel, the values, the
-//! run of bands, and where its inputs are to be had (`memory/log.rs`). Should the device fail, the
-//! chunk is computed once more in host memory, on a device of the same kind if one is left, else on
-//! any: so the bits are the same wherever another chunk on that device would have given the same.
-//! What is computed by devices that work in host memory is there, and is not recorded.
+//! A chunk whose results stay on a device is recorded before it begins: the kernel, the values, the run of
+//! bands, and the sources of its inputs (`memory/entries.rs`). If the device fails, the chunk is computed
+//! again in host memory, on a device of the same kind if one is left, otherwise on any. The same kind gives
+//! the same bits if a second run on the failed device would have. Chunks of devices that work in host memory
+//! are not recorded, because their results are there.
 //!
-//! Not repeated is a launch whose result may depend on the order of its invocations (`Plan::unrepeatable`), and
-//! one that also changes something that is not kept on devices. Its results are fetched soon, as all
-//! others are, and until then they are lost with their device.
+//! Two kinds of launches are not repeated: those whose result may depend on the order of invocations
+//! (`Plan::unrepeatable`), and those that also change a buffer that is not kept on devices. Checkpoints fetch
+//! their results like all others; until then a failed device loses them.
 //!
-//! A *checkpoint* fetches what a launch wrote. It is due when computing all of that again would take as
-//! long as [`interval`] says: checkpoints take under 1 % of the time, mostly far less, and what is
-//! repeated is bounded. It is also due when half of the log's memory is in use.
+//! A *checkpoint* fetches the results of launches to the host. It is due when computing them again would take
+//! as long as [`interval`] says. So checkpoints take under 1 % of the time, mostly far less, and the time for
+//! repeating is bounded. It is also due when half of the log's memory is in use.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -29,23 +29,23 @@ use crate::memory::{BufferRange, Entry, Recorder, Repeat, Weight};
 use crate::plan::Plan;
 use crate::runtime::fleet::{Quarantined, guarded};
 
-/// Between failures of a device, on average: rather too short.
+/// The assumed mean time between failures of a device: a low estimate.
 const BETWEEN_FAILURES: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Work that takes less is rather done again.
+/// The shortest interval: less work is cheap to repeat.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// More is not left to be done again, perhaps by a device that is many times slower,
+/// The longest interval, since a much slower device may have to repeat the work.
 const MOST: Duration = Duration::from_secs(60);
 
-/// unless checkpoints were as long as this part of it.
+/// An interval is at least this many times the cost of a checkpoint, even beyond `MOST`.
 const WORTH: u32 = 100;
 
-/// What a checkpoint takes: a wait for the device, and the bytes.
+/// The cost of a checkpoint: a wait for the device, and a time per byte.
 const WAIT: Duration = Duration::from_micros(100);
 const SECONDS_PER_BYTE: f64 = 0.5e-9;
 
-/// A launch, so that parts of it can be computed once more.
+/// A launch with all that is needed to compute parts of it again.
 pub(super) struct Recorded {
     resources: Arc<Resources>,
     kernel: Kernel,
@@ -58,15 +58,15 @@ pub(super) struct Recorded {
     _weight: Weight,
 }
 
-/// Bytes of a footprint, about.
+/// The approximate number of bytes of a footprint.
 const FOOTPRINT: u64 = 256;
 
 impl Recorded {
-    /// Computes a run of bands once more. `memory` has the storage bindings in order.
+    /// Computes a run of bands again. `memory` has the storage bindings in order.
     fn repeat(&self, run: &Range<u32>, kind: DeviceKind, memory: &[HostBytes<'_>]) -> Result<()> {
         let fleet = &self.resources.fleet;
         let mut members: Vec<_> = fleet.members().into_iter().enumerate().collect();
-        // The same kind first, else what surely works.
+        // The same kind gives the same bits; the CPU is the most reliable.
         members.sort_by_key(|(_, member)| {
             let its = member.device.info().kind;
             (its != kind, its != DeviceKind::Cpu)
@@ -90,7 +90,7 @@ impl Recorded {
             causes.push(format!("  {error}"));
             let (name, kind, cause) = error.of_device()?;
             if device.in_place() && kind == FailureKind::Panicked {
-                // It may have overwritten what it reads.
+                // It may have overwritten its input.
                 break;
             }
             if kind.quarantines() && !device.in_place() {
@@ -121,7 +121,7 @@ impl Recorded {
     }
 }
 
-/// Chunks one after the other, and all of them so many times.
+/// Chunks in order, and how many times all of them run.
 struct Chunks {
     kind: DeviceKind,
     steps: Vec<(Arc<Recorded>, Range<u32>)>,
@@ -144,7 +144,7 @@ impl Repeat for Chunks {
     }
 }
 
-/// The recorded launch, made when its first run is recorded; or why it is not repeated.
+/// The recorded launch, made when its first run is recorded, or why it can't be repeated.
 #[derive(Default)]
 pub(super) struct Recording {
     launch: OnceLock<Result<Arc<Recorded>, String>>,
@@ -187,7 +187,7 @@ impl Recording {
     }
 }
 
-/// Adds the bytes that a run needs of each binding. `made` has what steps before it have surely
+/// Records the bytes that a run needs of each binding. `made` has the ranges that earlier steps have surely
 /// written, by buffer.
 fn record_inputs(
     residency: &Residency<'_>,
@@ -204,7 +204,7 @@ fn record_inputs(
         let needed = match (kept, writes) {
             (true, _) => bytes(&plan.written_and_needed(run, id).1),
             (false, false) => 0..buffer.len(),
-            // Nothing of it shows in anything that is kept.
+            // Its contents have no effect on kept bindings.
             (false, true) => 0..0,
         };
         let place = buffer.place();
@@ -222,7 +222,7 @@ fn record_inputs(
     made.extend(written);
 }
 
-/// At the end of a launch: checkpoints what it wrote, where that is due.
+/// Checkpoints the results of a launch at its end, if that is due.
 pub(super) fn tend(residency: &Residency<'_>) {
     let log = &residency.planned.checked.resources.log;
     if !log.is_on() {
@@ -240,7 +240,7 @@ pub(super) fn tend(residency: &Residency<'_>) {
     make_room(residency);
 }
 
-/// Checkpoints all that can be, if the log is nearly full.
+/// Makes room in a nearly full log: checkpoints the launch's kept buffers, and fetches unused ones.
 pub(super) fn make_room(residency: &Residency<'_>) {
     let log = &residency.planned.checked.resources.log;
     if log.is_nearly_full() {
@@ -252,22 +252,21 @@ pub(super) fn make_room(residency: &Residency<'_>) {
     }
 }
 
-/// The work after which a checkpoint pays that takes so long.
+/// The time of work after which a checkpoint of this cost pays.
 /// Source: Young, "A first order approximation to the optimum checkpoint interval", 1974.
 fn interval(cost: Duration) -> Duration {
     let best = (2.0 * cost.as_secs_f64() * BETWEEN_FAILURES.as_secs_f64()).sqrt();
     Duration::from_secs_f64(best).min(MOST).max(cost.saturating_mul(WORTH)).max(LEAST)
 }
 
-/// Fetches what a launch wrote. If that fails, the error reaches the reader of the buffer.
+/// Makes a checkpoint of a buffer. If it fails, the buffer's next reader gets the error.
 fn checkpoint(buffer: &BufferRange, fetch: impl FnOnce(&BufferRange) -> Result<()>) {
     if let Err(error) = fetch(buffer) {
         tracing::warn!(%error, "a checkpoint failed");
     }
 }
 
-/// Records runs that a device is about to compute one after the other, and all of them so many
-/// times, if what they write will stay there.
+/// Records runs that a device is about to compute in order, `times` times, if their results will stay there.
 pub(super) fn record(
     device: usize,
     run: &Range<u32>,
@@ -308,11 +307,11 @@ mod tests {
     #[test]
     fn checkpoints_are_as_rare_as_failures_allow_and_cost_little() {
         let seconds = |cost: f64| interval(Duration::from_secs_f64(cost)).as_secs_f64();
-        // Nothing to fetch; as by the formula; no more than a minute is left to be repeated.
+        // Nothing to fetch; by the formula; at most a minute of work to repeat.
         assert_eq!(seconds(0.0), 2.0);
         assert!((seconds(1e-3) - 13.145).abs() < 1e-2, "{}", seconds(1e-3));
         assert_eq!(seconds(0.033), 60.0);
-        // What takes seconds to fetch is not fetched all the time.
+        // An expensive checkpoint is rare.
         assert_eq!(seconds(10.0), 1000.0);
         for cost in [1e-5, 1e-3, 0.1, 5.0, 1e9] {
             assert!(cost <= 0.0101 * seconds(cost), "{cost}");

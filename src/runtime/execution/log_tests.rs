@@ -1,4 +1,4 @@
-//! The launch log does not grow without bound, and nothing is left in it when nobody needs it.
+//! The launch log is bounded, and keeps no entry that is not needed.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::memory::Buffer;
 use crate::runtime::api::LOG_MEMORY;
 use crate::runtime::{Launch, Runtime};
 
-/// The first adapter and a log of so many bytes; nothing where there is no adapter.
+/// A runtime of the first adapter with a log of `log` bytes; `None` if there is no adapter.
 fn gpu(log: u64) -> Option<Runtime> {
     let built = Runtime::builder().devices("gpu0").inject("").log_memory(log).build();
     let required = std::env::var("COEXEC_REQUIRE_GPU").is_ok_and(|value| value == "1");
@@ -71,7 +71,7 @@ fn what_is_saved_for_others_while_the_host_reads_makes_them_come_too() {
     step(&rt, &kernel, &b, &a).run().expect("a launch");
     let before = log.size();
     assert!(before.0 == 2 && before.1 < 64 << 10, "{before:?}");
-    // `b` was made of what the host's memory of `a` held until now.
+    // `b` was computed from the bytes of `a` in host memory, which reading `a` overwrites.
     assert_eq!(a.read(..2).expect("a result"), [9, 13]);
     assert_eq!(log.size().0, 2, "a few bytes are saved");
     assert_eq!(a.to_vec().expect("a result")[3], 9 + 3 * 3 + 3);

@@ -1,9 +1,8 @@
-//! How tight footprints are: what the analysis infers of a plan's bands, against what the
-//! interpreter sees them touch.
+//! Measures how tight footprints are: the elements that the analysis infers for a plan's bands, compared with
+//! those that the interpreter sees them touch.
 //!
-//! Every band is run on copies of what it writes, one invocation watched after the other; the
-//! user's buffers stay as they are. Meant for people who tune a kernel or the analysis: it takes
-//! many times as long as the launch.
+//! Every band runs on copies of its outputs, one invocation after the other, so the user's buffers do not
+//! change. This takes many times as long as the launch. It is meant for tuning a kernel or the analysis.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,7 +15,7 @@ use crate::kernel::Space;
 use crate::plan::Merge;
 use crate::region::Region;
 
-/// Subgroups as the CPU has them where nothing else is asked for.
+/// The CPU's default subgroup size.
 const SUBGROUP: u32 = 32;
 
 /// Elements that were inferred and elements that were touched, summed over all bands.
@@ -34,7 +33,7 @@ impl Measured {
         self.touched += touched.iter().map(|r| r.end - r.start).sum::<u64>();
     }
 
-    /// Inferred elements for each that is touched; 1 where there are none of both.
+    /// Inferred elements per touched element; 1 if there are none of either.
     ///
     /// ```
     #[doc = include_str!("../../example.txt")]
@@ -57,9 +56,9 @@ impl Measured {
 pub struct Tightness {
     /// The WGSL variable's name.
     pub buffer: String,
-    /// What the bands read.
+    /// The elements that the bands read.
     pub reads: Measured,
-    /// What the bands write.
+    /// The elements that the bands write.
     pub writes: Measured,
 }
 
@@ -98,7 +97,7 @@ pub(super) fn measure(planned: &Planned<'_>) -> Result<Vec<Tightness>> {
         for (id, touched) in found?.iter().enumerate() {
             let inferred = planned.plan.footprint(&run, id);
             let reduced = matches!(planned.plan.merge(id), Merge::Reduce(_));
-            // A reduction reads what it updates; that is counted once.
+            // A reduction reads the elements that it updates: they count once, as written.
             if !reduced {
                 hold(&bindings[id].name, &inferred.read, &touched.read, planned.elements[id])?;
                 all[id].reads.add(&inferred.read, &touched.read);
@@ -111,7 +110,7 @@ pub(super) fn measure(planned: &Planned<'_>) -> Result<Vec<Tightness>> {
     Ok((0..bindings.len()).filter(storage).map(|id| all[id].clone()).collect())
 }
 
-/// Whether all that was touched was inferred, as it must be.
+/// Checks that all touched elements were inferred.
 fn hold(name: &str, inferred: &Region, touched: &[Range<u64>], elements: u64) -> Result<()> {
     let mut inside = vec![false; elements as usize];
     inferred.for_each_run(|run| inside[run.start as usize..run.end as usize].fill(true));

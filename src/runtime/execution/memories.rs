@@ -12,14 +12,14 @@ pub(crate) struct Memories {
 }
 
 impl Memories {
-    /// The memory of a device, if it can keep things.
+    /// The memory of a device, if it has a store.
     pub(super) fn of(&self, device: &Arc<dyn Device>) -> Option<Arc<DeviceMemory>> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.iter().find(|memory| memory.is_of(device)) {
             return Some(Arc::clone(known));
         }
         let new = DeviceMemory::of(device)?;
-        // Memories of devices that were opened again, and in which no buffer has a window.
+        // Drops memories without a window: a device that was opened again has a new one.
         all.retain(|memory| Arc::strong_count(memory) > 1);
         all.push(Arc::clone(&new));
         Some(new)
@@ -28,7 +28,7 @@ impl Memories {
 
 #[cfg(all(test, feature = "gpu"))]
 impl Memories {
-    /// Bytes of all windows.
+    /// The bytes of all windows.
     pub(crate) fn used(&self) -> u64 {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|memory| memory.used()).sum()

@@ -1,12 +1,14 @@
-//! Putting together what chunks wrote to private copies.
+//! Merges the results that chunks wrote to private copies of a buffer.
 //!
-//! A buffer whose chunks can't be shown to write apart is left as it is for the whole launch:
-//! each chunk works on a copy of its own that starts as the launch's input. When a chunk is done,
-//! what differs between its copy and the buffer is kept, scalar by scalar and bit by bit; when all
-//! are done, the differences are put into the buffer in the order of the chunks, so that of two
-//! that changed a scalar the higher wins, whatever the order in which they ran. Reductions combine
-//! with the current value; in a struct, some members may be reduced into and others not. Padding is
-//! not compared. A chunk that fails leaves no trace.
+//! A buffer is merged if the plan can't prove that its chunks write disjoint elements. It does not change
+//! before the launch ends: each chunk works on its own copy, which starts as the launch's input. When a chunk
+//! is done, the scalars whose bits differ between its copy and the buffer are kept as its changes. When all
+//! chunks are done, the changes are applied in the order of the chunks. So if two chunks changed the same
+//! scalar, the value of the higher chunk is kept, in whatever order they ran.
+//!
+//! Reductions combine the changes with the current value. In a struct, some members may be reductions and
+//! others not. Padding is not compared, unless the type has too many scalars to list. A failed chunk leaves
+//! no trace.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +19,7 @@ use crate::kernel::{Binding, ScalarType};
 use crate::plan::Merge;
 use crate::region::Region;
 
-/// What one chunk changed in one buffer.
+/// The changes of one chunk in one buffer.
 #[derive(Debug, Clone)]
 pub(super) struct Changes {
     pub(super) binding: usize,
@@ -27,7 +29,7 @@ pub(super) struct Changes {
     scalars: Vec<(u64, u32)>,
 }
 
-/// Copies what a chunk needs of a buffer: the header, and some elements.
+/// Copies the header and a range of elements from a buffer.
 pub(super) fn fill(
     copy: HostBytes<'_>,
     from: HostBytes<'_>,
@@ -70,12 +72,12 @@ pub(super) fn put_back(
     });
 }
 
-/// Which scalars lie where in a binding.
+/// The places of scalars in a binding.
 struct Scalars {
     header: u64,
     stride: u64,
-    /// By half word of the header, and of an element. Empty if not all scalars are listed: whole
-    /// words are then compared, with the padding.
+    /// By half word of the header, and of an element. Empty if not all scalars are listed: whole words are
+    /// compared then, padding included.
     header_table: Vec<Option<ScalarType>>,
     element_table: Vec<Option<ScalarType>>,
 }
@@ -116,8 +118,8 @@ impl Scalars {
     }
 }
 
-/// What a chunk changed: where its copy differs from the buffer, in some elements and, if it may
-/// have written it, in the header.
+/// The changes of a chunk: the differences between its copy and the buffer, in a range of elements and, if
+/// `header`, in the header.
 pub(super) fn changes(
     copy: HostBytes<'_>,
     buffer: HostBytes<'_>,
@@ -138,7 +140,7 @@ pub(super) fn changes(
             continue;
         }
         for word in range.start / 4..range.end.div_ceil(4) {
-            // Half a word at the very end is no whole word of the memory.
+            // Half a word at the end of the memory is in no word: its scalar is compared below.
             let differs = match (old.get(word as usize), new.get(word as usize)) {
                 (Some(old), Some(new)) => old.load(Relaxed) != new.load(Relaxed),
                 _ => true,
@@ -165,7 +167,7 @@ pub(super) fn changes(
 }
 
 impl Changes {
-    /// The scalars: where, the new value or the contribution, the type.
+    /// Gives each scalar: byte offset, new value or contribution, type.
     pub(super) fn for_each(&self, binding: &Binding, add: &mut impl FnMut(u64, u32, ScalarType)) {
         let scalars = Scalars::of(binding);
         for &(at, value) in &self.scalars {
@@ -176,7 +178,7 @@ impl Changes {
     }
 }
 
-/// The scalars of a header or of an element that begins there.
+/// Gives the scalars of the header or element that begins at `start`.
 pub(super) fn scalars(
     memory: HostBytes<'_>,
     start: u64,
@@ -206,7 +208,7 @@ fn contribution(reduction: Option<Reduction>, was: u32, is: u32) -> u32 {
     }
 }
 
-/// Two values of a scalar put together.
+/// Combines the value of a scalar in the buffer with a change.
 fn combined(reduction: Option<Reduction>, scalar: ScalarType, there: u32, new: u32) -> u32 {
     let Some(reduction) = reduction else { return new };
     let signed = scalar == ScalarType::I32;
@@ -222,7 +224,7 @@ fn combined(reduction: Option<Reduction>, scalar: ScalarType, there: u32, new: u
     }
 }
 
-/// Puts the changes of all chunks into the buffers, in the order of the chunks.
+/// Applies the changes of all chunks to the buffers, in the order of the chunks.
 pub(super) fn apply(
     mut all: Vec<Changes>,
     buffers: &[HostBytes<'_>],
@@ -251,7 +253,7 @@ mod tests {
     use crate::kernel::Kernel;
     use crate::plan::ByMember;
 
-    /// Merges what `chunks` make of `input`; the type is that of a binding.
+    /// Merges the results `chunks` for the input `input`, of a binding of type `ty`.
     fn merged(ty: &str, merge: Merge, input: &[u32], chunks: &[&[u32]]) -> Vec<u32> {
         let text = format!(
             "enable f16;
@@ -269,7 +271,7 @@ mod tests {
         let buffer = HostBytes::new(bytemuck::cast_slice_mut(&mut input));
         let elements = bindings[0].layout.elements(buffer.len() as u64);
         let mut all = Vec::new();
-        // The last chunk is the first to end.
+        // The last chunk ends first.
         for (band, chunk) in chunks.iter().enumerate().rev() {
             let mut chunk = chunk.to_vec();
             let copy = HostBytes::new(bytemuck::cast_slice_mut(&mut chunk));

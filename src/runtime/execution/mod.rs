@@ -1,10 +1,10 @@
-//! A launch from the checked arguments to its report.
+//! The execution of a launch, from its checked arguments to its report.
 //!
-//! A launch passes through stages, each of which has what it needs as fields: `Checked` (what the
-//! caller gave), `Planned` (with its memory and its plan), `Running` (with the parts that an attempt
-//! needs: chunks, residency, recording), and the report.
+//! A launch passes through stages, each with its data as fields: `Checked` (the caller's arguments),
+//! `Planned` (plus memory and plan), `Running` (plus the parts of one attempt: chunks, residency, recording),
+//! and the report.
 
-// Parts that know no launch.
+// Parts that do not depend on a launch.
 mod failures;
 mod memories;
 mod merge;
@@ -30,7 +30,7 @@ mod verify;
 
 mod running;
 
-// Workers and what they do.
+// Workers, and the handling of their results.
 mod results;
 mod schedule;
 

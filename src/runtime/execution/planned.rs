@@ -1,8 +1,7 @@
-//! A launch whose buffers are granted, and its plan: made for these arguments, or kept from an
-//! earlier launch.
+//! A launch whose buffers are granted, with its plan, which may be kept from an earlier launch.
 //!
-//! Bands are made finer where a device has no room. Contents that only a device has are fetched
-//! where the footprints follow from them.
+//! Bands are made finer if a device has no room for them. Contents that only a device has are fetched if
+//! footprints depend on them.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +16,7 @@ use crate::runtime::fleet::{self, Member};
 use crate::runtime::history::{Expected, Question, guess};
 use crate::runtime::report::{DeviceReport, FailureEvent};
 
-/// A launch that can begin.
+/// A launch that is ready to run.
 pub(super) struct Planned<'a> {
     pub(super) checked: &'a Checked,
     /// By binding.
@@ -25,9 +24,9 @@ pub(super) struct Planned<'a> {
     /// By binding; 0 for values.
     pub(super) elements: Vec<u64>,
     pub(super) plan: Plan,
-    /// Why a device can't run it, by device.
+    /// By device: why it can't run the launch.
     pub(super) unable: Vec<Option<String>>,
-    /// Failures that were met before anything ran.
+    /// Failures from before anything ran.
     pub(super) events: Vec<FailureEvent>,
 }
 
@@ -58,21 +57,21 @@ impl<'a> Planned<'a> {
         if !absent.load(Ordering::Relaxed) || planned.knows_enough() {
             return Ok(planned);
         }
-        // The footprints depend on what a device has written: it has to be here first.
+        // The footprints depend on contents that only a device has.
         for buffer in checked.buffers.iter().flatten() {
             buffer.fetch(&(0..buffer.len()), &|_, _| {})?;
         }
         Self::make(checked, memory, asked_for, &AtomicBool::new(false), false)
     }
 
-    /// A launch that is planned without a look at any contents, which may be others when it runs.
+    /// Plans a launch without its buffers' contents, which may change before it runs.
     pub(super) fn blind(checked: &'a Checked, memory: &'a [HostBytes<'a>]) -> Result<Planned<'a>> {
         let wishes = checked.wishes.clone();
         Self::make(checked, memory, wishes, &AtomicBool::new(false), true)
     }
 
-    /// Whether the plan would be no better if more contents were known: no footprint had to be
-    /// widened, or one device does it all anyway.
+    /// Whether further contents would not improve the plan: no footprint was widened, or only one device can
+    /// run the launch.
     fn knows_enough(&self) -> bool {
         let bands = self.plan.bands().iter();
         let mut footprints = bands.flat_map(|band| &band.footprints);
@@ -124,7 +123,7 @@ impl<'a> Planned<'a> {
                 plan(&checked.kernel, &analysis, &arguments, &infos, &unable, preferred, &wishes);
             let misfit = first_misfit(&checked.kernel, &made, devices, &unable);
             let Some((device, why)) = misfit else { break };
-            // Finer bands have smaller windows; where they do not help the device can't.
+            // Finer bands have smaller windows. If they do not help, the device can't run it.
             let finer = (made.bands().len() as u32).saturating_mul(4).max(64);
             let whole_for_good =
                 matches!(made.split, Split::Whole { .. }) && wishes.least_bands > 1;
@@ -139,7 +138,7 @@ impl<'a> Planned<'a> {
                 wishes = asked_for.clone();
                 continue;
             }
-            // The axis with the most workgroups may be one along which no cut is sound.
+            // `finest` may be of an axis along which no cut is sound; `tried` ends the search then.
             let tried = finer.min(FINEST) <= wishes.least_bands;
             if checked.wishes.chunks.is_none()
                 && !whole_for_good
@@ -162,14 +161,14 @@ impl<'a> Planned<'a> {
         Ok(Planned { checked, memory, elements, plan: made, unable, events })
     }
 
-    /// Whether the plan gives a device a part.
+    /// Whether a device takes part in the plan.
     pub(super) fn takes_part(&self, device: usize) -> bool {
         self.unable.get(device).is_some_and(Option::is_none)
             && self.plan.devices[device].left_out.is_none()
     }
 
-    /// The workgroups of a launch that several devices share, or one of them might do alone. Logical
-    /// devices of one piece of hardware are there to share: alone each would have all of it.
+    /// The workgroups of a launch that several devices share and one might run alone, if it is such a launch.
+    /// Logical devices never run alone: one would get the hardware of all.
     pub(super) fn may_be_alone(&self) -> Option<u64> {
         let Checked { devices, wishes, verification, .. } = self.checked;
         let split = matches!(self.plan.split, Split::Bands { .. });
@@ -180,7 +179,7 @@ impl<'a> Planned<'a> {
         may.then(|| self.workgroups(&self.all()))
     }
 
-    /// How many GPUs the launch is shared with, where the CPU takes part and shares are not fixed.
+    /// The number of GPUs that take part, if the CPU does too and shares are not fixed.
     pub(super) fn fed(&self) -> Option<usize> {
         let wishes = &self.checked.wishes;
         let split = matches!(self.plan.split, Split::Bands { .. });
@@ -192,7 +191,7 @@ impl<'a> Planned<'a> {
         (split && shared && !wishes.reproducible && wishes.chunks.is_none()).then_some(gpus.len())
     }
 
-    /// Reports of devices that did nothing.
+    /// A report per device, without any work.
     pub(super) fn blank_reports(&self) -> Vec<DeviceReport> {
         let devices = self.checked.devices.iter();
         devices
@@ -205,12 +204,12 @@ impl<'a> Planned<'a> {
             .collect()
     }
 
-    /// The devices that may run the launch if one runs it whole, the first to be asked in front.
+    /// The devices that can run a whole launch, in order of preference; `None` for a split launch.
     pub(super) fn whole_on(&self) -> Option<Vec<usize>> {
         matches!(self.plan.split, Split::Whole { .. }).then(|| self.order(0))
     }
 
-    /// What is expected of each device that can run the launch.
+    /// The expectation of each device that can run the launch.
     pub(super) fn expectations(&self) -> Vec<Option<Expected>> {
         let Checked { resources, kernel, devices, wishes, .. } = self.checked;
         let groups = crate::grid::GroupBox::whole(self.plan.grid).workgroups() as f64;
@@ -219,8 +218,8 @@ impl<'a> Planned<'a> {
         resources.memo.expect(kernel, able, &self.plan, groups, wishes.reproducible)
     }
 
-    /// Each device's part of all speeds, and whether it was measured; nothing for one that takes no
-    /// part.
+    /// By device: its fraction of the sum of speeds, and whether its speed was measured; `None` for a device
+    /// that takes no part.
     pub(super) fn shares(&self) -> Vec<Option<(f64, bool)>> {
         let devices = self.expectations().into_iter().zip(&self.plan.devices);
         let speeds: Vec<Option<(f64, bool)>> = devices
@@ -235,8 +234,7 @@ impl<'a> Planned<'a> {
         speeds.into_iter().map(|speed| speed.map(part)).collect()
     }
 
-    /// The devices that can take part, the preferred one first. Of devices that are equally fast each
-    /// `place` gives another one in front.
+    /// The devices that can take part, in order of preference. `place` rotates the equally fast devices in front.
     pub(super) fn order(&self, place: usize) -> Vec<usize> {
         let devices = &self.checked.devices;
         let mut order: Vec<usize> =
@@ -263,8 +261,8 @@ impl<'a> Planned<'a> {
         u64::try_from(self.plan.groups(run).workgroups()).unwrap_or(u64::MAX)
     }
 
-    /// Whether a run can be computed again after a device that works in place computed some of it:
-    /// nothing that it reads is what it may have written.
+    /// Whether a run can be computed again after a device that works in place computed a part of it: it reads
+    /// no element that it may have written.
     pub(super) fn can_be_repeated(&self, run: &Range<u32>) -> bool {
         let bindings = self.checked.kernel.signature().bindings.iter().enumerate();
         bindings.filter(|(_, binding)| binding.space.is_storage()).all(|(id, _)| {
@@ -277,17 +275,17 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// Bands beyond this cost more to analyse than they gain.
+/// The most bands for finer plans: more cost more to analyse than they gain.
 const FINEST: u32 = 4096;
 
-/// The device that gets a launch that is not split: the fastest by kind, of equals the first.
+/// The device that gets a whole launch: the first of the fastest kind.
 fn preferred(infos: &[&DeviceInfo], unable: &[Option<String>]) -> Option<usize> {
     (0..infos.len())
         .filter(|&i| unable[i].is_none())
         .reduce(|best, i| if guess(infos[i].kind) > guess(infos[best].kind) { i } else { best })
 }
 
-/// The first device, among those that the plan uses, for which some single band is too large.
+/// The first device of the plan for which a single band is too large, and why.
 fn first_misfit(
     kernel: &Kernel,
     plan: &Plan,
@@ -303,7 +301,7 @@ fn first_misfit(
     devices.find_map(|i| Some((i, misfit(kernel, plan, &members[i])?)))
 }
 
-/// Why some single band is too large for a device.
+/// Why a single band is too large for a device, if one is.
 fn misfit(kernel: &Kernel, plan: &Plan, member: &Member) -> Option<String> {
     let info = member.device.info();
     let memory = plan.chunk_memory(info, member.device.depth());
@@ -311,8 +309,8 @@ fn misfit(kernel: &Kernel, plan: &Plan, member: &Member) -> Option<String> {
     bands.into_iter().find_map(|band| plan.fits(kernel, &(band..band + 1), info, memory).err())
 }
 
-/// What tiles may take: there is none where the bands fit a device that brings its part as ranges.
-/// It is better off without tiles, and does without the others.
+/// The limits of tiles, by the smallest device. `None` if the bands fit some GPU: it runs them without the
+/// GPUs that they do not fit, which is faster than tiles.
 fn room(
     kernel: &Kernel,
     plan: &Plan,
@@ -326,7 +324,7 @@ fn room(
             continue;
         }
         let why = format!("{}: {}", info.id, misfit(kernel, plan, member)?);
-        // As for a launch that is split: the next tiles go up meanwhile.
+        // Room for the tiles in flight, and for one that is being uploaded.
         let memory = info.limits.memory / (member.device.depth().max(1) as u64 + 1);
         let known = room.get_or_insert(Room { memory, binding: info.limits.max_binding, why });
         known.memory = known.memory.min(memory);

@@ -1,16 +1,16 @@
-//! Runs that are computed a second time because their device is late: whose result is taken.
+//! Second runs of stragglers, the runs whose device is late: which result counts.
 //!
-//! Why it is sound. A run may be redone only where no band reads what it may write in place
-//! (`Plan::rerunnable`; `y = a * x + y` is never run twice). A second run writes nothing in place: it has copies of
-//! all that it writes. They are put in place only when the first has *ended*: it was called off
-//! and said so, or it failed. What it left half done is overwritten then, since both write the same
-//! elements, and neither has read them. If the first is done after all, its result is there already, and the copies are
-//! dropped. So at no time do two write to one place, and the launch does not end before the last
-//! of them has.
+//! Second runs are sound for these reasons. A run may be redone only if no band reads elements that it may
+//! write in place (`Plan::rerunnable`; `y = a * x + y` is never run twice). A second run writes to copies of
+//! all its outputs. They are put in place only when the first run has *ended*: it was called off and
+//! confirmed that, or it failed. Its partial results are overwritten then, since both runs write the same
+//! elements, and neither reads them. If the first run is done after all, its result is in place, and the
+//! copies are dropped. So two runs never write to one place at the same time, and the launch ends only after
+//! the last of them has.
 //!
-//! The policy counts the bands of a run as done when all its pieces are; between that and the
-//! answer of the first run's device the run is *overtaken*. Buffers that are merged need none of
-//! this: each chunk has its copy anyway, and the loser's changes are dropped.
+//! The policy counts the bands of a run as done when all pieces of its second run are. From then to the
+//! answer of the first run's device, the run is *overtaken*. Merged buffers need none of this: each chunk has
+//! its own copy anyway, and the changes of the run that does not count are dropped.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -20,17 +20,17 @@ use crate::device::{Cancel, ChunkCost};
 use crate::memory::PrivateCopy;
 use crate::plan::{Task, TaskId};
 
-/// A task whose device is done with it.
+/// A task that its device has completed.
 pub(super) struct Done<'s> {
     pub(super) device: usize,
     pub(super) task: Task,
     pub(super) cost: ChunkCost,
     pub(super) copies: Vec<(usize, PrivateCopy<'s>)>,
-    /// What it changed in buffers that are merged.
+    /// Its changes in merged buffers.
     pub(super) changes: Vec<Changes>,
 }
 
-/// A task whose result was taken.
+/// A task whose result counts.
 pub(super) struct Counted {
     pub(super) device: usize,
     pub(super) run: Range<u32>,
@@ -38,16 +38,16 @@ pub(super) struct Counted {
     pub(super) taken_over: bool,
 }
 
-/// What a launch knows of its tasks, beyond the policy.
+/// The state of a launch's tasks, beyond that of the policy.
 #[derive(Default)]
 pub(super) struct Reruns<'s> {
-    /// Where each task in flight can be called off: device and slot.
+    /// The device and slot of each task in flight, for calling it off.
     places: HashMap<TaskId, (usize, usize)>,
-    /// Pieces that are done, by the task that they redo.
+    /// Completed pieces of second runs, by the task that they redo.
     held: HashMap<TaskId, Vec<Done<'s>>>,
-    /// Tasks all of whose pieces are done, and whose device has not answered yet.
+    /// Overtaken tasks: the second run is done, and the device of the first has not answered yet.
     overtaken: HashSet<TaskId>,
-    /// How many are just being put in place.
+    /// The number of second runs that are being put in place.
     committing: usize,
     pub(super) counted: Vec<Counted>,
 }
@@ -58,7 +58,7 @@ impl<'s> Reruns<'s> {
         self.overtaken.is_empty() && self.committing == 0
     }
 
-    /// Notes a task of a device, and finds it a slot.
+    /// Adds a task in flight on a device, and returns its slot.
     pub(super) fn placed(&mut self, id: TaskId, device: usize, slots: &[Vec<Cancel<'_>>]) -> usize {
         let taken = |slot: usize| self.places.values().any(|place| *place == (device, slot));
         // A device has no more tasks in flight than slots.
@@ -68,7 +68,7 @@ impl<'s> Reruns<'s> {
         slot
     }
 
-    /// A task is no longer in flight.
+    /// Removes a task from those in flight.
     pub(super) fn released(&mut self, id: TaskId) {
         self.places.remove(&id);
     }
@@ -78,13 +78,13 @@ impl<'s> Reruns<'s> {
         self.places.get(&id).copied()
     }
 
-    /// A device is done with a task. The policy says whether its result was `kept`, and whether it
-    /// was the last that the first run's bands needed, which thereby is `overtaken`.
+    /// Takes a completed task. The policy says whether its result is `kept`, and whether it completes the
+    /// second run, so that the first is `overtaken`.
     pub(super) fn done(&mut self, done: Done<'s>, kept: bool, overtaken: bool) -> Next<'s> {
         let id = done.task.id;
         self.released(id);
         match done.task.redoes {
-            // It was first, or it was done before it could be called off.
+            // It was first, or it completed before it could be called off.
             None if kept || self.overtaken.remove(&id) => {
                 Next::Count(done, self.held.remove(&id).unwrap_or_default())
             }
@@ -97,7 +97,7 @@ impl<'s> Reruns<'s> {
                     self.overtaken.insert(original);
                     return Next::Wait;
                 }
-                // The first run failed before.
+                // The first run has failed already.
                 self.committing += 1;
                 Next::Commit(self.held.remove(&original).unwrap_or_default())
             }
@@ -105,8 +105,8 @@ impl<'s> Reruns<'s> {
         }
     }
 
-    /// A task ended without a result. If it was overtaken, the pieces of its second run are to be
-    /// put in place.
+    /// Takes a task that ended without a result. If it was overtaken, returns the pieces of its second run,
+    /// which have to be put in place.
     pub(super) fn without_result(&mut self, id: TaskId) -> Option<Vec<Done<'s>>> {
         self.overtaken.remove(&id).then(|| {
             self.committing += 1;
@@ -114,19 +114,19 @@ impl<'s> Reruns<'s> {
         })
     }
 
-    /// Pieces have been put in place.
+    /// Notes that a second run has been put in place.
     pub(super) fn committed(&mut self) {
         self.committing -= 1;
     }
 }
 
-/// What is to be done with the result of a task.
+/// What to do with the result of a task.
 pub(super) enum Next<'s> {
-    /// The result counts. These second results of the same run do not.
+    /// The result counts. These pieces of its second run do not.
     Count(Done<'s>, Vec<Done<'s>>),
     /// The result is kept until the first run has ended.
     Wait,
-    /// These results are put in place.
+    /// These pieces are put in place.
     Commit(Vec<Done<'s>>),
     /// The result does not count.
     Drop(Done<'s>),

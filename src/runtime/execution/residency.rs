@@ -1,13 +1,13 @@
-//! What a launch leaves on devices, and what it finds there.
+//! The data that a launch finds on devices and leaves there.
 //!
-//! A binding is *kept* when a device may have a part of it as a range: a runtime-sized array of
-//! whole words, bound once, of which bands write ranges apart. A chunk finds the kept bindings in
-//! windows of its device, to which only what is missing was brought; what it writes stays there,
-//! and the host's memory is out of date. All other bindings are in host memory, whole, from the
-//! beginning of the launch to its end: the way of merged buffers, of headers, of columns.
+//! A binding is *kept* if devices may hold ranges of it: it is a runtime-sized array of whole words, bound
+//! once, and bands write disjoint ranges of it. A chunk finds kept bindings in windows of its device, to
+//! which only missing bytes are copied. Its results stay there, and host memory becomes stale. All other
+//! bindings are whole in host memory from the beginning of the launch to its end: merged buffers, headers,
+//! columns.
 //!
-//! A chunk that fails has spoilt what it may have written in its window. That range is current
-//! elsewhere, or it is lost, and computed again when it is needed (`log`).
+//! A failed chunk may have spoilt the range of its window that it writes. Either another holder has that
+//! range, or it is lost and is computed again when it is needed (`log`).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::kernel::{Binding, Space};
 use crate::memory::{BufferRange, DeviceMemory, Entry, Moved};
 use crate::runtime::report::DeviceReport;
 
-/// Bytes that moved to and from one device for a launch.
+/// The bytes moved to and from one device for a launch.
 #[derive(Debug, Default)]
 struct Traffic {
     up: AtomicU64,
@@ -30,27 +30,27 @@ struct Traffic {
 /// Which bindings a launch keeps on which devices.
 pub(super) struct Residency<'p> {
     pub(super) planned: &'p Planned<'p>,
-    /// By device; nothing for one that keeps nothing.
+    /// By device; `None` for a device that keeps no data.
     pub(super) memories: Vec<Option<Arc<DeviceMemory>>>,
     /// By binding.
     pub(super) is_kept: Vec<bool>,
     traffic: Vec<Traffic>,
-    /// By device: whether the launch is too large to stay, and goes through in pieces.
+    /// By device: whether the launch is too large to stay, and streams through in pieces.
     streams: Vec<AtomicBool>,
 }
 
-/// How a chunk that was brought its data has ended.
+/// The end of a chunk whose data was brought.
 #[derive(Clone, Copy)]
 pub(super) enum Ended<'o> {
-    /// The device has not touched anything.
+    /// The device has touched nothing.
     NotBegun,
-    /// What it would have written may be anything.
+    /// The range that the chunk writes may hold anything.
     Failed,
-    /// With a result; and how to compute that again, if it is recorded.
+    /// The chunk has a result; and how to compute it again, if that is recorded.
     Done(Option<&'o Arc<Entry>>),
 }
 
-/// The writer of host memory when results that were computed twice are put in place.
+/// The writer of host memory when the results of a second run are put in place.
 const NO_DEVICE: usize = usize::MAX;
 
 impl<'p> Residency<'p> {
@@ -63,7 +63,7 @@ impl<'p> Residency<'p> {
             let alone = |(other, part): (usize, &Option<BufferRange>)| {
                 other == id || part.as_ref().is_none_or(|part| !part.same_buffer(buffer))
             };
-            // A buffer that is put back or verified stays in the host's memory.
+            // A buffer that may be restored or is verified stays in host memory.
             !checked.keeps_before()
                 && plan.apart.get(id).copied().unwrap_or(false)
                 && layout.header == 0
@@ -89,7 +89,7 @@ impl<'p> Residency<'p> {
         self.planned.checked.storage().filter(|(id, ..)| self.is_kept[*id])
     }
 
-    /// Adds bytes that move to the traffic of their device.
+    /// Adds moved bytes to the traffic of their device.
     pub(super) fn meter(&self) -> impl Fn(&DeviceMemory, Moved) {
         |memory, moved| {
             // Devices of another runtime that share a buffer are not in our report.
@@ -104,7 +104,7 @@ impl<'p> Residency<'p> {
         }
     }
 
-    /// Adds what was moved outside of chunks to the devices' reports.
+    /// Adds the bytes moved outside of chunks to the devices' reports.
     pub(super) fn account(&self, reports: &mut [DeviceReport]) {
         for (traffic, report) in self.traffic.iter().zip(reports) {
             report.uploaded += traffic.up.load(Relaxed);
@@ -112,7 +112,7 @@ impl<'p> Residency<'p> {
         }
     }
 
-    /// Brings to the host what chunks will work on there.
+    /// Fetches the bindings that are not kept to host memory, where chunks work on them.
     pub(super) fn gather(&self) -> Result<()> {
         let meter = self.meter();
         for (id, binding, buffer) in self.planned.checked.storage() {
@@ -128,15 +128,15 @@ impl<'p> Residency<'p> {
         Ok(())
     }
 
-    /// Lets go of windows that the devices' bands do not fit into, so that they can stream; and
-    /// brings what each device's home needs, while none computes.
+    /// Prepares the devices before any computes. A device without room for its bands drops its windows, so
+    /// that they can stream; other devices get the data of their homes.
     pub(super) fn settle(&self, homes: &[Range<u32>]) -> Result<()> {
         let meter = self.meter();
         let all = 0..self.planned.plan.bands().len() as u32;
         for (device, memory) in self.memories.iter().enumerate() {
             let Some(memory) = memory else { continue };
             let run = homes.get(device).unwrap_or(&all);
-            // Tiles leave nothing there, and are as large as fits.
+            // Tiles leave no data on the device, and are as large as fits.
             let streams = self.planned.plan.tiling().is_some();
             if streams || !memory.could_hold(self.kept_bytes(run)) {
                 for (_, _, buffer) in self.planned.checked.storage() {
@@ -148,7 +148,7 @@ impl<'p> Residency<'p> {
             {
                 match self.bring(device, run, false) {
                     Ok(held) => self.ended(device, run, &held, Ended::NotBegun),
-                    // Its worker will meet the failure again, and knows what to do.
+                    // The device's worker will meet the failure again, and handles it.
                     Err(Error::Device { .. }) => {}
                     Err(error) => return Err(error),
                 }
@@ -157,7 +157,7 @@ impl<'p> Residency<'p> {
         Ok(())
     }
 
-    /// Bytes of the windows that a run of bands needs of kept bindings.
+    /// The bytes of the windows of kept bindings that a run of bands needs.
     pub(super) fn kept_bytes(&self, run: &Range<u32>) -> u64 {
         let kept = self.kept();
         let bytes = kept.map(|(id, binding, _)| {
@@ -167,27 +167,27 @@ impl<'p> Residency<'p> {
         bytes.fold(0, u64::saturating_add)
     }
 
-    /// The memory of a device in which the launch leaves things.
+    /// The memory of a device, if the launch leaves data there.
     pub(super) fn memory_of(&self, device: usize) -> Option<&Arc<DeviceMemory>> {
         let memory = self.memories[device].as_ref()?;
         (!self.streams[device].load(Relaxed)).then_some(memory)
     }
 
-    /// Whether something may stay on some device.
+    /// Whether data may stay on any device.
     pub(super) fn keeps(&self) -> bool {
         let devices = 0..self.memories.len();
         self.is_kept.contains(&true) && { devices }.any(|device| self.memory_of(device).is_some())
     }
 
-    /// Whether all that chunks touch stays on a device, so that it need not fit beside others.
+    /// Whether all data of chunks stays on a device, so that they need no memory beside it.
     pub(super) fn stays_on(&self, device: usize) -> bool {
         self.memory_of(device).is_some()
             && self.planned.checked.storage().all(|(id, ..)| self.is_kept[id])
     }
 
-    /// Makes a device have what a run of bands needs. Of a device that keeps nothing, and of a
-    /// binding that it has no room for, the host has it; also of what it computes a second time,
-    /// which it writes to copies.
+    /// Brings the data of kept bindings that a run of bands needs to a device, and returns its windows by
+    /// binding. The host gets the data instead if the device keeps none or has no room for the binding, and
+    /// if it is an output of a second run, which writes to copies.
     pub(super) fn bring(
         &self,
         device: usize,
@@ -238,12 +238,12 @@ impl<'p> Residency<'p> {
         Ok(all)
     }
 
-    /// Whether all that a chunk touches was found to be held.
+    /// Whether a device holds all storage bindings of a chunk.
     pub(super) fn all_held(&self, held: &[Option<Held>]) -> bool {
         self.planned.checked.storage().all(|(id, ..)| held[id].is_some())
     }
 
-    /// A chunk has ended that was brought its data.
+    /// Notes the end of a chunk whose data was brought.
     pub(super) fn ended(
         &self,
         device: usize,
@@ -275,7 +275,7 @@ impl<'p> Residency<'p> {
         }
     }
 
-    /// The bytes that a run writes of each kept buffer.
+    /// The kept buffers that a run writes, with the bytes.
     fn written(&self, run: &Range<u32>) -> impl Iterator<Item = (&BufferRange, Range<u64>)> {
         let outputs = self.kept().filter(|(_, binding, _)| binding.space == Space::StorageWrite);
         outputs.map(|(id, binding, buffer)| {
@@ -285,7 +285,7 @@ impl<'p> Residency<'p> {
         })
     }
 
-    /// What a run writes is about to be put into the host's memory.
+    /// Prepares host memory for the results of a run.
     pub(super) fn preserve(&self, run: &Range<u32>) {
         for (buffer, written) in self.written(run) {
             buffer.preserve(&written);
@@ -293,7 +293,7 @@ impl<'p> Residency<'p> {
         }
     }
 
-    /// What a run writes has been put into the host's memory.
+    /// Notes that the results of a run are in host memory.
     pub(super) fn put_on_host(&self, run: &Range<u32>) {
         for (buffer, written) in self.written(run) {
             buffer.written_on_host(&written);

@@ -1,4 +1,4 @@
-//! What all launches of a runtime share.
+//! The resources that all launches of a runtime share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::memory::Log;
 use crate::runtime::fleet::Fleet;
 use crate::runtime::history::Memo;
 
-/// The devices of a runtime, their memories, and what earlier launches have left.
+/// The devices of a runtime, their memories, the history, and the launch log.
 pub(crate) struct Resources {
     pub(crate) fleet: Fleet,
     /// The least time before a GPU counts as hung.
@@ -21,7 +21,7 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// Those of a new runtime. `log`: the bytes that the launch log may keep.
+    /// The resources of a new runtime. `log`: the most bytes that the launch log may keep.
     pub(crate) fn new(
         devices: Vec<Arc<dyn Device>>,
         patience: Option<Duration>,
@@ -33,7 +33,7 @@ impl Resources {
     }
 }
 
-/// As the runtime that has them.
+/// Shown as the runtime that owns them.
 impl fmt::Debug for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<_> = self.fleet.infos().into_iter().map(|info| info.id).collect();

@@ -1,7 +1,7 @@
-//! What becomes of the results and the failures of chunks.
+//! Handles the results and the failures of chunks.
 //!
-//! The outcome of a chunk goes to the policy, the reruns and the failures in one step, under their
-//! mutex. Bytes are put in place outside of it.
+//! The outcome of a chunk reaches the policy, the reruns and the failures in one step, under their mutex.
+//! Bytes are put in place outside of the mutex.
 
 use std::sync::PoisonError;
 
@@ -20,7 +20,7 @@ pub(super) struct Results<'x, 's> {
 }
 
 impl<'s> Results<'_, 's> {
-    /// A device is done with a task.
+    /// Takes a completed task.
     pub(super) fn done(&self, done: Done<'s>) {
         let mut state = self.shared.lock();
         let id = done.task.id;
@@ -46,8 +46,8 @@ impl<'s> Results<'_, 's> {
         self.shared.tell(state);
     }
 
-    /// A task of a device that has so many others in flight ended without a result: it was called
-    /// off, or it failed. If it was overtaken, the pieces are its result.
+    /// Takes a task that ended without a result: it was called off, or it failed. If it was overtaken, the
+    /// pieces of its second run are its result. `others`: the other runs in flight on the device.
     pub(super) fn no_result(&self, device: usize, task: &Task, error: Error, others: usize) {
         let (id, shared) = (task.id, self.shared);
         let place = shared.lock().reruns.place(id);
@@ -67,7 +67,7 @@ impl<'s> Results<'_, 's> {
         }
     }
 
-    /// A task failed on a device that has so many others in flight.
+    /// Takes a failed task. `others`: the other runs in flight on the device.
     pub(super) fn failed(&self, device: usize, task: &Task, error: Error, others: usize) {
         let (planned, shared) = (self.running.planned, self.shared);
         let member = &planned.checked.devices[device];
@@ -78,8 +78,7 @@ impl<'s> Results<'_, 's> {
         let (id, kind, cause) = match error.of_device() {
             Ok(failure) => failure,
             Err(error) => {
-                // A fault of the kernel, a cancellation or a bug: another device would not do
-                // better.
+                // An error of the kernel, a cancellation or a bug: another device would not help.
                 state.policy.fail(task.id, now);
                 state.stopped.get_or_insert(error);
                 shared.tell(state);
@@ -94,7 +93,7 @@ impl<'s> Results<'_, 's> {
             state.policy.give_back(task.id, now);
         } else {
             state.failures.causes.push(format!("  {id} ({kind}): {cause}"));
-            // A panic may have come in the middle of it.
+            // A device that works in place may have panicked in the middle of the run.
             if in_place && kind == FailureKind::Panicked && !planned.can_be_repeated(run) {
                 let causes = state.failures.causes.clone();
                 let kernel = planned.plan.kernel.to_string();
@@ -108,7 +107,7 @@ impl<'s> Results<'_, 's> {
         shared.tell(state);
     }
 
-    /// Puts pieces in place. No other worker works on what they wrote.
+    /// Puts pieces in place. No other worker works on the elements that they wrote.
     fn commit(&self, pieces: &[Done<'s>]) {
         let Running { chunks, residency, .. } = self.running;
         for piece in pieces {
@@ -125,7 +124,7 @@ impl<'s> Results<'_, 's> {
         self.shared.tell(state);
     }
 
-    /// Counts a task, and keeps what it changed in buffers that are merged.
+    /// Counts a task, and keeps its changes in merged buffers.
     fn count(&self, done: &Done<'_>, taken_over: bool, reruns: &mut Reruns<'_>) {
         let mut all = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(done.changes.iter().cloned());

@@ -1,4 +1,4 @@
-//! A planned launch under way: the parts that it has.
+//! A planned launch under way, and its parts.
 
 use super::chunks::Chunks;
 use super::log::Recording;
@@ -6,23 +6,23 @@ use super::planned::Planned;
 use super::residency::Residency;
 use crate::runtime::history::{Cores, Way};
 
-/// A launch from its plan to its end.
+/// One attempt at a planned launch.
 pub(super) struct Running<'p> {
     pub(super) planned: &'p Planned<'p>,
     pub(super) chunks: Chunks<'p>,
-    /// What stays on devices.
+    /// The data that stays on devices.
     pub(super) residency: Residency<'p>,
-    /// What the log keeps of the launch.
+    /// The launch as the log keeps it.
     pub(super) recording: Recording,
-    /// The device that runs it alone, since that is faster or is tried.
+    /// The device that runs the launch alone, because that is faster or on trial.
     pub(super) alone: Way,
-    /// The number of the launch among those that run at once, if others do.
+    /// The launch's number among those that run at the same time, if any do.
     pub(super) place: Option<usize>,
 }
 
 impl<'p> Running<'p> {
-    /// `place` counts the launches that run beside it: each begins with another of the devices that
-    /// are equally fast.
+    /// `place` numbers the launches that run at the same time, so that each starts with a different one of
+    /// the equally fast devices.
     pub(super) fn new(planned: &'p Planned<'p>, place: Option<usize>) -> Running<'p> {
         let (memo, kernel) = (&planned.checked.resources.memo, &planned.checked.kernel);
         let way = planned
@@ -39,7 +39,7 @@ impl<'p> Running<'p> {
             chunks: Chunks::new(planned, spare),
             residency: Residency::new(planned),
             recording: Recording::default(),
-            // The other devices have what runs beside it.
+            // Launches at the same time share the devices, so measurements of single launches do not apply.
             alone: way.filter(|_| place.is_none()),
             place,
         }

@@ -1,5 +1,5 @@
-//! Which devices get which bands of a launch: decided from what earlier launches have shown, and
-//! noted for later ones.
+//! The schedule of a launch: which devices get which bands. It follows from the history of earlier launches,
+//! and adds this launch to the history.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,29 +11,29 @@ use crate::plan::{Policy, Prior, Speed, Split, Strategy};
 use crate::runtime::history::{Expected, belief};
 use crate::runtime::report::{DeviceReport, seconds};
 
-/// What is decided of a launch before its devices begin.
+/// The decisions about a launch that are made before its devices begin.
 pub(super) struct Schedule<'r> {
     running: &'r Running<'r>,
     bands: u32,
-    /// Whether the launch is not split.
+    /// Whether the launch runs whole.
     pub(super) whole: bool,
-    /// Whether each device's bands are given: there is nothing to weigh.
+    /// Whether the launch runs whole or the caller fixed its chunks: speeds do not matter then.
     fixed: bool,
-    /// Whether devices that are left out may be tried.
+    /// Whether a device that would be left out may get a trial.
     tries: bool,
     /// By device.
     expected: Vec<Option<Expected>>,
     priors: Vec<Option<Prior>>,
-    /// By device: whether it is tried although the others are expected to finish without it.
+    /// By device: whether it gets a trial, although the others are expected to finish without it.
     tried: Vec<bool>,
-    /// By device: bands per second; 0 takes no part, and nothing is one that is not known.
+    /// By device: bands per second; 0 for a device that takes no part, `None` for an unknown speed.
     known: Vec<Option<f64>>,
-    /// The bands whose data lies on each device, if devices keep to these.
+    /// By device: its home, the bands whose data it has; `None` if bands go to any device.
     homes: Option<Vec<Range<u32>>>,
 }
 
 impl<'r> Schedule<'r> {
-    /// Decides it, once what chunks need of the host's memory is there.
+    /// Makes the decisions, after `Residency::gather`.
     pub(super) fn new(running: &'r Running<'r>) -> Schedule<'r> {
         let (planned, alone) = (running.planned, running.alone);
         let wishes = &planned.checked.wishes;
@@ -66,7 +66,7 @@ impl<'r> Schedule<'r> {
         Schedule { running, bands, whole, fixed, tries, expected, priors, tried, known, homes }
     }
 
-    /// The bands that each device has at home; none where nothing lies on devices.
+    /// The home of each device; empty if there are no homes.
     pub(super) fn homes(&self) -> &[Range<u32>] {
         self.homes.as_deref().unwrap_or_default()
     }
@@ -78,8 +78,8 @@ impl<'r> Schedule<'r> {
             _ if self.whole => Strategy::Single,
             true => Strategy::Static,
             false if self.fixed => Strategy::Single,
-            // A device that takes bands of another moves their data: shares are corrected between
-            // launches.
+            // A device that took bands from another's home would move their data. Shares are
+            // corrected between launches instead.
             false if self.homes.is_some() => Strategy::Static,
             false => Strategy::Adaptive,
         };
@@ -88,7 +88,7 @@ impl<'r> Schedule<'r> {
         if let Some(homes) = &self.homes {
             policy = policy.with_homes(homes.clone());
         } else if strategy == Strategy::Adaptive && residency.keeps() && alone.is_none() {
-            // What stays on a device should be of one piece for the next launch.
+            // The data that stays on a device should be one range, for the next launch.
             policy = policy.with_neighbours();
         }
         if let Some(device) = *alone {
@@ -100,7 +100,7 @@ impl<'r> Schedule<'r> {
         policy
     }
 
-    /// The devices that are asked, in this order.
+    /// The devices that can take part, in the order in which their workers start.
     pub(super) fn order(&self) -> Vec<usize> {
         let Running { planned, alone, place, .. } = self.running;
         let mut order = planned.order(place.unwrap_or(0));
@@ -108,7 +108,7 @@ impl<'r> Schedule<'r> {
         order
     }
 
-    /// Why a device did nothing that could have taken part, if that was decided.
+    /// Why a device that could take part computed nothing, if that was a decision.
     pub(super) fn why_left_out(
         &self,
         device: usize,
@@ -135,8 +135,8 @@ impl<'r> Schedule<'r> {
         ))
     }
 
-    /// Notes how a launch without an error went: how balanced it was, and which way it was run.
-    /// `took` is the whole time, of which setting up took `set_up`.
+    /// Records a launch that succeeded: its balance, and whether it was shared or run alone. `took` is the
+    /// whole time, including `set_up`. `failed`: whether a device failed in it.
     pub(super) fn note_success(
         &self,
         reports: &[DeviceReport],
@@ -159,8 +159,8 @@ impl<'r> Schedule<'r> {
         }
     }
 
-    /// Notes how fast each device was in a launch that took so long. `compiled`: by device, whether
-    /// a chunk had to wait for a compiler.
+    /// Records the speed of each device in a launch that took `took`. `compiled`: by device, whether a chunk
+    /// had to wait for a compiler.
     pub(super) fn note_speeds(
         &self,
         reports: &[DeviceReport],
@@ -185,7 +185,7 @@ impl<'r> Schedule<'r> {
         }
     }
 
-    /// Notes a launch that the CPU shared with GPUs.
+    /// Records the time of a launch that the CPU shared with GPUs, with or without spare cores.
     fn note_cores(&self, reports: &[DeviceReport], took: Duration) {
         let planned = self.running.planned;
         let kind = |at: usize| planned.checked.devices[at].device.info().kind;
@@ -206,7 +206,7 @@ impl<'r> Schedule<'r> {
         self.running.planned.may_be_alone().filter(|_| self.running.place.is_none())
     }
 
-    /// Notes that a device may have failed that was to run the launch alone.
+    /// Records a failure in a launch that one device was to run alone.
     fn note_failure(&self) {
         if let (Some(_), Some(workgroups)) = (self.running.alone, self.may_be_alone()) {
             let checked = self.running.planned.checked;
@@ -214,8 +214,8 @@ impl<'r> Schedule<'r> {
         }
     }
 
-    /// Notes a launch that several devices shared, or that one of them ran alone. `expected` gives
-    /// the seconds that one device would have taken.
+    /// Records the time of a launch that several devices shared or one ran alone. `expected` gives the
+    /// seconds that a device would take alone.
     fn note_way(
         &self,
         reports: &[DeviceReport],

@@ -1,10 +1,10 @@
-//! What the workers of a launch share: the policy under one mutex, and the condition variable on
-//! which workers wait.
+//! The shared state of a launch's workers: the policy under one mutex, and the condition variable on which
+//! workers wait.
 //!
-//! A worker with nothing in flight and nothing to take waits: a run may still come back from a
-//! device that fails. Every change of the policy notifies all workers. They end when the policy is
-//! finished and every result that counts is in place, when their device was put aside, or when a
-//! mistake of the kernel (an endless loop) or a cancellation has stopped the launch.
+//! A worker with nothing in flight and nothing to take waits, because a run may come back from a device that
+//! fails. Every change of the policy notifies all workers. A worker ends when the policy is finished and
+//! every result that counts is in place, when its device leaves the launch, or when an endless loop, another
+//! error or a cancellation stops the launch.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,23 +17,23 @@ use crate::error::Error;
 use crate::pending::Job;
 use crate::plan::Policy;
 
-/// A worker that waits looks again after so many seconds, whatever it expects.
+/// The longest timed wait of a worker, in seconds.
 const LONGEST: f64 = 60.0;
 
-/// What the workers of a launch share.
+/// The shared state of a launch's workers.
 pub(super) struct Shared<'s> {
     state: Mutex<State<'s>>,
     pub(super) job: &'s Job,
-    /// By device: what calls off its chunks in flight.
+    /// By device and slot: calls off the chunk in flight.
     pub(super) slots: Vec<Vec<Cancel<'s>>>,
     /// The policy's time zero.
     begun: Instant,
     changed: Condvar,
-    /// What chunks that are done changed in buffers that are merged.
+    /// The changes of finished chunks in merged buffers.
     pub(super) changes: Mutex<Vec<Changes>>,
 }
 
-/// The turn in which a worker found nothing to take, and until when that holds.
+/// The turn in which a worker found nothing to take, and the time until which that holds.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
     pub(super) turn: u64,
@@ -42,10 +42,9 @@ pub(super) struct Seen {
 
 pub(super) struct State<'s> {
     pub(super) policy: Policy,
-    /// Counts the changes, so that a worker that found nothing to take can tell whether something
-    /// changed before it went to sleep.
+    /// Counts the changes, so that a worker notices a change between finding nothing to take and going to sleep.
     pub(super) turn: u64,
-    /// What ended the launch before its time.
+    /// The error that ended the launch early.
     pub(super) stopped: Option<Error>,
     pub(super) failures: Failures,
     pub(super) reruns: Reruns<'s>,
@@ -58,7 +57,7 @@ impl State<'_> {
 }
 
 impl<'s> Shared<'s> {
-    /// Before anything ran. `depths` are the chunks that each device may have in flight.
+    /// The initial state. `depths`: the most chunks that each device may have in flight.
     pub(super) fn new(
         policy: Policy,
         failures: Failures,
@@ -82,7 +81,7 @@ impl<'s> Shared<'s> {
         }
     }
 
-    /// What the workers left behind.
+    /// The final state, and the changes in merged buffers.
     pub(super) fn into_inner(self) -> (State<'s>, Vec<Changes>) {
         let changes = self.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
         (self.state.into_inner().unwrap_or_else(PoisonError::into_inner), changes)
@@ -97,15 +96,15 @@ impl<'s> Shared<'s> {
         self.begun.elapsed().as_secs_f64()
     }
 
-    /// Lets go of the state and tells all workers that it changed.
+    /// Releases the state and notifies all workers that it changed.
     pub(super) fn tell(&self, mut state: MutexGuard<'_, State<'s>>) {
         state.turn += 1;
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Blocks a worker that has nothing in flight until something changed since `seen`; false
-    /// when it should end.
+    /// Blocks a worker with nothing in flight until the state has changed since `seen`, or that has expired.
+    /// Returns false if the worker should end.
     pub(super) fn wait_for_more(&self, device: usize, seen: Option<Seen>) -> bool {
         let mut state = self.lock();
         loop {

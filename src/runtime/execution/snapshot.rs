@@ -1,8 +1,8 @@
-//! What a launch's buffers held before it wrote them in place.
+//! The contents of a launch's buffers from before it wrote them in place.
 //!
-//! Taken only where it is asked for: by a transactional launch, which puts it back when it fails,
-//! and by one that is verified, whose chunks may have to be computed once more from what they began
-//! with. Buffers that chunks write to copies of stay as they are until the end, and need none.
+//! A snapshot is taken for a transactional launch, which restores it on failure, and for a verified launch,
+//! whose chunks may have to be computed again from their input. Merged buffers need none: they do not change
+//! before the launch ends.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, FailureKind, Result};
 use crate::memory::{Copies, PrivateCopy};
 use crate::plan::Merge;
 
-/// By binding: a copy of what the launch may write there, in the binding's own places.
+/// By binding: a copy of the elements that the launch may touch, at the same offsets.
 pub(super) struct Snapshot<'a> {
     copies: Vec<Option<PrivateCopy<'a>>>,
 }
@@ -39,19 +39,19 @@ impl<'a> Snapshot<'a> {
                 doing: format!("keep the contents of `{}` before the launch", binding.name),
                 cause: format!("the host has no {} bytes of memory left", from.len()),
             })?;
-            // Chunks that are computed again read from it, too.
+            // The window has the elements that are read, too, for chunks that are computed again.
             merge::fill(copy.bytes, from, binding, &planned.plan.window(&all, id));
             Ok(Some(copy))
         });
         Ok(Snapshot { copies: copies.collect::<Result<_>>()? })
     }
 
-    /// What a binding held, if it is one that is written in place.
+    /// The former contents of a binding, if it is written in place.
     pub(super) fn of(&self, binding: usize) -> Option<HostBytes<'a>> {
         self.copies[binding].as_ref().map(|copy| copy.bytes)
     }
 
-    /// Puts back what a run of bands may have written.
+    /// Restores the elements that a run of bands may have written.
     pub(super) fn restore(&self, planned: &Planned<'_>, run: &Range<u32>) {
         for (id, binding) in planned.checked.kernel.signature().bindings.iter().enumerate() {
             let Some(copy) = self.of(id) else { continue };

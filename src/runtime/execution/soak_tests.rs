@@ -1,8 +1,8 @@
-//! Chains of launches under random faults: buffers stay on devices from launch to launch, are read
-//! only sometimes, and hold at every moment what they would have held without a fault. At the end
-//! nothing is left of what was used.
+//! Chains of launches under random faults. Buffers stay on devices between launches and are read only
+//! sometimes. Their contents must always be those of a run without faults. At the end, no log entry, window
+//! or thread may be left.
 //!
-//! `COEXEC_SOAK=10000` runs so many launches, `COEXEC_SOAK_SEED` others.
+//! `COEXEC_SOAK` sets the number of launches, `COEXEC_SOAK_SEED` the seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,27 +29,27 @@ impl Dice {
     }
 }
 
-/// Integers, so that all devices agree to the bit. `dst` is `src` where there is only one.
+/// Kernels of integers, on which all devices give the same bits. `dst` is also the input if there is no `src`.
 const KERNELS: [&str; 5] = [
-    // All is written.
+    // Writes all elements.
     "@group(0) @binding(0) var<storage, read> src: array<u32>;
      @group(0) @binding(1) var<storage, read_write> dst: array<u32>;
      @compute @workgroup_size(32) fn affine(@builtin(global_invocation_id) id: vec3<u32>) {
          if id.x < arrayLength(&dst) { dst[id.x] = 3u * src[id.x] + id.x; }
      }",
-    // Halos are read, and what lies at the ends stays.
+    // Reads halos, and leaves the elements at the ends.
     "@group(0) @binding(0) var<storage, read> src: array<u32>;
      @group(0) @binding(1) var<storage, read_write> dst: array<u32>;
      @compute @workgroup_size(32) fn stencil(@builtin(global_invocation_id) id: vec3<u32>) {
          let i = id.x;
          if i > 0u && i + 1u < arrayLength(&dst) { dst[i] = src[i - 1u] + 2u * src[i] + src[i + 1u]; }
      }",
-    // In place, and not everywhere.
+    // Updates some elements in place.
     "@group(0) @binding(0) var<storage, read_write> dst: array<u32>;
      @compute @workgroup_size(32) fn bump(@builtin(global_invocation_id) id: vec3<u32>) {
          if id.x < arrayLength(&dst) && id.x % 3u != 1u { dst[id.x] += 7u; }
      }",
-    // Reduced.
+    // A reduction.
     "@group(0) @binding(0) var<storage, read> src: array<u32>;
      @group(0) @binding(1) var<storage, read_write> dst: array<atomic<u32>>;
      @compute @workgroup_size(32) fn count(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -64,7 +64,7 @@ const KERNELS: [&str; 5] = [
      }",
 ];
 
-/// What a kernel does, in plain Rust.
+/// The kernels in plain Rust.
 fn model(kernel: usize, src: &[u32], dst: &mut [u32]) {
     match kernel {
         0 => dst.iter_mut().zip(src).zip(0..).for_each(|((d, s), i)| {
@@ -85,7 +85,7 @@ fn model(kernel: usize, src: &[u32], dst: &mut [u32]) {
     }
 }
 
-/// The buffers, and what they have to hold.
+/// The buffers, and their expected contents.
 struct World {
     kernels: Vec<Kernel>,
     buffers: Vec<Buffer<u32>>,
@@ -143,15 +143,15 @@ impl World {
         model(kernel, &from, &mut self.right[dst]);
     }
 
-    /// After a launch without a device: what it may have begun to write is written anew.
+    /// Overwrites the output of a launch that had no device left, which is poisoned.
     fn heal(&mut self, dst: usize) {
         let numbers = self.numbers();
         self.buffers[dst].write(0, &numbers).expect("all of it");
         self.right[dst] = numbers;
     }
 
-    /// Reads a part, and compares. Without a device that could compute it again it is poisoned, until
-    /// there is one.
+    /// Reads a part and compares it. The part is poisoned until there is a device that can compute lost bytes
+    /// again.
     fn look(&mut self, rt: &Runtime, which: usize, what: &str) {
         let start = self.dice.below(N);
         let range = if self.dice.below(3) == 0 { 0..N } else { start..N.min(start + 400) };
@@ -178,8 +178,7 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
-/// Runs so many launches on these devices. Says which failures were survived, and how often no device
-/// was left.
+/// Runs `count` launches. Returns the number of survived failures by kind, and how often no device was left.
 fn soak(devices: &str, faults: &str, count: u64, seed: u64) -> (BTreeMap<String, u64>, u64) {
     let built = Runtime::builder().devices(devices).inject(faults).threads(2);
     let built = built.patience(Duration::from_millis(40)).log_memory(1 << 20);
@@ -256,7 +255,7 @@ fn soak(devices: &str, faults: &str, count: u64, seed: u64) -> (BTreeMap<String,
     (kinds, failed)
 }
 
-/// Whether a launch failed because no device was left: to run it, or to compute again what it needs.
+/// Whether a launch failed because no device was left to run it, or to compute its input again.
 fn no_device(error: &Error) -> bool {
     matches!(error, Error::NoDevice { .. })
         || matches!(error, Error::Poisoned { cause, .. } if cause.contains("computing them again failed"))
@@ -307,7 +306,7 @@ fn chains_of_launches_under_random_faults_end_as_without_them_and_nothing_is_lef
     }
     eprintln!("{} launches, {failed} without a device left, survived: {all:?}", 4 * each);
     assert!(all.len() >= 5, "{all:?}");
-    // Other tests of this process come and go.
+    // Threads of other tests of this process come and go, so only a soak run counts them.
     if count().is_some() {
         let now = threads();
         eprintln!("threads {before} -> {now}");

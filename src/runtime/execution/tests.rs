@@ -1,4 +1,4 @@
-//! The workers and the policy together, with devices that are scripted: no engine, no GPU.
+//! Tests of the workers with the policy, on scripted devices: no engine, no GPU.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -20,25 +20,25 @@ const KERNEL: &str = "
 /// What a scripted device does with its chunks.
 #[derive(Clone, Copy)]
 pub(crate) enum Script {
-    /// Computes; each chunk takes so long.
+    /// Computes; each chunk takes this long.
     Work(Duration),
     /// Computes; each workgroup takes this long.
     Each(Duration),
     /// Fails its `n`th chunk, from 0.
     FailAt(u32),
-    /// Fails while that is set.
+    /// Fails while the flag is set.
     FailWhen(&'static AtomicBool),
     /// Panics at its first chunk.
     Panic,
-    /// Says that the kernel does not end.
+    /// Reports an endless loop.
     Endless,
-    /// Has memory for so many workgroups at once, in all of its chunks.
+    /// Has memory for this many workgroups in all its chunks in flight.
     Memory(u32),
-    /// Leaves its `n`th chunk half done, and does not end before it is called off.
+    /// Leaves its `n`th chunk half done until it is called off.
     StallAt(u32),
     /// As `StallAt`, and fails when it is called off.
     StallAndFailAt(u32),
-    /// As `StallAt`, but is done when it is called off.
+    /// As `StallAt`, but completes when it is called off.
     StallAndEndAt(u32),
 }
 
@@ -245,8 +245,8 @@ fn chunks_of_a_failing_device_are_done_by_the_others() {
     }
 }
 
-/// Launches until a device has computed again what the first was late with: threads that start
-/// late may leave nothing to be late with.
+/// Launches until another device has taken over work of the first. This may take several launches, since a
+/// thread that starts late may get no work.
 fn until_taken_over(scripts: &[(Script, usize)]) -> bool {
     (0..40).any(|_| {
         let (report, out) = launch(&runtime(scripts), None);
@@ -269,7 +269,7 @@ fn what_a_device_is_late_with_others_compute_again() {
 #[test]
 fn a_late_chunk_that_fails_or_ends_after_all_does_no_harm() {
     assert!(until_taken_over(&[(Script::StallAndFailAt(0), 1), (QUICK, 1)]));
-    // It is done after all: its own result counts.
+    // It completes after all: its own result counts.
     until_taken_over(&[(Script::StallAndEndAt(0), 1), (QUICK, 1)]);
 }
 
@@ -294,7 +294,7 @@ fn done_alone(report: &Report) -> bool {
     report.devices[0].chunks == 1 && why.is_some_and(|why| why.contains("d0 alone"))
 }
 
-/// Launches of one kernel, each of which is right.
+/// Launches one kernel repeatedly, and checks each result.
 fn repeated(rt: Runtime) -> impl Fn(&dyn Fn(crate::Launch) -> crate::Launch) -> Report {
     let kernel = Kernel::from_wgsl(KERNEL).unwrap();
     let out = Buffer::<u32>::zeroed(100);
@@ -312,7 +312,7 @@ fn repeated(rt: Runtime) -> impl Fn(&dyn Fn(crate::Launch) -> crate::Launch) -> 
 fn a_launch_that_one_device_does_sooner_alone_is_left_to_it() {
     let launch = repeated(runtime(&[(QUICK, 1), (Script::Work(Duration::from_millis(5)), 1)]));
     assert!((0..100).any(|_| done_alone(&launch(&|launch| launch))));
-    // Not where it is said how to cut it, or that each launch is to be the same.
+    // Not if the caller fixes the chunks, or wants reproducible launches.
     for _ in 0..10 {
         let report = launch(&|launch| launch.reproducible());
         assert!(report.devices.iter().all(|device| device.chunks > 0), "{report}");
@@ -327,7 +327,7 @@ fn when_the_device_that_does_it_alone_fails_the_others_do_it() {
     let slow = Script::Work(Duration::from_millis(3));
     let launch = repeated(runtime(&[(Script::FailWhen(&FAILS), 1), (slow, 1)]));
     assert!((0..100).any(|_| done_alone(&launch(&|launch| launch))));
-    // A trial has several launches.
+    // A trial takes several launches, so the next one runs alone, too.
     FAILS.store(true, Ordering::Relaxed);
     let report = launch(&|launch| launch);
     assert!(!report.events.is_empty(), "{report}");
@@ -440,7 +440,7 @@ fn a_device_short_of_memory_gets_smaller_chunks_and_goes_on() {
             assert!(goes_on, "{event}");
         }
     }
-    // It has not even enough for one workgroup.
+    // The first device has no memory for a single workgroup.
     let (report, out) = launch(&runtime(&[(Script::Memory(0), 2), (QUICK, 1)]), None);
     let events = report.unwrap().events;
     assert!(right(&out));
@@ -457,7 +457,7 @@ fn a_lost_device_is_not_asked_again_until_somebody_says_so() {
     assert!(event.to_string().contains("d0 (lost): it failed to run a chunk: scripted"), "{event}");
     assert_eq!(rt.quarantined()[0].device, "d0");
 
-    // It would work by now, and nobody knows.
+    // The device would work again, but it stays in quarantine.
     let (report, _) = launch(&rt, Some(50));
     let report = report.unwrap();
     assert_eq!((report.devices[0].chunks, report.events.len()), (0, 0));
@@ -474,7 +474,7 @@ fn a_lost_device_is_not_asked_again_until_somebody_says_so() {
 
 #[test]
 fn the_kernels_own_fault_ends_the_launch_at_once() {
-    // So slow that the endless one has its turn, however late its thread starts.
+    // So slow that the endless device gets a chunk, even if its thread starts late.
     let slow = Script::Work(Duration::from_millis(20));
     let (report, out) = launch(&runtime(&[(Script::Endless, 1), (slow, 1)]), Some(10));
     assert!(matches!(report, Err(Error::EndlessLoop { .. })), "{report:?}");

@@ -1,19 +1,18 @@
-//! Which values of two devices count as equal when a launch is verified.
+//! The tolerance of verification: when values of two devices count as equal.
 
 use std::fmt;
 
 use crate::kernel::ScalarType;
 
-/// What to verify, and what counts as equal.
+/// How much work to verify, and how closely.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Verification {
-    /// The part of the work, from 0 to 1.
+    /// The fraction of the work, from 0 to 1.
     pub(crate) fraction: f64,
     pub(crate) tolerance: Tolerance,
 }
 
-/// The allowed difference of two values: absolute, or relative to the larger one, for floats; a
-/// number for integers.
+/// The allowed difference of two values: for floats absolute, or relative to the larger one; for integers absolute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tolerance {
     pub(crate) absolute: f64,
@@ -53,7 +52,7 @@ pub(super) fn show(scalar: ScalarType, bits: u32) -> String {
     }
 }
 
-/// Whether two values of a scalar are as good as equal.
+/// Whether two values of a scalar are equal within a tolerance.
 pub(super) fn agree(scalar: ScalarType, a: u32, b: u32, tolerance: Tolerance) -> bool {
     let (Some(x), Some(y)) = (float(scalar, a), float(scalar, b)) else {
         let apart = match scalar {

@@ -1,15 +1,13 @@
-//! Chunks that are computed once more, on another device, and compared.
+//! Verification: a sample of a launch's work is computed again on another device, and compared.
 //!
-//! When all is computed and before anything is merged, a sample of the work is done again on
-//! copies that hold what the launch began with, by another device than did it: another of the
-//! runtime, else the CPU's interpreter. Values must agree within the launch's tolerance; integers
-//! to the bit by default. Where they do not, a third device, at last the interpreter, decides which
-//! one is right. If it is the one that verified, all that the other computed in this launch is
-//! computed again, and it is quarantined. If all three differ the launch fails.
+//! This happens when all chunks are done, and before buffers are merged. The sample runs on copies with the
+//! launch's input, on another device of the runtime, or else on the CPU's interpreter. Values must agree
+//! within the launch's tolerance, which by default allows no difference of integers. If they differ, a third
+//! device, in the end the interpreter, decides which of the two is right. The wrong device is quarantined,
+//! and all its work in this launch is computed again. If all three differ, the launch fails.
 //!
-//! The results of a kernel may rightly differ between two devices if they depend on the order of
-//! its invocations or on the subgroup size (`Plan::shows_order`). Its launches are not verified,
-//! and the report says why.
+//! Two devices may rightly give different results if these depend on the order of invocations or on the
+//! subgroup size (`Plan::shows_order`). Such launches are not verified, and the report says why.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -32,7 +30,7 @@ use crate::runtime::fleet::{guarded, select};
 use crate::runtime::random::draw;
 use crate::runtime::report::{DeviceReport, FailureEvent, Remedy, Verified};
 
-/// What a launch has computed so far.
+/// The results of a launch so far.
 pub(super) struct Computed<'a> {
     pub(super) done: Vec<Counted>,
     pub(super) changes: &'a mut Vec<Changes>,
@@ -50,11 +48,10 @@ struct Mismatch {
     few: bool,
 }
 
-/// Integers with at most this difference may be computed from floats that differ in their last
-/// bits.
+/// The largest difference of integers that may stem from floats that differ in their last bits.
 const FEW: u32 = 256;
 
-/// The device that verifies: one of the runtime, or the interpreter.
+/// A device that verifies: one of the runtime, or the interpreter, which has no index.
 struct Judge {
     index: Option<usize>,
     device: Arc<dyn Device>,
@@ -65,7 +62,7 @@ struct Judge {
 pub(super) struct Verifier<'v> {
     pub(super) planned: &'v Planned<'v>,
     pub(super) chunks: &'v Chunks<'v>,
-    /// What the launch began with.
+    /// The contents of buffers from before the launch.
     pub(super) snapshot: &'v Snapshot<'v>,
     pub(super) cancel: &'v Cancel<'v>,
 }
@@ -81,7 +78,7 @@ impl Verifier<'_> {
         size.map(|size| format!("the reference interpreter has no subgroups of {size} invocations"))
     }
 
-    /// Verifies a sample, and puts right what turns out to be wrong.
+    /// Verifies a sample, and corrects wrong results.
     pub(super) fn verify(&self, mut computed: Computed<'_>) -> Result<Verified> {
         let wanted = self.planned.checked.verification;
         let mut verified = Verified { within: wanted.tolerance.to_string(), ..Verified::default() };
@@ -154,8 +151,8 @@ impl Verifier<'_> {
         Ok(verified)
     }
 
-    /// Some of the work: single bands, or whole runs where the bands of a run wrote to one copy.
-    /// At least one piece of each device.
+    /// A sample of the work, with at least one piece of each device. A piece is a band, or a whole run if its
+    /// bands wrote to one copy.
     fn sample(&self, done: &[Counted], fraction: f64) -> Vec<(usize, Range<u32>)> {
         let bindings = 0..self.planned.checked.kernel.signature().bindings.len();
         let apart = bindings.into_iter().all(|id| *self.planned.plan.merge(id) == Merge::Apart);
@@ -185,8 +182,8 @@ impl Verifier<'_> {
         Judge { index: Some(index), device, name }
     }
 
-    /// The devices that can verify another's work, in the order in which they are asked. Those of
-    /// another kind come first: they have another driver.
+    /// The devices that can verify the work of `device`, in order: devices of another kind, which have
+    /// another driver; devices of its kind; the interpreter (`None`).
     fn judges(&self, device: usize, bad: &[usize]) -> std::vec::IntoIter<Option<usize>> {
         let quarantined = self.planned.checked.resources.fleet.members();
         let kind = |index: usize| self.planned.checked.devices[index].device.info().kind;
@@ -203,7 +200,7 @@ impl Verifier<'_> {
         all.into_iter()
     }
 
-    /// What the next judge computes for a run. One that fails gives way to the next.
+    /// The result of the next judge for a run. A judge that fails is replaced by the one after it.
     fn answer(
         &self,
         judges: &mut std::vec::IntoIter<Option<usize>>,
@@ -250,14 +247,14 @@ impl Verifier<'_> {
         self.put_aside(index, FailureEvent { device, kind, cause, remedy }, failures);
     }
 
-    /// Notes a failure that the launch survives.
+    /// Records a failure that the launch survives.
     fn put_aside(&self, index: usize, event: FailureEvent, failures: &mut Failures) {
         let checked = self.planned.checked;
         checked.resources.fleet.record_failure(index, &checked.devices[index], &event);
         failures.events.push(event);
     }
 
-    /// Computes again, on a device that was right, all that a wrong one computed.
+    /// Computes all work of a wrong device again, on a device that was right.
     fn redo(&self, wrong: usize, judge: &Judge, computed: &mut Computed<'_>) -> Result<()> {
         let theirs: Vec<Range<u32>> = computed
             .done
@@ -295,8 +292,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Copies for a run: of what it must not write in place, and, `of_all`, of everything that it
-    /// writes, as the launch began with it.
+    /// Copies for a run: of merged buffers and, if `of_all`, of all its outputs as they were before the launch.
     fn copies(
         &self,
         run: &Range<u32>,
@@ -317,8 +313,7 @@ impl Verifier<'_> {
         Ok(copies)
     }
 
-    /// What a run wrote: scalars by binding and byte offset. From the copies that it wrote to, or
-    /// else from the buffers and from the changes that were kept.
+    /// The scalars that a run wrote: from its copies if given, else from the buffers and the kept changes.
     fn values(
         &self,
         run: &Range<u32>,
@@ -367,7 +362,7 @@ impl Verifier<'_> {
         values
     }
 
-    /// The first scalar on which two differ. One that only one of them has was changed by it alone.
+    /// The first scalar on which two results differ. A scalar that is missing in one is unchanged there.
     fn differ(&self, a: &Values, b: &Values, tolerance: Tolerance) -> Option<Mismatch> {
         let bindings = &self.planned.checked.kernel.signature().bindings;
         let unchanged = |id: usize, at: u64, scalar: ScalarType| match self
@@ -408,11 +403,11 @@ impl Verifier<'_> {
     }
 }
 
-/// What a run wrote, by binding and byte offset.
+/// The scalars that a run wrote, by binding and byte offset.
 #[derive(Debug, Clone, Default)]
 struct Values(BTreeMap<(usize, u64), (u32, ScalarType)>);
 
-/// `data[12]`, and what of it.
+/// The name of a scalar's place, such as `data[12]`.
 fn place(binding: &Binding, at: u64) -> String {
     let layout = &binding.layout;
     let name = &binding.name;

@@ -1,9 +1,7 @@
-//! The worker of a device: takes runs of bands from the policy, has its device compute them, and
-//! says how it went.
+//! The worker of a device: takes runs of bands from the policy, runs them on its device, and reports the outcomes.
 //!
-//! A worker takes a run of bands under the mutex of `Shared`, starts it on its device outside of it,
-//! and keeps up to `Device::depth` runs in flight; then it finishes the oldest, and hands over the
-//! outcome (`results`).
+//! A worker takes a run under the mutex of `Shared` and starts it outside of the mutex, until `Device::depth`
+//! runs are in flight. Then it waits for the oldest, and hands its outcome to `results`.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -22,19 +20,19 @@ use crate::memory::{Entry, PrivateCopy};
 use crate::plan::{Next, Task};
 use crate::runtime::fleet::guarded;
 
-/// Seconds that a chunk on a GPU takes at most, if it can be cut finer: many systems reset one that
-/// computes for two, and a screen that hangs on it does not move meanwhile.
+/// The longest time of a chunk on a GPU, in seconds, if it can be cut finer. Many systems reset a GPU that
+/// computes for two seconds, and a screen attached to it freezes meanwhile.
 const WATCHDOG: f64 = 0.5;
 
-/// A chunk that a device has been given.
+/// A chunk in flight.
 struct InFlight<'a, 's> {
     task: Task,
     running: Box<dyn device::Running + 'a>,
     copies: Vec<(usize, PrivateCopy<'s>)>,
     held: Vec<Option<Held>>,
-    /// How long it took to bring what was missing.
+    /// The time to bring missing data.
     brought: Duration,
-    /// How to compute again what stays on the device.
+    /// How to compute the results that stay on the device again.
     origin: Option<Arc<Entry>>,
 }
 
@@ -56,7 +54,7 @@ impl<'x, 's> Worker<'x, 's> {
         Worker { running, shared, index, device }
     }
 
-    /// Works until there is nothing left that the device might do.
+    /// Works until the device can get no more bands.
     pub(super) fn run(&self) {
         let Worker { running, shared, index, device } = *self;
         let Running { chunks, residency, .. } = running;
@@ -123,7 +121,7 @@ impl<'x, 's> Worker<'x, 's> {
                 return;
             };
             let outcome = guarded(device, || running.finish());
-            // What was computed a second time lies in copies.
+            // A second run writes to copies, so its windows have not changed.
             let how = match &outcome {
                 _ if task.redoes.is_some() => Ended::NotBegun,
                 Ok(cost) => {
@@ -135,7 +133,7 @@ impl<'x, 's> Worker<'x, 's> {
             residency.ended(index, &task.run, &held, how);
             match outcome {
                 Ok(mut cost) => {
-                    // A chunk that waited behind another in the device's queue was not busy then.
+                    // The time that a chunk waited in the device's queue does not count as busy.
                     cost.busy = (cost.busy + brought).min(last.elapsed());
                     last = Instant::now();
                     let changes = chunks.changes(&task.run, &copies);
@@ -149,13 +147,13 @@ impl<'x, 's> Worker<'x, 's> {
         }
     }
 
-    /// Records a run, if what the device writes will stay there.
+    /// Records a run in the log, if its results will stay on the device.
     fn record(&self, run: &Range<u32>) -> Option<Arc<Entry>> {
         let launch = (&self.running.recording, &self.running.residency);
         log::record(self.index, run, &[launch], 1)
     }
 
-    /// The next task, or the state of affairs in which there was none.
+    /// The next task and its slot, or the state in which there was none.
     fn next(&self) -> Result<(Task, usize), Seen> {
         let Worker { running: Running { planned, residency, .. }, shared, index, device } = self;
         let (index, info) = (*index, device.info());
@@ -173,7 +171,7 @@ impl<'x, 's> Worker<'x, 's> {
         let memory = planned.plan.chunk_memory(info, device.depth());
         let kernel = &planned.checked.kernel;
         let stays = residency.stays_on(index);
-        // What stays on the device is there already.
+        // If all data stays on the device, a run needs no memory beside it.
         let mut fits = |run: &Range<u32>| {
             run.end - run.start <= most
                 && (stays || planned.plan.fits(kernel, run, info, memory).is_ok())
@@ -187,16 +185,16 @@ impl<'x, 's> Worker<'x, 's> {
         }
     }
 
-    /// How long a chunk may take: much longer than by the measured speed, and never too short.
+    /// The deadline of a chunk: 30 times its expected time, and at least the patience.
     fn deadline(&self, run: &Range<u32>) -> Option<Duration> {
         let least = self.running.planned.checked.resources.patience;
         let software = self.device.info().kind.shares_cpu_cores();
         let rate = self.shared.lock().policy.rate(self.index);
         let Some(rate) = rate.filter(|rate| *rate > 0.0) else {
-            // Four times what a chunk of known speed would have; else it is the device's to say.
+            // The speed is unknown, so four times the patience; without one, the device decides.
             return least.map(|least| least * 4);
         };
-        // What computes on the CPU's cores may be kept from them by others.
+        // A device that computes on the CPU's cores may have to wait for other processes.
         let usual = Duration::from_secs(if software { 600 } else { 30 });
         let expected = f64::from(run.end - run.start) / rate;
         let long = Duration::try_from_secs_f64(expected * 30.0).unwrap_or(Duration::MAX);

@@ -1,13 +1,13 @@
-//! Faults on purpose: a device around a device that fails when it is told to.
+//! Injected faults: a device that wraps another, and fails by rules.
 //!
-//! A rule reads `DEVICE:FAULT@N`: at the N-th chunk that the device is given, from 1; `@N+` at
-//! that and every later one; `%P:SEED` at each chunk with a probability of P percent, drawn from a
-//! seed. Several rules are separated by commas, the first that holds counts. DEVICE is an id or `*`.
+//! The rule `DEVICE:FAULT@N` makes the N-th chunk that the device gets fail, counted from 1; `@N+` that chunk
+//! and all later ones; `%P:SEED` each chunk with a probability of P percent, drawn from a seed. Rules are
+//! separated by commas, and the first that applies counts. DEVICE is an id or `*`.
 //!
-//! A chunk that is to fail is not computed, so that host memory stays as it was, as it would with a
-//! device that works on copies; `destroy` destroys a GPU for real, in the middle of the chunk. After
-//! a fault that quarantines, every call fails until the device is opened again, and what it kept is
-//! lost. Launches of a sequence that a device gets all at once count as one chunk.
+//! A chunk that is to fail is not computed, so host memory does not change, as with a device that works on
+//! copies. `destroy` really destroys a GPU in the middle of the chunk. After a fault that quarantines, every
+//! call fails until the device is opened again, and the data on it is lost. A batch of launches counts as one
+//! chunk.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +22,7 @@ use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 use crate::runtime::random::{mix, unit};
 
-/// In which way a device is to fail.
+/// A kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// The device is lost before it takes the chunk.
@@ -31,21 +31,21 @@ enum Fault {
     LostLate,
     /// A GPU is destroyed while it computes.
     Destroy,
-    /// It has no memory for the chunk.
+    /// The device has no memory for the chunk.
     Memory,
-    /// Its driver rejects the kernel.
+    /// The driver rejects the kernel.
     Reject,
-    /// It does not answer until the chunk's deadline.
+    /// The device does not answer until the chunk's deadline.
     Hang,
-    /// What it computed can't be mapped.
+    /// The result can't be mapped.
     Map,
-    /// It panics when it is given the chunk.
+    /// The device panics when it gets the chunk.
     Panic,
-    /// It panics while it computes.
+    /// The device panics while it computes.
     PanicLate,
-    /// One bit of what it wrote is wrong.
+    /// One bit of the result is wrong.
     Wrong,
-    /// Any of the above but the last.
+    /// Any of the above, except `Wrong`.
     Any,
 }
 
@@ -63,12 +63,12 @@ const FAULTS: [(&str, Fault); 11] = [
     ("any", Fault::Any),
 ];
 
-/// When it is to fail.
+/// The chunks that are to fail.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum When {
-    /// At the chunk of that number, from 1; and at all later ones.
+    /// The chunk of this number, from 1, and if the flag is set all later ones.
     At(u64, bool),
-    /// With a probability, drawn from a seed.
+    /// Each with this probability, drawn from a seed.
     Chance(f64, u64),
 }
 
@@ -79,7 +79,7 @@ struct Rule {
     when: When,
 }
 
-/// Faults of a runtime's devices.
+/// The faults of a runtime's devices.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Faults(Vec<Rule>);
 
@@ -91,15 +91,15 @@ impl Faults {
         rules.map(Rule::parse).collect::<Result<_>>().map(Faults)
     }
 
-    /// Whether nothing is to fail.
+    /// Whether there are no faults.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Puts those devices that are to fail into a `Faulty`.
+    /// Wraps the devices that are to fail in a `Faulty`.
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`] for a rule about a device that is not there.
+    /// [`Error::NoSuchDevice`] for a rule about an unknown device.
     pub(crate) fn wrap(&self, devices: Vec<Arc<dyn Device>>) -> Result<Vec<Arc<dyn Device>>> {
         for rule in &self.0 {
             if rule.device != "*" && devices.iter().all(|d| d.info().id != rule.device) {
@@ -165,13 +165,13 @@ impl Rule {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// The device's position, so that equal rules strike different devices at different times.
+    /// The device's position, so that equal rules affect different devices at different times.
     index: u64,
     chunks: AtomicU64,
     prepared: AtomicU64,
 }
 
-/// A device that fails when it is told to.
+/// A device that fails by rules.
 struct Faulty {
     inner: Arc<dyn Device>,
     rules: Vec<Rule>,
@@ -203,13 +203,13 @@ impl Faulty {
         gone.map_or(Ok(()), |kind| Err(self.error(kind, doing)))
     }
 
-    /// The memory of the device, if it is there.
+    /// The store of the device, unless a fault has taken the device away.
     fn kept(&self, doing: &str) -> Result<&dyn Store> {
         self.check_there(doing)?;
         self.inner.store().ok_or_else(|| self.error(FailureKind::Refused, doing))
     }
 
-    /// The fault of a chunk, or of a preparation, of that number.
+    /// The fault of the chunk, or if `prepares` of the compilation, of this number.
     fn fault(&self, number: u64, prepares: bool) -> Option<Fault> {
         const ALL: [Fault; 9] = [
             Fault::Lost,
@@ -316,7 +316,7 @@ impl Device for Faulty {
             Some(_) => FailureKind::Lost,
         };
         if fault != Some(Fault::Memory) {
-            // It has changed what it holds.
+            // The device has changed its data before it fails.
             self.inner.run_many(chunks, times)?.ok();
         }
         Some(Err(self.error(kind, DOING)))
@@ -349,7 +349,7 @@ impl Device for Faulty {
             }
             Some(Fault::Wrong) => {
                 let mut begun = begun(Some(self.inner.start_with(chunk.clone(), held)?));
-                // What stays on the device is not in host memory to be spoilt.
+                // Results that stay on the device are not in host memory, and can't be spoilt.
                 begun.chunk = held.iter().all(Option::is_none).then_some(chunk);
                 Ok(begun)
             }
@@ -362,7 +362,7 @@ impl Device for Faulty {
     }
 }
 
-/// Its memory is there as long as the device is.
+/// The store fails once a fault has taken the device away.
 impl Store for Faulty {
     fn largest(&self) -> u64 {
         self.inner.store().map_or(0, Store::largest)
@@ -385,7 +385,7 @@ impl Store for Faulty {
     }
 }
 
-/// A chunk with a fault to come.
+/// A chunk that is to fail.
 struct Begun<'a> {
     device: &'a Faulty,
     fault: Option<Fault>,
@@ -438,7 +438,7 @@ fn spoil(chunk: &Chunk<'_>) {
         let Some(first) = first else { continue };
         let layout = &binding.layout;
         let start = layout.header + first * layout.stride + offset;
-        // One of the exponent, if it is a float: no tolerance is that large.
+        // A bit of the exponent, if the scalar is a float: no tolerance is that large.
         let at = (start + scalar.size() - 1) as usize;
         let mut byte = [0];
         memory.read(at, &mut byte);

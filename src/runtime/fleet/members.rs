@@ -1,8 +1,8 @@
-//! The devices of a runtime, and which of them are quarantined.
+//! The devices of a runtime, and their quarantine.
 //!
-//! A device that failed in a way that it may not recover from is *quarantined* in its [`Fleet`]: no
-//! launch asks it again until `Runtime::retry_quarantined`. Only a device that works in place, the
-//! CPU, never is: what panicked there is coexec's engine, on one kernel. Every call into a device
+//! A device that may not recover from a failure is *quarantined* in its [`Fleet`]: launches do not use it
+//! until `Runtime::retry_quarantined`. A failed chunk or compilation does not quarantine a device that works
+//! in place (the CPU), because it is an error of coexec's engine with one kernel. Every call into a device
 //! goes through [`guarded`], which turns a panic into an error of that device.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,28 +12,28 @@ use crate::error::{Error, FailureKind, Result};
 use crate::kernel::Kernel;
 use crate::runtime::report::{FailureEvent, Remedy};
 
-/// A device that no launch asks; see [`Runtime::retry_quarantined`](crate::Runtime::retry_quarantined).
+/// A device that launches do not use; see [`Runtime::retry_quarantined`](crate::Runtime::retry_quarantined).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The device: `gpu0`.
     pub device: String,
-    /// In which way it failed.
+    /// The kind of its failure.
     pub kind: FailureKind,
-    /// What it was doing, and the driver's words.
+    /// What it was doing, and the driver's message.
     pub cause: String,
 }
 
-/// The devices of a runtime, and which of them are quarantined.
+/// The devices of a runtime, and their quarantine.
 pub(crate) struct Fleet {
     slots: RwLock<Vec<Member>>,
 }
 
-/// A device, as one launch sees it.
+/// A device as one launch sees it.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) device: Arc<dyn Device>,
-    /// Why the launch does not ask it.
+    /// Why the launch does not use it; `None` if it does.
     pub(crate) quarantined: Option<Quarantined>,
 }
 
@@ -43,7 +43,7 @@ impl Fleet {
         Fleet { slots: RwLock::new(slots.collect()) }
     }
 
-    /// The devices as they are now.
+    /// The devices in their current state.
     pub(crate) fn members(&self) -> Vec<Member> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -58,7 +58,7 @@ impl Fleet {
         slots.iter().filter_map(|slot| slot.quarantined.clone()).collect()
     }
 
-    /// Puts a device aside, unless it is another by now. The first cause stays.
+    /// Quarantines a device, unless another has replaced it. The first cause is kept.
     pub(crate) fn quarantine(&self, index: usize, device: &Arc<dyn Device>, why: Quarantined) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get_mut(index)
@@ -68,7 +68,7 @@ impl Fleet {
         }
     }
 
-    /// Tells `tracing` of a failure that a launch survives, and quarantines the device if the remedy
+    /// Reports a failure that a launch survives to `tracing`, and quarantines the device if the remedy
     /// includes that.
     pub(crate) fn record_failure(&self, index: usize, member: &Member, event: &FailureEvent) {
         let FailureEvent { device, kind, cause, remedy } = event;
@@ -79,14 +79,14 @@ impl Fleet {
         tracing::warn!(device, %kind, cause, %remedy, "a device failed");
     }
 
-    /// Opens quarantined devices again. Says of each whether it is back.
+    /// Opens quarantined devices again, and returns the result of each.
     pub(crate) fn retry(&self) -> Vec<(String, Result<()>)> {
         let members = self.members();
         let aside = members.iter().enumerate().filter(|(_, m)| m.quarantined.is_some());
         aside
             .map(|(index, member)| {
                 let id = member.device.info().id.clone();
-                // Opening may take seconds: launches go on meanwhile.
+                // Opening may take seconds, so no lock is held: launches go on meanwhile.
                 let opened = guarded(&*member.device, || member.device.reopen());
                 let outcome = opened.map(|fresh| {
                     let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Fleet {
     }
 }
 
-/// Why devices can't run a kernel, by device; and the failures met in finding out.
+/// By device, why it can't run a kernel; and the failures of compiling it.
 pub(crate) fn unable(
     members: &[Member],
     kernel: &Kernel,
@@ -127,8 +127,7 @@ pub(crate) fn unable(
     (unable, events)
 }
 
-/// Compiles a kernel on a device, which is quarantined if it fails in a way that it may not recover
-/// from.
+/// Compiles a kernel on a device, and quarantines the device if it may not recover from a failure.
 pub(crate) fn prepare(index: usize, member: &Member, kernel: &Kernel, fleet: &Fleet) -> Result<()> {
     if let Some(Quarantined { device, kind, cause }) = &member.quarantined {
         return Err(Error::Device {

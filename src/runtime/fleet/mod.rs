@@ -1,4 +1,4 @@
-//! The devices of a runtime: which there are, which are quarantined, and faults on purpose.
+//! The devices of a runtime: selection, quarantine, and injected faults.
 
 mod inject;
 mod members;

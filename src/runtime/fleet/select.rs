@@ -1,4 +1,4 @@
-//! From a user's choice of devices to opened devices.
+//! Opens the devices that a user selects.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,16 +10,16 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 
-/// Which devices a runtime uses, as `--devices` writes it.
+/// A selection of devices, as `--devices` writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Selection {
-    /// Every GPU that is not software, and the CPU.
+    /// All hardware GPUs, and the CPU.
     #[default]
     Default,
-    /// Every adapter, software too, and the CPU.
+    /// All adapters, also software ones, and the CPU.
     All,
-    /// So many logical devices of the named device; or of the first adapter, or the CPU where
-    /// there is none.
+    /// This many logical devices of the named device, or else of the first adapter, or of the CPU if there is
+    /// no adapter.
     Virtual(u32, Option<String>),
     /// These, in this order.
     List(Vec<String>),
@@ -28,7 +28,7 @@ pub(crate) enum Selection {
 const KNOWN: &str =
     "cpu, gpu, gpu0, gpu1, …, all, virtual:N, virtual:N:DEVICE, or a list such as cpu,gpu0";
 
-/// Logical devices beyond this only cost memory.
+/// The most logical devices: more only cost memory.
 const MOST_VIRTUAL: u32 = 64;
 
 impl Selection {
@@ -71,7 +71,7 @@ impl Selection {
     }
 }
 
-/// What the CPU's device is made with.
+/// The options of the CPU's device.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CpuChoice {
     pub(crate) threads: Option<usize>,
@@ -90,8 +90,8 @@ fn cpu(choice: &CpuChoice, id: &str, threads: Option<usize>) -> Result<Arc<dyn D
     Ok(Arc::new(CpuDevice::new(options)?))
 }
 
-/// The CPU's interpreter on one thread, which has the last word on the result of a kernel. Its
-/// subgroups have `subgroup_size`, if that matters.
+/// The CPU's interpreter on one thread, the reference for the results of kernels. Its subgroups have
+/// `subgroup_size`, if that matters.
 pub(crate) fn interpreter(subgroup_size: Option<u32>) -> Result<Arc<dyn Device>> {
     type Judge = OnceLock<Result<Arc<dyn Device>>>;
     static JUDGES: [Judge; SUBGROUP_SIZES.len() + 1] =
@@ -103,8 +103,7 @@ pub(crate) fn interpreter(subgroup_size: Option<u32>) -> Result<Arc<dyn Device>>
     judge.get_or_init(|| cpu(&choice, "cpu", Some(1))).clone()
 }
 
-/// Opens the devices of a selection. A GPU that was not asked for by name and can't be opened is
-/// left out with a warning.
+/// Opens the devices of a selection. A GPU that was not named and can't be opened is left out with a warning.
 pub(crate) fn open(
     selection: &Selection,
     choice: &CpuChoice,
@@ -137,8 +136,8 @@ pub(crate) fn open(
     Ok(devices)
 }
 
-/// The choice of a CPU beside GPUs. If the caller gave no subgroup size, the CPU takes that of the
-/// GPUs, if it can have it and all have the same one. Kernels with subgroups can then be split.
+/// The options of a CPU beside GPUs. If the caller gave no subgroup size, the CPU takes that of the GPUs, if
+/// it supports it and all have the same one. Kernels with subgroups can then be split.
 fn beside<'d>(choice: &CpuChoice, gpus: impl Iterator<Item = &'d Arc<dyn Device>>) -> CpuChoice {
     let mut sizes = gpus.map(|gpu| gpu.info().limits.subgroup_size);
     let theirs = match sizes.next() {
@@ -153,7 +152,7 @@ fn beside<'d>(choice: &CpuChoice, gpus: impl Iterator<Item = &'d Arc<dyn Device>
 /// Bytes, by the name of a device.
 type Budgets<'a> = &'a [(String, u64)];
 
-/// Whether a device has a name, or is a logical device of the one that has.
+/// Whether `name` is the id of a device, or that of which it is a logical device.
 fn is_called(id: &str, name: &str) -> bool {
     id.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -241,7 +240,7 @@ fn open_gpu(
     id: String,
     budgets: Budgets<'_>,
 ) -> Result<gpu::GpuDevice> {
-    // The last one counts, as of flags.
+    // Of several budgets the last counts, as with flags.
     let budget = budgets.iter().rev().find(|(name, _)| is_called(&id, name));
     let memory = budget.map(|(_, bytes)| *bytes);
     gpu::GpuDevice::open_with(adapter, id, gpu::Settings { memory, ..gpu::Settings::default() })
@@ -302,7 +301,7 @@ fn open_virtual(
         .collect()
 }
 
-/// Makes devices slower that are named.
+/// Makes the named devices slower.
 pub(crate) fn throttle(
     devices: &mut [Arc<dyn Device>],
     throttles: &[(String, Throttle)],

@@ -1,60 +1,64 @@
-//! Whether one device alone does a kernel's launches sooner than all together, size by size.
+//! Whether one device alone runs a kernel's launches faster than all together, by size.
 //!
-//! Running together costs: threads, data that crosses, cores and memory that devices take from each
-//! other. The sum is not known beforehand, so it is tried. After a few launches together, if a device is
-//! so fast that it might do as well alone, some launches run on it alone, and the way that was faster is
-//! kept; later the other way is tried again, ever more rarely. What always holds: launches of one size
-//! are compared with each other only; the first of each way is not counted, as it finds its data
-//! elsewhere; and where all together are much faster nothing is ever tried. Launches of a trial come one
-//! after the other, not in turns as in `cores`: between the ways data moves. Pure: no clock, no device.
+//! Running together has costs: threads, transfers, and contention for cores and memory. Their sum is not
+//! known in advance, so it is tried. If after a few launches together a device is expected to be about as
+//! fast alone, some launches run on it alone, and the faster way is kept. Later the other way is tried again,
+//! more and more rarely. The launches of a trial are consecutive, and do not alternate as in `cores`, because
+//! data moves between the ways.
+//!
+//! What always holds: only launches of one size are compared. The first launch of each way is not counted,
+//! because its data is elsewhere. If all together are much faster, nothing is tried. Pure: no clock, no
+//! device.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Launches of each way that are compared, by their middle.
+/// The number of launches of each way whose medians are compared.
 const LOOK: usize = 3;
 
-/// Launches together before the first trial, of which the first is not counted.
+/// The number of launches together before the first trial. The first of them is not counted.
 const FIRST: u32 = 1 + LOOK as u32;
 
-/// A device that is expected to take at most so many times what all together took is tried.
+/// A device is tried if it is expected to take at most this many times as long as all together.
 const MAYBE: f64 = 1.1;
 
-/// The other way has to take less than this part of the time: less is not worth a change.
+/// The other way must take less than this fraction of the time to be worth a change.
 const GAIN: f64 = 0.97;
 
-/// A way that takes so many times as long is not tried to the end.
+/// A trial ends with a launch that takes this many times as long as usual.
 const HOPELESS: f64 = 2.0;
 
-/// Launches before the next trial; twice as many before each one after, up to the last.
+/// The number of launches before the next trial. It doubles with each trial.
 const PAUSE: u32 = 32;
+/// The most launches before a trial.
 const RAREST: u32 = 8192;
 
-/// Where one way is so many times as fast as the other, that many pauses pass at once.
+/// The result of a trial is clear if one way is this many times as fast as the other.
 const CLEAR: f64 = 1.5;
+/// The factor of the pause after a clear result.
 const CLEARLY: u32 = 8;
 
-/// Sizes of one kernel that are told apart.
+/// The most sizes of one kernel.
 const SIZES: usize = 32;
 
-/// How a launch is run: all together, or one device alone.
+/// The way to run a launch: on one device alone, or (`None`) on all together.
 pub(crate) type Way = Option<usize>;
 
-/// What is known of a kernel's launches, by their workgroups.
+/// The state for launches of a kernel, by their workgroups.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Alone {
     sizes: HashMap<u64, Size>,
 }
 
-/// What is known of launches of one size.
+/// The state for launches of one size.
 #[derive(Debug, Clone)]
 struct Size {
     kept: Way,
-    /// Seconds that the latest launches took in the way that is kept.
+    /// The seconds of the latest launches in the kept way.
     usual: VecDeque<f64>,
-    /// Launches until the next trial.
+    /// The launches left until the next trial.
     until: u32,
     pause: u32,
-    /// The next launch finds its data where the other way left it.
+    /// Whether the data of the next launch lies where the other way left it.
     moves: bool,
     trial: Option<(Way, Vec<f64>)>,
 }
@@ -109,13 +113,13 @@ impl Size {
         };
         match other {
             Some(way) => (self.trial, self.moves) = (Some((way, Vec::with_capacity(LOOK))), true),
-            // Nothing was lost by asking.
+            // There was no trial, so the pause does not grow.
             None => self.until = PAUSE,
         }
     }
 }
 
-/// The median; nothing where there is none is long.
+/// The median; infinity if there are no times.
 fn middle(times: impl Iterator<Item = f64>) -> f64 {
     let mut times: Vec<f64> = times.collect();
     times.sort_by(f64::total_cmp);
@@ -123,13 +127,13 @@ fn middle(times: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Alone {
-    /// How the next launch of so many workgroups is run.
+    /// The way to run the next launch of this size.
     pub(crate) fn way(&self, workgroups: u64) -> Way {
         self.sizes.get(&workgroups).and_then(Size::way)
     }
 
-    /// A launch was run in a way and took so many seconds. `expected` is the device that is expected to
-    /// be the fastest alone, and its seconds.
+    /// Takes the time of a launch. `expected` gives the device that is expected to be the fastest alone, and
+    /// its seconds.
     pub(crate) fn observe(
         &mut self,
         workgroups: u64,
@@ -141,13 +145,14 @@ impl Alone {
             self.sizes.clear();
         }
         let size = self.sizes.entry(workgroups).or_default();
-        // Of two launches at once both may have been told the same.
+        // Launches at the same time may all have been told the same.
         if size.way() == way {
             size.observe(seconds, expected);
         }
     }
 
-    /// A device that was to do it alone failed: for long they do it together.
+    /// Takes the failure of a device that was to run a launch alone: launches of this size run together for a
+    /// long time.
     pub(crate) fn failed(&mut self, workgroups: u64) {
         let until = PAUSE.saturating_mul(CLEARLY);
         self.sizes.insert(workgroups, Size { until, ..Size::default() });
@@ -158,8 +163,8 @@ impl Alone {
 mod tests {
     use super::*;
 
-    /// Seconds of so many launches of 64 workgroups, and the last way, where `time` says what a launch
-    /// takes, and device 1 is expected to be the fastest.
+    /// Runs launches of 64 workgroups, of which each takes `time`. Device 1 is expected to be the fastest.
+    /// Returns the sum of seconds and the last way.
     fn run(launches: u32, expected: f64, mut time: impl FnMut(u32, Way) -> f64) -> (f64, Way) {
         let (mut alone, mut sum) = (Alone::default(), 0.0);
         for launch in 0..launches {

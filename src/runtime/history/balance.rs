@@ -1,54 +1,55 @@
-//! When data that lies on devices is moved so that they end together.
+//! Balance: when data that lies on devices is moved, so that all devices end at the same time.
 //!
-//! Each launch of a kernel whose data is on devices says how fast each of them was. One launch says little: devices
-//! that share cores, or a machine that does other things, differ by tens of per cent from launch to
-//! launch, and data that follows them costs more than it gains. So a move has to pass two tests. By how much other shares
-//! would have shortened each of the launches lately must be sure to be more than nothing, as the
-//! spread of these gains goes. And what would have been gained must be more than the move costs:
-//! then it was worth it had it been done then, and nobody knows better what comes.
+//! Each launch of a kernel whose data is on devices gives the speed of each device. One launch says little:
+//! if devices share cores, or the machine has other load, speeds vary by tens of per cent from launch to
+//! launch, and moving data after each change costs more than it gains. So a move has to pass two tests. Its
+//! mean gain in recent launches must be surely positive, given the spread of the gains. And its total gain in
+//! these launches must exceed its cost: the move would have paid then, and there is no better prediction.
 //!
-//! Each move doubles what the next has to gain, until launches were calm for long. Pure: no clock, no device.
+//! Each move doubles the gain that the next one needs, until many launches have passed without a move. Pure:
+//! no clock, no device.
 
 use std::collections::VecDeque;
 
-/// Of how many of the last launches conclusions are drawn: few, where something has changed by much;
-/// many, where they differ. The older half says what would be better, the younger one whether it is: what
-/// is chosen for some launches always looks good on these. Looked at anew every so many launches.
+/// The numbers of recent launches to examine, and the launches between two examinations. Few launches show a
+/// large change; many are needed if they differ. The older half proposes shares and the younger half tests
+/// them, because shares always look good on the launches that proposed them.
 const LOOKS: [(usize, u64); 3] = [(16, 2), (64, 8), (WINDOW, 32)];
-/// Launches that are remembered.
+/// The number of launches that are kept.
 const WINDOW: usize = 256;
-/// The gain of a launch, in logarithms, that is worth anybody's while.
+/// The least gain of a launch that is worth a move, as a logarithm.
 const SLACK: f64 = 0.05;
-/// The same among devices that share hardware: one that computes more slows the other down, and what each
-/// seemed to do alone says little of what it would do with other shares. Two equal logical devices of
-/// one software GPU measure as 1 : 2 for hundreds of launches.
+/// The same for devices that share hardware. A device that computes more slows the others down, so measured
+/// speeds say little about other shares. Two equal logical devices of one software GPU measure as 1 : 2 for
+/// hundreds of launches.
 const SLACK_SHARED: f64 = 0.6;
-/// The gain is larger than that by so many of its standard errors. It is asked after every launch,
-/// so a few in a thousand would be wrong too often. Of few launches more: their spread is a guess.
+/// The number of standard errors by which the mean gain must exceed the slack. The test is repeated all the
+/// time, so errors in a few of a thousand tests would be too many. Few launches need more, because their
+/// spread is a rough estimate.
 fn sure(launches: f64) -> f64 {
     4.0 * (1.0 + 10.0 / launches)
 }
-/// One launch counts as no more than this factor.
+/// The gain of one launch counts as at most this factor.
 const OUTLIER: f64 = 2.0;
-/// After so many moves the next one takes no more than before.
+/// The gain that a move needs does not double beyond this number of moves.
 const MOST_MOVES: u32 = 6;
-/// Launches without a move after which the last one is forgotten.
+/// The number of launches without a move after which the last one is forgotten.
 const CALM: u32 = 512;
 
-/// What is known of the balance of a kernel's launches.
+/// The recent speeds of devices in a kernel's launches, and its moves.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Balance {
-    /// By launch and device: bands per second; nothing for one that had none. The latest last.
+    /// By launch, the latest last, and device: bands per second; `None` for a device without bands.
     recent: VecDeque<Vec<Option<f64>>>,
     moves: u32,
-    /// Launches since the last move.
+    /// The number of launches since the last move.
     calm: u32,
-    /// Launches.
+    /// The number of all launches.
     seen: u64,
 }
 
 impl Balance {
-    /// A launch in which devices computed so many bands in so many seconds.
+    /// Takes a launch: the bands and the seconds of each device.
     pub(crate) fn observe(&mut self, done: &[(u32, f64)]) {
         let rate = |&(bands, seconds): &(u32, f64)| {
             (bands > 0 && seconds > 0.0).then(|| f64::from(bands) / seconds)
@@ -68,10 +69,10 @@ impl Balance {
         }
     }
 
-    /// Other shares than `now` that are worth a move, if there are such. `expected` are bands per
-    /// second, for devices that had no bands; 0 takes no part. `shared`: devices share hardware.
-    /// `shares` gives the bands that each device should have at such speeds, and `cost` the seconds
-    /// that the move takes.
+    /// Shares that are worth a move from `now`, if there are any. `expected` are bands per second, for
+    /// devices that had no bands; 0 for a device that takes no part. `shared`: devices share hardware.
+    /// `shares` gives the bands that each device should have at given speeds, and `cost` the seconds of the
+    /// move.
     pub(crate) fn better<S: AsRef<[u32]>>(
         &self,
         now: &[u32],
@@ -95,14 +96,14 @@ impl Balance {
         })
     }
 
-    /// Data was moved: what was seen before was seen of other shares.
+    /// Takes a move of data, and forgets the launches before, which had other shares.
     pub(crate) fn moved(&mut self) {
         self.recent.clear();
         (self.moves, self.calm) = ((self.moves + 1).min(MOST_MOVES), 0);
     }
 }
 
-/// Bands per second of each device: what it mostly was in some launches, or else as `expected`.
+/// Bands per second of each device: the median of some launches, or else as `expected`.
 fn speeds(launches: &[&Vec<Option<f64>>], expected: &[f64]) -> Vec<f64> {
     let middle = |device: usize| {
         let rates = launches.iter().filter_map(|rates| *rates.get(device)?);
@@ -111,7 +112,7 @@ fn speeds(launches: &[&Vec<Option<f64>>], expected: &[f64]) -> Vec<f64> {
         rates.get(rates.len() / 2).copied()
     };
     let known: Vec<Option<f64>> = (0..expected.len()).map(middle).collect();
-    // What is expected of the others counts against what was expected of these.
+    // Expected speeds are scaled by the ratio of measured speeds to expected ones.
     let (mut seen, mut thought) = (0.0, 0.0);
     for (known, expected) in known.iter().zip(expected) {
         if let (Some(known), true) = (known, *expected > 0.0) {
@@ -126,8 +127,8 @@ fn speeds(launches: &[&Vec<Option<f64>>], expected: &[f64]) -> Vec<f64> {
     known.into_iter().zip(expected).map(speed).collect()
 }
 
-/// Whether these launches would surely have been shorter if devices had not had `now` but `then`
-/// bands: each by `slack` and all together by `least` seconds. `speeds` are for devices that had none.
+/// Whether these launches would surely have been shorter with the shares `then` instead of `now`: by `slack`
+/// on average, and by `least` seconds in total. `speeds` are for devices that had no bands.
 fn pays(
     launches: &[&Vec<Option<f64>>],
     now: &[u32],
@@ -156,8 +157,8 @@ fn pays(
     now != then && mean - sure(count) * spread / count.sqrt() > slack && gained > least
 }
 
-/// The variance of devices' speeds, in logarithms, against all of the launch. Gains may show less:
-/// whoever is slower by a little or by much, the same bands make it up.
+/// The variance of devices' speeds, as logarithms, relative to all of the launch. Gains may vary less than
+/// speeds, and would then seem too sure.
 fn swing(launches: &[&Vec<Option<f64>>]) -> f64 {
     let devices = launches.first().map_or(0, |rates| rates.len());
     let count = launches.len() as f64;
@@ -183,7 +184,7 @@ fn alike(a: &[Option<f64>], b: &[Option<f64>]) -> bool {
 mod tests {
     use super::*;
 
-    /// Numbers that a seed gives: SplitMix64.
+    /// Pseudo-random numbers: SplitMix64.
     struct Chance(u64);
 
     impl Chance {
@@ -203,10 +204,10 @@ mod tests {
     }
 
     const BANDS: u32 = 64;
-    /// Of moving one band, in seconds; a band takes a device of speed 1 a millisecond.
+    /// The seconds to move one band. A device of speed 1 computes a band in a millisecond.
     const MOVE: f64 = 0.5e-3;
 
-    /// What happened in many launches.
+    /// The outcome of many launches.
     struct Run {
         moves: u32,
         bands_moved: u32,
@@ -215,7 +216,7 @@ mod tests {
         first: Option<u32>,
     }
 
-    /// Two devices that begin with equal shares; `speed` says how fast each is in a launch.
+    /// Runs launches on two devices that begin with equal shares; `speed` gives their speeds.
     fn run(launches: u32, mut speed: impl FnMut(u32) -> [f64; 2]) -> Run {
         let mut balance = Balance::default();
         let mut shares = [BANDS / 2, BANDS / 2];
@@ -245,13 +246,13 @@ mod tests {
 
     #[test]
     fn equal_devices_on_a_noisy_machine_move_next_to_nothing_in_a_thousand_launches() {
-        // A row of a band is a 64th of it, and the halo is two rows a step: a twentieth of all
-        // halos is less than two bands.
+        // A band has 64 rows, and the halo is two rows a step: a twentieth of all halos is less
+        // than two bands.
         let mut most = 0;
         for seed in 1000..1060 {
             let mut chance = Chance(seed);
             let sigma = [0.1, 0.2, 0.4][seed as usize % 3];
-            // Some noise is of one launch; some stays for dozens, as when somebody else computes.
+            // Some noise lasts for one launch, some for dozens, like the load of another process.
             let mut slow = [1.0f64; 2];
             let found = run(1000, |launch| {
                 if launch % 37 == 0 {
@@ -276,7 +277,7 @@ mod tests {
                 let better = balance.better(&[32, 32], &[1.0; 2], true, |_| [43, 21], |_| 0.0);
                 assert_eq!(better, None, "seed {seed}");
             }
-            // But nobody waits four times as long as he must.
+            // But a launch that takes four times as long as necessary is corrected.
             for _ in 0..100 {
                 balance.observe(&[(32, 32.0), (32, 32.0 * 9.0)]);
             }
@@ -296,7 +297,7 @@ mod tests {
             let found = run(1000, |_| [chance.jitter(0.1), 3.0 * chance.jitter(0.1)]);
             assert!(found.first.is_some_and(|first| first <= 32), "seed {seed}: {:?}", found.first);
             assert!(found.moves <= 4, "seed {seed}: {} moves", found.moves);
-            // 64 bands in 16 ms are what is possible; noise costs some of it.
+            // 64 bands take 16 ms at best; noise costs some more.
             assert!(found.seconds < 1000.0 * 16e-3 * 1.25, "seed {seed}: {}", found.seconds);
         }
     }

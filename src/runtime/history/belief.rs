@@ -1,24 +1,23 @@
 //! Which speeds of devices are believed before a launch, and when a belief is tested.
 //!
-//! A measurement by this runtime is believed. A speed that an earlier program left in the file of
-//! profiles is *hearsay*: it may come from another machine, or from a time when something was
-//! wrong. Hearsay is dropped if it contradicts the devices' rooflines by more than hardware
-//! differs. Rooflines are dropped if they contradict the guesses for such devices in the same way.
-//! Estimates are scaled by the measurements.
+//! A measurement by this runtime is believed. A speed that an earlier program left in the file of profiles is
+//! *hearsay*: it may be of another machine, or of a time when the machine had a problem. Hearsay is dropped
+//! if it contradicts the devices' rooflines by more than hardware differs. Rooflines are dropped if they
+//! contradict the guesses for such devices in the same way. Estimates are scaled by the measurements.
 //!
-//! A device without which the others are expected to finish computes nothing, so nothing would show
-//! that the expectation is wrong. Such a device is therefore tried now and then. What always holds:
-//! trials of a device that is as slow as believed take a small part of all time, however slow it
-//! is. Pure: no clock, no device.
+//! A device gets no bands if the others are expected to finish without it. Then no measurement can show that
+//! the expectation is wrong, so such a device is tried from time to time. What always holds: trials of a
+//! device that is as slow as believed take a small part of all time, however slow it is. Pure: no clock, no
+//! device.
 
 use crate::plan::{Prior, Speed};
 
-/// Ratios of speeds that are this many times apart are not both right; an interpreter is that much
-/// slower than compiled code.
+/// Of two ratios of speeds that are this many times apart, one is wrong. An interpreter is that much slower
+/// than compiled code.
 const APART: f64 = 64.0;
 
-/// A trial is due when launches without the device took this many times the cost of a trial, so
-/// that trials take a sixteenth of all time.
+/// A trial is due when launches without the device have taken this many times the cost of a trial, so trials
+/// take a sixteenth of all time.
 const PATIENCE: f64 = 16.0;
 
 /// The known speeds of one device that can run a launch, in bands per second.
@@ -98,7 +97,7 @@ mod tests {
         let rates = |devices: &[Option<Known>]| speeds(devices);
         let two = |a: f64, b: f64| vec![Some(Speed::Estimated(a)), Some(Speed::Estimated(b))];
         assert_eq!(rates(&[shown(1e-3), shown(2e-2)]), two(1e-3, 2e-2));
-        // A tiny launch shows next to nothing of what a device can do.
+        // A tiny launch shows almost nothing about the speed of a device.
         assert_eq!(rates(&[shown(1e-3), shown(100.0)]), two(100.0, 100.0));
         assert_eq!(rates(&[shown(1e9), shown(100.0)]), two(100.0, 100.0));
     }
@@ -107,10 +106,10 @@ mod tests {
     fn hearsay_that_sets_devices_apart_as_no_hardware_is_is_dropped() {
         let believed = speeds(&[known(1e-5, true, 2.0), known(3.0, true, 1.0), None]);
         assert_eq!(believed, [Some(Speed::Estimated(2.0)), Some(Speed::Estimated(1.0)), None]);
-        // What all say alike says nothing of their balance, and is their kernel's.
+        // If all are off by about the same factor, the kernel is the reason, and the balance holds.
         let believed = speeds(&[known(1e-5, true, 2.0), known(2e-5, true, 1.0)]);
         assert_eq!(believed, [Some(Speed::Measured(1e-5)), Some(Speed::Measured(2e-5))]);
-        // What this runtime has measured itself it believes, and only that.
+        // Own measurements are believed, and hearsay that contradicts them is not.
         let believed = speeds(&[known(1e-3, false, 1.0), known(1.0, true, 1.0)]);
         let Some(Speed::Estimated(other)) = believed[1] else { panic!("{believed:?}") };
         assert_eq!(believed[0], Some(Speed::Measured(1e-3)));
@@ -132,7 +131,7 @@ mod tests {
     fn trials_of_a_slow_device_cost_a_small_part_of_all_time() {
         let prior = |rate: f64| Some(Prior { speed: Speed::Measured(rate), overhead: 0.0 });
         for slow in [1.5, 6.0, 1e4] {
-            // Together the others take a second; this one takes longer for its smallest part.
+            // The other device takes a second for all bands; this one takes longer for a single band.
             let priors = [prior(64.0), prior(1.0 / slow)];
             let (mut idle, mut all, mut lost) = (0.0, 0.0, 0.0);
             for _ in 0..1_000_000 {

@@ -1,39 +1,40 @@
-//! Whether the CPU leaves cores idle for the workers that feed GPUs, kernel by kernel.
+//! Spare cores: whether the CPU leaves cores idle for the workers that feed GPUs, by kernel.
 //!
-//! A GPU's worker copies data and waits. Where the CPU computes on all cores, it waits for a core, too,
-//! and the GPU for it. Whether a core helps the CPU or the GPU more is not known beforehand, so it is tried: now and
-//! then a few launches run the other way, in turns with as many that run as before, and the way that
-//! was faster is kept. Trials become rarer as they go. What always holds: only launches of one size
-//! are compared, and only such as take long enough to say something. Pure: no clock, no device.
+//! A GPU's worker copies data and waits. If the CPU computes on all cores, the worker also waits for a core,
+//! and the GPU waits for the worker. Whether a core helps the CPU or the GPU more is not known in advance, so
+//! it is tried. In a trial, launches run alternately as usual and the other way, and the faster way is kept.
+//! Trials become rarer over time. What always holds: only launches of one size are compared, and only those
+//! that take long enough to be meaningful. Pure: no clock, no device.
 
-/// Pairs of launches in a trial.
+/// The number of pairs of launches in a trial.
 const PAIRS: usize = 5;
 
-/// In how many of them the other way has to be the faster one.
+/// The least number of pairs in which the other way must be faster.
 const MOST_PAIRS: usize = 4;
 
-/// By how much, in the middle: less is not worth a change.
+/// The least median gain, as a factor: less is not worth a change.
 const GAIN: f64 = 1.03;
 
-/// Launches before the first trial; twice as many before each next one,
+/// The number of launches before the first trial. It doubles with each trial.
 const FIRST: u32 = 8;
 
-/// up to this.
+/// The most launches before a trial.
 const RAREST: u32 = 4096;
 
-/// Launches that take less say little, in seconds.
+/// The time of the shortest launch that counts, in seconds.
 const WORTH: f64 = 2e-3;
 
-/// What is known of a kernel's launches that the CPU shares with GPUs.
+/// The state for launches of a kernel that the CPU shares with GPUs.
 #[derive(Debug, Clone)]
 pub(crate) struct Cores {
-    /// Whether cores are left idle when nothing is tried.
+    /// Whether cores are left idle outside of trials.
     leaves: bool,
     workgroups: u64,
-    /// Launches until the next trial; before it; and those of the trial, in seconds, in turns as
-    /// before and the other way.
+    /// The launches left until the next trial.
     until: u32,
+    /// All launches between the last trial and the next.
     pause: u32,
+    /// The seconds of the trial's launches, alternately the usual way and the other way.
     trial: Vec<f64>,
 }
 
@@ -50,7 +51,7 @@ impl Cores {
         self.leaves != other
     }
 
-    /// A launch of so many workgroups took so many seconds, and left cores idle or not.
+    /// Takes the time of a launch. `left`: whether it left cores idle.
     pub(crate) fn observe(&mut self, left: bool, workgroups: u64, seconds: f64) {
         if seconds < WORTH {
             return;
@@ -63,7 +64,7 @@ impl Cores {
             self.until -= 1;
             return;
         }
-        // Of two launches at once both may have been told the same.
+        // Launches at the same time may all have been told the same.
         if left != self.leave() {
             return;
         }
@@ -81,7 +82,7 @@ impl Cores {
         self.rest();
     }
 
-    /// No trial for a longer while.
+    /// Ends a trial. The pause before the next is twice as long.
     fn rest(&mut self) {
         self.trial.clear();
         self.pause = self.pause.saturating_mul(2).min(RAREST);
@@ -93,14 +94,14 @@ impl Cores {
 mod tests {
     use super::*;
 
-    /// Numbers from 0 to 1 that a seed gives.
+    /// A pseudo-random number from 0 to 1.
     fn chance(seed: &mut u64) -> f64 {
         *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (*seed >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// How many launches of all left cores, and whether it ends so, if that changes the time by a
-    /// factor.
+    /// Runs launches whose time changes by `factor` if they leave cores idle. Returns the number of launches
+    /// that did, and whether the last way does.
     fn run(seed: u64, launches: u32, factor: f64) -> (u32, bool) {
         let (mut seed, mut cores, mut left) = (seed, Cores::default(), 0);
         for _ in 0..launches {
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn trials_become_rare_and_cost_little() {
-        // Eight trials of five launches in 2,000, whatever they say.
+        // Eight trials of five launches in 2,000, whatever their results.
         let mut cores = Cores::default();
         let tried = (0..2000).filter(|_| {
             let leaves = cores.leave();
@@ -140,7 +141,7 @@ mod tests {
         let (mut cores, mut left) = (Cores::default(), 0);
         for launch in 0..1000 {
             cores.observe(cores.leave(), 64, 1e-4);
-            // Each other size is faster the other way, but never compared with the last.
+            // The other sizes are faster the other way, but each occurs only once.
             let leaves = cores.leave();
             left += u32::from(leaves);
             cores.observe(leaves, 100 + launch, if leaves { 0.01 } else { 0.02 });

@@ -1,11 +1,11 @@
-//! One measurement that is kept: what it is of, and how a new one moves it.
+//! Kept measurements: their keys, and how a new measurement changes a kept one.
 
 use std::hash::Hasher;
 
 use crate::device::DeviceInfo;
 use crate::kernel::Kernel;
 
-/// One measurement moves what is known by this factor at most.
+/// The largest factor by which one measurement changes a known rate.
 const STEP: f64 = 3.0;
 /// The least weight of a new measurement.
 const WEIGHT: f64 = 0.3;
@@ -14,7 +14,7 @@ const FADE: f64 = 0.9;
 /// A roofline from hearsay is at most this many times the rate that a launch shows.
 const MOST_UNUSED: f64 = 64.0;
 
-/// What a rate was measured of.
+/// The key of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) kernel: u64,
@@ -23,7 +23,7 @@ pub(super) struct Key {
     pub(super) class: u8,
 }
 
-/// The kernel of entries that are a device's roofline, by `class`: no kernel at all.
+/// The kernel in keys of rooflines, which have no kernel; their `class` is the bound.
 pub(super) const ANY_KERNEL: u64 = 0;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +67,7 @@ impl Known {
     }
 }
 
-/// FNV-1a, which is the same everywhere and always.
+/// FNV-1a, which is the same on every machine and in every version.
 struct Fnv(u64);
 
 impl Hasher for Fnv {
@@ -91,14 +91,14 @@ fn hash(parts: &[&str]) -> u64 {
     fnv.finish().max(1)
 }
 
-/// A number for a kernel's text, entry point and constants.
+/// The hash of a kernel's text, entry point and constants.
 pub(super) fn kernel_hash(kernel: &Kernel) -> u64 {
     let signature = kernel.signature();
     let constants = format!("{:?} {:?}", signature.constants, signature.workgroup_size);
     hash(&[kernel.text(), &signature.entry_point, &constants])
 }
 
-/// A number for a device, its driver and what compiles kernels for it.
+/// The hash of a device and its driver, which for the CPU is the compiler.
 pub(super) fn device_hash(info: &DeviceInfo) -> u64 {
     hash(&[&info.id, &info.name, &info.driver])
 }

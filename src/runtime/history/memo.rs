@@ -1,8 +1,7 @@
-//! What a runtime remembers: kernels' analyses, how fast each device ran them (`profile`), and plans.
+//! The data that a runtime keeps between launches: analyses of kernels, speeds (`profile`), and plans.
 //!
-//! A plan is kept with everything that it follows from: the kernel, the grid, the values, the
-//! sizes of the buffers, what was wished, which devices can, and, of buffers whose contents were
-//! looked at, the version of the contents.
+//! A plan is kept with everything that it follows from: kernel, grid, values, sizes of buffers, wishes, able
+//! devices, and the versions of those contents of buffers that the analysis used.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,21 +19,21 @@ use crate::kernel::Kernel;
 use crate::plan::{Plan, Prior, Roofline, Wishes, Work};
 use crate::runtime::report::DeviceReport;
 
-/// Kernels beyond this are forgotten, oldest first; a program has a few dozen.
+/// The most kernels that are kept; the oldest is dropped first. A program has a few dozen.
 const KEPT: usize = 256;
 
-/// Plans beyond this are forgotten, oldest first.
+/// The most plans that are kept; the least recently used is dropped first.
 const KEPT_PLANS: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Memo {
     kernels: Mutex<HashMap<u64, Entry>>,
-    /// The one that was used last in front.
+    /// The most recently used is in front.
     plans: Mutex<VecDeque<Planned>>,
     profiles: Profiles,
 }
 
-/// What a plan follows from, but for the contents of buffers.
+/// The key of a plan, without the contents of buffers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) kernel: u64,
@@ -48,7 +47,7 @@ pub(crate) struct Question<'a> {
     pub(crate) unable: &'a [Option<String>],
 }
 
-/// A question that is kept.
+/// A kept question.
 #[derive(Debug)]
 pub(crate) struct Asked {
     kernel: u64,
@@ -59,11 +58,11 @@ pub(crate) struct Asked {
     unable: Vec<Option<String>>,
 }
 
-/// A plan that is kept.
+/// A kept plan.
 #[derive(Debug)]
 struct Planned {
     asked: Asked,
-    /// Bindings whose contents were looked at: the version, and where the binding begins in it.
+    /// The bindings whose contents were used: number, version, and the binding's start in it.
     contents: Vec<(usize, u64, u64)>,
     plan: Plan,
     /// By device: why it takes no part in this launch.
@@ -92,7 +91,7 @@ impl Question<'_> {
     }
 }
 
-/// The version of a binding's contents, and where the binding begins in it.
+/// The version of a binding's contents, and the binding's start in it.
 fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
     match &arguments.bindings[binding] {
         Argument::Storage { contents: Some(contents), .. } => {
@@ -102,33 +101,34 @@ fn version(arguments: &Arguments<'_>, binding: usize) -> Option<(u64, u64)> {
     }
 }
 
-/// What is expected of a device in a launch.
+/// The expectation for a device in a launch.
 pub(crate) struct Expected {
     pub(crate) prior: Prior,
     /// Seconds of launches without the device since it was last measured or tried.
     pub(crate) idle: f64,
     key: Key,
-    /// What was believed of the device.
+    /// The believed roofline of the device.
     roofline: Roofline,
-    /// What a band costs, and its workgroups.
+    /// The work of one band.
     work: Work,
+    /// The workgroups of one band.
     band: f64,
 }
 
 struct Entry {
     analysis: Arc<Analysis>,
-    /// The same in every run of the program.
+    /// The kernel's hash, which is the same in every run of the program.
     hash: u64,
     /// Of launches whose data is on devices.
     balance: Balance,
     /// Of launches that the CPU shares with GPUs.
     cores: Cores,
-    /// Of launches that one device might do alone.
+    /// Of launches that one device might run alone.
     alone: Alone,
 }
 
 impl Memo {
-    /// One that neither knows what earlier runtimes measured nor tells later ones.
+    /// A memo that neither reads nor writes the file of profiles.
     pub(crate) fn of_one_runtime() -> Memo {
         Memo { profiles: Profiles::of_one_runtime(), ..Memo::default() }
     }
@@ -145,7 +145,7 @@ impl Memo {
         }
         let (found, hash) = (Arc::new(Analysis::new(kernel)), measurement::kernel_hash(kernel));
         let mut kernels = self.lock();
-        // An analysis keeps its kernel, and the kernel its machine code.
+        // An entry keeps its kernel and its machine code, so entries of dropped kernels go.
         kernels.retain(|_, entry| !entry.analysis.is_orphaned());
         if kernels.len() >= KEPT
             && let Some(&oldest) = kernels.keys().min()
@@ -162,7 +162,7 @@ impl Memo {
         found
     }
 
-    /// What is known of the balance of a kernel's launches whose data is on devices.
+    /// Calls `ask` with the balance of a kernel's launches whose data is on devices.
     pub(crate) fn balance<R>(
         &self,
         kernel: &Kernel,
@@ -171,17 +171,17 @@ impl Memo {
         self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.balance))
     }
 
-    /// What is known of cores that are left for feeding GPUs.
+    /// Calls `ask` with the state of a kernel's spare cores.
     pub(crate) fn cores<R>(&self, kernel: &Kernel, ask: impl FnOnce(&mut Cores) -> R) -> Option<R> {
         self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.cores))
     }
 
-    /// What is known of launches on one device alone.
+    /// Calls `ask` with the state of a kernel's launches on one device alone.
     pub(crate) fn alone<R>(&self, kernel: &Kernel, ask: impl FnOnce(&mut Alone) -> R) -> Option<R> {
         self.lock().get_mut(&kernel.id()).map(|entry| ask(&mut entry.alone))
     }
 
-    /// The plan for a launch like this, if there was one, and the devices that it leaves out.
+    /// The kept plan for such a launch, and why devices take no part in it.
     pub(crate) fn planned(
         &self,
         question: &Question<'_>,
@@ -260,7 +260,7 @@ impl Memo {
         expected.collect()
     }
 
-    /// A device did its part of a launch, at so many bands per second.
+    /// Records that a device did its part of a launch at `rate` bands per second.
     pub(crate) fn remember(&self, expected: &Expected, rate: f64, report: &DeviceReport) {
         self.profiles.measured(expected.key, rate * expected.band, report.busy);
     }
@@ -274,8 +274,7 @@ impl Memo {
         self.profiles.showed(expected.key.device, shown, report.workgroups, report.busy);
     }
 
-    /// Records that a device computed nothing that counts in a launch of length `took`; `tried`
-    /// says whether it was tried.
+    /// Records that no work of a device counts in a launch that took `took`. `tried`: whether it had a trial.
     pub(crate) fn left_out(&self, expected: &Expected, took: Duration, tried: bool) {
         self.profiles.left_out(expected.key, took, tried);
     }
@@ -285,19 +284,19 @@ impl Memo {
     }
 }
 
-/// How devices that were not measured yet compare, the CPU being 1. Only the order of magnitude
-/// matters: it decides which device gets the first bands.
+/// The assumed speed of a kind of device before measurements, relative to the CPU. Only the order of
+/// magnitude matters: it decides which device gets the first bands.
 pub(crate) fn guess(kind: DeviceKind) -> f64 {
     match kind {
         DeviceKind::DiscreteGpu | DeviceKind::OtherGpu => 100.0,
         DeviceKind::IntegratedGpu => 20.0,
         DeviceKind::Cpu => 1.0,
-        // On the same cores, and slower at it.
+        // It computes on the CPU's cores, and is slower.
         DeviceKind::SoftwareGpu => 0.3,
     }
 }
 
-/// Seconds that a run of bands costs a device, however small: handing it out, a launch, a wait.
+/// The fixed cost of a run of bands, in seconds: taking it, a submission, a wait.
 fn overhead(kind: DeviceKind) -> f64 {
     match kind {
         DeviceKind::Cpu => 10e-6,

@@ -1,6 +1,6 @@
-//! What earlier launches have shown: speeds, rooflines, plans, and which way of running was faster.
+//! The history of launches: speeds, rooflines, plans, and which way of running was faster.
 //!
-//! Measurements only affect which device gets which work and when, never what is computed.
+//! It only affects which device gets which work and when, never the results.
 
 mod alone;
 mod balance;

@@ -1,14 +1,14 @@
-//! Measurements that are kept from run to run: workgroups per second by kernel, device and size
-//! class, and the roofline of each device, as launches have shown it.
+//! Profiles: measurements that are kept from run to run. They are workgroups per second by kernel, device and
+//! size class, and the roofline of each device, as launches have shown it.
 //!
-//! The file (`profile_file`) is read when the first launch asks, and written when the runtime is
-//! dropped, if something worth keeping was measured; never in between. A file that can't be written
-//! is left as it is: profiles only improve the first launches. Its contents are hearsay (`belief`)
-//! until this runtime has measured the same. A measurement that contradicts hearsay replaces it.
+//! The file (`profile_file`) is read at the first launch, and written when the runtime is dropped, if a
+//! measurement is worth keeping. If it can't be written, it stays as it is, because profiles only improve the
+//! first launches. Its contents are hearsay (`belief`) until this runtime has measured the same. A
+//! measurement that contradicts hearsay replaces it.
 //!
-//! Profiles also hold for how long launches ran without a device, so that `belief` can try the
-//! device. A roofline is the largest rate that was shown, and fades slowly if launches show less. A
-//! runtime whose devices fail or are slow on purpose neither reads nor writes the file.
+//! Profiles also have the time for which launches ran without a device, so that `belief` can try the device.
+//! A roofline is the largest measured rate, and fades slowly if launches show less. A runtime whose devices
+//! fail or are slow on purpose neither reads nor writes the file.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ use super::measurement::{ANY_KERNEL, Key, Known};
 use super::profile_file::{self, MOST, read, write};
 use crate::plan::Bound;
 
-/// Launches that took less than this say little.
+/// The time of the shortest launch whose measurements are worth keeping.
 const WORTH: Duration = Duration::from_millis(1);
-/// Launches with fewer workgroups leave parts of a device idle, so that its roofline does not fade.
+/// The number of workgroups that fill a device. Smaller launches do not make its roofline fade.
 const FULL: u64 = 64;
 /// The profiles of a runtime.
 #[derive(Debug)]
@@ -36,19 +36,19 @@ struct Inner {
     read: bool,
     changed: bool,
     known: HashMap<Key, Known>,
-    /// Those that this runtime measured.
+    /// The entries that this runtime measured.
     own: HashMap<Key, Known>,
 }
 
 impl Default for Profiles {
     fn default() -> Profiles {
-        // Unit tests neither read what users measured nor leave anything behind.
+        // Unit tests neither read nor write the user's file.
         Profiles::at(if cfg!(test) { None } else { profile_file::directory() })
     }
 }
 
 impl Profiles {
-    /// Profiles that go with their runtime.
+    /// Profiles that are not kept beyond their runtime.
     pub(super) fn of_one_runtime() -> Profiles {
         Profiles::at(None)
     }
@@ -58,7 +58,7 @@ impl Profiles {
         Profiles { directory, inner: Mutex::default() }
     }
 
-    /// The known rates, read from the file at the first call.
+    /// The known entries, read from the file at the first call.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if !inner.read {
@@ -70,7 +70,7 @@ impl Profiles {
         inner
     }
 
-    /// Workgroups per second.
+    /// Workgroups per second, in launches of this size class or else of the nearest known one.
     pub(super) fn rate(&self, key: Key) -> Option<Measured> {
         let inner = self.inner();
         let of = |key: Key, near: bool| {
@@ -103,7 +103,7 @@ impl Profiles {
         }
     }
 
-    /// What is known of a device's roofline.
+    /// The known rates of a device's roofline.
     pub(super) fn roofline(&self, device: u64) -> [Option<f64>; 3] {
         let inner = self.inner();
         Bound::ALL.map(|bound| {
@@ -146,7 +146,7 @@ impl Profiles {
         }
     }
 
-    /// Writes what was measured, with what others have written meanwhile.
+    /// Writes the own measurements, and those that other programs have written meanwhile.
     fn save(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let (true, Some(directory)) = (inner.changed, &self.directory) else { return };
@@ -179,7 +179,7 @@ mod tests {
     const KEY: Key = Key { kernel: 7, device: 9, class: 10 };
     const LONG: Duration = Duration::from_millis(5);
 
-    /// A directory of its own for a test, removed at its end.
+    /// A directory for one test, removed at its end.
     struct Directory(PathBuf);
 
     impl Directory {
@@ -198,7 +198,7 @@ mod tests {
             profile_file::place(&self.0)
         }
 
-        /// As if an earlier program had measured something.
+        /// Writes the measurements of an earlier program.
         fn fill(&self) {
             let earlier = self.open();
             earlier.measured(KEY, 100.0, LONG);
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// What is known, and whether it is of launches of another size.
+    /// The known rate, and whether it is of launches of another size.
     fn rate(profiles: &Profiles, key: Key) -> Option<(f64, bool)> {
         profiles.rate(key).map(|measured| (measured.speed, measured.near))
     }
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(rate(&next, Key { class: 12, ..KEY }), Some((100.0, true)));
         assert_eq!(rate(&next, Key { class: 30, ..KEY }), None);
         assert_eq!(rate(&next, Key { kernel: 8, ..KEY }), None);
-        // Two at once: neither loses what the other has.
+        // Two runtimes at the same time: neither loses the measurements of the other.
         let (a, b) = (directory.open(), directory.open());
         a.measured(Key { kernel: 1, ..KEY }, 1.0, LONG);
         b.measured(Key { kernel: 2, ..KEY }, 2.0, LONG);
@@ -269,7 +269,7 @@ mod tests {
             std::fs::write(directory.file(), &bytes).unwrap();
             let profiles = directory.open();
             assert_eq!(rate(&profiles, KEY), None, "{:?}", String::from_utf8_lossy(&bytes));
-            // And it heals.
+            // The next write repairs the file.
             profiles.measured(KEY, 5.0, LONG);
             drop(profiles);
             assert_eq!(rate(&directory.open(), KEY), Some((5.0, false)));
@@ -338,7 +338,7 @@ mod tests {
         let line = "7 9 10 1e2 1 0\n".repeat((LARGEST / 15) as usize + 1);
         std::fs::write(directory.file(), format!("{VERSION}\n{line}end\n")).unwrap();
         assert_eq!(rate(&directory.open(), KEY), None);
-        // A folder of that name.
+        // A directory with the name of the file.
         std::fs::remove_file(directory.file()).unwrap();
         std::fs::create_dir(directory.file()).unwrap();
         let profiles = directory.open();
@@ -389,7 +389,7 @@ mod tests {
         profiles.measured(KEY, 1e6, LONG);
         let known = || rate(&profiles, KEY).unwrap().0;
         assert!((100.0..150.0).contains(&known()), "{}", known());
-        // What stays so is believed in the end.
+        // Repeated measurements are believed in the end.
         (0..12).for_each(|_| profiles.measured(KEY, 1000.0, LONG));
         assert!((800.0..1001.0).contains(&known()), "{}", known());
         profiles.measured(KEY, f64::NAN, LONG);

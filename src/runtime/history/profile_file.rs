@@ -1,4 +1,4 @@
-//! The file in which measurements are kept between programs.
+//! The file of measurements, which is kept between programs.
 //!
 //! It is one small text file in the user's cache directory: `$COEXEC_CACHE_DIR` (empty: nothing is
 //! kept), else the system's place for caches. All programs of a user share it; the documentation of
@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 use super::measurement::{Key, Known};
 
-/// The first line: another format has another number.
+/// The first line, with the number of the format.
 pub(super) const VERSION: &str = "coexec profiles 3";
-/// Bytes beyond which a file is not looked at; one of `MOST` entries has a third of them.
+/// The most bytes of a file that is read; a file of `MOST` entries has a third of them.
 pub(super) const LARGEST: u64 = 1 << 20;
-/// Entries beyond this are not kept: the file stays under a few hundred kilobytes.
+/// The most entries that are kept, so that the file stays under a few hundred kilobytes.
 pub(super) const MOST: usize = 4096;
 
-/// Where profiles are kept.
+/// The directory of profiles; `None` if they are not kept.
 pub(super) fn directory() -> Option<PathBuf> {
     if let Some(given) = std::env::var_os("COEXEC_CACHE_DIR") {
         return (!given.is_empty()).then(|| PathBuf::from(given));
@@ -35,15 +35,15 @@ pub(super) fn directory() -> Option<PathBuf> {
     place.filter(|place| place.is_absolute()).map(|place| place.join("coexec"))
 }
 
-/// The file in such a directory.
+/// The file of profiles in a directory.
 pub(super) fn place(directory: &Path) -> PathBuf {
     directory.join("profiles.txt")
 }
 
-/// What a file says; nothing if it is not whole.
+/// The contents of a file; empty if it is not valid.
 pub(super) fn read(file: &Path) -> HashMap<Key, Known> {
     let whole = || {
-        // A file that is larger is none of ours. Nor is a pipe, which might never end.
+        // A larger file is not ours. Nor is a pipe, which might never end.
         let file = std::fs::File::open(file).ok()?;
         if !file.metadata().ok()?.is_file() {
             return None;

@@ -1,4 +1,4 @@
-//! What one device did for a launch or a sequence, and the table of all devices.
+//! The part of one device in a launch or a sequence, and the table of all devices.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,17 +19,17 @@ pub struct DeviceReport {
     pub engine: Option<Engine>,
     /// Why a faster engine was not used, if one was tried: "not llvm: …".
     pub fallback: Option<String>,
-    /// Chunks completed.
+    /// The number of completed chunks.
     pub chunks: u32,
-    /// Of these, such as another device was late with.
+    /// The number of these chunks that were taken over from a late device.
     pub taken_over: u32,
-    /// Why it did nothing, if it could have.
+    /// Why it did nothing, if it could have taken part.
     pub left_out: Option<String>,
-    /// Workgroups completed.
+    /// The number of completed workgroups.
     pub workgroups: u64,
-    /// Part of the grid, 0 to 1.
+    /// The fraction of the grid, from 0 to 1.
     pub share: f64,
-    /// Time with a chunk on the device.
+    /// The time during which the device had a chunk.
     pub busy: Duration,
     /// Bytes copied to the device.
     pub uploaded: u64,
@@ -38,7 +38,7 @@ pub struct DeviceReport {
 }
 
 impl DeviceReport {
-    /// Adds a chunk whose result was taken.
+    /// Adds a chunk whose result counts.
     pub(crate) fn add_chunk(&mut self, workgroups: u64, cost: &ChunkCost, taken_over: bool) {
         self.chunks += 1;
         self.taken_over += u32::from(taken_over);
@@ -63,7 +63,7 @@ impl DeviceReport {
     }
 }
 
-/// Adds what devices did in one more launch of a sequence.
+/// Adds the reports of one more launch of a sequence.
 pub(crate) fn add_launch(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
     if sum.is_empty() {
         sum.extend(more.iter().cloned());
@@ -84,7 +84,7 @@ pub(crate) fn add_launch(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
     }
 }
 
-/// A line, if there is something to tell.
+/// A line for chunks that were computed again, if there are any.
 pub(crate) fn repeated(f: &mut fmt::Formatter<'_>, chunks: u64) -> fmt::Result {
     match chunks {
         0 => Ok(()),

@@ -1,4 +1,4 @@
-//! A failure that a launch survived, and what was done about it.
+//! The failures that a launch survived, and their remedies.
 
 use std::fmt;
 
@@ -10,28 +10,27 @@ use crate::error::FailureKind;
 pub struct FailureEvent {
     /// The device: `gpu0`.
     pub device: String,
-    /// In which way it failed.
+    /// The kind of the failure.
     pub kind: FailureKind,
-    /// What it was doing, and the driver's words.
+    /// What the device was doing, and the driver's message.
     pub cause: String,
-    /// What was done about it.
+    /// The remedy.
     pub remedy: Remedy,
 }
 
-/// What was done about a failure.
+/// The remedy for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// The work went to other devices; this one took no more of this launch.
+    /// The work went to other devices, and this one got no more of the launch.
     PutAside,
-    /// As `PutAside`, and no launch asks the device again until `Runtime::retry_quarantined`.
+    /// As `PutAside`, and launches do not use the device until `Runtime::retry_quarantined`.
     Quarantined,
-    /// All that the device had computed was computed again by another, and the device is
-    /// quarantined.
+    /// Another device computed all the work of this device again, and this one is quarantined.
     Recomputed,
     /// The device goes on with one chunk at a time.
     OneAtATime,
-    /// The device goes on with chunks of at most so many workgroups.
+    /// The device goes on with chunks of at most this many workgroups.
     SmallerChunks(u64),
 }
 

@@ -1,4 +1,4 @@
-//! The report of a launch: which device computed which share, how fast, and which failures were met.
+//! The report of a launch: the share and the speed of each device, and the failures.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use super::failure::FailureEvent;
 use super::verified::Verified;
 use crate::plan::Plan;
 
-/// The account of a finished launch. `Display` is a small table.
+/// The report of a finished launch. `Display` is a small table.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// From the granting of the buffers to the last result in host memory.
+    /// The time from the granting of the buffers to the last result.
     pub elapsed: Duration,
-    /// Workgroups of the grid.
+    /// The number of workgroups in the grid.
     pub workgroups: u64,
     /// One for each device of the runtime, in its order.
     pub devices: Vec<DeviceReport>,
-    /// Failures that the launch survived, in the order in which they were met.
+    /// The failures that the launch survived, in order.
     pub events: Vec<FailureEvent>,
-    /// Chunks of earlier launches that were computed once more in the course of this one, since only
-    /// a lost device had their results. Launches at the same time count each other's.
+    /// The number of chunks of earlier launches that were computed again meanwhile because only a lost device
+    /// had their results. Repetitions for launches at the same time count, too.
     pub repeated: u64,
     /// The part of the launch that was computed a second time and compared, if
     /// [`Launch::verify`](crate::Launch::verify) asked for it.
     pub verified: Option<Verified>,
-    /// Why the launch was split as it was.
+    /// The plan: how the launch was split, and why.
     pub plan: Plan,
 }
 

@@ -1,6 +1,6 @@
-//! What launches and sequences did: their reports, and the failures that they survived.
+//! The reports of launches and sequences, and the failures that they survived.
 //!
-//! Everything else in `runtime` writes into these types; they know nothing of how a launch runs.
+//! All other rooms of `runtime` write into these types, which do not depend on how a launch runs.
 
 mod device;
 mod failure;

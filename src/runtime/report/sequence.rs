@@ -6,21 +6,21 @@ use std::time::Duration;
 use super::device::{DeviceReport, repeated, seconds, table};
 use super::failure::FailureEvent;
 
-/// The account of a sequence that has run. `Display` is a small table.
+/// The report of a finished sequence. `Display` is a small table.
 #[derive(Debug, Clone)]
 pub struct SequenceReport {
-    /// From the granting of the buffers to the end.
+    /// The time from the granting of the buffers to the end.
     pub elapsed: Duration,
-    /// Launches that were run, each as often as it was.
+    /// The number of launches that ran, repetitions included.
     pub launches: u64,
     /// One for each device of the runtime, in its order: the sums over all launches.
     pub devices: Vec<DeviceReport>,
-    /// Failures that the launches survived, in the order in which they were met.
+    /// The failures that the launches survived, in order.
     pub events: Vec<FailureEvent>,
-    /// Chunks of earlier launches, of this sequence's own too, that were computed once more in its
-    /// course, since only a lost device had their results. Launches at the same time count, too.
+    /// The number of chunks of earlier launches, also of this sequence, that were computed again meanwhile
+    /// because only a lost device had their results. Repetitions for launches at the same time count, too.
     pub repeated: u64,
-    /// The device that got all launches at once, without a wait between them, if one did.
+    /// The device that ran all launches without a wait between them, if one did.
     pub batched: Option<String>,
 }
 

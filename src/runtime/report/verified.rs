@@ -1,20 +1,18 @@
-//! How much of a launch was computed a second time and compared.
+//! The part of a launch that was verified: computed a second time and compared.
 
 use std::fmt;
 
-/// How much of a launch was computed a second time and compared, and by which device. `Display`
-/// gives one line.
+/// The part of a launch that was computed a second time and compared. `Display` gives one line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// Why nothing was verified, with the WGSL line: another device may rightly compute something
-    /// else.
+    /// Why nothing was verified, with the WGSL line: another device may rightly give other results.
     pub not_done: Option<String>,
-    /// How much work of each device was verified, and by which device.
+    /// The amount of each device's work that another device verified.
     pub parts: Vec<VerifiedPart>,
     /// Pieces of work whose two results did not agree; [`Report::events`](crate::Report::events) has each.
     pub disputes: u32,
-    /// What counts as equal, in words.
+    /// The tolerance, in words.
     pub within: String,
 }
 

@@ -1,10 +1,11 @@
-//! `coexec bench`: the kernels of `kernels/` on each device alone and on all together.
+//! `coexec bench`: runs the kernels of `kernels/` on each device alone and on all together.
 //!
-//! The first run of each configuration starts from fresh buffers and its result is checked against
-//! the plain definition; later runs are timed, and the median is reported. Efficiency is the time
-//! that the devices would need together if each kept the rate that it has alone, divided by the
-//! time measured; it means nothing where two of them share the CPU's cores, and is not given then. The lines of
-//! native peers say how many times as fast coexec's CPU is: the ratio of `benches/cpu`.
+//! The first run of each configuration starts from fresh buffers, and its result is checked against
+//! the plain definition. Later runs are timed, and the median is reported. Efficiency is the time
+//! that the devices would need together at the rates that they have alone, divided by the measured
+//! time. It is omitted where two devices share the CPU's cores, since it means nothing there. The
+//! lines of native peers give the speed of coexec's CPU as a multiple of the peer's: the ratio of
+//! `benches/cpu`.
 
 #[cfg(feature = "peers")]
 #[path = "../../../../benches/peers/gemm.rs"]
@@ -29,9 +30,9 @@ use reference::{CASES, Case, Grid, Job, Tolerance};
 /// Elements of each output that are checked.
 const SAMPLE: usize = 2000;
 
-/// Devices that run a case together, or one that runs it alone.
+/// The devices that run a case: one alone, or all together.
 struct Party {
-    /// What the table calls it.
+    /// The name in the table.
     name: String,
     runtime: Runtime,
     devices: Vec<DeviceInfo>,
@@ -50,9 +51,9 @@ struct Line {
     /// Each device's part of the grid, where there are several.
     shares: Vec<(String, f64)>,
     efficiency: Option<f64>,
-    /// For a native peer: how many times as fast the CPU was with coexec.
+    /// For a native peer: the speed of coexec's CPU as a multiple of the peer's.
     ratio: Option<f64>,
-    /// What is wrong with the result.
+    /// The error in the result, if there is one.
     wrong: Option<String>,
 }
 
@@ -131,7 +132,7 @@ fn parties(args: &BenchArgs) -> Result<Vec<Party>> {
     let all = prepare::runtime(&args.devices, None)?;
     let devices = all.devices();
     let mut parties = Vec::new();
-    // Logical devices share one adapter: alone they say nothing.
+    // Logical devices share one adapter, so their times alone say nothing.
     let logical = args.devices.devices.as_ref().is_some_and(|d| d.starts_with("virtual"));
     if devices.len() > 1 && !logical {
         for device in &devices {
@@ -199,8 +200,8 @@ fn bench_case(
     Ok(lines)
 }
 
-/// Refuses a size whose data this machine has no memory for. How data grows with the size is the
-/// case's business: two small ones tell.
+/// Refuses a size whose data does not fit this machine's memory. The growth of the data with the
+/// size depends on the case, so it is extrapolated from two small sizes.
 fn has_room(case: &Case, size: usize) -> Result<()> {
     const SMALL: usize = 64;
     let bytes = |size: usize| -> f64 {
@@ -208,7 +209,7 @@ fn has_room(case: &Case, size: usize) -> Result<()> {
     };
     let (one, two) = (bytes(SMALL), bytes(2 * SMALL));
     let needed = one * (size as f64 / SMALL as f64).powf((two / one).log2());
-    // Data, buffers, and what they are compared with.
+    // Room for the data, the buffers and the expected results.
     let room = Vec::<u8>::new().try_reserve_exact((3.0 * needed) as usize);
     if needed > one && room.is_err() {
         bail!(
@@ -221,7 +222,7 @@ fn has_room(case: &Case, size: usize) -> Result<()> {
     Ok(())
 }
 
-/// The native matrix product, where it was built in.
+/// The native matrix product, if the build includes it.
 fn product(kernel: &str, job: &Job) -> Option<peers::Peer> {
     #[cfg(feature = "peers")]
     if kernel == "matmul" {
@@ -285,7 +286,7 @@ fn measure(
     Ok(Measured { time: times[times.len() / 2], report, wrong })
 }
 
-/// The time predicted from what each device does alone, over the time measured.
+/// The time predicted from the rates of the devices alone, divided by the measured time.
 fn efficiency(party: &Party, alone: &[Line], measured: Duration) -> Option<f64> {
     if party.devices.iter().filter(|d| d.kind.shares_cpu_cores()).count() > 1 {
         return None;

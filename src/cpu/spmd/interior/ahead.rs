@@ -1,9 +1,9 @@
-//! Prefetches go where there is time for them.
+//! Moves prefetches to where there is time for them.
 //!
-//! A loop of the workgroup that fills workgroup memory and then computes with it would ask for
-//! the next turn's lines all at once, while it waits for this turn's. Here the prefetches of one
-//! `Gangs` region move to the start of the next one in the loop, with what finds their addresses,
-//! so that each gang asks for its share before it computes. What always holds: the slice that
+//! A loop of the workgroup that fills workgroup memory and then computes with it would prefetch the next
+//! iteration's lines all at once, while it waits for this iteration's. This pass moves the prefetches of one
+//! `Gangs` region to the start of the next one in the loop, with the operations that compute their
+//! addresses, so that each gang prefetches its share before it computes. What always holds: the slice that
 //! moves touches no memory and sets no variable but its own.
 
 use std::collections::{HashMap, HashSet};
@@ -79,9 +79,9 @@ struct Slice<'k> {
     kernel: &'k mut Kernel,
     shapes: &'k mut Shapes,
     names: HashMap<Reg, Reg>,
-    /// The new variable of each one that the region sets.
+    /// The slice's variable for each variable that the region sets.
     variables: HashMap<Reg, Reg>,
-    /// Registers and variables that come from memory.
+    /// Registers and variables whose values come from memory.
     unknown: HashSet<Reg>,
 }
 
@@ -97,7 +97,7 @@ impl Slice<'_> {
         (self.kernel.classes.len() - 1) as Reg
     }
 
-    /// A variable of the slice's own.
+    /// The slice's own variable in place of another.
     fn variable(&mut self, var: Reg) -> Reg {
         if let Some(&known) = self.variables.get(&var) {
             return known;
@@ -117,7 +117,7 @@ impl Slice<'_> {
         Some(Region { id, nodes: self.nodes(region)? })
     }
 
-    /// The part of a region that finds addresses; nothing where control flow hangs on memory.
+    /// The part of a region that computes addresses; `None` if control flow depends on memory.
     fn nodes(&mut self, region: &Region) -> Option<Vec<Node>> {
         let mut out = Vec::new();
         for node in &region.nodes {
@@ -149,8 +149,8 @@ impl Slice<'_> {
         Some(out)
     }
 
-    /// An operation of the slice, or nothing where it is none of it; nothing at all where it
-    /// can't be left out.
+    /// An operation of the slice; `Some(None)` if it does not belong to the slice, `None` if it can't be
+    /// left out.
     fn op(&mut self, op: &Op) -> Option<Option<Op>> {
         let mut new = op.clone();
         let mut known = op.is_pure();
@@ -162,8 +162,8 @@ impl Slice<'_> {
             // It gets a variable of its own below.
             Op::Unary { f: Unary::Copy, dst, .. } if self.kernel.is_variable(dst) => {}
             Op::Unary { f: Unary::Copy, a, .. } if self.kernel.is_variable(a) => {
-                // Others' variables are as they were when the region began, the workgroup's are
-                // the same throughout.
+                // The workgroup's variables stay the same throughout. Others are known only if the slice
+                // has set its own.
                 let workgroup = self.shapes.regs[a as usize].class <= Class::Workgroup;
                 known &= workgroup || self.variables.contains_key(&a);
                 if !workgroup {

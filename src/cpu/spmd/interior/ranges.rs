@@ -1,8 +1,8 @@
-//! Between which whole numbers a register is, and what has to hold for that.
+//! The ranges of registers, and the facts that these need.
 //!
-//! Ranges begin with the ids of a workgroup, constants and what is the same for the workgroup, and
-//! follow integer operations as if these did not wrap; what must hold for a value to be what its
-//! register holds is added where it matters, by `exact`.
+//! Ranges begin with the ids of a workgroup, constants and values that are uniform in the workgroup. They
+//! follow integer operations as if these did not wrap. Where the wrapped value matters, `exact` adds the
+//! facts under which nothing has wrapped.
 
 use std::collections::HashMap;
 
@@ -12,40 +12,39 @@ use crate::cpu::spmd::ir::Kernel;
 use crate::cpu::spmd::shape::{Class, Shapes};
 use crate::cpu::spmd::wide::{Facts, Less, Number, WORD, Wide};
 
-/// Comparisons that a workgroup makes at most.
+/// The most comparisons that a workgroup makes.
 pub(super) const MOST_FACTS: usize = 48;
 
-/// Between which whole numbers a value is, wrapping aside: the register holds it modulo 2^32.
+/// The range of a value without wrapping: the register holds the value modulo 2^32.
 #[derive(Debug, Clone)]
 pub(super) struct Interval {
     pub(super) low: Number,
     pub(super) high: Number,
-    /// What has to hold for this to be so.
+    /// The facts under which the range holds.
     pub(super) needs: Vec<Less>,
 }
 
-/// The ranges of registers, as far as a walk over a region has come.
+/// The ranges of registers at one point of a walk over a region.
 pub(super) struct Ranges<'k> {
     pub(super) kernel: &'k mut Kernel,
     pub(super) shapes: &'k mut Shapes,
-    /// What sets each register of the region.
+    /// The operation that sets each register of the region.
     pub(super) ops: HashMap<Reg, Op>,
     pub(super) facts: Facts,
     pub(super) known: HashMap<Reg, Option<Interval>>,
-    /// What variables hold now.
+    /// The ranges of variables at this point.
     pub(super) variables: HashMap<Reg, Interval>,
-    /// Registers that were read from a variable, and what it had been set to.
+    /// The register that was stored: for each register read from a variable, and for each variable.
     pub(super) same: HashMap<Reg, Reg>,
     pub(super) stored: HashMap<Reg, Reg>,
-    /// Variables of the workgroup to which each iteration of the loop around the region adds a
-    /// constant.
+    /// Variables of the workgroup to which each iteration of the loop around the region adds a constant.
     pub(super) steps: &'k [(Reg, i32)],
-    /// How many invocations execute the region, if not all.
+    /// The number of invocations that execute the region, if not all.
     pub(super) most: Option<i64>,
 }
 
 impl Ranges<'_> {
-    /// What a register was copied from, through variables.
+    /// The register that a register was copied from, through variables.
     pub(super) fn origin(&self, mut reg: Reg) -> Reg {
         loop {
             if let Some(&from) = self.same.get(&reg) {
@@ -61,8 +60,8 @@ impl Ranges<'_> {
         }
     }
 
-    /// The facts for which a condition is true, or false; `None` if the condition has more than
-    /// `left` operations.
+    /// The facts under which a condition is true, or false; `None` if the condition has more than `left`
+    /// operations.
     pub(super) fn assume(
         &mut self,
         condition: Reg,
@@ -101,8 +100,8 @@ impl Ranges<'_> {
         }
     }
 
-    /// What has to hold for a value to be what its register holds, read as a u32 or an i32 that is
-    /// not negative.
+    /// The facts under which a register holds exactly this value, read as a u32 or as an i32 that is not
+    /// negative.
     pub(super) fn exact(&mut self, value: &Interval, signed: bool) -> Option<Vec<Less>> {
         let mut needs = value.needs.clone();
         let below = self.facts.constant(-1)?;
@@ -112,7 +111,7 @@ impl Ranges<'_> {
         holds.then_some(needs)
     }
 
-    /// What has to hold for an index to be below a bound.
+    /// The facts under which an index is below a bound.
     pub(super) fn below(&mut self, index: Reg, bound: i64) -> Option<Vec<Less>> {
         let index = self.interval(index)?;
         let mut needs = self.exact(&index, false)?;
@@ -120,7 +119,7 @@ impl Ranges<'_> {
         self.facts.less(index.high, bound, &mut needs).then_some(needs)
     }
 
-    /// The interval of a register, as of when it was set.
+    /// The interval of a register at the time it was set.
     pub(super) fn interval(&mut self, reg: Reg) -> Option<Interval> {
         if let Some(known) = self.known.get(&reg) {
             return known.clone();
@@ -207,7 +206,7 @@ impl Ranges<'_> {
         }
     }
 
-    /// A value that is held to less than 2^31, so that what follows can't grow too large.
+    /// A value that facts keep below 2^31, so that later values can't grow too large.
     fn held(&mut self, value: &Interval) -> Option<Interval> {
         let needs = self.exact(value, true)?;
         let low = self.facts.number(Wide::Held(value.low))?;
@@ -215,7 +214,7 @@ impl Ranges<'_> {
         Some(Interval { low, high, needs })
     }
 
-    /// Both ends by a function that grows with its arguments.
+    /// Applies a function that grows with its arguments to both ends.
     fn grows(
         &mut self,
         x: &Interval,
@@ -241,7 +240,7 @@ impl Ranges<'_> {
     fn binary(&mut self, f: Binary, a: Reg, b: Reg) -> Option<Interval> {
         let constant = self.kernel.known(b);
         match (f, constant) {
-            // Whatever the other is.
+            // This holds for every value of the other operand.
             (Binary::And, Some(mask)) if mask <= i32::MAX as u32 => {
                 return self.between(0, i64::from(mask));
             }
@@ -259,7 +258,7 @@ impl Ranges<'_> {
                 Some(Interval { low, high, needs })
             }
             (Binary::MulI, _) => {
-                // Grows where nothing is negative.
+                // A product grows with its factors if neither is negative.
                 let below = self.facts.constant(-1)?;
                 let (mut x, mut y) = (x, y);
                 for value in [&mut x, &mut y] {

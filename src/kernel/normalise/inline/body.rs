@@ -1,4 +1,4 @@
-//! The body that is being written: its expressions, locals and names. Nothing here copies statements.
+//! The body that is being written: its expressions, locals and names. Other files copy statements.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ fn literal_key(value: Literal) -> Shared {
     Shared::Literal(kind, bits)
 }
 
-/// What has been written of the entry point's function.
+/// The written part of the entry point's function.
 pub(super) struct Body<'a> {
     pub(super) module: &'a mut naga::Module,
     pub(super) expressions: Arena<Expression>,
@@ -60,7 +60,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Copies what needs no `Emit`: literals, constants, variables, arguments.
+    /// Copies expressions that need no `Emit`: literals, constants, variables, arguments.
     pub(super) fn available(&mut self, frame: &mut Frame<'_>) -> Result<()> {
         for (old, expression) in frame.function.expressions.iter() {
             let span = frame.function.expressions.get_span(old);
@@ -106,8 +106,8 @@ impl<'a> Body<'a> {
         Ok(*self.shared.entry(key).or_insert_with(|| expressions.append(expression, span)))
     }
 
-    /// Copies a constant expression, with an `Emit` into `out` where there is one. An initialiser
-    /// of a local needs none.
+    /// Copies a constant expression, with an `Emit` into `out` if that is given. An initialiser of
+    /// a local needs none.
     pub(super) fn constant(
         &mut self,
         function: &Function,
@@ -153,7 +153,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A new local; its pointer.
+    /// Adds a local, and returns a pointer to it.
     pub(super) fn local(
         &mut self,
         name: Option<String>,
@@ -198,8 +198,8 @@ impl<'a> Body<'a> {
                 let base = frame.info[base].ty.inner_with(&self.module.types);
                 let checked = Checked { module: self.module, expressions: &self.expressions };
                 if let Some((operand, ty)) = refused_operand(&checked, base, &expression) {
-                    // An argument that became known by inlining: naga would now refuse at
-                    // compile time what WGSL defines at run time.
+                    // Inlining made the operand known: naga would refuse at compile time what WGSL
+                    // defines at run time.
                     self.flush(start, span, out);
                     let ty = self.module.types.insert(Type { name: None, inner: ty }, at);
                     let pointer = self.local(None, ty, None, at)?;
@@ -219,7 +219,7 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    /// Names of `let` declarations, for who prints the module.
+    /// Keeps the names of `let` declarations, for printed modules.
     pub(super) fn keep_names(&mut self, frame: &Frame<'_>) {
         for (old, name) in &frame.function.named_expressions {
             if let Some(new) = frame.map[old.index()]

@@ -1,4 +1,5 @@
-//! What the lowerings of returns and of shared calls ask of the inliner, which copies statements and asks them in turn.
+//! The interface of the inliner to the lowerings of returns and of shared calls. The inliner calls
+//! these in turn.
 
 use naga::{Block, Expression, Function, Handle, Span};
 
@@ -36,7 +37,7 @@ pub(super) trait Copier<'a> {
         returns: Returns,
     ) -> Result<Block>;
 
-    /// Copies a callee's body to the end of `out`; the value of the call, if it has one.
+    /// Copies a callee's body to the end of `out`. Returns the value of the call, if it has one.
     fn call(
         &mut self,
         function: Handle<Function>,
@@ -45,12 +46,12 @@ pub(super) trait Copier<'a> {
         out: &mut Block,
     ) -> Result<Option<Handle<Expression>>>;
 
-    /// Enters so many blocks and loops, whose nesting is bounded.
+    /// Enters `blocks` blocks and `loops` loops, whose nesting is bounded.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) if blocks are nested too deep.
     fn enter(&mut self, blocks: usize, loops: usize, span: Span) -> Result<()>;
 
-    /// Leaves so many blocks and loops.
+    /// Leaves `blocks` blocks and `loops` loops.
     fn leave(&mut self, blocks: usize, loops: usize);
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// A statement with its span.
 pub(super) type Item<'f> = (&'f Statement, Span);
 
-/// A block's statements, those of a `Block` in its place.
+/// A block's statements. Those of a nested `Block` stand in its place.
 pub(super) fn items(block: &Block) -> Vec<Item<'_>> {
     let mut all = Vec::with_capacity(block.len());
     for (statement, &span) in block.span_iter() {
@@ -24,7 +24,7 @@ pub(super) fn items(block: &Block) -> Vec<Item<'_>> {
 pub(super) struct Frame<'f> {
     pub(super) function: &'f Function,
     pub(super) info: &'f FunctionInfo,
-    /// The new handle of each of the function's expressions that was copied so far.
+    /// The new handle of each of the function's expressions that has been copied.
     pub(super) map: Vec<Option<Handle<Expression>>>,
     /// The new handle of each of the function's locals.
     pub(super) locals: Vec<Handle<LocalVariable>>,
@@ -61,12 +61,12 @@ pub(super) struct Split<'f> {
 /// How a `return` is lowered where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Returns {
-    /// It is the entry point's, and stays.
+    /// The entry point's return, which stays.
     Keep,
     /// Nothing of the callee follows the end of this block: store the value.
     Tail,
     /// Something follows the end of this block, guarded by `returned`: store, set `returned`.
     Flag,
-    /// Inside a loop or switch of the callee: store, set `returned` if anything asks, break.
+    /// Inside a loop or switch of the callee: store, set `returned` if something reads it, break.
     Break { flag: bool },
 }

@@ -1,14 +1,14 @@
-//! How control leaves a callee's statements, once they stand in the entry point.
+//! How a callee's returns are lowered, once its statements stand in the entry point.
 //!
-//! A callee's return stores to a local of the call, and what else it takes depends on where the return
-//! stands ([`Returns`]):
-//! - a body that only returns as its last statement needs nothing: its value is used directly;
-//! - where nothing of the callee follows, the end of the block is reached and that is all;
+//! A return stores to a local of the call. The rest depends on where the return stands
+//! ([`Returns`]):
+//! - a body that only returns as its last statement needs no local: its value is used directly;
+//! - if nothing of the callee follows, control just reaches the end of the block;
 //! - after `if c { …return } rest`, `rest` moves into the other branch;
-//! - where that cannot be (both branches may go on), a `returned` local is set, and `rest` is
-//!   guarded by it;
-//! - in a loop or a switch of the callee, the return breaks, and after each loop or switch that
-//!   still is inside another, `if returned { break; }` follows.
+//! - if `rest` cannot move (both branches may continue), the return sets a `returned` local, which
+//!   guards `rest`;
+//! - in a loop or a switch of the callee, the return breaks, and `if returned { break; }` follows
+//!   each loop or switch that is itself inside another.
 //!
 //! This lowering adds no loops.
 
@@ -68,7 +68,7 @@ pub(super) fn lower_return<'a, C: Copier<'a>>(
     Ok(())
 }
 
-/// Copies an `If` and, where they had to move, the statements after it; then true.
+/// Copies an `If`. Returns true if it also took care of the statements after it.
 pub(super) fn copy_if<'a, 'f, C: Copier<'a>>(
     c: &mut C,
     frame: &mut Frame<'f>,
@@ -104,8 +104,7 @@ pub(super) fn copy_if<'a, 'f, C: Copier<'a>>(
     Ok(moves)
 }
 
-/// Copies a `Switch` or a `Loop` and, where they had to move, the statements after it; then
-/// true.
+/// Copies a `Switch` or a `Loop`. Returns true if it also took care of the statements after it.
 pub(super) fn copy_breakable<'a, 'f, C: Copier<'a>>(
     c: &mut C,
     frame: &mut Frame<'f>,
@@ -121,7 +120,7 @@ pub(super) fn copy_breakable<'a, 'f, C: Copier<'a>>(
     let inside = match returns {
         Returns::Keep => Returns::Keep,
         Returns::Tail => Returns::Break { flag: !ends && !rest.is_empty() },
-        // When every path returns, whoever guards by `returned` still has to see it.
+        // Even if every path returns, the guard around a later statement reads `returned`.
         Returns::Flag => Returns::Break { flag: true },
         Returns::Break { flag } => Returns::Break { flag: flag || !ends },
     };
@@ -140,13 +139,12 @@ pub(super) fn copy_breakable<'a, 'f, C: Copier<'a>>(
         }
         Statement::Loop { body, continuing, break_if } => {
             c.enter(0, 1, span)?;
-            // Values that the body computes for `continuing` must not be computed inside of a
-            // segment.
+            // A segment must not compute values that the body computes for `continuing`.
             let alone = break_if.is_none() && !uses_from(frame.function, body, continuing);
             let sharing = c.calls().sharing;
             c.calls().sharing &= alone;
             let body = c.nested(frame, &items(body), span, inside)?;
-            // Nor what `continuing` computes for `break if`.
+            // Nor values that `continuing` computes for `break if`.
             c.calls().sharing = sharing && break_if.is_none_or(|c| !computed_early(continuing, c));
             let continuing = c.nested(frame, &items(continuing), span, inside)?;
             c.calls().sharing = sharing;

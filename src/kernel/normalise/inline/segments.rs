@@ -1,8 +1,8 @@
-//! The segments that a body with shared calls is cut into, and what goes from one to another.
+//! The segments that a body with shared calls is cut into, and the values that pass between them.
 //!
-//! [`Plan`] is made from the caller's statements alone; `sharing` says what becomes of it. What always
+//! [`Plan`] is made from the caller's statements alone; `sharing` turns it into code. What always
 //! holds: each statement is in one segment; segments are in the order of the text, and a path goes
-//! from one only to later ones; a segment that is not conditional is reached whatever happens.
+//! from one only to later ones; a segment that is not conditional is on every path.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ const SMALL: usize = 12;
 /// The number of a segment.
 pub(super) type Label = usize;
 
-/// What a segment does.
+/// An action of a segment.
 pub(super) enum Action<'f> {
     /// A statement without a shared call and without a way out of the segments.
     Copy(Item<'f>),
@@ -30,7 +30,7 @@ pub(super) enum Action<'f> {
     Switch(Handle<Expression>, Vec<(SwitchValue, bool, Vec<Action<'f>>)>, Span),
     /// Sets the arguments of a shared call; the label is the segment that uses its result.
     Call(Item<'f>, Label),
-    /// Continues at that segment.
+    /// Continues at this segment.
     Go(Label, Span),
     /// A callee's loop that may return; if it did not, the path continues at that segment.
     Returning(Item<'f>, Label),
@@ -66,7 +66,7 @@ pub(super) struct Callee {
     pub(super) result: Option<Handle<Expression>>,
 }
 
-/// The segments of one body, and where their values are kept.
+/// The segments of one body, and the places of their values.
 #[derive(Default)]
 pub(super) struct Plan<'f> {
     /// By label.
@@ -277,8 +277,8 @@ fn keep(
     expression_operands(&mut inner, |operand| keep(module, frame, plan, *operand, kept));
 }
 
-/// Whether an expression is computed again instead of being kept in a local: a pointer, or a
-/// small expression on integers. The same question is decided for each operand in turn.
+/// Whether an expression is computed again instead of being kept in a local: a pointer, or a small
+/// expression on integers. Each operand is decided in the same way.
 fn is_computed_again(
     module: &naga::Module,
     frame: &Frame<'_>,
