@@ -98,7 +98,7 @@ impl CpuDevice {
             .build()
             .map_err(|e| failed("start its threads", e.to_string()))?;
         let engine = program::describe(options.engine)
-            .map_err(|cause| failed("use the engine that was asked for", cause.to_owned()))?;
+            .map_err(|cause| failed("use the requested engine", cause.to_owned()))?;
         let plural = if threads == 1 { "" } else { "s" };
         let info = DeviceInfo {
             id: options.id,

@@ -37,7 +37,7 @@ pub(crate) struct Brought {
 pub(super) fn broken() -> Error {
     Error::Internal {
         place: "memory".to_owned(),
-        cause: "the map of a buffer names a window that is not there".to_owned(),
+        cause: "the map of a buffer names a window that does not exist".to_owned(),
     }
 }
 

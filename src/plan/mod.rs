@@ -226,10 +226,10 @@ fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> 
     match (wishes.chunks, split) {
         (Some(wanted), _) if wanted as usize == bands => {}
         (Some(wanted), Split::Whole { reason, .. }) => sentences.push(format!(
-            "{wanted} chunks were asked for, and there is one: {reason}"
+            "{wanted} chunks were requested, and there is one: {reason}"
         )),
         (Some(wanted), _) => sentences.push(format!(
-            "{wanted} chunks were asked for, and there are {bands}: the grid has no more workgroups \
+            "{wanted} chunks were requested, and there are {bands}: the grid has no more workgroups \
              along {}",
             ["x", "y", "z"][axis]
         )),
@@ -318,7 +318,7 @@ impl Plan {
     /// let rt = Runtime::builder().devices("cpu").build()?;
     /// let y = Buffer::<u32>::zeroed(256);
     /// let plan = rt.launch(&kernel).bind("y", &y).workgroups([4, 1, 1]).chunks(9).plan()?;
-    /// assert!(plan.without_effect()[0].starts_with("9 chunks were asked for, and there are 4"));
+    /// assert!(plan.without_effect()[0].starts_with("9 chunks were requested, and there are 4"));
     /// # Ok::<(), coexec::Error>(())
     /// ```
     pub fn without_effect(&self) -> &[String] {

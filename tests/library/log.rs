@@ -102,7 +102,7 @@ fn a_report_tells_what_was_computed_once_more_for_it() {
     let z = Buffer::zeroed(5000);
     let report = step(&rt, &kernel, &x, &z).chunks(1).run().expect("a launch");
     assert_eq!(report.repeated, 2);
-    let told = "2 chunks of earlier launches were computed once more";
+    let told = "2 chunks of earlier launches were computed again";
     assert!(report.to_string().contains(told), "{report}");
     assert_eq!(z.to_vec().expect("a result"), after(|i| i, 3, 5000));
     let again = step(&rt, &kernel, &x, &z).chunks(1).run().expect("a launch");

@@ -369,15 +369,15 @@ impl Store for Faulty {
     }
 
     fn allocate(&self, bytes: u64) -> Result<Block> {
-        self.kept("make room")?.allocate(bytes)
+        self.kept("allocate memory")?.allocate(bytes)
     }
 
     fn upload(&self, block: &Block, at: u64, from: HostBytes<'_>) -> Result<()> {
-        self.kept("bring data")?.upload(block, at, from)
+        self.kept("upload data")?.upload(block, at, from)
     }
 
     fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
-        self.kept("bring data back")?.download(parts)
+        self.kept("download data")?.download(parts)
     }
 
     fn copy(&self, from: &Block, range: Range<u64>, to: &Block, at: u64) -> Result<()> {

@@ -223,7 +223,7 @@ fn gpus(
         match open_gpu(adapter, format!("gpu{index}"), budgets) {
             Ok(device) => devices.push(Arc::new(device)),
             Err(error) if named => return Err(error),
-            Err(error) => tracing::warn!(%error, "an adapter is left out"),
+            Err(error) => tracing::warn!(%error, "an adapter is left out: it can't be opened"),
         }
     }
     Ok(devices)
