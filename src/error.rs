@@ -157,8 +157,8 @@ pub enum Error {
         cause: String,
     },
 
-    /// A selection of devices, a memory budget or an injected fault names a device that does not
-    /// exist or does not fit, or is malformed.
+    /// A selection of devices, a memory budget, a throttle or a fault rule names a device that does not
+    /// exist or does not fit, or a selection is malformed.
     #[error("device {name}: {problem}")]
     NoSuchDevice {
         /// The name or the text as given.
@@ -173,6 +173,16 @@ pub enum Error {
         /// The name as given.
         name: String,
         /// The problem, and the engines that exist.
+        problem: String,
+    },
+
+    /// A fault rule, of [`RuntimeBuilder::inject`](crate::RuntimeBuilder::inject) or the environment
+    /// variable `COEXEC_INJECT`, is malformed.
+    #[error("fault rule {rule}: {problem}")]
+    InvalidFaultRule {
+        /// The rule as given.
+        rule: String,
+        /// The problem, and what would be right.
         problem: String,
     },
 

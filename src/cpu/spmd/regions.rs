@@ -104,7 +104,9 @@ impl Fission<'_> {
                     if let Op::Load(access) = &op {
                         for reg in [access.address.outer, access.address.inner] {
                             if reg != NONE && self.class(reg) > Class::Workgroup {
-                                return Err(broken("the address of a uniform load differs within a workgroup"));
+                                return Err(broken(
+                                    "the address of a uniform load differs within a workgroup",
+                                ));
                             }
                         }
                     }

@@ -96,7 +96,9 @@ impl Verifier<'_> {
             if self.kernel.is_variable(reg) {
                 let class = self.shapes.map(|shapes| shapes.regs[reg as usize].class);
                 if class == Some(Class::Workgroup) && !once {
-                    return Err(broken(format!("a gang sets r{reg}, which has one value per workgroup")));
+                    return Err(broken(format!(
+                        "a gang sets r{reg}, which has one value per workgroup"
+                    )));
                 }
                 continue;
             }

@@ -85,7 +85,7 @@ pub(crate) struct Faults(Vec<Rule>);
 
 impl Faults {
     /// # Errors
-    /// [`Error::NoSuchDevice`] for text that is no list of rules.
+    /// [`Error::InvalidFaultRule`] for a rule that can't be parsed.
     pub(crate) fn parse(text: &str) -> Result<Faults> {
         let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
         rules.map(Rule::parse).collect::<Result<_>>().map(Faults)
@@ -127,10 +127,10 @@ impl Faults {
 impl Rule {
     fn parse(text: &str) -> Result<Rule> {
         let names: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
-        let wrong = || Error::NoSuchDevice {
-            name: format!("`{text}`"),
+        let wrong = || Error::InvalidFaultRule {
+            rule: format!("`{text}`"),
             problem: format!(
-                "expected a fault rule DEVICE:FAULT@N, DEVICE:FAULT@N+ or DEVICE:FAULT%PERCENT:SEED, \
+                "expected DEVICE:FAULT@N, DEVICE:FAULT@N+ or DEVICE:FAULT%PERCENT:SEED, \
                  such as gpu0:lost@3; FAULT is one of {}",
                 names.join(", ")
             ),
@@ -468,7 +468,10 @@ mod tests {
         for bad in
             ["lost@3", "cpu:broken@3", "cpu:lost@x", "cpu:lost%101:1", "cpu:lost%1:z", "cpu:"]
         {
-            let message = Faults::parse(bad).unwrap_err().to_string();
+            let error = Faults::parse(bad).unwrap_err();
+            assert!(matches!(error, Error::InvalidFaultRule { .. }), "{error:?}");
+            let message = error.to_string();
+            assert!(message.starts_with(&format!("fault rule `{bad}`: expected")), "{message}");
             assert!(message.contains("such as gpu0:lost@3"), "{message}");
         }
     }
