@@ -148,16 +148,17 @@ pub enum Error {
 
     /// A buffer with unusable contents. A launch was cancelled or failed while writing it, or a lost
     /// device held the only copy of a range that coexec can't compute again at the moment, or at all.
-    #[error("buffer {name} is poisoned: {cause}. Write all of it before using it again")]
+    #[error("buffer {name} is poisoned: {cause}")]
     Poisoned {
         /// The name under which the failed launch bound it.
         name: String,
-        /// What ended that launch, or which range is lost and why coexec can't compute it again.
+        /// What ended that launch, or which range is lost and why coexec can't compute it again; then
+        /// what to do.
         cause: String,
     },
 
-    /// A selection of devices, a memory budget or an injected fault names a device that does not
-    /// exist or does not fit, or is malformed.
+    /// A selection of devices, a memory budget, a throttle or a fault rule names a device that does not
+    /// exist or does not fit, or a selection is malformed.
     #[error("device {name}: {problem}")]
     NoSuchDevice {
         /// The name or the text as given.
@@ -172,6 +173,16 @@ pub enum Error {
         /// The name as given.
         name: String,
         /// The problem, and the engines that exist.
+        problem: String,
+    },
+
+    /// A fault rule, of [`RuntimeBuilder::inject`](crate::RuntimeBuilder::inject) or the environment
+    /// variable `COEXEC_INJECT`, is malformed.
+    #[error("fault rule {rule}: {problem}")]
+    InvalidFaultRule {
+        /// The rule as given.
+        rule: String,
+        /// The problem, and what would be right.
         problem: String,
     },
 

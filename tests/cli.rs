@@ -140,7 +140,7 @@ fn all_devices_together_agree_with_one() {
     assert!(text.contains("dst") && text.contains("agree"), "{text}");
     succeeds(&heat(&["--compare", "cpu,all"]));
     let strict = heat(&["--compare", "cpu,virtual:3:cpu", "--tolerance", "0,0"]);
-    assert!(succeeds(&strict).contains("to the bit"));
+    assert!(succeeds(&strict).contains("bit for bit"));
 }
 
 #[test]

@@ -239,7 +239,7 @@ impl Scratch {
             device: "cpu".to_owned(),
             kind: FailureKind::OutOfMemory,
             doing: "allocate a workgroup's memory".to_owned(),
-            cause: format!("{} bytes are too many", program.needs.scratch),
+            cause: format!("the host has no {} bytes of memory left", program.needs.scratch),
         };
         let bytes = usize::try_from(program.needs.scratch.max(64)).map_err(|_| failed())?;
         let layout = Memory::from_size_align(bytes, 64).map_err(|_| failed())?;

@@ -85,7 +85,7 @@ impl CpuDevice {
             && ![128, 256, 512].contains(&bits)
         {
             return Err(failed(
-                "set its vectors' length",
+                "set its vector length",
                 format!("{bits} is not one of 128, 256 and 512"),
             ));
         }
@@ -98,7 +98,7 @@ impl CpuDevice {
             .build()
             .map_err(|e| failed("start its threads", e.to_string()))?;
         let engine = program::describe(options.engine)
-            .map_err(|cause| failed("use the engine that was asked for", cause.to_owned()))?;
+            .map_err(|cause| failed("use the requested engine", cause.to_owned()))?;
         let plural = if threads == 1 { "" } else { "s" };
         let info = DeviceInfo {
             id: options.id,
@@ -167,7 +167,7 @@ impl CpuDevice {
         if invocations.is_none_or(|n| n > limits.max_invocations) {
             return Err(Error::Unsupported {
                 what: format!(
-                    "a workgroup of {size:?} invocations (the CPU takes {})",
+                    "a workgroup of {size:?} invocations (the CPU takes at most {})",
                     limits.max_invocations
                 ),
                 at: String::new(),

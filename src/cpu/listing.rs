@@ -34,8 +34,7 @@ pub fn listing(kernel: &Kernel, engine: Engine, stage: Listing) -> Result<String
         Engine::Auto if llvm::find_library().is_ok() => llvm::list(kernel, stage),
         Engine::Auto | Engine::Cranelift => cranelift::list(kernel, stage),
         Engine::Interpreter => Err(Error::Unsupported {
-            what: "a listing of what the interpreter executes, which is no machine code,"
-                .to_owned(),
+            what: "a listing for the interpreter, which makes no machine code,".to_owned(),
             at: String::new(),
         }),
     })

@@ -275,7 +275,7 @@ fn lay_out_download<'a>(
         return Err(gpu.link.error(
             "start a chunk",
             format!(
-                "it writes {end} bytes, the device's largest buffer has {}",
+                "it writes {end} bytes, and the largest buffer of the device has {}",
                 gpu.link.limits.max_buffer_size
             ),
         ));

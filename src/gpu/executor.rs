@@ -23,7 +23,7 @@ impl Device for GpuDevice {
 
     fn reopen(&self) -> Result<Option<Arc<dyn Device>>> {
         let Some(adapter) = &self.adapter else {
-            let cause = "it belongs to the application; make a runtime of a new one";
+            let cause = "it belongs to the application; make a runtime from a new device";
             return Err(self.link.error("open the device again", cause));
         };
         let (id, settings) = (self.link.info.id.clone(), self.link.settings.clone());

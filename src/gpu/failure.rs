@@ -25,7 +25,7 @@ impl Health {
         let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
         if fatal.is_none() {
             let cause = cause.into();
-            tracing::warn!(%kind, cause, "a GPU failed for good");
+            tracing::warn!(%kind, cause, "a GPU failed permanently");
             *fatal = Some((kind, cause));
         }
     }

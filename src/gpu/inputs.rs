@@ -181,7 +181,9 @@ pub(super) fn take_window(
     if bytes > most {
         return Err(gpu.link.error(
             "start a chunk",
-            format!("its window of `{name}` has {bytes} bytes, the device binds at most {most}"),
+            format!(
+                "its window of `{name}` has {bytes} bytes, and the device binds at most {most}"
+            ),
         ));
     }
     Ok((gpu.take(Use::Window, bytes)?, bytes))

@@ -122,21 +122,21 @@ pub(super) fn check(
     {
         if needed > there {
             return refuse(format!(
-                "its workgroups are {needed} invocations long along {axis}, the device runs at most {there}"
+                "its workgroups are {needed} invocations long along {axis}, and the device runs at most {there}"
             ));
         }
     }
     let invocations: u64 = size.iter().map(|&n| u64::from(n)).product();
     if invocations > u64::from(limits.max_invocations) {
         return refuse(format!(
-            "its workgroups have {invocations} invocations, the device runs at most {}",
+            "its workgroups have {invocations} invocations, and the device runs at most {}",
             limits.max_invocations
         ));
     }
     let memory = workgroup_memory(&rewritten.module);
     if memory > u64::from(limits.max_workgroup_memory) {
         return refuse(format!(
-            "it needs {memory} bytes of workgroup memory, the device has {}",
+            "it needs {memory} bytes of workgroup memory, and the device has {}",
             limits.max_workgroup_memory
         ));
     }
@@ -144,14 +144,14 @@ pub(super) fn check(
     let storage = count(|slot| matches!(slot, Slot::Storage { .. }));
     if storage > limits.max_storage_bindings as usize {
         return refuse(format!(
-            "it has {storage} storage bindings, the device takes at most {}",
+            "it has {storage} storage bindings, and the device takes at most {}",
             limits.max_storage_bindings
         ));
     }
     let uniform = count(|slot| matches!(slot, Slot::Uniform { .. }));
     if uniform > limits.max_uniform_bindings as usize {
         return refuse(format!(
-            "it has {uniform} uniform bindings, the device takes at most {}",
+            "it has {uniform} uniform bindings, and the device takes at most {}",
             limits.max_uniform_bindings
         ));
     }
@@ -161,7 +161,7 @@ pub(super) fn check(
         {
             let name = signature.bindings.get(id).map_or("", |binding| binding.name.as_str());
             return refuse(format!(
-                "its uniform `{name}` has {bytes} bytes, the device takes at most {largest_uniform}"
+                "its uniform `{name}` has {bytes} bytes, and the device takes at most {largest_uniform}"
             ));
         }
     }

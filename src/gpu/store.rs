@@ -39,7 +39,7 @@ impl Drop for Kept {
 
 /// The buffer of a block of this device.
 pub(super) fn buffer_of(block: &Block) -> Result<&wgpu::Buffer> {
-    let kept = block.get::<Kept>().ok_or_else(|| broken("a block is another device's"))?;
+    let kept = block.get::<Kept>().ok_or_else(|| broken("a block belongs to another device"))?;
     Ok(&kept.buffer)
 }
 
@@ -78,7 +78,7 @@ impl Store for GpuDevice {
         }
         // A lost device gives no memory, either.
         self.link.check_alive(doing)?;
-        Err(self.link.error(doing, "wgpu gave no memory for it"))
+        Err(self.link.error(doing, "wgpu gave no staging memory"))
     }
 
     fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
@@ -119,7 +119,7 @@ impl Store for GpuDevice {
 /// Downloads parts that together fit one mapped buffer.
 fn download_batch(gpu: &GpuDevice, parts: &[Fetch<'_>]) -> Result<()> {
     let link = &gpu.link;
-    let doing = "bring data back";
+    let doing = "download data";
     let mut places = Vec::with_capacity(parts.len());
     let mut end = 0;
     for part in parts {

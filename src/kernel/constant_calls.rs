@@ -75,7 +75,7 @@ pub(super) fn left_to_run_time(
         let Some(ty) = of_type else {
             let span = Span::new(name.start as u32, name.end as u32);
             let what = match asked.budget {
-                0 => "`atanh` of constants near -1 in so many places",
+                0 => "`atanh` of constants near -1 in too many places of one kernel",
                 _ => {
                     "`atanh` of a number near -1 where WGSL requires a constant (write `-atanh` of \
                      the positive number)"
@@ -234,6 +234,6 @@ mod tests {
             computes("", &"out[0] = atanh(-0.5f);\n".repeat(2000)).is_ok_and(|computes| !computes)
         );
         let error = computes("", &"out[0] = atanh(-0.99f);\n".repeat(3000)).unwrap_err();
-        assert!(error.to_string().contains("so many places"), "{error}");
+        assert!(error.to_string().contains("too many places"), "{error}");
     }
 }

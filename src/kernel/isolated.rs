@@ -26,7 +26,7 @@ pub(crate) fn isolated<T: Send>(
             .name("coexec kernel".to_owned())
             .stack_size(STACK)
             .spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(compile)))
-            .map_err(|e| internal(format!("no thread to compile on: {e}")))?
+            .map_err(|e| internal(format!("can't start a thread to compile on: {e}")))?
             .join()
             .and_then(|caught| caught)
             .map_err(|panic| internal(message(&*panic)))?
@@ -39,7 +39,7 @@ pub(super) fn step_of_naga<T>(name: &str, step: impl FnOnce() -> T) -> Result<T>
     catch_unwind(AssertUnwindSafe(step)).map_err(|panic| Error::Wgsl {
         line: None,
         rendered: format!(
-            "error: naga's {name} gave up on this text: {}. Look for a size, an alignment or a \
+            "error: naga's {name} panicked on this text: {}. Look for a size, an alignment or a \
              constant that is out of range",
             message(&*panic)
         ),

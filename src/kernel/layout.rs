@@ -130,7 +130,7 @@ fn attributed(
         if value < least {
             let name = member.name.as_deref().unwrap_or("");
             let problem =
-                format!("`@{attribute}({value})` is too little for `{name}`, which needs {least}");
+                format!("`@{attribute}({value})` is too small for `{name}`, which needs {least}");
             let span = Span::new(text.start as u32, text.end as u32);
             return Err(wrong(source, span, problem));
         }

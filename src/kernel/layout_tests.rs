@@ -205,8 +205,8 @@ fn attributes_are_read_whatever_stands_around_them() {
 #[test]
 fn an_attribute_that_is_less_than_the_true_layout_needs_is_refused_at_its_line() {
     for (attribute, expected) in [
-        ("@align(4)", "`@align(4)` is too little for `y`, which needs 16"),
-        ("@size(36)", "`@size(36)` is too little for `y`, which needs 48"),
+        ("@align(4)", "`@align(4)` is too small for `y`, which needs 16"),
+        ("@size(36)", "`@size(36)` is too small for `y`, which needs 48"),
     ] {
         let text = format!(
             "struct Inner {{ @align(16) x: u32 }}

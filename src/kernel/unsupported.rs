@@ -81,7 +81,9 @@ fn refused_in(
             Expression::CooperativeLoad { .. } | Expression::CooperativeMultiplyAdd { .. } => {
                 Some(COOPERATIVE)
             }
-            Expression::Derivative { .. } => Some("a derivative, which only fragments have,"),
+            Expression::Derivative { .. } => {
+                Some("a derivative, which only fragment shaders have,")
+            }
             // naga gives the result a 16-bit integer type, which WGSL does not have.
             Expression::As { expr, convert: None, .. }
                 if info[*expr].ty.inner_with(&module.types).scalar() == Some(Scalar::F16) =>
@@ -135,7 +137,7 @@ impl<'a> Types<'a> {
                 refused = Some(FREXP_OF_F16);
             }
             if deepest > MAX_TYPE_DEPTH {
-                refused = Some("a type of more than 64 arrays and structs inside each other");
+                refused = Some("a type of more than 64 nested arrays and structs");
             }
             types.refused.push(refused);
         }
@@ -321,6 +323,6 @@ mod tests {
             text += &format!("struct S{i} {{ a: S{} }}\n", i - 1);
         }
         text += &format!("@group(0) @binding(0) var<storage> s: S99;\n{MAIN} {{ _ = &s; }}");
-        refused(&text, "inside each other", 101);
+        refused(&text, "64 nested arrays and structs", 101);
     }
 }

@@ -207,7 +207,7 @@ impl ValueType {
             (ValueType::Matrix { columns, .. }, _) => {
                 Err(format!("{self} has the columns [0] to [{}]", columns - 1))
             }
-            (ValueType::Scalar(_), _) => Err(format!("it is one {self}")),
+            (ValueType::Scalar(_), _) => Err(format!("it is a single {self}")),
         }
     }
 
@@ -308,7 +308,7 @@ impl<'a> Iterator for Steps<'a> {
         }
         let first = std::mem::replace(&mut self.first, false);
         let malformed =
-            |rest: &str| Some(Err(format!("`{rest}` is no path; write it as in `a.b[3].x`")));
+            |rest: &str| Some(Err(format!("`{rest}` is not a path; write it as in `a.b[3].x`")));
         let rest = std::mem::take(&mut self.rest);
         if let Some(inside) = rest.strip_prefix('[') {
             let Some((number, after)) = inside.split_once(']') else { return malformed(rest) };
@@ -495,12 +495,12 @@ mod tests {
             ("cells.kind", "`cells` has no `kind`; array<Cell, 4> is an array"),
             ("cells[1].kinds", "`cells[1]` has no `kinds`; `Cell` has the fields `at`, `kind`"),
             ("m[2]", "`m` has no [2]; mat2x3<f32> has the columns [0] to [1]"),
-            ("size.x.y", "`size.x` has no `y`; it is one u32"),
-            ("size..x", "no path"),
-            ("cells[x]", "no path"),
-            ("cells[1", "no path"),
-            (".size", "no path"),
-            ("size.", "no path"),
+            ("size.x.y", "`size.x` has no `y`; it is a single u32"),
+            ("size..x", "not a path"),
+            ("cells[x]", "not a path"),
+            ("cells[1", "not a path"),
+            (".size", "not a path"),
+            ("size.", "not a path"),
             ("[0]", "the value has no [0]; Grid is a struct with the fields"),
         ] {
             let problem = at(path).unwrap_err();

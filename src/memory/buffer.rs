@@ -340,7 +340,7 @@ impl<T: Pod> Buffer<T> {
             return Ok(start..end);
         }
         Err(Error::Range(format!(
-            "elements {start}..{end} were asked for, and there are {}",
+            "elements {start}..{end} were requested, and there are {}",
             self.len
         )))
     }

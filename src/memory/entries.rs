@@ -151,7 +151,8 @@ impl Recorder {
                 self.obstacle.get_or_insert(why);
             }
             None => {
-                self.obstacle.get_or_insert("nobody knows what was there".to_owned());
+                self.obstacle
+                    .get_or_insert("the launch log has no record of their input".to_owned());
             }
         }
     }
@@ -275,14 +276,14 @@ pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, St
         all.push(entry);
     }
     all.sort_by_key(|entry| entry.number);
-    tracing::info!(chunks = all.len(), "what a lost device had is computed once more");
+    tracing::info!(chunks = all.len(), "the lost results of a device are computed again");
     let mut shadows: HashMap<u64, Allocation> = HashMap::new();
     for entry in &all {
         let work = entry.work.as_ref().map_err(Clone::clone)?;
         for part in &entry.parts {
             if let std::collections::hash_map::Entry::Vacant(place) = shadows.entry(part.buffer) {
                 let memory = Allocation::zeroed(part.bytes);
-                place.insert(memory.ok_or("the host has no memory left to compute it again")?);
+                place.insert(memory.ok_or("the host has no memory left to compute them again")?);
             }
         }
         let view = |buffer: &u64| {
@@ -302,7 +303,7 @@ pub(super) fn repeat(wanted: Vec<Arc<Entry>>) -> std::result::Result<Shadows, St
                 all.part(part.range.start as usize, (part.range.end - part.range.start) as usize)
             })
             .collect();
-        work.repeat(&memory).map_err(|error| format!("computing it again failed: {error}"))?;
+        work.repeat(&memory).map_err(|error| format!("computing them again failed: {error}"))?;
         entry.log.count_repeated();
     }
     Ok(Shadows(shadows))

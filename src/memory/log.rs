@@ -19,7 +19,7 @@ pub(crate) struct Log {
     ahead: Mutex<Vec<Weak<dyn HostSide>>>,
 }
 
-pub(super) const NO_ROOM: &str = "the log of launches had no room for it";
+pub(super) const NO_ROOM: &str = "the launch log had no room for the launch";
 
 /// Counts `bytes` against a log's budget until it is dropped.
 #[derive(Debug)]

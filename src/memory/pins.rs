@@ -56,8 +56,7 @@ impl Drop for Left {
     }
 }
 
-const GONE: &str = "what it was computed from was overwritten, and the log of launches had no room \
-                    for a copy";
+const GONE: &str = "their input was overwritten, and the launch log had no room for a copy";
 
 impl Pin {
     pub(super) fn new(range: Range<u64>, buffer: Weak<dyn HostSide>, log: &Arc<Log>) -> Arc<Pin> {

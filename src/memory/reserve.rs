@@ -65,7 +65,8 @@ impl Reservation {
     pub(crate) fn poison(&self, cause: &str) {
         for (name, part, write) in &self.parts {
             if *write {
-                part.shared.set_poison(Some((name.clone(), cause.to_owned())));
+                let cause = format!("{cause}. Write all of it before using it again");
+                part.shared.set_poison(Some((name.clone(), cause)));
             }
         }
     }

@@ -37,7 +37,7 @@ pub(crate) struct Brought {
 pub(super) fn broken() -> Error {
     Error::Internal {
         place: "memory".to_owned(),
-        cause: "the map of a buffer names a window that is not there".to_owned(),
+        cause: "the map of a buffer names a window that does not exist".to_owned(),
     }
 }
 
@@ -156,7 +156,9 @@ impl Residency {
         for (_, entry) in lost.iter().flat_map(|part| self.origins.over(part)) {
             match entry {
                 Some(entry) => wanted.push(entry),
-                None => why = Some("nobody knows how it was computed".to_owned()),
+                None => {
+                    why = Some("the launch log has no record of how they were computed".to_owned())
+                }
             }
         }
         let shadows = match why {
@@ -168,7 +170,7 @@ impl Residency {
             Error::Poisoned {
                 name: "(kept on a device)".to_owned(),
                 cause: format!(
-                    "bytes {} to {} are lost: {cause}; and {why}",
+                    "bytes {} to {} are lost: {cause}; {why}. Write all of it before using it again",
                     bytes.start,
                     bytes.end - 1
                 ),
@@ -198,7 +200,7 @@ impl Residency {
         meter: Meter<'_>,
     ) -> Result<()> {
         let range = range.start / 4 * 4..range.end.next_multiple_of(4);
-        let mut cause = "the device that had it failed".to_owned();
+        let mut cause = "the device that held the only copy failed".to_owned();
         loop {
             let missing = self.missing(&range, HOST);
             let Some((_, first)) = missing.first() else { return Ok(()) };

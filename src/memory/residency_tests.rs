@@ -27,7 +27,7 @@ impl Keeper {
         Error::Device {
             device: self.info.id.clone(),
             kind: FailureKind::Lost,
-            doing: "bring data back".to_owned(),
+            doing: "download data".to_owned(),
             cause: "told so".to_owned(),
         }
     }

@@ -33,7 +33,12 @@ impl Shared {
 
     pub(super) fn of(bytes: u64, memory: Option<Allocation>) -> Arc<Shared> {
         let poison = memory.is_none().then(|| {
-            ("(new)".to_owned(), format!("the host has no {bytes} bytes of memory left for it"))
+            (
+                "(new)".to_owned(),
+                format!(
+                    "the host has no {bytes} bytes of memory left for it; use a smaller buffer"
+                ),
+            )
         });
         Arc::new(Shared {
             gate: Arc::default(),

@@ -52,7 +52,7 @@ pub(super) fn split(
     }
     let wanted = wishes.chunks.unwrap_or(BANDS).max(wishes.least_bands).max(1);
     if wanted == 1 {
-        return whole("one chunk was asked for".to_owned(), None, consulted);
+        return whole("one chunk was requested".to_owned(), None, consulted);
     }
     // Prefer the axis with the most bands. On a tie, take the outermost: its bands are contiguous in
     // row-major arrays.

@@ -43,9 +43,9 @@ pub(crate) fn facts_in_words(kernel: &Kernel, facts: &Facts) -> Vec<String> {
         (facts.finite_loops.len(), facts.finite_loops.iter().filter(|f| **f).count());
     sentences.push(match (all, all - finite) {
         (0, _) => "It has no loops.".to_owned(),
-        (1, 0) => "Its loop surely ends.".to_owned(),
+        (1, 0) => "Its loop is known to end.".to_owned(),
         (1, _) => "Its loop is not known to end, and has an iteration budget.".to_owned(),
-        (_, 0) => format!("Its {all} loops surely end."),
+        (_, 0) => format!("All its {all} loops are known to end."),
         (_, open) if open == all => {
             format!("None of its {all} loops is known to end; each has an iteration budget.")
         }
@@ -66,8 +66,8 @@ pub(super) fn hurried(kernel: &Kernel, span: Span) -> String {
     let line = kernel.source().line(span);
     let place = line.map_or_else(|| "a loop".to_owned(), |line| format!("the loop at line {line}"));
     format!(
-        "The analysis exhausted its budget at {place}: from there on it may take a loop that ends for \
-         endless, and a range may be larger than the elements that are touched."
+        "The analysis exhausted its budget at {place}: from there on, a loop may have an \
+         iteration budget although it ends, and a range may have more elements than the kernel touches."
     )
 }
 

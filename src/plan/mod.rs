@@ -226,10 +226,10 @@ fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> 
     match (wishes.chunks, split) {
         (Some(wanted), _) if wanted as usize == bands => {}
         (Some(wanted), Split::Whole { reason, .. }) => sentences.push(format!(
-            "{wanted} chunks were asked for, and there is one: {reason}"
+            "{wanted} chunks were requested, and there is one: {reason}"
         )),
         (Some(wanted), _) => sentences.push(format!(
-            "{wanted} chunks were asked for, and there are {bands}: the grid has no more workgroups \
+            "{wanted} chunks were requested, and there are {bands}: the grid has no more workgroups \
              along {}",
             ["x", "y", "z"][axis]
         )),
@@ -243,10 +243,10 @@ fn without_effect(split: &Split, uses: &[Uses], wishes: &Wishes) -> Vec<String> 
     if wishes.race_free && !promised {
         sentences.push(match split {
             Split::Whole { reason, .. } => {
-                format!("freedom from data races was promised, which does not help: {reason}")
+                format!("the promise of freedom from data races has no effect: {reason}")
             }
             _ => {
-                "freedom from data races was promised, but need not be: the launch is split safely without"
+                "the promise of freedom from data races is not needed: the launch is split safely without it"
                     .to_owned()
             }
         });
@@ -318,7 +318,7 @@ impl Plan {
     /// let rt = Runtime::builder().devices("cpu").build()?;
     /// let y = Buffer::<u32>::zeroed(256);
     /// let plan = rt.launch(&kernel).bind("y", &y).workgroups([4, 1, 1]).chunks(9).plan()?;
-    /// assert!(plan.without_effect()[0].starts_with("9 chunks were asked for, and there are 4"));
+    /// assert!(plan.without_effect()[0].starts_with("9 chunks were requested, and there are 4"));
     /// # Ok::<(), coexec::Error>(())
     /// ```
     pub fn without_effect(&self) -> &[String] {
@@ -495,7 +495,7 @@ impl Plan {
         }
         if total > memory {
             return Err(format!(
-                "its part of all buffers takes {total} bytes, and there are {memory} for a chunk"
+                "its part of all buffers takes {total} bytes, and a chunk may take {memory} at most"
             ));
         }
         Ok(())

@@ -62,8 +62,7 @@ pub(super) fn order_of_accesses(
     let stored = || {
         let (id, at) = facts.atomic_stores.iter().find(|(id, _)| meet(*id))?;
         Some(format!(
-            "the last of its atomic stores to `{}` may win, which shows in which order workgroups \
-             ran{}",
+            "its atomic stores to `{}` may show in which order workgroups ran{}",
             name(*id),
             line(kernel, *at)
         ))
@@ -94,7 +93,7 @@ pub(super) fn unrepeatable(
     let halves = Wishes { chunks: Some(2), ..Wishes::default() };
     let mut consulted = vec![false; kernel.signature().bindings.len()];
     let met = |why: &str| {
-        format!("two of its workgroups may meet, and nobody knows which comes first ({why})")
+        format!("two of its workgroups may access the same memory, in no defined order ({why})")
     };
     let two = Able { count: 2, subgroups: Ok(0) };
     match bands::split(kernel, analysis, &two, &halves, &mut consulted) {

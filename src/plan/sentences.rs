@@ -46,13 +46,13 @@ impl fmt::Display for Plan {
         }
         for buffer in self.buffers.iter() {
             let Some(summarised) = buffer.consulted else { continue };
-            write!(f, "What the host holds in `{}` bounds what is touched", buffer.name)?;
+            write!(f, "The contents of `{}` bound the touched elements", buffer.name)?;
             match summarised {
                 0 => writeln!(f, ".")?,
                 n => {
                     writeln!(
                         f,
-                        ": {n} of its elements were summarised, once until it is written."
+                        ": {n} elements were summarised, and the summary is kept until a write."
                     )?;
                 }
             }
@@ -92,9 +92,9 @@ impl fmt::Display for Plan {
         if matches!(self.split, Split::Bands { .. }) && self.devices.iter().any(measured) {
             writeln!(
                 f,
-                "What is measured is what each device did in its own earlier launches of this \
-                 kernel: after short ones like devices may differ; each takes more while it is the \
-                 faster."
+                "A measured share comes from a device's own earlier launches of this kernel. After \
+                 short launches, the shares of equal devices may differ. During the launch, a \
+                 faster device takes more."
             )?;
         }
         Ok(())
@@ -104,11 +104,11 @@ impl fmt::Display for Plan {
 fn put_together(reduction: Reduction) -> &'static str {
     match reduction {
         Reduction::Sum => "added up",
-        Reduction::Minimum => "put together by their minimum",
-        Reduction::Maximum => "put together by their maximum",
-        Reduction::And => "put together by bitwise and",
-        Reduction::Or => "put together by bitwise or",
-        Reduction::Xor => "put together by exclusive or",
+        Reduction::Minimum => "combined by minimum",
+        Reduction::Maximum => "combined by maximum",
+        Reduction::And => "combined by bitwise and",
+        Reduction::Or => "combined by bitwise or",
+        Reduction::Xor => "combined by exclusive or",
     }
 }
 
@@ -222,7 +222,7 @@ impl Sentences<'_> {
         };
         writeln!(
             f,
-            "In bands along one axis it does not fit ({}). So it is cut along {outer} and {inner} into \
+            "Cut into bands along one axis, it does not fit ({}). So it is cut along {outer} and {inner} into \
              {rows} × {columns} tiles of about {} × {} workgroups; devices take tiles. A tile in the \
              middle ({outer} = {}, {inner} = {}):",
             tiling.why,
@@ -244,8 +244,8 @@ impl Sentences<'_> {
             let range = cover(&print.read.hull(), &print.may_write.hull());
             writeln!(
                 f,
-                "    It goes in pitched windows: the {} columns of {} rows that the tile touches, \
-                 packed, {} bytes; the range around them has {}.",
+                "    It is copied in pitched windows: the tile touches {} columns of {} rows, packed \
+                 into {} bytes; the range around them has {} bytes.",
                 pitch.columns,
                 pitch.rows,
                 pitch.len() * buffer.stride,
@@ -271,11 +271,11 @@ impl Sentences<'_> {
         };
         if merged.is_empty() {
             let how = if apart.iter().all(ranges) { "as ranges" } else { "row by row" };
-            writeln!(f, "What different bands write is disjoint, and is copied back {how}.")?;
+            writeln!(f, "Chunks write disjoint elements, which are copied back {how}.")?;
         } else if !apart.is_empty() {
             let names: Vec<String> = apart.iter().map(|b| format!("`{}`", b.name)).collect();
             let names = names.join(" and ");
-            writeln!(f, "What different bands write of {names} is disjoint, and is copied back.")?;
+            writeln!(f, "Chunks write disjoint elements of {names}, which are copied back.")?;
         }
         for buffer in merged {
             let name = &buffer.name;
@@ -284,8 +284,8 @@ impl Sentences<'_> {
                 Merge::Difference { why, at } => {
                     writeln!(
                         f,
-                        "`{name}` is merged: {why}. Each chunk writes to a copy that starts as the \
-                         launch's input; what differs is taken over, the highest chunk winning."
+                        "`{name}` is merged: {why}. Each chunk writes to a copy of the launch's \
+                         input; the values that it changed are merged, and the highest chunk wins."
                     )?;
                     if !at.is_empty() {
                         writeln!(f, "{at}")?;
@@ -307,15 +307,15 @@ impl Sentences<'_> {
                                 format!("the updates of {names} are {}", put_together(*how))
                             }
                             None => format!(
-                                "what differs of {names} is taken over, the highest chunk winning"
+                                "the changed values of {names} are merged, and the highest chunk wins"
                             ),
                         }
                     };
                     let parts: Vec<String> = by_member.parts.iter().map(part).collect();
                     writeln!(
                         f,
-                        "`{name}` is merged member by member: each chunk writes to a copy that starts \
-                         as the launch's input; {}.",
+                        "`{name}` is merged member by member: each chunk writes to a copy of the \
+                         launch's input; {}.",
                         parts.join("; ")
                     )?;
                 }

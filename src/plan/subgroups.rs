@@ -47,8 +47,7 @@ pub(super) fn common_size(
         let [x, y, z] = workgroup_size;
         if !alike && y * z > 1 && !x.is_multiple_of(size) {
             return Err(format!(
-                "and which invocations of a {x} × {y} × {z} workgroup are in one may differ between \
-                 {} and {id}",
+                "and {} and {id} may divide a {x} × {y} × {z} workgroup into different subgroups",
                 other.id
             ));
         }

@@ -120,7 +120,7 @@ impl Search<'_> {
         let grid = self.analysis.arguments.grid;
         let [most, columns] = axes.map(|axis| grid[axis]);
         let mut found = Vec::new();
-        let mut finest = Err(format!("it would take more than {MOST_TILES}"));
+        let mut finest = Err(format!("that would take more than {MOST_TILES} tiles"));
         // 1, 2, 3, 4, 6, 8, 12…
         let halves = (0..32).flat_map(|n| [1u64 << n, 3 << n]);
         let mut numbers: Vec<u32> = halves.filter_map(|n| u32::try_from(n).ok()).collect();
@@ -212,7 +212,7 @@ impl Search<'_> {
             let bytes = bytes.saturating_add(binding.layout.header);
             if bytes > self.room.binding {
                 return Err(format!(
-                    "what {who} touches of `{}` lies in {bytes} bytes, and a binding holds {} at most",
+                    "{who} needs {bytes} bytes of `{}`, and a binding holds {} at most",
                     binding.name, self.room.binding
                 ));
             }
@@ -220,8 +220,7 @@ impl Search<'_> {
         }
         if total > self.room.memory {
             return Err(format!(
-                "what {who} touches of all buffers lies in {total} bytes, and there are {} for a \
-                 chunk",
+                "{who} needs {total} bytes of all buffers, and a chunk may take {} at most",
                 self.room.memory
             ));
         }

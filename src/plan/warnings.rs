@@ -44,8 +44,8 @@ pub(super) fn warnings(
         let line = kernel.source().line(span);
         let at = line.map_or_else(String::new, |line| format!(" on line {line}"));
         found.push(format!(
-            "whether an invocation reaches the barrier{at} depends on its id: WGSL requires that all \
-             invocations of a workgroup reach it, or none; otherwise devices differ"
+            "the id of an invocation decides whether it reaches the barrier{at}: WGSL requires that \
+             all invocations of a workgroup reach it, or none; otherwise the devices' results may differ"
         ));
     }
     found

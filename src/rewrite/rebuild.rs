@@ -279,7 +279,7 @@ impl<'a> Rebuild<'a> {
                 }
                 self.out.statement(copy, span);
             }
-            ref other => return Err(internal(format!("a statement not expected: {other:?}"))),
+            ref other => return Err(internal(format!("an unexpected statement: {other:?}"))),
         }
         Ok(())
     }
@@ -375,7 +375,7 @@ impl<'a> Rebuild<'a> {
                 }
                 Expression::ArrayLength(array) => match self.bindings.window(self.old, array) {
                     Some(id) => Mapped::Value(self.block.word(Word::Elements(id))?),
-                    None => return Err(internal("the length of an array that is no window")),
+                    None => return Err(internal("the length of an array that is not a window")),
                 },
                 ref other => {
                     let mut copy = other.clone();
@@ -461,7 +461,7 @@ impl<'a> Rebuild<'a> {
                 let ty = self.ty(old);
                 Ok(Mapped::Value(guard::or_zero(&mut self.out, guard, value, ty, span)))
             }
-            None => Err(internal("an index into nothing")),
+            None => Err(internal("an index into an expression without a value")),
         }
     }
 
@@ -480,7 +480,7 @@ impl<'a> Rebuild<'a> {
             Some(Mapped::Value(base)) => {
                 Ok(Mapped::Value(self.out.expr(Expression::AccessIndex { base, index }, span)))
             }
-            None => Err(internal("a member of nothing")),
+            None => Err(internal("a member of an expression without a value")),
         }
     }
 

@@ -387,6 +387,26 @@ fn devices_that_do_not_exist_are_named() {
 }
 
 #[test]
+fn malformed_fault_rules_are_told_from_rules_about_devices_that_do_not_exist() {
+    let build = |faults: &str| {
+        Runtime::builder().devices("cpu").inject(faults).build().expect_err("a wrong rule")
+    };
+    for faults in ["cpu:broken@1", "cpu", "cpu:oom@1, cpu:lost%101"] {
+        let error = build(faults);
+        let wrong = faults.rsplit(", ").next().expect("a last rule");
+        let expected = format!("`{wrong}`");
+        assert!(
+            matches!(&error, Error::InvalidFaultRule { rule, .. } if *rule == expected),
+            "{error:?}"
+        );
+        says(&error, &[wrong, "such as gpu0:lost@3", "lost-late"]);
+    }
+    let error = build("abacus:lost@1");
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+    says(&error, &["`abacus`", "a fault rule names it; the devices are cpu"]);
+}
+
+#[test]
 fn ranges_outside_a_buffer_are_refused() {
     let buffer = Buffer::from_slice(&[1u16, 2, 3, 4]);
     for error in [

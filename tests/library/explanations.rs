@@ -30,7 +30,7 @@ const SRC_DST: &str = "
     @group(0) @binding(0) var<storage, read> src: array<u32>;
     @group(0) @binding(1) var<storage, read_write> dst: array<u32>;";
 
-const DISJOINT: &str = "What different bands write is disjoint";
+const DISJOINT: &str = "Chunks write disjoint elements, which";
 
 #[test]
 fn a_grid_stride_loop_touches_rows_as_far_apart_as_the_grid_is_wide() {
@@ -242,7 +242,7 @@ fn the_input_of_a_prefix_sum_bounds_no_index_and_is_not_read_by_the_plan() {
         &text,
         &["`sums`, 16 × u32 (4 B each): writes its own 1 element (8), every one", DISJOINT],
     );
-    assert!(!text.contains("What the host holds"), "{text}");
+    assert!(!text.contains("The contents of"), "{text}");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn sparse_rows_of_different_lengths_are_read_where_they_are_and_are_no_ones_own(
         &text,
         &[
             "`values`, 2100 × f32 (4 B each): reads elements 1792 to 2099.",
-            "`row_ptr` bounds what is touched",
+            "The contents of `row_ptr` bound the touched elements",
             "`y`, 1024 × f32 (4 B each): writes its own 128 elements (512 to 639)",
         ],
     );
@@ -292,7 +292,12 @@ fn a_scatter_that_adds_to_what_is_there_is_refused_at_its_line_and_one_that_stor
     };
     says(
         &scatter("="),
-        &["`dst` is merged", "7 | ", "dst[place] = id.x", "`src` bounds what is touched"],
+        &[
+            "`dst` is merged",
+            "7 | ",
+            "dst[place] = id.x",
+            "The contents of `src` bound the touched elements",
+        ],
     );
     // A merged buffer has no elements of a band's own.
     assert!(!scatter("=").contains("`dst`, 1024 × u32 (4 B each): writes its own"));
@@ -312,7 +317,7 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
          }",
         |l| l.bind("src", &words(1024)).bind("best", &words(2)).workgroups([16, 1, 1]),
     );
-    says(&text, &["it uses what was there before", "7 | ", "atomicMin(&best.value, v)"]);
+    says(&text, &["it uses the old value", "7 | ", "atomicMin(&best.value, v)"]);
     let text = explained(
         "@group(0) @binding(0) var<storage, read> src: array<u32>;
          @group(0) @binding(1) var<storage, read_write> best: atomic<u32>;
@@ -322,8 +327,8 @@ fn the_place_of_the_least_is_refused_where_two_words_are_one_answer_and_split_wh
          }",
         |l| l.bind("src", &words(1024)).bind("best", &words(1)).workgroups([16, 1, 1]),
     );
-    says(&text, &["may update element 0.", "the updates are put together by their minimum"]);
-    assert!(!text.contains("What the host holds"), "no index follows from `src`: {text}");
+    says(&text, &["may update element 0.", "the updates are combined by minimum"]);
+    assert!(!text.contains("The contents of"), "no index follows from `src`: {text}");
 }
 
 #[test]
@@ -352,12 +357,15 @@ fn a_member_that_is_added_to_and_one_that_is_read_are_no_obstacle_to_each_other(
     says(
         &text,
         &[
-            "the updates of `sum` are put together by their maximum; what differs of `seen` is taken \
-             over, the highest chunk winning.",
+            "the updates of `sum` are combined by maximum; the changed values of `seen` are merged, \
+             and the highest chunk wins.",
         ],
     );
     // Members that are both stored to and read must be disjoint.
-    says(&cells("atomicAdd(&cells[c].sum, 1); cells[g.x].mass += 2;"), &["what differs of `mass`"]);
+    says(
+        &cells("atomicAdd(&cells[c].sum, 1); cells[g.x].mass += 2;"),
+        &["the changed values of `mass`"],
+    );
     let text = cells("atomicAdd(&cells[c].sum, 1); cells[c].mass += 2;");
     says(&text, &["It runs whole on one device", "both write `cells`", "cells[c].mass += 2"]);
     // If all members are disjoint, nothing is copied.

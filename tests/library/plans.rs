@@ -50,7 +50,7 @@ fn a_band_of_the_stencil_reads_one_more_row_on_each_side() {
          each side (3100 to 4899).\n\
          \x20 `dst`, 6400 × f32 (4 B each): writes its own 16 rows of 100 (3200 to 4799), every \
          one of them, so nothing is uploaded.\n\
-         What different bands write is disjoint, and is copied back as ranges."
+         Chunks write disjoint elements, which are copied back as ranges."
     );
 }
 
@@ -136,7 +136,7 @@ fn a_band_of_sparse_rows_reads_just_its_rows_and_follows_the_row_pointers_when_t
         text.contains("`values`, 1536 × f32 (4 B each): reads its own 384 elements (768 to 1151)"),
         "{text}"
     );
-    assert!(text.contains("What the host holds in `row_ptr` bounds what is touched"), "{text}");
+    assert!(text.contains("The contents of `row_ptr` bound the touched elements"), "{text}");
     row_ptr.write(0, &pointers(2)).expect("it fits");
     let text = of();
     assert!(
@@ -195,7 +195,7 @@ fn of_text(body: &str, race_free: bool) -> String {
 fn a_scatter_through_data_is_merged_by_difference_and_the_line_is_shown() {
     // The contents of `a`, a permutation, show that the bands write disjoint elements.
     let text = of_text("b[a[id.x]] = id.x;", false);
-    assert!(text.contains("What different bands write is disjoint"), "{text}");
+    assert!(text.contains("Chunks write disjoint elements, which"), "{text}");
     let text = of_text("b[a[id.x] ^ (id.x * 5u % 256u)] = id.x;", false);
     assert!(text.contains("It is cut along x into 4 bands"), "{text}");
     assert!(
@@ -219,13 +219,13 @@ fn buffers_that_are_read_and_written_anywhere_are_cut_only_on_a_promise() {
 #[test]
 fn atomics_that_are_no_reduction_keep_a_launch_whole_and_the_line_is_shown() {
     for (body, why) in [
-        ("b[atomicAdd(&n[0], 1u)] = id.x;", "it uses what was there before"),
+        ("b[atomicAdd(&n[0], 1u)] = id.x;", "it uses the old value"),
         ("atomicAdd(&n[0], 1u); atomicMax(&n[1], id.x);", "it mixes operators"),
-        ("atomicAdd(&n[0], 1u); b[id.x] = atomicLoad(&n[1]);", "it reads it, too"),
+        ("atomicAdd(&n[0], 1u); b[id.x] = atomicLoad(&n[1]);", "it also reads it"),
         // In a scan with decoupled look-back, a workgroup waits for its predecessor's value.
         (
             "if id.x > 0u { while atomicLoad(&n[id.x - 1u]) == 0u {} } atomicAdd(&n[id.x], 1u);",
-            "it reads it, too",
+            "it also reads it",
         ),
     ] {
         let text = of_text(body, true);
@@ -292,9 +292,9 @@ fn a_kept_plan_is_not_used_when_contents_that_any_band_looked_at_have_changed() 
         let launch = runtime.launch(&kernel).bind("a", &a).bind("b", &b);
         launch.workgroups([4, 1, 1]).chunks(4).plan().expect("a plan").to_string()
     };
-    assert!(plan().contains("What different bands write is disjoint"), "{}", plan());
+    assert!(plan().contains("Chunks write disjoint elements, which"), "{}", plan());
     a.write(0, &[7; 256]).expect("it fits");
     assert!(plan().contains("`b` is merged: along x, bands 2 and 3 of 4"), "{}", plan());
     a.write(0, &(0..256).rev().collect::<Vec<u32>>()).expect("it fits");
-    assert!(plan().contains("What different bands write is disjoint"), "{}", plan());
+    assert!(plan().contains("Chunks write disjoint elements, which"), "{}", plan());
 }

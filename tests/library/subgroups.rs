@@ -83,8 +83,8 @@ fn subgroups_of_several_sizes_keep_a_launch_whole_and_unverified_with_the_reason
     let text = format!("{}{report}", report.plan);
     assert!(text.contains("runs whole on one device: it uses subgroups, whose size"), "{text}");
     for sentence in [
-        "6 chunks were asked for, and there is one: it uses subgroups, whose size",
-        "freedom from data races was promised, which does not help: it uses subgroups",
+        "6 chunks were requested, and there is one: it uses subgroups, whose size",
+        "the promise of freedom from data races has no effect: it uses subgroups",
         "not verified: it uses subgroups, whose size",
         "(line 5)",
     ] {
@@ -100,9 +100,9 @@ fn wishes_that_change_nothing_are_told_and_others_are_not() {
     let said = |launch: Launch| launch.plan().expect("a plan").without_effect().to_vec();
     assert_eq!(said(launch(&rt, &y).chunks(24)), [""; 0]);
     let many = said(launch(&rt, &y).chunks(25));
-    assert!(many[0].starts_with("25 chunks were asked for, and there are 24"), "{many:?}");
+    assert!(many[0].starts_with("25 chunks were requested, and there are 24"), "{many:?}");
     let promised = said(launch(&rt, &y).assume_race_free());
-    assert!(promised[0].contains("need not be"), "{promised:?}");
+    assert!(promised[0].contains("is not needed"), "{promised:?}");
     // The promise makes a difference for this kernel.
     let shift = Kernel::from_wgsl(
         "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
@@ -116,7 +116,7 @@ fn wishes_that_change_nothing_are_told_and_others_are_not() {
     assert_eq!(said(launch().assume_race_free().chunks(3)), [""; 0]);
     let whole = said(launch().chunks(3));
     assert!(
-        whole[0].starts_with("3 chunks were asked for, and there is one: along x,"),
+        whole[0].starts_with("3 chunks were requested, and there is one: along x,"),
         "{whole:?}"
     );
 }

@@ -96,7 +96,7 @@ fn the_report_says_how_much_was_verified_by_which_device() {
     let verified = alone.verified.as_ref().expect("it was asked for");
     assert_eq!((verified.workgroups(), verified.parts.len()), (10, 1));
     let line = "verified 10 workgroups: 10 of cpu by the CPU's interpreter; all agree, floats within \
-                1e-6 or 1e-5 of the larger one, integers to the bit\n";
+                1e-6 or 1e-5 of the larger one, integers exactly\n";
     assert!(alone.to_string().contains(line), "{alone}");
     let two = run("virtual:2:cpu", 1.0).verified.expect("it was asked for");
     assert_eq!(two.workgroups(), 10);

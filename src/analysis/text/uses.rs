@@ -126,7 +126,7 @@ pub(crate) fn uses(kernel: &Kernel) -> Vec<Uses> {
 }
 
 const UNLISTED: &str =
-    "signed integers can't be told from others in an element of more than 65,536 scalars";
+    "its elements have more than 65,536 scalars, too many to tell which ones are signed";
 
 /// The accesses to some members.
 fn those(met: &mut [Met], members: Members) -> impl Iterator<Item = &mut Met> {
@@ -189,13 +189,13 @@ impl Met {
             AtomicFunction::InclusiveOr => Reduction::Or,
             AtomicFunction::ExclusiveOr => Reduction::Xor,
             AtomicFunction::Exchange { .. } => {
-                let why = "an exchange depends on what was there";
+                let why = "an exchange depends on the old value";
                 self.obstacle.get_or_insert((why, span));
                 return;
             }
         };
         if used {
-            let why = "it uses what was there before, which depends on the others' updates";
+            let why = "it uses the old value, which depends on the updates of other invocations";
             self.obstacle.get_or_insert((why, span));
         }
         if *self.reduction.get_or_insert(reduction) != reduction {
@@ -217,8 +217,8 @@ impl Met {
         let also = |span: Option<Span>, why| span.map(|span| (why, span));
         let obstacle = self
             .obstacle
-            .or(also(self.loads, "it reads it, too"))
-            .or(also(self.stores, "it stores to it, too"));
+            .or(also(self.loads, "it also reads it"))
+            .or(also(self.stores, "it also stores to it"));
         Some(match (obstacle, self.reduction) {
             (None, Some(reduction)) => Use::Reduce(reduction),
             (Some((why, at)), _) => Use::Atomic { why, at },
@@ -302,7 +302,7 @@ mod tests {
         // A member that is used in two ways is refused, whatever the uses of the others are.
         let refused =
             all("atomicAdd(&d[1].sum, 1); c[0] = u32(atomicLoad(&d[1].sum)); d[1].mass = 2;");
-        assert!(matches!(refused[0].1, Use::Atomic { why: "it reads it, too", .. }), "{refused:?}");
+        assert!(matches!(refused[0].1, Use::Atomic { why: "it also reads it", .. }), "{refused:?}");
         let many = of("e", "atomicMin(&e.m[c[0]], -3);");
         assert!(matches!(many, Use::Atomic { why: UNLISTED, .. }), "{many:?}");
         assert_eq!(of("e", "atomicAdd(&e.m[c[0]], -3);"), Use::Reduce(Reduction::Sum));
@@ -311,8 +311,8 @@ mod tests {
     #[test]
     fn what_is_no_reduction_says_why() {
         for (body, why) in [
-            ("c[0] = atomicAdd(&a[0], 1u);", "what was there before"),
-            ("let t = atomicAdd(&a[0], 1u); if t > 3u { c[0] = 1u; }", "what was there before"),
+            ("c[0] = atomicAdd(&a[0], 1u);", "uses the old value"),
+            ("let t = atomicAdd(&a[0], 1u); if t > 3u { c[0] = 1u; }", "uses the old value"),
             ("atomicAdd(&a[0], 1u); atomicMax(&a[1], 1u);", "mixes"),
             ("atomicAdd(&a[0], 1u); c[0] = atomicLoad(&a[0]);", "reads"),
             ("atomicAdd(&a[0], 1u); atomicStore(&a[1], 3u);", "stores"),

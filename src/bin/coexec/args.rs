@@ -20,22 +20,23 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the processors of this machine, what they can hold and how fast they are
+    /// List the processors of this machine, with their limits and speeds
     Devices(DevicesArgs),
     /// Run a kernel on files or generated data
     #[command(after_help = INJECT)]
     Run(RunArgs),
-    /// Describe what a kernel binds; with a grid and data, also what it reads and writes, and how
-    /// it would be split
+    /// Describe the bindings of a kernel; with a grid and data, also what it reads and writes, and
+    /// how it would be split
     Explain(ExplainArgs),
-    /// Run a kernel under watch and report data races, accesses out of bounds, and barriers and
-    /// subgroup operations in divergent control flow, with the lines and the invocations. The exit
-    /// code is 3 if there are any
+    /// Run a kernel in an instrumented interpreter and report data races, accesses out of bounds,
+    /// and barriers and subgroup operations in divergent control flow, with the lines and the
+    /// invocations. The exit code is 3 if there are any
     Check(CheckArgs),
-    /// Run the kernels that come with coexec on each device and on all, checked and timed
+    /// Run the kernels that come with coexec on each device and on all together; check and time
+    /// them
     Bench(BenchArgs),
-    /// Simulate how well launches are balanced over devices that are not here: each policy's time
-    /// against the best possible one
+    /// Simulate how well each scheduling policy balances launches over devices that this machine
+    /// need not have
     Simulate(SimulateArgs),
 }
 
@@ -46,11 +47,12 @@ without end, a comparison that differs); 2 wrong usage (a wrong flag, or data wh
 does not fit the kernel); 3 check found errors in the kernel; 130 Ctrl-C.";
 
 const INJECT: &str = "\
-Faults on purpose: the environment variable COEXEC_INJECT makes devices fail, to see what becomes of
-a run. It holds a list of DEVICE:FAULT@N (at the N-th chunk that the device is given, from 1),
-DEVICE:FAULT@N+ (at that and all later ones) and DEVICE:FAULT%PERCENT:SEED (now and then). DEVICE is
-an id or *. FAULT is lost, lost-late (while it computes), destroy (a GPU, for real), oom, reject (the
-kernel), hang, map, panic, panic-late, wrong (a bit of the result; see --verify) or any (but the last).";
+Fault injection: the environment variable COEXEC_INJECT makes devices fail, to show how a run
+recovers. It holds a list of DEVICE:FAULT@N (at the N-th chunk that the device is given, from 1),
+DEVICE:FAULT@N+ (at that and all later chunks) and DEVICE:FAULT%PERCENT:SEED (at random chunks).
+DEVICE is an id or *. FAULT is lost, lost-late (while it computes), destroy (a GPU, for real), oom,
+reject (the kernel), hang, map, panic, panic-late, wrong (one bit of the result; see --verify) or any
+(of these except wrong).";
 
 #[derive(Debug, Args)]
 pub(crate) struct DevicesArgs {
@@ -89,7 +91,8 @@ pub(crate) struct LaunchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunks: Option<u32>,
 
-    /// The kernel has no data race: cut it also where that can't be shown to be safe, and merge
+    /// Promise that the kernel has no data race: split it even where no proof shows that this is
+    /// safe, and merge what the chunks write
     #[arg(long)]
     pub(crate) assume_race_free: bool,
 
@@ -137,7 +140,7 @@ pub(crate) struct DeviceArgs {
     pub(crate) cpu_engine: CpuEngine,
 
     /// Memory that buffers may take on a GPU, such as gpu0=8M (k, M and G mean powers of 1024).
-    /// What does not fit is streamed through it
+    /// Larger data is streamed through it
     #[arg(long, value_name = "DEVICE=BYTES", value_parser = budget)]
     pub(crate) memory_budget: Vec<(String, u64)>,
 }
@@ -148,7 +151,7 @@ pub(crate) enum CpuEngine {
     Auto,
     /// The compiler, through a libLLVM of this machine
     Llvm,
-    /// The compiler, through Cranelift, which is always there
+    /// The compiler, through Cranelift, which is always available
     Cranelift,
     /// The reference interpreter
     Interpreter,
@@ -165,7 +168,7 @@ pub(crate) struct RunArgs {
     #[arg(long = "out", value_name = "NAME=FILE", value_parser = out)]
     pub(crate) outs: Vec<(String, DataFile)>,
 
-    /// Run on each of these separately and compare every binding that the kernel writes
+    /// Run on each of these device selections and compare every binding that the kernel writes
     #[arg(
         long,
         value_name = "LIST",
@@ -175,8 +178,9 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) compare: Vec<String>,
 
-    /// Compute a part of the grid, from 0 to 1, on a second device too, and compare. What differs is
-    /// decided by a third, and computed again; the report tells
+    /// Compute a fraction of the grid, from 0 to 1, on a second device too, and compare. Where the
+    /// two differ, a third device decides, and the work of the wrong one is computed again; the
+    /// report says so
     #[arg(long, value_name = "FRACTION", value_parser = fraction, conflicts_with = "compare")]
     pub(crate) verify: Option<f64>,
 
@@ -195,12 +199,12 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) launch: LaunchArgs,
 
-    /// Run the kernel in the interpreter and say how tight the footprints are: elements inferred
-    /// for each that is touched. In 8 chunks, if --chunks does not say otherwise. Slow
+    /// Run the kernel in the interpreter and say how tight the footprints are: the elements inferred
+    /// for each element touched. In 8 chunks, unless --chunks is given. Slow
     #[arg(long, conflicts_with_all = ["spmd", "llvm", "asm"])]
     pub(crate) measure: bool,
 
-    /// Run the launch so many times, and show what each step moves to and from each device
+    /// Run the launch N times, and show what each step moves to and from each device
     #[arg(long, value_name = "N", conflicts_with_all = ["spmd", "llvm", "asm"])]
     pub(crate) iterations: Option<u32>,
 
@@ -208,8 +212,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "A=B", value_parser = swap, requires = "iterations")]
     pub(crate) swap: Vec<(String, String)>,
 
-    /// Print what the CPU compiler makes of the kernel: gangs, and what is uniform in them. Like
-    /// --llvm and --asm it needs neither a grid nor data
+    /// Print the kernel as the CPU compiler vectorises it: gangs, and the values that are uniform in
+    /// them. Like --llvm and --asm, this needs neither a grid nor data
     #[arg(long, conflicts_with_all = ["llvm", "asm"])]
     pub(crate) spmd: bool,
 
@@ -227,7 +231,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) launch: LaunchArgs,
 
-    /// Tell also of what is only suspicious: memory that is read before it is written, NaN and
+    /// Also report what is only suspicious: memory that is read before it is written, NaN and
     /// infinity made of finite values, indices whose arithmetic overflows
     #[arg(long)]
     pub(crate) lint: bool,
@@ -239,7 +243,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Which kernels; all when none is named
+    /// The kernels to run; all of them if none is named
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 
@@ -255,14 +259,14 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Measure each configuration for at least so many seconds
+    /// Measure each configuration for at least S seconds
     #[arg(long, value_name = "S", default_value_t = 0.3)]
     pub(crate) seconds: f64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
-    /// The scenario. Without one, the standard scenario: unequal devices whose speeds are believed
+    /// The scenario. Without one, the standard scenario: unequal devices whose speeds are estimated
     /// up to 4 times wrong, jitter, and one device that becomes 5 times slower
     #[arg(value_name = "SCENARIO.toml")]
     pub(crate) scenario: Option<PathBuf>,
@@ -395,7 +399,7 @@ fn bench_size(text: &str) -> Result<BenchSize, String> {
         "large" => Ok(BenchSize::Named(2)),
         number => match number.parse() {
             Ok(n) if n > 0 => Ok(BenchSize::Number(n)),
-            _ => Err("say small, medium, large or a positive number".to_owned()),
+            _ => Err("expected small, medium, large or a positive number".to_owned()),
         },
     }
 }
@@ -404,7 +408,7 @@ fn policy(text: &str) -> Result<Strategy, String> {
     POLICIES
         .into_iter()
         .find(|policy| simulate::name(*policy) == text)
-        .ok_or_else(|| format!("`{text}` is no policy; say static, dynamic, guided or adaptive"))
+        .ok_or_else(|| format!("`{text}` is not a policy; use static, dynamic, guided or adaptive"))
 }
 
 /// The policies that can be compared.

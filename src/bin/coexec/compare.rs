@@ -186,7 +186,7 @@ fn sentence(binding: &Binding, first: &str, other: &str, comparison: &Comparison
     let verdict = if *wrong == 0 { "agree" } else { "DIFFER" };
     let mut text = format!("{}: {first} and {other} {verdict}", binding.name);
     match worst {
-        None => text += &format!(" to the bit in all {count} values\n"),
+        None => text += &format!(" bit for bit in all {count} values\n"),
         Some(worst) => {
             if *wrong == 0 {
                 text += &format!(" in all {count} values");

@@ -105,8 +105,8 @@ impl FromStr for Source {
                     String::new()
                 };
                 Err(format!(
-                    "`{text}` is none of @FILE, raw:FILE, zeros:BYTES, random:SEED:COUNT:TYPE, \
-                     list:TYPE:1,2,3{hint}"
+                    "`{text}` is not a data source; expected @FILE, raw:FILE, zeros:BYTES, \
+                     random:SEED:COUNT:TYPE or list:TYPE:1,2,3{hint}"
                 ))
             }
         }
@@ -167,7 +167,7 @@ impl Source {
             && given != wanted
         {
             return Err(Usage(format!(
-                "binding `{}` is {}, made of {wanted}, but the data given is {given}; say {wanted} \
+                "binding `{}` is {}, made of {wanted}, but the given data is {given}; write {wanted} \
                  instead of {given} in its --bind",
                 binding.name, binding.type_name,
             ))
@@ -202,7 +202,7 @@ fn allocate(count: u64) -> Result<Vec<u8>> {
             bytes.resize(n, 0);
             Ok(bytes)
         }
-        _ => bail!("there is not enough memory for so much data"),
+        _ => bail!("there is not enough memory for the data"),
     }
 }
 
@@ -249,7 +249,7 @@ fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
     let header = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         NpyHeader::from_reader(&mut reader)
     }))
-    .unwrap_or_else(|_| Err(std::io::Error::other("the shape in the header is absurd")))
+    .unwrap_or_else(|_| Err(std::io::Error::other("the shape in the header is too large")))
     .context("this is not a .npy file, or its header is damaged")?;
     if header.order() == Order::Fortran && header.shape().iter().filter(|&&n| n > 1).count() > 1 {
         return unfit(
@@ -296,7 +296,7 @@ fn read_npy(path: &Path, binding: &Binding) -> Result<Data> {
     };
     // `header.len()` may have wrapped around.
     let total = header.shape().iter().try_fold(size, |total, &extent| total.checked_mul(extent));
-    let total = total.context("the shape in the header is absurd")?;
+    let total = total.context("the shape in the header is too large")?;
     let mut bytes = Vec::new();
     reader.take(total.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 != total {
@@ -341,7 +341,7 @@ pub(crate) fn scalar_type(name: &str) -> Result<ScalarType, String> {
         "f16" => Ok(ScalarType::F16),
         "i32" => Ok(ScalarType::I32),
         "u32" => Ok(ScalarType::U32),
-        other => Err(format!("`{other}` is not a type; say f32, f16, i32 or u32")),
+        other => Err(format!("`{other}` is not a type; use f32, f16, i32 or u32")),
     }
 }
 
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_bad_source_says_what_is_wrong_with_it() {
         let error = |text: &str| text.parse::<Source>().unwrap_err();
-        assert!(error("x.npy").contains("none of @FILE"));
+        assert!(error("x.npy").contains("not a data source; expected @FILE"));
         for suffix in ["csv", "npz", "txt", "json", "png", "bin.gz"] {
             assert!(error(&format!("@a.{suffix}")).contains(&format!("raw:a.{suffix}")));
         }

@@ -104,7 +104,7 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<()> {
         text += if cfg!(feature = "gpu") {
             "No GPU was found. A GPU needs a Vulkan, Metal or DirectX 12 driver.\n"
         } else {
-            "GPUs are not looked for: coexec was built without the feature `gpu`.\n"
+            "coexec looks for no GPU: it was built without the feature `gpu`.\n"
         };
     }
     if rates.iter().any(|(d, _)| d.kind == coexec::DeviceKind::SoftwareGpu) {

@@ -39,6 +39,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
                         | Error::Grid(_)
                         | Error::NoSuchDevice { .. }
                         | Error::NoSuchEngine { .. }
+                        | Error::InvalidFaultRule { .. }
                 )
             )
     });

@@ -54,7 +54,7 @@ fn in_words(args: &ExplainArgs, prepared: &Prepared, runtime: &Runtime) -> Resul
             && cut.to_string() != plan
         {
             let cut = cut.to_string();
-            write!(text, "\nIf it were cut into {CHUNKS} chunks:\n{}\n", cut.trim_end())?;
+            write!(text, "\nIf the launch were cut into {CHUNKS} chunks:\n{}\n", cut.trim_end())?;
         }
     }
     if args.measure {
@@ -102,7 +102,7 @@ fn iterations(
     }
     let lines = output::table(&rows).into_iter().map(|line| format!("  {line}\n"));
     Ok(format!(
-        "\nRun {steps} times, each device's share and what was moved for it:\n{}",
+        "\nIn {steps} steps, the share of each device and the bytes that were moved for it:\n{}",
         lines.collect::<String>()
     ))
 }
@@ -146,9 +146,9 @@ fn signature(kernel: &Kernel) -> Result<String> {
             let size = match layout.count {
                 Some(_) => format!("{} B", layout.min_bytes()),
                 None if layout.header > 0 => {
-                    format!("{} B and {} B an element", layout.header, layout.stride)
+                    format!("{} B and {} B per element", layout.header, layout.stride)
                 }
-                None => format!("{} B an element", layout.stride),
+                None => format!("{} B per element", layout.stride),
             };
             [slot, binding.name.clone(), space.to_owned(), size, ty]
         })

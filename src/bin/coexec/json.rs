@@ -11,7 +11,7 @@ use crate::output::{self, Summary};
 pub(crate) fn encode(kernel: &Kernel, name: &str, value: &Value) -> Result<Vec<u8>> {
     let value = convert(value).map_err(|found| {
         Usage(format!(
-            "binding `{name}`: {found} is no value for --set; give {}",
+            "binding `{name}`: {found} is not a value for --set; give {}",
             kernel.value_form(name).unwrap_or_default()
         ))
     })?;
@@ -21,7 +21,7 @@ pub(crate) fn encode(kernel: &Kernel, name: &str, value: &Value) -> Result<Vec<u
 /// A value of a part of a uniform, from JSON.
 pub(crate) fn value(path: &str, value: &Value) -> Result<coexec::Value> {
     Ok(convert(value).map_err(|found| {
-        Usage(format!("`{path}`: {found} is no value for --set; give a number"))
+        Usage(format!("`{path}`: {found} is not a value for --set; give a number"))
     })?)
 }
 

@@ -164,7 +164,7 @@ impl Prepared {
             return Err(Usage(format!("the kernel does not use `{name}`")).into());
         }
         self.buffers.iter().position(|bound| bound.binding.name == binding.name).ok_or_else(|| {
-            Usage(format!("`{name}` is not a storage variable; there is nothing to write")).into()
+            Usage(format!("`{name}` is not a storage variable, so it has no buffer")).into()
         })
     }
 }

@@ -76,9 +76,9 @@ const HEAD: &str =
 
 fn head(scenario: &Scenario) -> String {
     format!(
-        "{}: {} launches each. Time over the lower bound: mean and worst; over the best device \
-         alone: worst, if it\nmeets no jitter and if it meets as much; runs per device, and runs that were \
-         computed a second time, per launch.",
+        "{}: {} launches each. `mean`, `worst`: time over the lower bound. `best alone`: worst time over \
+         that of the best\ndevice alone, without jitter; `as lucky`: with equal jitter. `runs`: per device \
+         and launch. `reruns`: runs computed\na second time, per launch.",
         scenario.name, scenario.seeds
     )
 }
@@ -138,7 +138,7 @@ fn parse(text: &str) -> Result<Scenario> {
         };
         let count = || {
             let number = value.as_integer().and_then(|n| u32::try_from(n).ok());
-            number.ok_or_else(|| wrong("a whole number from 0 on"))
+            number.ok_or_else(|| wrong("a whole number, 0 or more"))
         };
         let numbers = || -> Result<Vec<f64>, Usage> {
             let list = value.as_array().ok_or_else(|| wrong("a list of numbers"))?;
@@ -160,7 +160,7 @@ fn parse(text: &str) -> Result<Scenario> {
             "bytes_per_workgroup" => scenario.bytes_per_workgroup = number()?,
             "speeds" => match numbers()?.as_slice() {
                 [least, most] => scenario.speeds = (*least, *most),
-                _ => return Err(wrong("the least and the largest speed").into()),
+                _ => return Err(wrong("a list of the least and the largest speed").into()),
             },
             "speed_list" => scenario.speed_list = numbers()?,
             "estimate_error" => scenario.estimate_error = number()?,
@@ -172,7 +172,7 @@ fn parse(text: &str) -> Result<Scenario> {
             "slow_factor" => scenario.slow_factor = number()?,
             "slow_from" => scenario.slow_from = number()?,
             "failures" => scenario.failures = count()?,
-            _ => return Err(Usage(format!("`{key}` is nothing that a scenario has")).into()),
+            _ => return Err(Usage(format!("a scenario has no setting `{key}`")).into()),
         }
     }
     Ok(scenario)

@@ -56,7 +56,7 @@ pub(crate) fn check(
     let invocations = size.iter().try_fold(1u32, |n, &extent| n.checked_mul(extent));
     if invocations.is_none_or(|n| n > 1 << 16) {
         return Err(Error::Unsupported {
-            what: format!("a workgroup of {size:?} invocations (check takes 65536)"),
+            what: format!("a workgroup of {size:?} invocations (check takes at most 65536)"),
             at: String::new(),
         });
     }

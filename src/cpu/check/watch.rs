@@ -316,9 +316,11 @@ impl<'c> Watcher<'c> {
                 let both = writes(other) && writes(who);
                 let what = if both { "both write" } else { "write and read" };
                 let message = if within {
-                    format!("two invocations of a workgroup {what} `{address}`, in no order")
+                    format!(
+                        "two invocations of a workgroup {what} `{address}`, in no defined order"
+                    )
                 } else {
-                    format!("invocations of two workgroups {what} `{address}`, in no order")
+                    format!("invocations of two workgroups {what} `{address}`, in no defined order")
                 };
                 (address, message, words::race_note(within, storage, both))
             });
@@ -331,7 +333,7 @@ impl<'c> Watcher<'c> {
         if touch != Touch::Write && !self.words_written.has(word as usize) {
             self.find(Rule::UnwrittenRead, who, None, None, |watcher| {
                 let address = addresses::of_workgroup(watcher.chunk.kernel, word);
-                let message = format!("`{address}` is read, and nobody has written it");
+                let message = format!("`{address}` is read before any invocation has written it");
                 (address, message, words::ZERO_BY_DEFAULT)
             });
         }
@@ -474,7 +476,7 @@ impl<'c> Watcher<'c> {
                     .find(|value| !value.is_finite())
                     .unwrap_or(f32::NAN);
                 let what = if value.is_nan() { "NaN" } else { "an infinity" };
-                (String::new(), format!("finite operands made {what}"), "")
+                (String::new(), format!("finite operands gave {what}"), "")
             });
         }
     }

@@ -6,7 +6,7 @@ use crate::cpu::interpreter::note::Step;
 
 /// The note for memory that no invocation has written.
 pub(super) const ZERO_BY_DEFAULT: &str =
-    "it is zero only because WGSL says so; where that is meant, an explicit zero says it";
+    "it is zero only because WGSL zeroes it; if that is intended, write an explicit zero";
 
 /// The note for a race.
 pub(super) fn race_note(within: bool, storage: bool, both_write: bool) -> &'static str {
@@ -22,9 +22,9 @@ pub(super) fn race_note(within: bool, storage: bool, both_write: bool) -> &'stat
             "no storageBarrier() is between them; workgroupBarrier() does not order storage, and \
              equal values make it no less a race"
         }
-        (false, _, false) => "nothing but atomics is defined between workgroups of one dispatch",
+        (false, _, false) => "between workgroups of one dispatch, only atomic accesses are defined",
         (false, _, true) => {
-            "nothing but atomics is defined between workgroups of one dispatch; equal values make \
+            "between workgroups of one dispatch, only atomic accesses are defined; equal values make \
              it no less a race"
         }
     }
@@ -61,7 +61,11 @@ pub(super) fn outside(
     let whole = text(&steps[..wrong]);
     let has = if count == 1 { "1 element".to_owned() } else { format!("{count} elements") };
     let message = format!("index {at} is out of bounds of `{whole}`, which has {has}");
-    (text(steps), message, "coexec reads zero there and writes nothing; others may not")
+    (
+        text(steps),
+        message,
+        "coexec reads zero there and writes nothing; other implementations may not",
+    )
 }
 
 /// The address, the message and the note for an operation that only a part of a group reached.
@@ -70,8 +74,8 @@ pub(super) fn meeting(rule: Rule, count: usize, size: usize) -> (String, String,
         Rule::DivergentSubgroup => (
             "a subgroup operation",
             "subgroup",
-            "all invocations of a subgroup must reach it, or none; which invocations form a \
-             subgroup differs from device to device",
+            "all invocations of a subgroup must reach it, or none; the invocations that form \
+             a subgroup differ from device to device",
         ),
         _ => (
             "a barrier",
@@ -79,6 +83,6 @@ pub(super) fn meeting(rule: Rule, count: usize, size: usize) -> (String, String,
             "all invocations of a workgroup must reach a barrier, or none",
         ),
     };
-    let message = format!("{thing} that {count} of the {size} invocations of a {group} reach");
+    let message = format!("only {count} of the {size} invocations of a {group} reach {thing}");
     (String::new(), message, note)
 }

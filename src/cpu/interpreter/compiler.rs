@@ -135,7 +135,7 @@ impl<'k> Compiler<'k> {
         if bytes(lanes) > MAX_FILE {
             return Err(self.unsupported(
                 &format!(
-                    "a kernel whose variables take {} MiB for one workgroup; make its private arrays smaller",
+                    "a kernel whose variables take {} MiB for one workgroup (make its private arrays smaller)",
                     bytes(lanes) >> 20
                 ),
                 Span::UNDEFINED,

@@ -168,7 +168,7 @@ fn evaluate(c: &mut Compiler<'_>, scope: Scope, handle: Handle<Expression>) -> R
                     }
                     Ok(Entry::Value(places::pick(c, &whole, shape, reg)?))
                 }
-                None => Err(c.broken("an index into nothing")),
+                None => Err(c.broken("an index into an expression without a value")),
             }
         }
         E::AccessIndex { base, index } => match c.entry(scope, base).cloned() {
@@ -182,7 +182,7 @@ fn evaluate(c: &mut Compiler<'_>, scope: Scope, handle: Handle<Expression>) -> R
                 let count = c.flat(child)? as usize;
                 Ok(Entry::Value(whole[at as usize..at as usize + count].into()))
             }
-            None => Err(c.broken("a member of nothing")),
+            None => Err(c.broken("a member of an expression without a value")),
         },
         E::FunctionArgument(index) => argument(c, index),
         E::GlobalVariable(global) => Ok(Entry::Place(places::global_place(c, global)?)),
@@ -277,17 +277,17 @@ fn argument(c: &mut Compiler<'_>, index: u32) -> Result<Entry> {
                     member
                         .binding
                         .clone()
-                        .ok_or_else(|| c.broken("an argument that is no built-in value"))?,
+                        .ok_or_else(|| c.broken("an argument that is not a built-in value"))?,
                 );
             }
         }
-        _ => return Err(c.broken("an argument that is no built-in value")),
+        _ => return Err(c.broken("an argument that is not a built-in value")),
     }
     let mut regs: Vec<Reg> = Vec::new();
     for binding in wanted {
         use naga::BuiltIn as B;
         let naga::Binding::BuiltIn(builtin) = binding else {
-            return Err(c.broken("an argument that is no built-in value"));
+            return Err(c.broken("an argument that is not a built-in value"));
         };
         if matches!(
             builtin,

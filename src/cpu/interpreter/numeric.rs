@@ -75,7 +75,7 @@ pub(in crate::cpu) fn dot(c: &mut Compiler<'_>, kind: Kind, a: &[Reg], b: &[Reg]
             }
         });
     }
-    sum.ok_or_else(|| c.broken("a dot product of nothing"))
+    sum.ok_or_else(|| c.broken("a dot product of operands without components"))
 }
 
 fn length(c: &mut Compiler<'_>, kind: Kind, a: &[Reg]) -> Result<Reg> {
@@ -98,7 +98,7 @@ fn pack(c: &mut Compiler<'_>, value: &[Reg], f: Field, bits: u32) -> Result<Reg>
             Some(word) => c.binary(Binary::Or, word, field),
         });
     }
-    word.ok_or_else(|| c.broken("nothing to pack"))
+    word.ok_or_else(|| c.broken("a pack of a value without components"))
 }
 
 /// The fields of a word.
@@ -213,7 +213,7 @@ fn dot4(c: &mut Compiler<'_>, a: Reg, b: Reg, f: Field) -> Result<Reg> {
             Some(sum) => c.binary(Binary::AddI, sum, product),
         });
     }
-    sum.ok_or_else(|| c.broken("a dot product of nothing"))
+    sum.ok_or_else(|| c.broken("a dot product of operands without components"))
 }
 
 pub(in crate::cpu) fn math(
@@ -241,7 +241,7 @@ pub(in crate::cpu) fn math(
         M::Cross => {
             let b = arg(1)?;
             if a.len() != 3 || b.len() != 3 {
-                return Err(c.broken("a cross product of other than vec3"));
+                return Err(c.broken("a cross product of operands that are not vec3"));
             }
             Ok([(1, 2), (2, 0), (0, 1)]
                 .into_iter()
@@ -330,14 +330,14 @@ pub(in crate::cpu) fn math(
                 .flat_map(|row| (0..columns).map(move |column| (column, row)))
                 .map(|(column, row)| a[column * rows + row])
                 .collect()),
-            _ => Err(c.broken("the transpose of other than a matrix")),
+            _ => Err(c.broken("a transpose of a value that is not a matrix")),
         },
         M::Determinant => match extent {
             Extent::Matrix(n, _) => {
                 let determinant = determinant(c, kind, &a, n);
                 one(determinant)
             }
-            _ => Err(c.broken("the determinant of other than a matrix")),
+            _ => Err(c.broken("a determinant of a value that is not a matrix")),
         },
         M::Modf => {
             let whole: Vec<Reg> = a.iter().map(|&x| c.unary(Unary::Trunc, x)).collect();

@@ -68,7 +68,7 @@ pub(in crate::cpu) fn indexed(
 ) -> Result<Place> {
     let signed = match c.shapes.scalar(c.shape(Scope::Function, index)?) {
         Some(scalar) => scalar.kind == ScalarKind::Sint,
-        None => return Err(c.broken("an index that is no scalar")),
+        None => return Err(c.broken("an index that is not a scalar")),
     };
     element(c, place, reg, signed)
 }
@@ -77,7 +77,7 @@ fn element(c: &mut Compiler<'_>, place: &Place, index: Reg, signed: bool) -> Res
     let elements = c
         .shapes
         .elements(place.shape, place.root.measure())
-        .ok_or_else(|| c.broken("an index into what has no elements"))?;
+        .ok_or_else(|| c.broken("an index into a value without elements"))?;
     let mut place = place.clone();
     place.shape = elements.shape;
     let stride = elements.stride * place.root.unit();
@@ -243,7 +243,7 @@ pub(in crate::cpu) fn pick(
     let elements = c
         .shapes
         .elements(shape, Measure::Flat)
-        .ok_or_else(|| c.broken("an index into what has no elements"))?;
+        .ok_or_else(|| c.broken("an index into a value without elements"))?;
     let stride = elements.stride as usize;
     let count = value.len().checked_div(stride).unwrap_or(0);
     if let Some(known) = c.known(index)

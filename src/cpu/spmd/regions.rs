@@ -104,7 +104,9 @@ impl Fission<'_> {
                     if let Op::Load(access) = &op {
                         for reg in [access.address.outer, access.address.inner] {
                             if reg != NONE && self.class(reg) > Class::Workgroup {
-                                return Err(broken("a load is not the workgroup's"));
+                                return Err(broken(
+                                    "the address of a uniform load differs within a workgroup",
+                                ));
                             }
                         }
                     }
@@ -133,7 +135,7 @@ impl Fission<'_> {
             if this.class(reg) <= Class::Workgroup {
                 Ok(())
             } else {
-                Err(broken("a branch around a barrier is not the workgroup's"))
+                Err(broken("the condition of a branch around a barrier differs within a workgroup"))
             }
         };
         match node {
@@ -144,7 +146,7 @@ impl Fission<'_> {
             }
             Node::Loop(mut l) => {
                 if self.shapes.masked[l.target as usize] {
-                    return Err(broken("a loop around a barrier is not the workgroup's"));
+                    return Err(broken("a loop around a barrier diverges within a workgroup"));
                 }
                 if let Some(condition) = l.break_if {
                     uniform(self, condition)?;
@@ -155,7 +157,7 @@ impl Fission<'_> {
             }
             Node::Once { target, body } => {
                 if self.shapes.masked[target as usize] {
-                    return Err(broken("a switch around a barrier is not the workgroup's"));
+                    return Err(broken("a switch around a barrier diverges within a workgroup"));
                 }
                 Ok(Node::Once { target, body: self.region(body)? })
             }

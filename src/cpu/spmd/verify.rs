@@ -96,7 +96,9 @@ impl Verifier<'_> {
             if self.kernel.is_variable(reg) {
                 let class = self.shapes.map(|shapes| shapes.regs[reg as usize].class);
                 if class == Some(Class::Workgroup) && !once {
-                    return Err(broken(format!("a gang sets r{reg}, which is the workgroup's")));
+                    return Err(broken(format!(
+                        "a gang sets r{reg}, which has one value per workgroup"
+                    )));
                 }
                 continue;
             }
@@ -193,7 +195,7 @@ impl Verifier<'_> {
         if in_gang || shapes.regs[condition as usize].class <= Class::Workgroup {
             return Ok(());
         }
-        Err(broken(format!("r{condition} decides for the workgroup but is not the workgroup's")))
+        Err(broken(format!("r{condition} decides for a workgroup but differs within it")))
     }
 }
 

@@ -95,7 +95,12 @@ fn each_mistake_names_the_constant_and_what_would_be_right() {
         ),
         (
             built(|b| b.constant("width", 0.0)),
-            vec!["`width`", "an extent of the workgroup of `main`", "0 is none", "1 to 16384"],
+            vec![
+                "`width`",
+                "an extent of the workgroup of `main`",
+                "0 is out of range",
+                "1 to 16384",
+            ],
         ),
         (built(|b| width(b).constant("half_width", 0.0)), vec!["`half_width`", "1 to 16384"]),
     ] {

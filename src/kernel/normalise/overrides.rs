@@ -159,7 +159,7 @@ fn extents(module: &naga::Module, given: &Given) -> Result<()> {
         if let Some(value) = value.filter(|&n| n < 1.0 || n > f64::from(MAX_EXTENT)) {
             let name = constant.name.clone().unwrap_or_else(|| key(constant));
             let problem = format!(
-                "it is an extent of the workgroup of `{}`, and {value} is none: each is from 1 to \
+                "it is an extent of the workgroup of `{}`, and {value} is out of range: each is from 1 to \
                  {MAX_EXTENT}",
                 entry.name
             );

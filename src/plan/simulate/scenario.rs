@@ -101,7 +101,7 @@ impl Scenario {
         }
         let bad = self.devices.iter().find(|n| !(1..=MOST_DEVICES).contains(*n));
         if let Some(count) = bad {
-            return Some(format!("{count} devices; from 1 to {MOST_DEVICES} can be simulated"));
+            return Some(format!("it has {count} devices, and must have from 1 to {MOST_DEVICES}"));
         }
         if self.devices.is_empty() || self.seeds == 0 || self.workgroups_per_device == 0 {
             return Some("it has no devices, no seeds or no workgroups".to_owned());

@@ -109,7 +109,7 @@ fn words(kind: BarKind) -> &'static str {
     match kind {
         BarKind::Run => "run",
         BarKind::Rerun => "computed again",
-        BarKind::Void => "not needed any more",
+        BarKind::Void => "no longer needed",
         BarKind::Lost => "lost with its device",
     }
 }

@@ -379,7 +379,7 @@ impl Launch {
         self.attempt(|launch| {
             if !(0.0..=1.0).contains(&fraction) {
                 return Err(Error::Range(format!(
-                    "a part of {fraction} is to be verified; say a number from 0 to 1"
+                    "the fraction to verify is {fraction}, and must be from 0 to 1"
                 )));
             }
             launch.verification.fraction = fraction;
@@ -689,13 +689,15 @@ impl Launch {
             if invocations > 1 << 32 {
                 return Err(Error::Grid(format!(
                     "{} {unit} along {} are {invocations} invocations, and \
-                     global_invocation_id reaches 2^32 - 1; launch parts of it",
+                     global_invocation_id reaches 2^32 - 1; launch the grid in parts",
                     counts[axis],
                     ["x", "y", "z"][axis],
                 )));
             }
             grid[axis] = u32::try_from(groups).map_err(|_| {
-                Error::Grid(format!("{groups} workgroups along an axis, and 2^32 - 1 are the most"))
+                Error::Grid(format!(
+                    "{groups} workgroups along an axis, and at most 2^32 - 1 are possible"
+                ))
             })?;
         }
         Ok(grid)

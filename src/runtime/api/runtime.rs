@@ -408,7 +408,8 @@ impl RuntimeBuilder {
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`] if no device has a given name, [`Error::NoSuchEngine`] if the
-    /// environment names an unknown engine, [`Error::Device`] when a named device can't be opened.
+    /// environment names an unknown engine, [`Error::InvalidFaultRule`] if a rule of
+    /// [`inject`](Self::inject) is malformed, [`Error::Device`] when a named device can't be opened.
     pub fn build(self) -> Result<Runtime> {
         let selection = match &self.devices {
             None => Selection::Default,

@@ -121,13 +121,15 @@ impl<'r> Schedule<'r> {
         let Running { planned, alone, .. } = self.running;
         if let (true, Some(alone)) = (planned.takes_part(device), *alone) {
             let alone = &planned.checked.devices[alone].device.info().id;
-            return Some(format!("{alone} alone was faster than all together, or is tried"));
+            return Some(format!(
+                "{alone} alone was faster than all devices together, or is being tried"
+            ));
         }
         let (one, rest) = policy.refusal(device)?;
         let time = |s: f64| seconds(Duration::from_secs_f64(s.clamp(0.0, 1e9)));
         Some(format!(
-            "its smallest part would have taken it {}, and all that was left was expected to take \
-             the others {}",
+            "its smallest part would have taken it {}, and the others were expected to finish \
+             the rest in {}",
             time(one),
             time(rest)
         ))

@@ -36,8 +36,8 @@ impl<'a> Snapshot<'a> {
             let copy = memory.take(from.len()).ok_or_else(|| Error::Device {
                 device: "host".to_owned(),
                 kind: FailureKind::OutOfMemory,
-                doing: format!("keep what `{}` holds before the launch", binding.name),
-                cause: format!("there are no {} bytes left", from.len()),
+                doing: format!("keep the contents of `{}` before the launch", binding.name),
+                cause: format!("the host has no {} bytes of memory left", from.len()),
             })?;
             // The window has the elements that are read, too, for chunks that are computed again.
             merge::fill(copy.bytes, from, binding, &planned.plan.window(&all, id));

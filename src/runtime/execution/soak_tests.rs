@@ -258,7 +258,7 @@ fn soak(devices: &str, faults: &str, count: u64, seed: u64) -> (BTreeMap<String,
 /// Whether a launch failed because no device was left to run it, or to compute its input again.
 fn no_device(error: &Error) -> bool {
     matches!(error, Error::NoDevice { .. })
-        || matches!(error, Error::Poisoned { cause, .. } if cause.contains("computing it again failed"))
+        || matches!(error, Error::Poisoned { cause, .. } if cause.contains("computing them again failed"))
 }
 
 fn count_kinds(kinds: &mut BTreeMap<String, u64>, events: &[FailureEvent]) {

@@ -30,7 +30,7 @@ impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tolerance { absolute, relative, integers } = self;
         write!(f, "floats within {absolute:e} or {relative:e} of the larger one, integers ")?;
-        if *integers == 0 { f.write_str("to the bit") } else { write!(f, "within {integers}") }
+        if *integers == 0 { f.write_str("exactly") } else { write!(f, "within {integers}") }
     }
 }
 

@@ -140,7 +140,7 @@ impl Verifier<'_> {
                 return Err(Error::Device {
                     device: name(device),
                     kind: FailureKind::WrongAnswer,
-                    doing: "compute what others compute".to_owned(),
+                    doing: "agree with other devices".to_owned(),
                     cause: format!(
                         "{}; {third} differs from both",
                         cause(&[&judge.name], first, second)

@@ -85,7 +85,7 @@ pub(crate) struct Faults(Vec<Rule>);
 
 impl Faults {
     /// # Errors
-    /// [`Error::NoSuchDevice`] for text that is no list of rules.
+    /// [`Error::InvalidFaultRule`] for a rule that can't be parsed.
     pub(crate) fn parse(text: &str) -> Result<Faults> {
         let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
         rules.map(Rule::parse).collect::<Result<_>>().map(Faults)
@@ -106,10 +106,7 @@ impl Faults {
                 let ids: Vec<&str> = devices.iter().map(|d| d.info().id.as_str()).collect();
                 return Err(Error::NoSuchDevice {
                     name: format!("`{}`", rule.device),
-                    problem: format!(
-                        "a fault is to be injected there; there are {}",
-                        ids.join(", ")
-                    ),
+                    problem: format!("a fault rule names it; the devices are {}", ids.join(", ")),
                 });
             }
         }
@@ -130,10 +127,10 @@ impl Faults {
 impl Rule {
     fn parse(text: &str) -> Result<Rule> {
         let names: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
-        let wrong = || Error::NoSuchDevice {
-            name: format!("`{text}`"),
+        let wrong = || Error::InvalidFaultRule {
+            rule: format!("`{text}`"),
             problem: format!(
-                "a fault is written DEVICE:FAULT@N, DEVICE:FAULT@N+ or DEVICE:FAULT%PERCENT:SEED, \
+                "expected DEVICE:FAULT@N, DEVICE:FAULT@N+ or DEVICE:FAULT%PERCENT:SEED, \
                  such as gpu0:lost@3; FAULT is one of {}",
                 names.join(", ")
             ),
@@ -372,15 +369,15 @@ impl Store for Faulty {
     }
 
     fn allocate(&self, bytes: u64) -> Result<Block> {
-        self.kept("make room")?.allocate(bytes)
+        self.kept("allocate memory")?.allocate(bytes)
     }
 
     fn upload(&self, block: &Block, at: u64, from: HostBytes<'_>) -> Result<()> {
-        self.kept("bring data")?.upload(block, at, from)
+        self.kept("upload data")?.upload(block, at, from)
     }
 
     fn download(&self, parts: &[Fetch<'_>]) -> Result<()> {
-        self.kept("bring data back")?.download(parts)
+        self.kept("download data")?.download(parts)
     }
 
     fn copy(&self, from: &Block, range: Range<u64>, to: &Block, at: u64) -> Result<()> {
@@ -471,7 +468,10 @@ mod tests {
         for bad in
             ["lost@3", "cpu:broken@3", "cpu:lost@x", "cpu:lost%101:1", "cpu:lost%1:z", "cpu:"]
         {
-            let message = Faults::parse(bad).unwrap_err().to_string();
+            let error = Faults::parse(bad).unwrap_err();
+            assert!(matches!(error, Error::InvalidFaultRule { .. }), "{error:?}");
+            let message = error.to_string();
+            assert!(message.starts_with(&format!("fault rule `{bad}`: expected")), "{message}");
             assert!(message.contains("such as gpu0:lost@3"), "{message}");
         }
     }

@@ -61,7 +61,7 @@ impl Selection {
         let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
         for (place, name) in names.iter().enumerate() {
             if name != "gpu" && !is_device(name) {
-                return Err(wrong(format!("`{name}` is no device; expected {KNOWN}")));
+                return Err(wrong(format!("`{name}` is not a device; expected {KNOWN}")));
             }
             if names[..place].contains(name) {
                 return Err(wrong(format!("`{name}` is named twice")));
@@ -129,7 +129,7 @@ pub(crate) fn open(
             let ids: Vec<&str> = devices.iter().map(|device| device.info().id.as_str()).collect();
             return Err(Error::NoSuchDevice {
                 name: format!("`{name}`"),
-                problem: format!("a memory budget names it, and there are {}", ids.join(", ")),
+                problem: format!("a memory budget names it; the devices are {}", ids.join(", ")),
             });
         }
     }
@@ -223,7 +223,7 @@ fn gpus(
         match open_gpu(adapter, format!("gpu{index}"), budgets) {
             Ok(device) => devices.push(Arc::new(device)),
             Err(error) if named => return Err(error),
-            Err(error) => tracing::warn!(%error, "an adapter is left out"),
+            Err(error) => tracing::warn!(%error, "an adapter is left out: it can't be opened"),
         }
     }
     Ok(devices)
@@ -257,7 +257,7 @@ fn one_gpu(name: &str, id: String, budgets: Budgets<'_>) -> Result<Arc<dyn Devic
             name: format!("`{name}`"),
             problem: match adapters.len() {
                 0 => no_gpu().to_owned(),
-                1 => "there is gpu0 only; `coexec devices` tells more".to_owned(),
+                1 => "the only GPU is gpu0; `coexec devices` describes it".to_owned(),
                 n => format!("there are gpu0 to gpu{}; `coexec devices` lists them", n - 1),
             },
         })?;
@@ -311,7 +311,7 @@ pub(crate) fn throttle(
         let Some(at) = ids.iter().position(|id| id == name) else {
             return Err(Error::NoSuchDevice {
                 name: format!("`{name}`"),
-                problem: format!("it is to be slower, and the devices are {}", ids.join(", ")),
+                problem: format!("a throttle names it; the devices are {}", ids.join(", ")),
             });
         };
         devices[at] = Arc::new(Throttled::new(Arc::clone(&devices[at]), *throttle));

@@ -89,7 +89,12 @@ impl Size {
             }
             let better = tried < GAIN * usual;
             if better {
-                tracing::debug!(?way, tried, usual, "alone or together");
+                tracing::debug!(
+                    ?way,
+                    tried,
+                    usual,
+                    "changed between one device alone and all together"
+                );
                 self.usual = self.trial.take().map(|trial| trial.1.into()).unwrap_or_default();
                 (self.kept, self.pause) = (way, PAUSE);
             }

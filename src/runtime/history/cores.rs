@@ -77,7 +77,7 @@ impl Cores {
         let faster = gains.iter().filter(|&&gain| gain > 1.0).count();
         if faster >= MOST_PAIRS && gains[PAIRS / 2] > GAIN {
             self.leaves = !self.leaves;
-            tracing::debug!(leaves = self.leaves, gains = ?gains, "cores for feeding GPUs");
+            tracing::debug!(leaves = self.leaves, gains = ?gains, "changed whether cores are left idle for GPUs");
         }
         self.rest();
     }

@@ -160,7 +160,7 @@ impl Profiles {
         all.truncate(MOST);
         all.sort_by_key(|(key, _)| *key);
         if let Err(error) = write(directory, &all) {
-            tracing::debug!(%error, "profiles are not kept");
+            tracing::debug!(%error, "the profiles can't be saved");
         }
     }
 }

@@ -93,8 +93,8 @@ pub(crate) fn add_launch(sum: &mut Vec<DeviceReport>, more: &[DeviceReport]) {
 pub(crate) fn repeated(f: &mut fmt::Formatter<'_>, chunks: u64) -> fmt::Result {
     match chunks {
         0 => Ok(()),
-        1 => writeln!(f, "! 1 chunk of earlier launches was computed once more: {ONLY_THERE}"),
-        n => writeln!(f, "! {n} chunks of earlier launches were computed once more: {ONLY_THERE}"),
+        1 => writeln!(f, "! 1 chunk of earlier launches was computed again: {ONLY_THERE}"),
+        n => writeln!(f, "! {n} chunks of earlier launches were computed again: {ONLY_THERE}"),
     }
 }
 

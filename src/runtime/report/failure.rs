@@ -42,12 +42,12 @@ impl fmt::Display for Remedy {
                 f.write_str("its work went to other devices, and it is quarantined")
             }
             Remedy::Recomputed => {
-                f.write_str("all that it had computed was computed again, and it is quarantined")
+                f.write_str("all its chunks were computed again, and it is quarantined")
             }
-            Remedy::OneAtATime => f.write_str("it goes on with one chunk at a time"),
-            Remedy::SmallerChunks(1) => f.write_str("it goes on with chunks of one workgroup"),
+            Remedy::OneAtATime => f.write_str("it continues with one chunk at a time"),
+            Remedy::SmallerChunks(1) => f.write_str("it continues with chunks of one workgroup"),
             Remedy::SmallerChunks(most) => {
-                write!(f, "it goes on with chunks of at most {most} workgroups")
+                write!(f, "it continues with chunks of at most {most} workgroups")
             }
         }
     }

@@ -34,12 +34,12 @@ impl fmt::Display for Report {
         table(f, &self.devices)?;
         for device in &self.devices {
             if let Some(why) = &device.left_out {
-                writeln!(f, "{} did nothing: {why}", device.id)?;
+                writeln!(f, "{} did no work: {why}", device.id)?;
             }
             if device.taken_over > 0 {
                 writeln!(
                     f,
-                    "{} computed {} chunk{} that another device was late with",
+                    "{} computed {} late chunk{} of other devices",
                     device.id,
                     device.taken_over,
                     if device.taken_over == 1 { "" } else { "s" }

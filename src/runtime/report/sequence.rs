@@ -32,7 +32,7 @@ impl fmt::Display for SequenceReport {
         }
         repeated(f, self.repeated)?;
         if let Some(device) = &self.batched {
-            writeln!(f, "{device} got all launches at once")?;
+            writeln!(f, "{device} ran all launches without a wait between them")?;
         }
         write!(f, "{} launches in {}", self.launches, seconds(self.elapsed))
     }

@@ -69,7 +69,8 @@ impl fmt::Display for Verified {
         }
         match self.disputes {
             0 => write!(f, "; all agree, {}", self.within),
-            n => write!(f, "; {n} did not agree, {}", self.within),
+            1 => write!(f, "; 1 part disagrees, {}", self.within),
+            n => write!(f, "; {n} parts disagree, {}", self.within),
         }
     }
 }

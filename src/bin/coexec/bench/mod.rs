@@ -120,7 +120,8 @@ fn choose(names: &[String]) -> Result<Vec<&'static Case>> {
         .map(|name| {
             CASES.iter().find(|case| case.name == name).ok_or_else(|| {
                 let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
-                Usage(format!("there is no kernel `{name}`; there are {}", known.join(", "))).into()
+                Usage(format!("there is no kernel `{name}`; the kernels are {}", known.join(", ")))
+                    .into()
             })
         })
         .collect()
@@ -212,8 +213,8 @@ fn has_room(case: &Case, size: usize) -> Result<()> {
     let room = Vec::<u8>::new().try_reserve_exact((3.0 * needed) as usize);
     if needed > one && room.is_err() {
         bail!(
-            "{} of size {size} works on about {:.1} GiB, for which this machine has no memory; \
-             choose a smaller size",
+            "{} of size {size} works on about {:.1} GiB of data, which this machine has no memory \
+             for; choose a smaller size",
             case.name,
             needed / f64::from(1 << 30)
         );
