@@ -397,8 +397,8 @@ fn store_strided(
 fn store_quads(b: &mut Builder<'_>, place: &Place<Value>, start: Value, values: &[Lanes]) {
     let flags = b.flags(place.area);
     let (start, offset) = b.at(start, place.offset);
-    for quad in 0..b.quads() {
-        let rows = [0, 1, 2, 3].map(|word| values[word][quad]);
+    let quads = (0..b.quads()).map(|quad| [0, 1, 2, 3].map(|word| values[word][quad]));
+    for (quad, rows) in quads.collect::<Vec<_>>().into_iter().enumerate() {
         for (k, column) in b.transpose(rows).into_iter().enumerate() {
             let at = offset + 16 * (4 * quad + k) as i32;
             b.b.ins().store(flags, column, start, at);

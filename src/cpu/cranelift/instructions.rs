@@ -444,7 +444,7 @@ impl Instructions for Builder<'_> {
         narrow.clone()
     }
 
-    fn from_half_bits(&mut self, words: &Lanes, vector: bool) -> Lanes {
+    fn half_from_bits(&mut self, words: &Lanes, vector: bool) -> Lanes {
         let low = self.number(0xffff, Ty::Int, vector);
         self.binary(Binary::And, words, &low, Ty::Int, vector)
     }

@@ -193,7 +193,7 @@ fn unary<I: Instructions>(
         }
         U::FromHBits => {
             let x = e.get(a, ty, v)?;
-            let half = e.b.from_half_bits(&x, v);
+            let half = e.b.half_from_bits(&x, v);
             (e.b.widened(&half, v), Ty::Float)
         }
         U::Fract => {

@@ -278,7 +278,7 @@ pub(in crate::cpu) trait Instructions: Sized {
     /// The bits of the narrow form as words.
     fn half_bits(&mut self, narrow: &Self::Lanes, vector: bool) -> Self::Lanes;
     /// The narrow form in the lower bits of words.
-    fn from_half_bits(&mut self, words: &Self::Lanes, vector: bool) -> Self::Lanes;
+    fn half_from_bits(&mut self, words: &Self::Lanes, vector: bool) -> Self::Lanes;
 
     // Masks.
 

@@ -82,7 +82,7 @@ fn load_uniform<I: Instructions>(
             let word = if part.half { e.b.half_bits(&value, false) } else { value };
             value = I::single(&e.b.choose(inside, Size::Word, &I::only(&word), &zero));
             if part.half {
-                value = e.b.from_half_bits(&value, false);
+                value = e.b.half_from_bits(&value, false);
             }
         }
         e.define_loaded(part.reg, &value, part.half, false);

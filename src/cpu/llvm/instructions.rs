@@ -424,7 +424,7 @@ impl Instructions for Builder {
     fn narrowed(&mut self, x: &String, v: bool) -> String {
         if !self.features.f16c {
             let words = half::narrowed(self, x, v);
-            return self.from_half_bits(&words, v);
+            return self.half_from_bits(&words, v);
         }
         let (short, half) = (self.of("i16", v), self.of("half", v));
         let float = self.ty(Ty::Float, v);
@@ -437,7 +437,7 @@ impl Instructions for Builder {
         self.ins(&format!("zext {short} {narrow} to {int}"))
     }
 
-    fn from_half_bits(&mut self, words: &String, v: bool) -> String {
+    fn half_from_bits(&mut self, words: &String, v: bool) -> String {
         let (short, int) = (self.of("i16", v), self.ty(Ty::Int, v));
         self.ins(&format!("trunc {int} {words} to {short}"))
     }
